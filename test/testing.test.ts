@@ -73,7 +73,7 @@ clock('lets promises settle between timers when asked to', async () => {
   assert.equal(seen, ['promise of the first', 'second']);
 });
 
-clock('ends with an error when timers set themselves anew without an end', () => {
+clock('ends with an error when timers set themselves again without end', () => {
   const time = new FakeClock();
   const again = () => void time.after(1, again);
   again();
@@ -82,7 +82,7 @@ clock('ends with an error when timers set themselves anew without an end', () =>
 
 const run = suite('a run');
 
-run('goes through the stages in order and tells what it did', async () => {
+run('goes through the stages in order and returns what it did', async () => {
   const seen: string[] = [];
   const watcher: Plugin = {
     name: 'watcher',
@@ -113,7 +113,7 @@ run('goes through the stages in order and tells what it did', async () => {
   assert.is(result.reply, undefined);
 });
 
-run('answers 503 when nobody chooses an upstream', async () => {
+run('replies 503 when no plugin chooses an upstream', async () => {
   const side = await workerSide({
     name: 'nothing',
     worker: ({ hooks }) => hooks.selectUpstream.tap('nothing', () => undefined),
@@ -155,7 +155,7 @@ const retrier: Plugin = {
   },
 };
 
-run('tries again, with a clean context, when judge says so', async () => {
+run('retries, with a clean context, when judge says so', async () => {
   const side = await workerSide(retrier, { upstreams: ['http://a:1', 'http://b:1'] });
   const result = await side.run({ answers: ['CONNECT_FAILED', 201] });
   assert.is(result.status, 201);
@@ -173,13 +173,13 @@ run('ends after ten attempts, whatever a plugin asks for', async () => {
   assert.is(result.status, 502);
 });
 
-run('does not retry what cannot be sent again', async () => {
+run('does not retry a request that cannot be sent again', async () => {
   const side = await workerSide(retrier, { upstreams: ['http://a:1'] });
   const result = await side.run({ bodyLength: 10, answers: ['CONNECT_FAILED'] });
   assert.is(result.attempts.length, 1);
 });
 
-run('holds an attempt in flight until its answer is there', async () => {
+run('holds an attempt in flight until its answer arrives', async () => {
   const side = await workerSide(retrier, { upstreams: ['http://a:1'] });
   const answer = Promise.withResolvers<number>();
   const running = side.run({ answers: [answer.promise] });
@@ -220,7 +220,7 @@ interface Ping {
   readonly text: string;
 }
 
-/** Counts what its workers say, and answers each. */
+/** Counts the messages of its workers, and answers each. */
 const talker = definePlugin({
   name: 'talker',
   channel: channel<Ping, Ping>(),
@@ -278,7 +278,7 @@ sides('give each worker a replica of the pools, kept up to date', async () => {
   );
 });
 
-sides('drain: a removed server goes when its last request has ended', async () => {
+sides('drain servers: a removed one is gone when its last request has ended', async () => {
   const manager = await managerSide(talker, { servers: ['http://a:1'] });
   const worker = await workerSide(talker, { manager });
   const answer = Promise.withResolvers<number>();
@@ -292,7 +292,7 @@ sides('drain: a removed server goes when its last request has ended', async () =
   assert.is(worker.pools.default.get('http://a:1'), undefined);
 });
 
-sides('tell the manager when workers are ready and when they end, cleanly or not', async () => {
+sides('notify the manager when workers are ready and when they end, cleanly or not', async () => {
   const seen: string[] = [];
   const watcher: Plugin = {
     name: 'watcher',
@@ -312,7 +312,7 @@ sides('tell the manager when workers are ready and when they end, cleanly or not
   assert.equal(seen, ['ready 1', 'ready 2', 'cleaned up 1', 'exited 1', 'exited 2']);
 });
 
-sides('deliver a message which was sent before the worker side listened', async () => {
+sides('deliver a message that was sent before the worker side listened', async () => {
   const heard: unknown[] = [];
   let listen = (): void => {};
   const eager: Plugin = {
@@ -332,7 +332,7 @@ sides('deliver a message which was sent before the worker side listened', async 
   assert.equal(heard, ['ready']);
 });
 
-sides('hand messages to the instance that they are for', async () => {
+sides('deliver messages to the instance that they are for', async () => {
   const seen: string[] = [];
   const echo = definePlugin({
     name: 'echo',
@@ -352,7 +352,7 @@ sides('hand messages to the instance that they are for', async () => {
   assert.equal(seen, ['one got one', 'two got two']);
 });
 
-/** What the check of a config says of a list of plugins. */
+/** The error of the check of a config for a list of plugins. */
 function checkOf(plugins: readonly unknown[]): string {
   try {
     checkConfig({ plugins });
@@ -392,7 +392,7 @@ sides('refuse a list of plugins as the check of a config does', async () => {
   }
 });
 
-sides('keep the memory of a plugin for the next start, each instance its own', async () => {
+sides('keep the memory of a plugin for the next start, separately for each instance', async () => {
   const counter = definePlugin({
     name: 'counter',
     memory: () => ({ starts: 0 }),
@@ -426,7 +426,7 @@ sides('run clean-ups last in first out, also after a start that failed half-way'
 
 const parts = suite('what a test makes');
 
-parts('is contexts and pools out of what matters', () => {
+parts('is contexts and pools from the fields that matter', () => {
   const upstreams = pool(['http://a:1', { url: 'http://b:1/', state: 'down', weight: 7 }]);
   assert.equal(
     upstreams.available.map(u => u.id),

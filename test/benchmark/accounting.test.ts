@@ -29,7 +29,7 @@ test('a field of a status file is found by its name', () => {
   assert.is(parseField(text, 'VmRSS'), undefined);
 });
 
-test('a core is idle while it waits for disks too, and guests’ time counts once', () => {
+test('a core that waits for disks is idle, and guests’ time counts once', () => {
   const text = 'cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 10 1 20 100 5 2 3 4 8 0\ncpu1 1 0 1 2 0 0 0 0 0 0\nintr 5\n';
   const cores = parseCoreTicks(text);
   assert.equal(cores.get(0), { idle: 105, total: 145 });
@@ -65,7 +65,7 @@ test('a list of cores is read with its ranges', () => {
   assert.equal(parseCoreList('3'), [3]);
 });
 
-test('the proxy has its core to itself, and two workers are measured on four cores only', () => {
+test('the proxy has a core to itself, and two workers are measured only with four cores', () => {
   assert.equal(planCores([0, 1]), { proxy: [0], origin: [1], client: [1], twoWorkers: undefined });
   assert.equal(planCores([4, 5, 6, 7]), { proxy: [4], origin: [6], client: [7], twoWorkers: [4, 5] });
   assert.throws(() => planCores([0]), /two cores/);

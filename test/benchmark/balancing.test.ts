@@ -1,5 +1,5 @@
-// The simulation of balancers: the same seed gives the same result, a fleet does what its scenario says, and what is published
-// agrees.
+// The simulation of balancers: the same seed gives the same result, a fleet behaves as its scenario says, and the
+// published figures agree.
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { drawPicture } from '../../benchmark/balancing/picture.ts';
@@ -23,21 +23,21 @@ test('gives the same result for the same seed, and another one for another', asy
   assert.not.equal(await simulate(leastRequests(), quiet('alike'), 2), first);
 });
 
-test('has requests take what the fleet says, while there is room', async () => {
+test('gives requests the times that the fleet sets while there is room', async () => {
   const { p50, failed } = await simulate(leastRequests(), quiet('alike'), 3);
   // The median of an exponential distribution of mean 10.
   assert.ok(Math.abs(p50 - 10 * Math.LN2) < 1, `${p50}`);
   assert.is(failed, 0);
 });
 
-test('shows that who fails at once draws requests, unless failures count as slow', async () => {
+test('shows that a server that fails at once attracts requests, unless failures count as slow', async () => {
   const drawn = await simulate(leastRequests(), quiet('failing'), 4);
   assert.ok(drawn.failed > 0.08, `${drawn.failed}`);
   const avoided = await simulate(peakEwma(), quiet('failing'), 4);
   assert.ok(avoided.failed < 0.02, `${avoided.failed}`);
 });
 
-test('has a picture of the figures that the tables have', () => {
+test('publishes the same figures in its picture and its tables', () => {
   const read = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
   const [, ...sections] = (read('balancing.md').split('<!-- figures')[1] ?? '').split('\n### ');
   const groups = sections.map(section => ({

@@ -1,4 +1,4 @@
-// What the benchmark makes of its measurements: wrk's output, medians, ratios, and where they are written.
+// Results of the benchmark: wrk's output, medians, ratios, and where they are written.
 import * as assert from 'uvu/assert';
 import { drawChart } from '../../benchmark/chart.ts';
 import { parseH2load } from '../../benchmark/h2load.ts';
@@ -88,7 +88,7 @@ test('ratios are those of one round, not of the medians', () => {
   assert.equal(pairedRatios([2, 9], [1]), [2]);
 });
 
-test('times, sizes and ratios read well at each magnitude', () => {
+test('times, sizes and ratios are readable at each magnitude', () => {
   assert.is(formatTime(0.0571), '57.1 ns');
   assert.is(formatTime(24.13), '24.1 µs');
   assert.is(formatTime(840.4), '840 µs');
@@ -111,7 +111,7 @@ const section = {
   refusals: ['weldr: no comparison: 3 errors in 78000 requests'],
 };
 
-test('a section is the same for a terminal and for the documentation', () => {
+test('a section has the same content for a terminal and for the documentation', () => {
   assert.is(
     sectionText(section),
     '\nsmall GET\n' +
@@ -125,7 +125,7 @@ test('a section is the same for a terminal and for the documentation', () => {
   );
 });
 
-test('figures replace those of before and leave the text around them', () => {
+test('figures replace the previous ones and leave the text around them', () => {
   const first = replaceFigures('# Performance\n\nWhy it is fast.\n', 'old');
   const second = replaceFigures(`${first}\nMore reasons.\n`, 'new');
   assert.match(second, /^# Performance\n\nWhy it is fast\.\n\n<!-- figures/);
@@ -133,7 +133,7 @@ test('figures replace those of before and leave the text around them', () => {
   assert.not.match(second, /old/);
 });
 
-test('a chart’s bars are as long as their ratios and stand in order', () => {
+test('the bars of a chart have the lengths and the order of their ratios', () => {
   const svg = drawChart({
     title: 'CPU <a> request',
     subtitle: '',
@@ -151,7 +151,7 @@ test('a chart’s bars are as long as their ratios and stand in order', () => {
   assert.match(svg, /CPU &lt;a> request/);
 });
 
-test('the command line names what it does not know', () => {
+test('the command line names unknown words', () => {
   const known = { proxies: ['nginx', 'weldr'], scenarios: ['small'] };
   assert.is(parseOptions([], known).rounds, 5);
   assert.is(parseOptions(['--quick'], known).rounds, 3);

@@ -1,4 +1,4 @@
-// Weldr within another program, as `startWeldr` of the package `weldr` gives it.
+// Weldr within another program, through `startWeldr` of the package `weldr`.
 
 import * as assert from 'uvu/assert';
 import { defineConfig, reply, startWeldr, WeldrError } from '../../config/index.ts';
@@ -53,7 +53,7 @@ test('runs twice in one process', async () => {
   }
 });
 
-test('closes what had started, and leaves nothing, when a plugin fails', async () => {
+test('closes what had started, and leaves nothing behind, when a plugin fails', async () => {
   const closed: string[] = [];
   const one = {
     name: 'one',
@@ -72,7 +72,7 @@ test('closes what had started, and leaves nothing, when a plugin fails', async (
   assert.equal(closed, ['one']);
 });
 
-test('refuses processes of its own', async () => {
+test('refuses separate worker processes', async () => {
   await startWeldr({ ...teapot, workers: 2 }).then(
     () => assert.unreachable('it started'),
     thrown => assert.ok(thrown instanceof WeldrError && thrown.field === 'workers'),

@@ -1,4 +1,4 @@
-// Reading config files of each kind, and what is said of wrong ones.
+// Reading config files of each kind, and the errors for wrong ones.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -126,7 +126,7 @@ const wrong: Record<string, [text: string, message: string]> = {
     `import { roundRobin } from 'weldr/plugins'; export default { plugins: [roundRobin] };`,
     'weldr.config.ts: plugins[0]: expected a plugin such as roundRobin(), got the function of round-robin: call it',
   ],
-  'a plugin that is none': [
+  'an object that is no plugin': [
     'export default { plugins: [{ nam: 1 }] };',
     'weldr.config.ts: plugins[0]: expected a plugin such as roundRobin(), got {"nam":1}',
   ],
@@ -140,7 +140,7 @@ const wrong: Record<string, [text: string, message: string]> = {
     'weldr.config.ts exports no config; write export default defineConfig(',
   ],
   'a syntax error': ['export default {\n  plugins: [[,\n};', 'weldr.config.ts:3:1: Expression expected'],
-  'an import that is not there': [
+  'a missing import': [
     "import './nowhere.ts'; export default { plugins: [] };",
     'weldr.config.ts: it imports ./nowhere.ts, which is not there',
   ],
@@ -154,7 +154,7 @@ for (const [what, [text, message]] of Object.entries(wrong)) {
   });
 }
 
-test('says all problems at once, each with the name of the file', async () => {
+test('reports all problems at once, each with the name of the file', async () => {
   const error = await problemOf(
     'weldr.config.ts',
     `export default { trace: 'yes', drainTimeout: 'soon', plugins: [] };`,
@@ -165,7 +165,7 @@ test('says all problems at once, each with the name of the file', async () => {
   ]);
 });
 
-test('names the plugin that a JSON file misspells, and those that there are', async () => {
+test('names the plugin that a JSON file misspells, and those that exist', async () => {
   const near = await problemOf('weldr.config.json', '{"plugins": ["roundRobin", "roundRobbin"]}');
   assert.is(
     near.message,
@@ -193,7 +193,7 @@ test('takes the $schema by which editors know a JSON file, and no other key', as
   assert.is(error.message, 'weldr.config.json: $shema: there is no such option');
 });
 
-test('parses options that a YAML file repeats by an alias once, and names where they stand first', async () => {
+test('parses options that a YAML file repeats by an alias once, and names their first place', async () => {
   const text = (rate: string) => `plugins:
   - when: { match: { path: /a }, plugins: [&slow { rateLimit: { rate: ${rate} } }] }
   - when: { match: { path: /b }, plugins: [*slow] }
@@ -204,12 +204,12 @@ test('parses options that a YAML file repeats by an alias once, and names where 
   assert.match(error.message, /^weldr\.config\.yaml: plugins\[0\]\.when\.plugins\[0\]\.rateLimit\.rate: /);
 });
 
-test('tells where a JSON file is broken', async () => {
+test('says where a JSON file is broken', async () => {
   const error = await problemOf('weldr.config.json', '{"plugins": [}');
   assert.match(error.message, /^weldr\.config\.json:1:14: Unexpected token '\}'\n/);
 });
 
-test('lets overrides go before the file', async () => {
+test('prefers overrides to the file', async () => {
   const { settings } = await load('weldr.config.json', json, {
     listen: ['127.0.0.1:1'],
     workers: 3,
@@ -220,7 +220,7 @@ test('lets overrides go before the file', async () => {
   assert.is(settings.logLevel, 'debug');
 });
 
-test('reads a file again as it is now, with the modules that it imports', async () => {
+test('reads a changed file again, with the modules that it imports', async () => {
   await inFolder({}, async folder => {
     const path = join(folder, 'weldr.config.mjs');
     writeFileSync(path, "import { via } from './via.mjs'; export default { via, plugins: [] };");

@@ -1,4 +1,4 @@
-// Flags, then the environment: what goes before the config file.
+// Flags, then the environment: what takes precedence over the config file.
 import * as assert from 'uvu/assert';
 import { readOverrides } from '../../config/overrides.ts';
 import { suite } from '../support/suite.ts';
@@ -15,7 +15,7 @@ const environment = {
   WELDR_ADMIN_TOKEN: 'secret',
 };
 
-test('says nothing where nothing is given', () => {
+test('sets nothing without flags and variables', () => {
   assert.equal(readOverrides({}, {}), {});
   assert.equal(readOverrides({}, { WELDR_LISTEN: '' }), {});
 });
@@ -32,13 +32,13 @@ test('reads the variables', () => {
   });
 });
 
-test('takes unix sockets for clients, not for the admin API', () => {
+test('accepts unix sockets for clients, not for the admin API', () => {
   assert.equal(readOverrides({ ip: 'unix:/run/weldr.sock,:80' }, {}).listen, ['unix:/run/weldr.sock', ':80']);
   assert.throws(() => readOverrides({ ip: 'unix:weldr.sock' }, {}), /^--ip: "unix:weldr.sock" is no address/);
   assert.throws(() => readOverrides({ adminIp: 'unix:/a' }, {}), /^--admin-ip: expected an address such as/);
 });
 
-test('takes a flag before its variable', () => {
+test('prefers a flag to its variable', () => {
   const overrides = readOverrides({ ip: ':80', adminIp: '127.0.0.1:9', workers: '0' }, environment);
   assert.equal(overrides.listen, [':80']);
   assert.is(overrides.adminListen, '127.0.0.1:9');

@@ -1,4 +1,4 @@
-// Plugins as JSON and YAML ask for them: their forms, and the places in the file that errors name.
+// Plugins in JSON and YAML: their forms, and the places in the file that errors name.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { builtInPlugins } from '../../config/built-in-plugins.ts';
@@ -27,7 +27,7 @@ function messageOf(run: () => unknown): string {
   throw new Error('it was taken');
 }
 
-test('a name, a name with options, and null for options as YAML has it', () => {
+test('a plugin is a name, or a name with options, which YAML may leave null', () => {
   const { plugins } = check({ plugins: ['roundRobin', { stats: { interval: '1s' } }, { retry: null }] });
   assert.equal(
     plugins.map(({ name }) => name),
@@ -36,7 +36,7 @@ test('a name, a name with options, and null for options as YAML has it', () => {
   assert.equal(plugins[1]?.options, { interval: 1000 });
 });
 
-test('an id beside the name makes a second instance, as withId does', () => {
+test('an id next to the name makes a second instance, as withId does', () => {
   const bursts = { rateLimit: { rate: 5 }, id: 'bursts' };
   assert.equal(namesOf({ plugins: ['rateLimit', bursts] }), ['rate-limit', 'rate-limit#bursts']);
   const inCode = [catalogue['rateLimit']?.(), withId('bursts', catalogue['rateLimit']?.() ?? { name: '' })];
@@ -46,7 +46,7 @@ test('an id beside the name makes a second instance, as withId does', () => {
   );
 });
 
-test('when has a matcher and plugins, forms and names of define alike', () => {
+test('when takes a matcher and plugins, in these forms or by names of define', () => {
   const inner = ['slow', { when: { match: { method: 'POST' }, plugins: ['ipFilter'] } }];
   const { plugins } = check({
     plugins: ['roundRobin', { when: { match: { path: '/login' }, plugins: inner } }],
@@ -167,7 +167,7 @@ const wrong: Record<string, [config: object, message: string]> = {
     { plugins: [{ stats: {}, retry: {} }] },
     'plugins[0]: expected a plugin\'s name or {"name": {…options}}, got ',
   ],
-  'what only looks like a plugin': [
+  'an object that only looks like a plugin': [
     { plugins: [{ name: 'stats' }] },
     'plugins[0]: there is no plugin "name"; ',
   ],
@@ -187,7 +187,7 @@ for (const [what, [config, message]] of Object.entries(wrong)) {
   });
 }
 
-test('what is wrong with settings comes all at once, with what is wrong with the list of plugins', () => {
+test('mistakes in settings are reported all at once, with those in the list of plugins', () => {
   const lines = messageOf(() => checkConfig({ lisen: 1, trace: 'no' }, {}, catalogue)).split('\n');
   assert.equal(lines.map(line => line.split(':')[0]).sort(), ['lisen', 'plugins', 'trace']);
 });
@@ -225,7 +225,7 @@ test('options are parsed once, however many lists name the plugin', () => {
   );
 });
 
-test('so are those of plugins that code makes', () => {
+test('options of plugins made in code are parsed once', () => {
   const { counted, parsed } = counting();
   const slow = counted({ rate: 4 });
   instantiate({

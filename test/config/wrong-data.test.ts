@@ -1,4 +1,4 @@
-// What is said of a config in JSON or YAML that cannot be parsed: line, column, the line itself and the remedy.
+// Errors for a config in JSON or YAML that cannot be parsed: line, column, the line itself and the remedy.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -120,7 +120,7 @@ test('shows a part of a long line', async () => {
   assert.is(shown[arrow.indexOf('^')], ']');
 });
 
-test('says what files can be configs', async () => {
+test('names the kinds of files that can be configs', async () => {
   assert.is(
     await refusal('weldr.toml', ''),
     'weldr.toml is no config by its name; expected a .ts, .mts, .js, .mjs, .json or .yaml file',

@@ -1,4 +1,4 @@
-// What is said of a config in code that cannot be imported: one sentence with file, line and remedy.
+// Errors for a config in code that cannot be imported: one sentence with file, line and remedy.
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -9,7 +9,7 @@ import { makeFolder } from '../support/weldr.ts';
 
 const test = suite('a config in code that is wrong');
 
-/** What the load of a config is refused with; $D is its folder. */
+/** The error that the load of a config fails with; $D is its folder. */
 async function refusal(name: string, files: Readonly<Record<string, string>>): Promise<string> {
   const folder = makeFolder();
   try {
@@ -28,11 +28,11 @@ const write = 'write export default defineConfig({ plugins: [roundRobin()] })';
 
 const wrong: Readonly<Record<string, [said: string, text: string, more?: Readonly<Record<string, string>>]>> =
   {
-    'what is no TypeScript': [
+    'invalid TypeScript': [
       'weldr.config.ts:2:21: Expression expected\n    export const port = ;\n                        ^',
       'export {};\nexport const port = ;\n',
     ],
-    'TypeScript that is more than types': [
+    'TypeScript beyond types': [
       'weldr.config.ts:1:1: enum is more than a type, and types are all of TypeScript that runs here; write it as JavaScript\n    enum A { x }\n    ^',
       'enum A { x }\n',
     ],
@@ -50,7 +50,7 @@ const wrong: Readonly<Record<string, [said: string, text: string, more?: Readonl
       "import './port';",
       { 'port.ts': '' },
     ],
-    'an import with the suffix of what is built': [
+    'an import with the suffix of built files': [
       'weldr.config.ts: it imports ./port.js, which is not there; did you mean ./port.ts?',
       "import './port.js';",
       { 'port.ts': '' },
@@ -107,7 +107,7 @@ const wrong: Readonly<Record<string, [said: string, text: string, more?: Readonl
       "import './x.json';",
       { 'x.json': '{}' },
     ],
-    'what a getter of the config throws': [
+    'an error from a getter of the config': [
       'weldr.config.ts:1:39: no port',
       "export default { get listen() { throw new Error('no port'); }, plugins: [] };",
     ],
@@ -119,8 +119,8 @@ const wrong: Readonly<Record<string, [said: string, text: string, more?: Readonl
       'weldr.config.ts: plugins[0].id: expected text, got ""',
       "import { withId } from 'weldr'; export default { plugins: [withId('', { name: 'x' })] };",
     ],
-    'what the config throws': ['weldr.config.ts:1:7: no DB_URL', "throw new Error('no DB_URL');"],
-    'the causes of what it throws': [
+    'an error that the config throws': ['weldr.config.ts:1:7: no DB_URL', "throw new Error('no DB_URL');"],
+    'the causes of a thrown error': [
       'weldr.config.ts:1:7: no secrets: away: ECONNREFUSED',
       "throw new Error('no secrets', { cause: new Error('away', { cause: new Error('ECONNREFUSED') }) });",
     ],
@@ -172,12 +172,12 @@ const wrong: Readonly<Record<string, [said: string, text: string, more?: Readonl
   };
 
 for (const [what, [said, text, more]] of Object.entries(wrong)) {
-  test(`says ${what}`, async () => {
+  test(`explains ${what}`, async () => {
     assert.is(await refusal('weldr.config.ts', { 'weldr.config.ts': text, ...more }), said);
   });
 }
 
-test('says where JavaScript is broken, which Node tells on terminals only', async () => {
+test('says where JavaScript is broken, which Node shows on terminals only', async () => {
   const files = { 'weldr.config.mjs': "export default {\n  listen ':80',\n};\n" };
   assert.is(
     await refusal('weldr.config.mjs', files),
@@ -193,13 +193,13 @@ test('says that types are for TypeScript', async () => {
   );
 });
 
-test('bounds a message of any length', async () => {
+test('bounds the length of a message', async () => {
   const said = await refusal('weldr.config.ts', { 'weldr.config.ts': "throw new Error('x'.repeat(1e6));" });
   assert.ok(said.length < 3_000);
   assert.match(said, /x… \(1000000 characters\)$/);
 });
 
-test('has no mark of a reading in what it says at a reload', async () => {
+test('shows no internal mark of a reading in errors at a reload', async () => {
   const texts = [
     "import './nowhere.ts';",
     "throw new Error('no');",
@@ -212,7 +212,7 @@ test('has no mark of a reading in what it says at a reload', async () => {
   }
 });
 
-test('says that there is no such file', async () => {
+test('says that the file does not exist', async () => {
   assert.is(await refusal('nope.ts', {}), 'there is no file $D/nope.ts; name the config with --config FILE');
 });
 
@@ -229,7 +229,7 @@ test('says that a folder is no config', async () => {
   }
 });
 
-test('says that a file may not be read, to whom that is so', async () => {
+test('says that this user may not read the file', async () => {
   const folder = makeFolder();
   const path = join(folder, 'weldr.config.json');
   writeFileSync(path, '{"plugins": []}');

@@ -1,4 +1,4 @@
-// The error table and what is made of it.
+// The error table, and the errors made from it.
 import * as assert from 'uvu/assert';
 import { describeError, type ErrorCode, errorTable, toError, WeldrError } from '../../core/errors.ts';
 import { suite } from '../support/suite.ts';
@@ -6,18 +6,18 @@ import { suite } from '../support/suite.ts';
 const table = suite('the error table');
 const rows = Object.entries(errorTable);
 
-table('answers with 4xx where the client or the operator is to blame, 5xx else', () => {
+table('has a 4xx status where the client or the operator is to blame, 5xx otherwise', () => {
   for (const [code, { blame, status }] of rows) {
     assert.ok(status >= 400 && status <= 599, code);
     if (blame === 'upstream' || blame === 'weldr') assert.ok(status >= 500, code);
   }
 });
 
-table('lets nothing be retried that the client caused', () => {
+table('allows no retry of what the client caused', () => {
   for (const [code, row] of rows) if (row.blame === 'client') assert.is(row.retry, 'never', code);
 });
 
-table('says that a request may be sent again, whatever its method, only where none was taken up', () => {
+table('allows a retry whatever the method only where no upstream has begun the request', () => {
   const safe = rows.filter(([, row]) => row.retry === 'safe').map(([code]) => code);
   assert.equal(safe.sort(), [
     'CONNECT_FAILED',
@@ -30,7 +30,7 @@ table('says that a request may be sent again, whatever its method, only where no
   ]);
 });
 
-table("uses the field's statuses", () => {
+table('uses the statuses that other proxies use', () => {
   const statuses: Partial<Record<ErrorCode, number>> = {
     BAD_REQUEST: 400,
     REQUEST_TIMEOUT: 408,
@@ -76,14 +76,14 @@ describe('joins an error and its causes', () => {
   assert.is(describeError(error), 'outer: inner: root');
 });
 
-describe('makes an Error of anything that was thrown', () => {
+describe('turns anything thrown into an Error', () => {
   assert.is(toError('text').message, 'text');
   assert.is(toError(undefined).message, 'undefined');
   const error = new Error('same');
   assert.is(toError(error), error);
 });
 
-describe('names every error of an AggregateError without a message, as connecting to several addresses gives', () => {
+describe('names every error of an AggregateError without a message, as from connecting to several addresses', () => {
   const refused = (address: string) => new Error(`connect ECONNREFUSED ${address}`);
   const error = new AggregateError([refused('::1:80'), refused('127.0.0.1:80')]);
   assert.is(describeError(error), 'connect ECONNREFUSED ::1:80; connect ECONNREFUSED 127.0.0.1:80');

@@ -1,4 +1,4 @@
-// What users of other proxies complain of where servers are chosen: one test for each complaint that no other file is about.
+// Complaints of users of other proxies about the choice of servers: one test for each that no other file covers.
 import * as assert from 'uvu/assert';
 import { type TestWorkerSide, upstreamRecord, workerSide } from '../../core/testing.ts';
 import {
@@ -74,7 +74,7 @@ test('envoy#8167: a hash pins a client in the weighted split, and at a server of
   await side.close();
 });
 
-test('apisix#13532: a server that is down gives its keys to others and takes back those alone', async () => {
+test('apisix#13532: a server that is down gives its keys to others and takes back only those', async () => {
   const side = await workerSide(consistentHash(), { upstreams: [a, b, c] });
   const placed = () =>
     Promise.all(Array.from({ length: 120 }, (_, n) => chosenBy(side, { clientIp: `192.0.2.${n}` })));
@@ -104,7 +104,7 @@ for (const [name, options] of [
     assert.is((before[0] ?? 0) + (before[1] ?? 0), 20);
     side.pools.default.set(upstreamRecord(c));
     assert.equal(inFlight(), before);
-    // Who is new and idle is taken whenever it is compared; the busy ones are not taken for idle.
+    // A new, idle server is chosen whenever it is compared; the busy ones do not count as idle.
     const chosen: (string | undefined)[] = [];
     for (let n = 0; n < 40; n++) chosen.push(await chosenBy(side, {}));
     assert.ok(chosen.filter(id => id === c).length >= 15, chosen.join());
@@ -117,7 +117,7 @@ for (const [name, options] of [
   });
 }
 
-test('haproxy#3004: the choice ends where all are busy, down or tried', async () => {
+test('haproxy#3004: the choice ends when all are busy, down or tried', async () => {
   for (const balancer of [leastRequests(), consistentHash({ balance: 1.05 })]) {
     const side = await workerSide([balancer, retry({ attempts: 5, minimum: 100 })], { upstreams: [a, b] });
     for (let n = 0; n < 200; n++) {

@@ -1,4 +1,4 @@
-// Requests that are only explained, through each built-in plugin which counts, stores or asks: nothing is changed by them.
+// Requests that are only explained change nothing in any built-in plugin that counts, stores or asks.
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../core/plugin/plugin.ts';
@@ -50,7 +50,7 @@ async function turns(side: TestWorkerSide, count: number): Promise<(string | und
   return chosen;
 }
 
-test('take no turn of round-robin, and are told whose it is, at retries too', async () => {
+test('take no turn of round-robin, and show whose it is, at retries too', async () => {
   await withSide([roundRobin(), retry()], async side => {
     const before = await turns(side, 3);
     const explained = await Promise.all([side.explain(), side.explain(), side.explain()]);
@@ -101,7 +101,7 @@ test('teach peak-ewma nothing', async () => {
   assert.is(firsts.size, 2);
 });
 
-test('use up no retries, and are told when none is left', async () => {
+test('use up no retries, and show when none is left', async () => {
   await withSide([roundRobin(), retry({ budget: 0, minimum: 0.1 })], async side => {
     for (let n = 0; n < 3; n++) {
       const { steps } = await side.explain({ answer: 'CONNECT_FAILED' });
@@ -113,14 +113,14 @@ test('use up no retries, and are told when none is left', async () => {
   });
 });
 
-test('do not make the budget of retries larger', async () => {
+test('do not increase the budget of retries', async () => {
   await withSide([roundRobin(), retry({ budget: 0.5, minimum: 0 })], async side => {
     for (let n = 0; n < 10; n++) await side.explain();
     assert.is((await side.run({ answers: ['CONNECT_FAILED', 200] })).status, 502);
   });
 });
 
-test('are counted by no statistics', async () => {
+test('are not counted in statistics', async () => {
   const manager = await managerSide(stats(), { servers: urls });
   const worker = await workerSide([stats(), roundRobin()], { manager });
   await worker.explain();
@@ -132,7 +132,7 @@ test('are counted by no statistics', async () => {
   await manager.close();
 });
 
-test('take out no server, and try none on probation', async () => {
+test('eject no server, and try none on probation', async () => {
   const clock = new FakeClock();
   const plugins = [passiveHealth({ failures: 1, ejection: '1s' }), roundRobin()];
   const manager = await managerSide(plugins, { servers: urls, clock });
@@ -155,7 +155,7 @@ test('take out no server, and try none on probation', async () => {
   await manager.close();
 });
 
-test('open no circuit, and are told of one that is open', async () => {
+test('open no circuit, and show one that is open', async () => {
   await withSide([circuitBreaker({ minRequests: 2 }), roundRobin()], async side => {
     for (let n = 0; n < 5; n++) await side.explain({ answer: 503 });
     assert.is((await side.run()).status, 200);
@@ -165,7 +165,7 @@ test('open no circuit, and are told of one that is open', async () => {
   });
 });
 
-test('take no token of a limit, and are told when there is none', async () => {
+test('take no token of a limit, and show when there is none', async () => {
   await withSide([rateLimit({ rate: 1 }), roundRobin()], async side => {
     for (let n = 0; n < 3; n++) assert.is((await side.explain()).response.status, 200);
     assert.is((await side.run()).status, 200);
@@ -175,7 +175,7 @@ test('take no token of a limit, and are told when there is none', async () => {
   });
 });
 
-test('take no place of those that may run at once, wait for none, and are told how many are taken', async () => {
+test('take no place of a concurrency limit, wait for none, and show how many are taken', async () => {
   await withSide([concurrencyLimit({ max: 1, queue: 1 }), roundRobin()], async side => {
     const told: unknown[] = [];
     const tell = async (): Promise<void> => {
@@ -200,7 +200,7 @@ test('take no place of those that may run at once, wait for none, and are told h
   });
 });
 
-test('have no keys of tokens fetched, and are told where there are none', async () => {
+test('fetch no keys of tokens, and show where there are none', async () => {
   let fetched = 0;
   const { publicKey, privateKey } = await generateKeyPair('ES256');
   const keys = [{ ...(await exportJWK(publicKey)), kid: 'one' }];
@@ -237,7 +237,7 @@ test('have no keys of tokens fetched, and are told where there are none', async 
   await provider.close();
 });
 
-test('have no password checked: nobody can try passwords with them, or keep clients from the thread', async () => {
+test('check no password, so that they can neither try passwords nor block clients', async () => {
   const users = { ada: '$2b$04$L7rDxBXJI/rC75nE4MHVB.AZPQf0kn7WZ1OZw7C6nr.iDArP5823e' };
   await withSide([basicAuth({ users }), roundRobin()], async side => {
     const told = async (user: string) => {
@@ -252,7 +252,7 @@ test('have no password checked: nobody can try passwords with them, or keep clie
   });
 });
 
-test('have no auth server asked', async () => {
+test('ask no auth server', async () => {
   let asked = 0;
   const auth = await startOrigin({
     handle(_, response) {
@@ -269,7 +269,7 @@ test('have no auth server asked', async () => {
   await auth.close();
 });
 
-test('are shown no cookie that would bring somebody to a server', async () => {
+test('show no cookie that would lead to a server', async () => {
   await withSide([stickyCookie({ secret: 'a secret of many letters' }), roundRobin()], async side => {
     const { response } = await side.explain();
     assert.equal(response.headers, [['Set-Cookie', '(hidden)']]);

@@ -1,4 +1,4 @@
-// An explained request leaves no trace: whatever happens afterwards is what would have happened without it, plugin by plugin.
+// An explained request leaves no trace: whatever follows happens as it would have without it, plugin by plugin.
 import * as assert from 'uvu/assert';
 import { builtInPlugins } from '../../config/built-in-plugins.ts';
 import type { Plugin } from '../../core/plugin/plugin.ts';
@@ -18,7 +18,7 @@ const test = suite('an explained request leaves no trace');
 const urls = ['http://a:1', 'http://b:1', 'http://c:1'];
 const { roundRobin, retry, metrics } = builtIn;
 
-/** What a plugin is tried with. */
+/** The set-up that a plugin is tried in. */
 interface Trial {
   /** In place of `roundRobin()` alone. */
   plugins(): readonly Plugin[];
@@ -29,7 +29,7 @@ const withBalancer = (plugin: () => Plugin, request?: RunOptions): Trial => ({
   plugins: () => [plugin(), roundRobin(), retry()],
   ...(request !== undefined && { request }),
 });
-/** Balancers are tried as they are without options, so that a new one needs no line here. */
+/** Balancers are tried without options, so that a new one needs no line here. */
 const balancers: Readonly<Record<string, Trial>> = Object.fromEntries(
   Object.entries(await builtInPlugins())
     .filter(([name, plugin]) => name !== 'roundRobin' && plugin().role === 'balancer')
@@ -94,7 +94,7 @@ const withoutTrial: readonly string[] = [
   'poolFile',
 ];
 
-/** What each of the requests after the other comes to. */
+/** The outcome of each request, one after the other. */
 const answers: readonly UpstreamAnswer[] = [
   200,
   503,
@@ -125,13 +125,13 @@ for (const [name, trial] of Object.entries(trials)) {
   });
 }
 
-/** All that is to be seen of a run of requests, with or without others between them that are only explained. */
+/** All that can be seen of a run of requests, with or without others between them that are only explained. */
 async function historyOf(
   { plugins, request = {} }: Trial,
   between: 'nothing' | 'explained',
 ): Promise<readonly string[]> {
   const { random } = Math;
-  // What is up to chance comes out the same.
+  // Random choices are the same in each run.
   Math.random = () => 0.3;
   const clock = new FakeClock();
   const own = plugins();
@@ -151,7 +151,7 @@ async function historyOf(
     for (const answer of answers) {
       if (between === 'explained')
         for (const answer of supposed) await worker.explain({ ...request, answer });
-      // Half of the time the answer is awaited, so that explained requests meet one in flight.
+      // Every other answer is held, so that explained requests meet a request in flight.
       const held = Promise.withResolvers<void>();
       const running = worker.run({ ...request, answers: [held.promise.then(() => answer), 200] });
       await settle();

@@ -1,4 +1,4 @@
-// LatencyHistogram: quantiles that are true to within its buckets.
+// LatencyHistogram: quantiles that are accurate to within its buckets.
 import * as assert from 'uvu/assert';
 import { LatencyHistogram } from '../../../core/bounded/latency-histogram.ts';
 import { suite } from '../../support/suite.ts';
@@ -9,7 +9,7 @@ test('has no quantile before something was recorded', () => {
   assert.is(new LatencyHistogram().quantile(0.5), null);
 });
 
-test('tells quantiles to within 9 % from a tenth of a millisecond to 100 seconds', () => {
+test('returns quantiles to within 9 % from a tenth of a millisecond to 100 seconds', () => {
   for (let ms = 0.11; ms < 100_000; ms *= 1.7) {
     const histogram = new LatencyHistogram();
     histogram.record(ms);
@@ -32,7 +32,7 @@ test('orders its quantiles', () => {
   }
 });
 
-test('takes what is out of its range as its ends', () => {
+test('counts values out of its range at its ends', () => {
   const histogram = new LatencyHistogram();
   histogram.record(0);
   assert.ok((histogram.quantile(1) ?? 1) <= 0.1);
@@ -52,7 +52,7 @@ test('has the sum of what was recorded, to within 9 %, and how many there were',
   assert.is(histogram.count, Math.floor(Math.log(100_000 / 0.11) / Math.log(1.7)) + 1);
 });
 
-test('hands over what it counted once', () => {
+test('hands over each count once', () => {
   const from = new LatencyHistogram();
   const to = new LatencyHistogram();
   from.record(5);

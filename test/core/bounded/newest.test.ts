@@ -1,4 +1,4 @@
-// keepNewest: the key that was put in first makes room.
+// keepNewest: deletes the oldest key to make room.
 import * as assert from 'uvu/assert';
 import { keepNewest } from '../../../core/bounded/newest.ts';
 import { suite } from '../../support/suite.ts';

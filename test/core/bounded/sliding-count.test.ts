@@ -13,7 +13,7 @@ test('counts events until they are a window old', () => {
   assert.is(count.count(6000), 0);
 });
 
-test('lets events go a tenth of the window at a time', () => {
+test('drops events a tenth of the window at a time', () => {
   const count = new SlidingCount(1000);
   for (let now = 0; now < 1000; now += 10) count.add(now);
   assert.is(count.count(999), 100);
@@ -32,7 +32,7 @@ test('forgets everything after a pause of any length', () => {
   }
 });
 
-test('takes a time before the latest as the latest', () => {
+test('treats a time before the latest as the latest', () => {
   const count = new SlidingCount(1000);
   count.add(5000);
   count.add(4000);

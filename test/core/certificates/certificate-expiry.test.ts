@@ -1,4 +1,4 @@
-// What is said of certificates whose time is over, or nearly so.
+// Warnings about certificates that have expired or soon will.
 import * as assert from 'uvu/assert';
 import { readCertificate } from '../../../core/certificates/certificate.ts';
 import { CertificateEnds } from '../../../core/certificates/certificate-ends.ts';
@@ -12,7 +12,7 @@ const test = suite('the expiry of certificates');
 
 const at = (date: string): string | undefined => expiryOf(certificate, Date.parse(date));
 
-test('is said from 21 days before it on', () => {
+test('is reported from 21 days before it', () => {
   assert.is(at('2126-10-07T00:00:00Z'), undefined);
   assert.is(
     at('2126-10-20T00:00:00Z'),
@@ -20,20 +20,20 @@ test('is said from 21 days before it on', () => {
   );
 });
 
-test('is said when it is over', () => {
+test('is reported after it', () => {
   assert.is(at('2126-11-01'), 'the certificate CN=origin.test expired on 2126-10-29; renew it');
 });
 
-test('is beside the point while the certificate is not valid yet', () => {
+test('is replaced by a hint at the clock while the certificate is not valid yet', () => {
   assert.is(
     at('2020-01-01'),
     'the certificate CN=origin.test is not valid before 2026-11-22; is the clock of this machine right?',
   );
 });
 
-test('is not known of what cannot be read', () => assert.is(expiryOf('no PEM', 0), undefined));
+test('is undefined for an unreadable certificate', () => assert.is(expiryOf('no PEM', 0), undefined));
 
-test('is said once a day of all that are shown', () => {
+test('is logged once a day for every certificate in use', () => {
   const read = readCertificate(certificate, privateKey, undefined);
   if (!('name' in read)) throw new Error(read.message);
   const clock = new FakeClock(Date.parse('2126-10-19T12:00Z'));

@@ -1,4 +1,4 @@
-// Certificates that change at run time: what operators put over those of the config, and what plugins see of it.
+// Certificates that change at run time: what operators put over those of the config, and what plugins see.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ interface Started {
   readonly certificates: ManagerCertificates;
 }
 
-/** A manager side, and what its plugin has of certificates. */
+/** Starts a manager side with a plugin that reads the certificates. */
 async function start(more: Parameters<typeof managerSide>[0] = [], clock = clockOfToday()): Promise<Started> {
   let certificates: ManagerCertificates | undefined;
   const reader = definePlugin({
@@ -66,7 +66,7 @@ const brief = ({ name, names, layer, shadows, defaultOf }: CertificateInfo) => (
   defaultOf: defaultOf.join(),
 });
 
-test('one that is put stands over that of the config, and goes to give it back', async () => {
+test('a certificate that is put replaces that of the config, which returns when it is removed', async () => {
   const { side, certificates } = await start();
   side.certificates.setConfig(materials(shop, api));
   assert.equal(certificates.list().map(brief), [
@@ -105,7 +105,7 @@ test('one that is put stands over that of the config, and goes to give it back',
 
 const key = (name: string) => ({ kind: 'certificate', key: name }) as const;
 
-test('one that no config has is put and removed, and leaves nothing behind', async () => {
+test('a certificate outside the config is put and removed, and leaves nothing behind', async () => {
   const { side, certificates } = await start();
   const told: string[] = [];
   certificates.observe((name, info) => void told.push(`${name} ${info?.names ?? 'gone'}`));
@@ -157,7 +157,7 @@ test('a key is kept encrypted, alone, and is used over a restart', async () => {
   const store = () => poolFile({ path, keyFile: join(folder, 'pool.key') });
   try {
     const first = await start(store());
-    // As HAProxy has them: the key in the same file.
+    // As in HAProxy: the key is in the same file.
     await first.certificates.put('shop.test', { cert: shop.key + shop.cert, key: shop.key });
     await first.side.close();
     const kept = readFileSync(path, 'utf8');
@@ -172,7 +172,7 @@ test('a key is kept encrypted, alone, and is used over a restart', async () => {
   }
 });
 
-test('a store that keeps keys as they are is warned of, once', async () => {
+test('a store that keeps keys unencrypted causes one warning', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-plain-'));
   try {
     const { side, certificates } = await start(poolFile({ path: join(folder, 'pool.json') }));
@@ -188,7 +188,7 @@ test('a store that keeps keys as they are is warned of, once', async () => {
   }
 });
 
-test('one that is stored and has ended is still there, and one that cannot be used is not', async () => {
+test('a stored certificate that has expired is loaded, an unusable one is not', async () => {
   const rowOf = (name: string, value: object) => ({
     ...key(name),
     op: 'define' as const,

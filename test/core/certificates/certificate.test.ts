@@ -1,4 +1,4 @@
-// Certificates that clients are shown: what is read of them, what is refused, and which one is for a name.
+// Certificates for clients: what is read from them, what is refused, and which ones are for a name.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,14 +31,14 @@ reading('returns its names, key type, issuer and time', () => {
   assert.is(read(rsa.cert, rsa.key).keyType, 'rsa');
 });
 
-reading('takes an encrypted key with its passphrase, and gives it on decrypted', () => {
+reading('takes an encrypted key with its passphrase, and passes it on decrypted', () => {
   const key = encryptedKey(shop.key, 'open sesame');
   assert.match(read(shop.cert, key, 'open sesame').key, /^-----BEGIN PRIVATE KEY-----/);
   assert.throws(() => read(shop.cert, key), /^key: is encrypted; give `passphrase`/);
   assert.throws(() => read(shop.cert, key, 'wrong'), /^passphrase: does not decrypt the key/);
 });
 
-reading('that cannot be shown to anybody is refused, with the part that is wrong', () => {
+reading('that is unusable is refused, with the part that is wrong', () => {
   assert.throws(() => read('x', shop.key), /^cert: cannot be read; expected certificates as PEM/);
   assert.throws(() => read(shop.cert, 'x'), /^key: cannot be read; expected a key as PEM/);
   assert.throws(() => read(shop.cert, rsa.key), /^key: is not the key of `cert`/);
@@ -53,7 +53,7 @@ const of = (name: string, keyType: string, ...all: string[]): Certificate => ({
   names: [name, ...all],
 });
 
-names('are those of the very name, then those of a wildcard, which is for one label', () => {
+names('are those of the exact name, then those of a wildcard, which covers one label', () => {
   const [exact, wild, deep] = [of('a.test', 'ec'), of('*.test', 'ec'), of('*.b.test', 'ec')];
   const index = new CertificateNames([exact, wild, deep]);
   assert.equal(index.for('a.test'), [exact]);

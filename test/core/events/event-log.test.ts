@@ -1,4 +1,4 @@
-// The event log: ids, what is kept, and what is said to who comes back.
+// The event log: ids, what is kept, and what a reader that returns gets.
 import * as assert from 'uvu/assert';
 import { eventOf } from '../../../core/events/event.ts';
 import { EventLog, maxEvents } from '../../../core/events/event-log.ts';
@@ -23,7 +23,7 @@ test('ids grow, over restarts too', () => {
   assert.ok(Number.isSafeInteger(first.last));
 });
 
-test('keeps the last ones, and says that there were others', () => {
+test('keeps the latest events, and reports that there were others', () => {
   const log = new EventLog(new FakeClock());
   const begin = log.last;
   for (let count = 0; count <= maxEvents; count++) tell(log, String(count));
@@ -38,7 +38,7 @@ test('keeps the last ones, and says that there were others', () => {
   assert.equal(log.after(log.last), { events: [], gap: false });
 });
 
-test('says a gap to who comes from a time that it does not know', () => {
+test('reports a gap to a reader from a time that it does not know', () => {
   const log = new EventLog(new FakeClock());
   assert.is(log.after(log.last - 1).gap, true, 'before it began');
   tell(log, 'one');
@@ -74,7 +74,7 @@ test('continues after the events of another process', () => {
   assert.equal([events.length, gap], [2, false], 'who followed the other process misses nothing');
 });
 
-test('an event is bounded, in one line, frozen, and has no fields but those that are known', () => {
+test('an event is bounded, on one line, frozen, and has known fields only', () => {
   const odd = {
     type: 'test.told',
     text: `a\nb\u001b[31m${'x'.repeat(1000)}`,

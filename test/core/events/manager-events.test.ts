@@ -31,7 +31,7 @@ async function withSide(name = 'probe', previous?: TestManagerSide) {
 const briefly = ({ events }: TestManagerSide, from = 0) =>
   events.after(from).events.map(({ type, by, from, to }) => [type, by, from, to]);
 
-test('the start of a config is none', async () => {
+test('the start of a config is not an event', async () => {
   const { manager } = await withSide();
   assert.equal(manager.events.all, []);
 });
@@ -146,7 +146,7 @@ test('a store that is away for some seconds is recorded, and is a problem until 
   assert.is(manager.clock.pending, 0);
 });
 
-test('a plugin adds events and problems in its own name, and so many at most', async () => {
+test('a plugin adds events and problems in its own name, up to a limit', async () => {
   const { manager, side } = await withSide();
   for (let count = 0; count < 70; count++) side.events.add({ type: 'quota.spent', text: `spent ${count}` });
   assert.is(manager.events.all.length, 50);
@@ -157,7 +157,7 @@ test('a plugin adds events and problems in its own name, and so many at most', a
   assert.is(manager.problems.list.length, 50);
 });
 
-test('a problem has its beginning, and ends by a word, or with its plugin', async () => {
+test('a problem keeps its start time, and ends when its plugin clears it or ends', async () => {
   const { manager, side } = await withSide();
   side.events.problem('disk', { text: 'the disk is full', pool: 'api' });
   const since = manager.clock.now();
@@ -181,7 +181,7 @@ test('a problem has its beginning, and ends by a word, or with its plugin', asyn
   assert.ok(next.events.all.length > 0, 'events stay');
 });
 
-test('what a plugin does wrong on an event is logged, and it hears nothing after its end', async () => {
+test('an error of a plugin on an event is logged, and the plugin receives nothing after its end', async () => {
   const { manager, side } = await withSide();
   let heard = 0;
   side.events.follow(() => {
@@ -197,7 +197,7 @@ test('what a plugin does wrong on an event is logged, and it hears nothing after
   assert.is(manager.events.all.length, 2);
 });
 
-test('what leads to pools that are not there, and plugins that do not run, are problems until they are not', async () => {
+test('references to missing pools, and plugins that do not run, are problems until that is fixed', async () => {
   const { manager, side } = await withSide();
   let leading: string | undefined = 'route a to nowhere';
   const stop = manager.recorder.watch({ storeIsAway: () => false, dangling: () => leading });
@@ -217,7 +217,7 @@ test('what leads to pools that are not there, and plugins that do not run, are p
   stop();
 });
 
-test('a field that is no value in itself is said to have changed, as it may hold credentials', async () => {
+test('a field that is not a plain value is recorded only as changed, as it may hold credentials', async () => {
   const { manager, side } = await withSide();
   const value = { healthCheck: { headers: { authorization: 'Bearer hunter2' } } };
   await side.operator.write([{ kind: 'server', key: `api/${a}`, op: 'patch', value }], 'me');

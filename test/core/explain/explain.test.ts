@@ -1,4 +1,4 @@
-// What plugins say of a request which is explained, in their order.
+// Explained requests: what each plugin does and says, in order.
 import * as assert from 'uvu/assert';
 import type { Explanation, Step } from '../../../core/explain/explanation.ts';
 import { definePlugin, withId } from '../../../core/plugin/define-plugin.ts';
@@ -12,7 +12,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('explain');
 
-/** Takes the first that is available. */
+/** Chooses the first that is available. */
 const first = definePlugin({
   name: 'first',
   role: 'balancer',
@@ -80,7 +80,7 @@ const config = defineConfig({
   plugins: [marker(), when({ path: '/admin/*' }, answering(403)), toApi, first()],
 });
 
-test('tells the words of all plugins in their order', async () => {
+test('lists what each plugin did, in order', async () => {
   const app = await testConfig(config);
   const explanation = await app.explain({ target: '/api/x', headers: { 'X-Old': 'was' } });
   assert.equal(brief(explanation), [
@@ -102,7 +102,7 @@ test('tells the words of all plugins in their order', async () => {
 const nameOfWhen = ({ steps }: Explanation): string =>
   steps.find(({ plugin }) => plugin.startsWith('when:'))?.plugin.replace(/\/answering$/, '') ?? '';
 
-test('tells what each plugin edits, from what and to what, and hides what lets somebody in', async () => {
+test('shows what each plugin edits, from what and to what, and hides credentials', async () => {
   const app = await testConfig(config);
   const explanation = await app.explain({
     headers: { 'X-Old': 'was', Authorization: 'Bearer of-the-client' },
@@ -137,7 +137,7 @@ test('tells what each plugin edits, from what and to what, and hides what lets s
   await app.close();
 });
 
-test('tells who replied, and ends there', async () => {
+test('names the plugin or route that replied, and ends there', async () => {
   const app = await testConfig(config);
   const refused = await app.explain({ target: '/admin/x' });
   assert.equal(brief(refused).slice(1), [
@@ -158,7 +158,7 @@ test('tells who replied, and ends there', async () => {
   await app.close();
 });
 
-test('tells why servers were not to be had, and which fallback was asked', async () => {
+test('says why servers could not be chosen, and which fallback was asked', async () => {
   const picky: Plugin = {
     name: 'picky',
     worker: ({ hooks }) => hooks.eligible.tap('picky', (_, { id }) => id !== 'http://e:1'),
@@ -222,7 +222,7 @@ test('tells why servers were not to be had, and which fallback was asked', async
   await side.close();
 });
 
-test('tells who is not asked, as another plugin of its role stands further in', async () => {
+test('names the plugin that is not asked, as another of its role is further in', async () => {
   const side = await workerSide([first(), when({ header: { 'X-In': '1' } }, withId('inner', first()))], {
     upstreams: [{ url: 'http://a:1' }],
   });
@@ -236,7 +236,7 @@ test('tells who is not asked, as another plugin of its role stands further in', 
   await side.close();
 });
 
-test('supposes what servers answer, so that retries are explained', async () => {
+test('assumes what servers answer, so that retries are explained', async () => {
   const again: Plugin = {
     name: 'again',
     worker: ({ hooks }) =>
@@ -270,7 +270,7 @@ test('supposes what servers answer, so that retries are explained', async () => 
   await side.close();
 });
 
-test('names the plugin which throws, and what it threw', async () => {
+test('names the plugin that throws, and what it threw', async () => {
   const broken: Plugin = {
     name: 'broken',
     worker: ({ hooks }) => hooks.request.tapPromise('broken', async () => Promise.reject(new Error('oh no'))),
@@ -286,7 +286,7 @@ test('names the plugin which throws, and what it threw', async () => {
   await side.close();
 });
 
-test('gives a plugin up which hangs, and names it; what it says later counts no more', async () => {
+test('gives up on a plugin that hangs, and names it; what it says later is ignored', async () => {
   const clock = new FakeClock();
   let answer = (): void => {};
   const hanging: Plugin = {
@@ -311,7 +311,7 @@ test('gives a plugin up which hangs, and names it; what it says later counts no 
   await side.close();
 });
 
-test('has asynchronous plugins say their word in time', async () => {
+test('waits for asynchronous plugins, and shows how long they took', async () => {
   const clock = new FakeClock();
   const slow: Plugin = {
     name: 'slow',
@@ -359,7 +359,7 @@ test('leaves requests in flight, and stages of other requests, as they are', asy
   await side.close();
 });
 
-test('tells of a bounded number of servers and characters', async () => {
+test('is bounded in servers and characters', async () => {
   const upstreams = Array.from({ length: 70 }, (_, n) => ({ url: `http://s${n}:1` }));
   const side = await workerSide([marker(), first()], { upstreams });
   const explanation = await side.explain({ headers: { 'X-Old': 'o'.repeat(5_000) } });

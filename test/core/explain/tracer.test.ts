@@ -1,4 +1,4 @@
-// Tracer and Traces: what is written down of real requests, for how long, and what nobody pays for.
+// Tracer and Traces: what is recorded of real requests, for how long, and that it costs nothing otherwise.
 import * as assert from 'uvu/assert';
 import type { Explanation } from '../../../core/explain/explanation.ts';
 import { traceInput } from '../../../core/explain/trace.ts';
@@ -25,7 +25,7 @@ async function start() {
   return { side, tracer, told };
 }
 
-test('leave stages as they are while nobody traces, before and after', async () => {
+test('leave stages as they are before and after a trace', async () => {
   const { side, tracer, told } = await start();
   const tapsOf = () =>
     [side.stages.plain.selectUpstream, side.stages.plain.finished].flatMap(({ taps }) => taps);
@@ -44,7 +44,7 @@ test('leave stages as they are while nobody traces, before and after', async () 
   await side.close();
 });
 
-test('write down what was asked for, so often and no more, and no request that is only explained', async () => {
+test('record matching requests up to their number, and none that is only explained', async () => {
   const { side, tracer, told } = await start();
   tracer.want([
     { ...wish({ path: '/a/*', count: 2 }), id: 1 },
@@ -77,7 +77,7 @@ test('write down what was asked for, so often and no more, and no request that i
   await side.close();
 });
 
-test('are of requests whose plugins are measured, too', async () => {
+test('include requests whose plugins are measured', async () => {
   for (const first of ['measured', 'traced']) {
     const { side, tracer, told } = await start();
     const measured: string[] = [];
@@ -95,7 +95,7 @@ test('are of requests whose plugins are measured, too', async () => {
   }
 });
 
-test('see requests through that were under way when the trace began or ended', async () => {
+test('do not disturb requests that were under way when the trace began or ended', async () => {
   const { side, tracer, told } = await start();
   const held = Promise.withResolvers<200>();
   const early = side.run({ answers: [held.promise] });
@@ -133,7 +133,7 @@ const explanation: Explanation = {
   ms: 0,
 };
 
-test('are over after so many requests of all workers, after their time, and when nobody reads', async () => {
+test('end after their number of requests in all workers, after their time, or without a reader', async () => {
   const { clock, traces, wishes } = manager();
   const counted = traces.start(wish({ count: 2 }));
   const timed = traces.start(wish({ duration: '20s' }));
@@ -151,7 +151,7 @@ test('are over after so many requests of all workers, after their time, and when
   assert.is(traces.size, 0);
 });
 
-test('have a reader wait for the next request', async () => {
+test('let a reader wait for the next request', async () => {
   const { clock, traces } = manager();
   const id = traces.start(wish());
   let read: number | undefined;

@@ -1,4 +1,4 @@
-// CountedOutput: lines that a log's reader did not take are counted, and told when it takes lines again.
+// CountedOutput: lines that a log's reader did not take are counted, and reported when it takes lines again.
 import * as assert from 'uvu/assert';
 import { CountedOutput } from '../../../core/log/counted-output.ts';
 import { FakeClock } from '../../../core/testing.ts';
@@ -6,7 +6,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('CountedOutput');
 
-test('tells how many lines were lost, once in ten seconds', () => {
+test('logs how many lines were lost, once in ten seconds', () => {
   const clock = new FakeClock();
   const written: string[] = [];
   const told: number[] = [];

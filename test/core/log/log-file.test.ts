@@ -1,4 +1,4 @@
-// A log file: appended to, opened anew for logrotate, and no harm when its disk is full.
+// A log file: appended to, reopened for logrotate, and harmless when its disk is full.
 import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -8,7 +8,7 @@ import { startWeldr, type TestWeldr, until } from '../../support/weldr.ts';
 
 const test = suite('log file', { timeoutMs: 240_000, testTimeoutMs: 60_000 });
 
-/** A Weldr that answers by itself and logs each request in its worker. */
+/** Runs a Weldr that replies to requests itself and logs each in its worker. */
 async function withLogFile(
   file: string,
   run: (weldr: TestWeldr, url: string) => Promise<void>,
@@ -52,7 +52,7 @@ async function withLogFile(
   }
 }
 
-/** What the lines of a file say; each of them is whole. */
+/** The records in a file; each of its lines is whole. */
 function linesOf(path: string): Record<string, unknown>[] {
   return readFileSync(path, 'utf8')
     .split('\n')
@@ -60,7 +60,7 @@ function linesOf(path: string): Record<string, unknown>[] {
     .map(line => JSON.parse(line));
 }
 
-test('gets the lines of all processes, and after SIGUSR1 they go to a new file where it was renamed', async () => {
+test('gets the lines of all processes, and is created again on SIGUSR1 after a rename', async () => {
   await withLogFile('weldr.log', async (weldr, url) => {
     const path = join(weldr.folder, 'weldr.log');
     const old = `${path}.1`;
@@ -86,7 +86,7 @@ test('gets the lines of all processes, and after SIGUSR1 they go to a new file w
   });
 });
 
-test('keeps what it had when it is opened again by another start', async () => {
+test('keeps its lines when another start opens it', async () => {
   await withLogFile('weldr.log', async weldr => {
     const path = join(weldr.folder, 'weldr.log');
     const before = readFileSync(path, 'utf8');
@@ -97,7 +97,7 @@ test('keeps what it had when it is opened again by another start', async () => {
   });
 });
 
-test('a full disk stops nothing, and is told of once on stderr', async () => {
+test('a full disk stops nothing, and is reported once on stderr', async () => {
   await withLogFile('/dev/full', async (weldr, url) => {
     for (let n = 0; n < 50; n++) assert.ok((await fetch(url)).ok);
     await until('a word', () => weldr.output.includes('the log cannot be written'));
@@ -106,7 +106,7 @@ test('a full disk stops nothing, and is told of once on stderr', async () => {
   });
 });
 
-test('one that cannot be opened is said at the start, which ends with 78', async () => {
+test('that cannot be opened makes the start fail with code 78', async () => {
   const weldr = await startWeldr({
     noWait: true,
     config: `

@@ -1,4 +1,4 @@
-// The log: whatever becomes of stdout, Weldr goes on.
+// The log: Weldr continues whatever happens to stdout.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ async function answers(url: string): Promise<boolean> {
   );
 }
 
-/** Runs Weldr with this stdout, sends it requests, and checks that the same processes go on. */
+/** Runs Weldr with this stdout, sends it requests, and checks that the same processes keep running. */
 async function survives(
   stdout: 'pipe' | number,
   spoil: (child: ChildProcess) => Promise<void>,
@@ -84,7 +84,7 @@ test('does not end Weldr when the disk is full', async () => {
   }
 });
 
-test('does not hold up Weldr when nobody reads it', async () => {
+test('does not hold up Weldr when its reader has stopped reading', async () => {
   await survives('pipe', async child => {
     child.stdout?.pause();
   });
@@ -107,7 +107,7 @@ test('is JSON, one line a record, with level, time and the worker', async () => 
   }
 });
 
-test('says no more than its level', async () => {
+test('omits records below its level', async () => {
   const origin = await startOrigin();
   const weldr = await startWeldr({
     config: config(0, origin.url),

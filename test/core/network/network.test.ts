@@ -1,4 +1,4 @@
-// NetworkSet: which addresses are among the networks that people write.
+// NetworkSet: which addresses belong to networks as people write them.
 import * as assert from 'uvu/assert';
 import { isNetwork, NetworkSet } from '../../../core/network/network.ts';
 import { suite } from '../../support/suite.ts';
@@ -75,7 +75,7 @@ test('hold an address whatever its zone', () => {
   assert.ok(set.has(`fe80::1%${'a'.repeat(500)}`));
 });
 
-test('say the same of an address that was asked for before, and of more than are kept', () => {
+test('give the same result for an address that was asked for before, and for more than are kept', () => {
   const set = new NetworkSet(['10.0.0.0/9']);
   for (let round = 0; round < 2; round++) {
     for (let n = 0; n < 25_000; n++) {

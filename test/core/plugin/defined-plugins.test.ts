@@ -1,4 +1,4 @@
-// DefinedPlugins: what a list of names makes of a pool's plugins, with those of the config.
+// DefinedPlugins: the plugins that a pool has from the config and a list of names.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { instantiateAll } from '../../../core/plugin/plugin-lists.ts';
@@ -19,7 +19,7 @@ const { defined } = instantiateAll({
 const listOf = (names: readonly string[] | undefined): string[] =>
   defined.instancesOf(api, names).map(({ name }) => name.replace('pool:api/', ''));
 
-test('a list takes the places of the names of the config, and what is made in place stays', () => {
+test('a list replaces the names of the config; plugins made in place stay', () => {
   assert.equal(listOf(undefined), ['first', 'a', 'second', 'b']);
   assert.equal(listOf(['b', 'a']), ['first', 'b', 'second', 'a']);
   assert.equal(listOf(['c']), ['first', 'c', 'second']);
@@ -34,7 +34,7 @@ test('a list takes the places of the names of the config, and what is made in pl
   );
 });
 
-test('a scope that the config does not have is made of names alone', () => {
+test('a scope that the config does not have gets the named plugins only', () => {
   const scope = { kind: 'route', name: 'new' } as const;
   assert.equal(
     defined.instancesOf(scope, ['b']).map(({ name, scope }) => [name, scope]),
@@ -43,7 +43,7 @@ test('a scope that the config does not have is made of names alone', () => {
   assert.equal(defined.instancesOf(scope, undefined), []);
 });
 
-test('what is made in place and what is named may be at odds', () => {
+test('a named plugin that conflicts with one made in place is refused, or left out with a problem', () => {
   const balancer = (name: string) => ({ name, role: 'balancer' as const });
   const lists = instantiateAll({
     plugins: [],

@@ -52,7 +52,7 @@ const metricsOf = (side: TestManagerSide): string[] =>
     )
     .sort();
 
-test('are said to be kept once while the source is in trouble, and once when it is well again', async () => {
+test('are logged as kept once while the source fails, and once when it has recovered', async () => {
   const own = finder();
   const side = await managerSide(own.plugin({ pool: 'api' }));
   const { found } = own;
@@ -91,7 +91,7 @@ test('are counted, and so is what is held', async () => {
   await side.close();
 });
 
-test('are for the pool in whose plugins the plugin stands, or the one that is named', () => {
+test('are for the pool that lists the plugin, or the one that it names', () => {
   assert.is(poolOf({}, { kind: 'config' }), 'default');
   assert.is(poolOf({ pool: 'api' }, { kind: 'config' }), 'api');
   assert.is(poolOf({}, { kind: 'pool', name: 'api' }), 'api');

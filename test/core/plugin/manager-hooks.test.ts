@@ -42,7 +42,7 @@ manager('refuse tapAsync, whose callback could be forgotten', () => {
   assert.is(hooks.stopping.taps.length, 0);
 });
 
-manager('hand their arguments on', () => {
+manager('pass their arguments on', () => {
   const hooks = createManagerHooks(() => {});
   const seen: unknown[] = [];
   hooks.upstreamChanged.tap('look', (changed, before) => void seen.push(changed, before));
@@ -51,7 +51,7 @@ manager('hand their arguments on', () => {
   assert.equal(seen, [upstream, before]);
 });
 
-manager('refuse a tap that wants to be before one that is not there', () => {
+manager('refuse a tap before one that does not exist', () => {
   const hooks = createManagerHooks(() => {});
   hooks.listening.tap('known', () => {});
   assert.throws(

@@ -12,7 +12,7 @@ const test = suite('metric sums');
 
 const log = { warn() {} };
 
-/** A worker's metrics, which tell `sums` under a number. */
+/** A worker's metrics, which it sends to `sums` under its number. */
 class TestWorker {
   readonly recorder = new MetricRecorder();
   readonly number: number;
@@ -99,7 +99,7 @@ test('count a value that is a bucket’s bound into that bucket, and one over al
   assert.ok(Math.abs((values['wait_seconds_sum'] ?? 0) - 1_000_000_020.7) < 1e-3);
 });
 
-test('let the gauges of a worker go with it, and keep what it counted', () => {
+test('drop the gauges of a worker with it, and keep what it counted', () => {
   const { sums, workers } = start(2);
   for (const worker of workers) {
     worker.of('jwt').gauge(open).inc(worker.number);
@@ -134,7 +134,7 @@ test('let the gauges of a worker go with it, and keep what it counted', () => {
   assert.is(shown(sums)['open'], 0);
 });
 
-test('take a gauge of many steps as what it stands at', () => {
+test('show the current value of a gauge that changed in many steps', () => {
   const { sums, workers } = start(1);
   const gauge = workers[0]?.of('jwt').gauge(open);
   gauge?.inc();
@@ -149,7 +149,7 @@ test('take a gauge of many steps as what it stands at', () => {
   assert.is(shown(sums)['open'], -2.5);
 });
 
-test('count what the manager side counts at once, under the same names', () => {
+test('include what the manager side counts at once, under the same names', () => {
   const { sums, workers } = start(1);
   workers[0]?.of('jwt').counter(tries).labels('good').inc();
   workers[0]?.tell();
@@ -162,7 +162,7 @@ test('count what the manager side counts at once, under the same names', () => {
   assert.equal(shown(sums), { 'tries_total{how="good"}': 4, open: 0 });
 });
 
-test('go on over a reload for an instance that stays, and forget one that is gone', () => {
+test('continue over a reload for an instance that stays, and forget one that is gone', () => {
   const { sums, workers } = start(1, ['stays', 'goes']);
   const [old] = workers;
   for (const instance of ['stays', 'goes']) {
@@ -289,7 +289,7 @@ test('keep to the limit of children though each worker has others, and say how o
   assert.is(shown(sums)['paths{path="/3/0"}'], 1);
 });
 
-test('hear of definitions, labels and gauges again when a worker is asked to, of counts once', () => {
+test('receive definitions, labels and gauges again when a worker is asked to resend, counts once', () => {
   const { sums, workers } = start(1);
   const [worker] = workers;
   const good = worker?.of('jwt').counter(tries).labels('good');
@@ -311,7 +311,7 @@ test('hear of definitions, labels and gauges again when a worker is asked to, of
   assert.equal(shown(sums), { 'tries_total{how="good"}': 3, open: 2 }, 'one that knows them');
 });
 
-test('do not throw at what does not fit', () => {
+test('do not throw at messages that do not fit', () => {
   const { sums, workers } = start(1);
   workers[0]?.of('jwt').histogram(wait).observe(1);
   workers[0]?.tell();
@@ -378,7 +378,7 @@ function propertyHolds(seed: number): void {
   );
 }
 
-test('what is not to stay is forgotten in all processes, and begins at zero', () => {
+test('children that are not retained are forgotten in all processes, and begin again at zero', () => {
   const { sums, workers } = start(2);
   const children = workers.map(worker => {
     const metrics = worker.of('jwt');

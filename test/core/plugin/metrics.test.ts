@@ -90,7 +90,7 @@ test('are at most a thousand an instance', () => {
   metrics.gauge({ name: 'g7', help: 'x' }).set(1);
 });
 
-test('tell definitions and labels once, and then what changed only', () => {
+test('send definitions and labels once, then only what changed', () => {
   const { recorder, metrics } = start();
   const tries = metrics.counter({ name: 'tries_total', help: 'Tries.', labels: ['how'] });
   const good = tries.labels('good');
@@ -108,7 +108,7 @@ test('tell definitions and labels once, and then what changed only', () => {
   assert.is(recorder.take(), undefined);
 });
 
-test('tell of those that wait longest first, of so many children at a time', () => {
+test('send the children that wait longest first, a bounded number at a time', () => {
   const { recorder, metrics } = start();
   const tries = metrics.counter({ name: 'tries_total', help: 'Tries.', labels: ['how'] });
   for (const how of ['a', 'b', 'c']) tries.labels(how).inc();
@@ -128,7 +128,7 @@ test('tell of those that wait longest first, of so many children at a time', () 
   assert.is(recorder.take(2), undefined);
 });
 
-test('do not count what is no number, and say so once a metric', () => {
+test('do not count what is no number, and log it once a metric', () => {
   const { recorder, metrics, warnings } = start();
   const counter = metrics.counter({ name: 'a_total', help: 'x' });
   const gauge = metrics.gauge({ name: 'b', help: 'x' });
@@ -145,7 +145,7 @@ test('do not count what is no number, and say so once a metric', () => {
   assert.match(warnings[0] ?? '', /metric a_total cannot count NaN/);
 });
 
-test('put children over the limit into one for other, and say so once', () => {
+test('put children over the limit into one for other, and log it once', () => {
   const { recorder, metrics, warnings } = start();
   const spec = { name: 'tries_total', help: 'Tries.', labels: ['a', 'b'], maxChildren: 2 } as const;
   const tries = metrics.counter(spec);
@@ -163,7 +163,7 @@ test('put children over the limit into one for other, and say so once', () => {
   assert.is(recorder.take()?.[0]?.overLimit, 1);
 });
 
-test('have at most a thousand children unless told otherwise', () => {
+test('have at most a thousand children by default', () => {
   const { recorder, metrics } = start();
   const tries = metrics.counter({ name: 'tries_total', help: 'Tries.', labels: ['path'] });
   for (let n = 0; n < 5000; n++) tries.labels(`/${n}`).inc();
@@ -172,7 +172,7 @@ test('have at most a thousand children unless told otherwise', () => {
   assert.equal(delta?.children.at(-1), { child: 1000, value: 4000, labels: ['other'] });
 });
 
-test('tell sets of label values apart, whatever is in them', () => {
+test('keep sets of label values apart, whatever is in them', () => {
   const { recorder, metrics } = start();
   const pairs = metrics.counter({ name: 'pairs_total', help: 'x', labels: ['a', 'b'] });
   const sets = [
@@ -207,7 +207,7 @@ test('cut label values, and keep no half of a character', () => {
   );
 });
 
-test('of two instances in one process do not know each other', () => {
+test('of two instances in one process are separate', () => {
   const { recorder, metrics, log } = start();
   metrics.gauge({ name: 'size', help: 'x' }).set(1);
   recorder

@@ -86,7 +86,7 @@ names('is scope, name and id', () => {
   );
 });
 
-names('is of one plugin only: the second says where the first is, and what to do', () => {
+names('is unique: the error of a second one says where the first is, and what to do', () => {
   const twice: [lists: PluginLists, field: string, message: string][] = [
     [
       { plugins: [limit(), bare, limit()] },
@@ -125,7 +125,7 @@ roles('is taken once at a place, and again further in', () => {
   );
 });
 
-roles('says who is in charge of a pool', () => {
+roles('is resolved for each pool', () => {
   const all = instantiate({
     plugins: [balancer('outer'), bare],
     pools: { api: [balancer('inner'), limit()] },
@@ -153,7 +153,7 @@ define('gives plugins names which pools and routes use', () => {
   );
 });
 
-define('is said to have what it has, for a name that it does not', () => {
+define('suggests the name that was meant for one that it lacks', () => {
   assert.is(
     problemOf({ plugins: [], pools: { api: ['gat'] }, define: { gate: bare, auth: limit() } }).message,
     'pools.api.plugins[0]: there is no plugin "gat" in define; did you mean "gate"?',
@@ -173,7 +173,7 @@ define('holds plugins only', () => {
 
 const contract = suite('the version of the contract');
 
-contract('is today’s, or the plugin is refused with both', () => {
+contract('is the current one, or the plugin is refused with both', () => {
   instantiate({ plugins: [{ name: 'a', contract: contractVersion }, bare] });
   const error = problemOf({ plugins: [bare, { name: 'old', contract: 1 }] });
   assert.is(
@@ -241,7 +241,7 @@ for (const [what, value, message] of [
   ['an object that is a circle', circle, 'got '],
   ['a number', 5, 'got 5'],
 ] as const) {
-  lists(`has no place for ${what}`, () => {
+  lists(`refuses ${what}`, () => {
     const error = problemOf({ plugins: [bare, value] });
     assert.is(error.field, 'plugins[1]');
     assert.match(error.message, `plugins[1]: expected a plugin such as roundRobin(), ${message}`);
@@ -257,13 +257,13 @@ for (const [key, message] of [
     'plugins[1].somethingElse: there is no such part of a plugin; known: name, id, contract, role, schema, options, memory, kind, children, stored, check, leadershipNeed, worker, manager',
   ],
 ] as const) {
-  lists(`names a key of a plain object that no plugin has: ${key}`, () => {
+  lists(`refuses and names an unknown key of a plain object: ${key}`, () => {
     const error = problemOf({ plugins: [bare, { name: 'x', [key]() {} }] });
     assert.equal([error.code, error.field, error.message], ['CONFIG_INVALID', `plugins[1].${key}`, message]);
   });
 }
 
-lists('names such a key wherever the plugin stands', () => {
+lists('refuses such a key wherever the plugin is', () => {
   const wrong = { name: 'x', wroker() {} };
   const places: [lists: PluginLists, field: string][] = [
     [{ plugins: [], pools: { api: [wrong] } }, 'pools.api.plugins[0].wroker'],
@@ -275,7 +275,7 @@ lists('names such a key wherever the plugin stands', () => {
   for (const [given, field] of places) assert.is(problemOf(given).field, field);
 });
 
-lists('has a place for an object of a class, whose other fields are its own affair', () => {
+lists('takes an object of a class, whatever other fields it has', () => {
   class Counting {
     readonly name = 'counting';
     count = 0;
@@ -286,7 +286,7 @@ lists('has a place for an object of a class, whose other fields are its own affa
   assert.is(instantiate({ plugins: [new Counting()] })[0]?.name, 'counting');
 });
 
-lists('names the role of a plugin that there is not', () => {
+lists('refuses and names an unknown role', () => {
   const error = problemOf({ plugins: [{ name: 'x', role: 'balencer', worker() {} }] });
   assert.equal(
     [error.field, error.message],

@@ -11,11 +11,11 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('plugins of pools at run time');
 
-/** What became of the sides of a plugin, such as `+w1 api/gate`. */
+/** Starts and ends of the sides of a plugin, such as `+w1 api/gate`. */
 class Diary {
   readonly lines: string[] = [];
 
-  /** A plugin that notes its starts and ends, and answers 403 to the path /no. */
+  /** A plugin that records its starts and ends, and replies 403 to the path /no. */
   plugin(name: string, more: Partial<Plugin> = {}): Plugin {
     return {
       name,
@@ -120,7 +120,7 @@ test('a name that is not in define is refused, with the one that was meant', asy
   await side.close();
 });
 
-test('what cannot stand in a pool is refused with the reason, and nothing of it is left', async () => {
+test('a plugin that cannot be in a pool is refused with the reason, and leaves nothing', async () => {
   const define: Record<string, Plugin> = {
     routing: routes([{ name: 'all', path: '/*', pool: 'default' }]),
     entrance: {
@@ -180,7 +180,7 @@ test('a start that fails in one worker refuses the write, and what had started e
   for (const end of [...workers, side]) await end.close();
 });
 
-test('a start that fails in the manager refuses the write before any worker starts something', async () => {
+test('a start that fails in the manager refuses the write before any worker starts anything', async () => {
   const diary = new Diary();
   const lost: Plugin = { ...diary.plugin('lost'), manager: async () => Promise.reject(new Error('no way')) };
   const side = await managerSide([], { define: { lost } });
@@ -190,7 +190,7 @@ test('a start that fails in the manager refuses the write before any worker star
   for (const end of [worker, side]) await end.close();
 });
 
-test('a write that the store refuses ends what was started for it', async () => {
+test('a write that the store refuses ends the plugins that were started for it', async () => {
   const diary = new Diary();
   const broken: StateStore = {
     layer: 'api',
@@ -254,14 +254,14 @@ test('a list that leaves the servers of a pool without a balancer is refused', a
   );
   await put(side, 'api', ['least']);
   await side.pools.add('api', server('http://a:1'));
-  // What the kit puts in the place of a balancer would choose as well.
+  // The kit's substitute for a missing balancer would choose as well.
   worker.stages.replace({ kind: 'config' }, []);
   const error = await problemOf(put(side, 'api', []));
   assert.is(error.message, 'plugins: no plugin would choose among the servers of pool api; list a balancer');
   for (const end of [worker, side]) await end.close();
 });
 
-test('a new worker begins with what is listed', async () => {
+test('a new worker starts the plugins that are listed', async () => {
   const diary = new Diary();
   const side = await managerSide([], { define: { gate: diary.plugin('gate') } });
   await put(side, 'api', ['gate']);
@@ -271,7 +271,7 @@ test('a new worker begins with what is listed', async () => {
   for (const end of [worker, side]) await end.close();
 });
 
-/** A store that is told of rows from elsewhere. */
+/** A store that receives rows from another node. */
 function clusterStore(rows: readonly Row[] = []): { plugin: Plugin; tell(batch: Batch): void } {
   let tell: (batch: Batch) => void = () => {};
   const store: StateStore = {
@@ -298,7 +298,7 @@ const row = (plugins: readonly string[]): Row => ({
 });
 const ofApi = { kind: 'pool', name: 'api' } as const;
 
-test('a row from another node that names what define lacks here closes the pool, is said once and shown', async () => {
+test('a row from another node that names a plugin which define lacks closes the pool, is logged once and shown', async () => {
   const diary = new Diary();
   const store = clusterStore();
   const side = await managerSide([store.plugin], { define: { gate: diary.plugin('gate') } });
@@ -314,7 +314,7 @@ test('a row from another node that names what define lacks here closes the pool,
       'the pool api responds with 503, as a plugin that it lists is missing: there is no plugin "auth" in define, which has gate',
     ],
   );
-  // Something else of the pool can be changed all the same.
+  // Other fields of the pool can still be changed.
   await side.pools.write([{ kind: 'pool', key: 'api', op: 'patch', value: { http2: true } }], 'a test');
   assert.is(warnings().length, 1);
   store.tell({ ...mark, changes: [{ kind: 'pool', key: 'api', row: row(['gate']) }] });
@@ -360,7 +360,7 @@ test('a reload closes and starts them, and one that define lost is a problem unt
   await again.close();
 });
 
-test('names of rows that a store holds are started at the start, before the servers are there', async () => {
+test('the plugins that stored rows name start with Weldr, before the servers exist', async () => {
   const diary = new Diary();
   const store = clusterStore([row(['gate'])]);
   const side = await managerSide([store.plugin], { define: { gate: diary.plugin('gate') } });

@@ -1,4 +1,4 @@
-// How long the start of a plugin is waited for.
+// How long Weldr waits for the start of a plugin.
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { startWithin } from '../../../core/plugin/start-bound.ts';

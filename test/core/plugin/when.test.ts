@@ -39,7 +39,7 @@ const spellings = [
   '/login%20',
 ];
 for (const target of spellings) {
-  test(`${target} does not get past a filter for /login, whatever stands around it`, async () => {
+  test(`${target} does not get past a filter for /login, whatever surrounds it`, async () => {
     const orders: Plugin[][] = [
       [when({ path: '/login' }, closed), roundRobin(), retry()],
       [passiveHealth(), roundRobin(), retry(), when({ path: '/login' }, closed)],
@@ -142,7 +142,7 @@ test('within a when, within a pool: all have to hold', async () => {
   );
 });
 
-test('what can never be asked within it is refused at the start', async () => {
+test('a hook that is never called within it is refused at the start', async () => {
   const gate: Plugin = { name: 'gate', worker: ({ hooks }) => hooks.connection.tap('gate', () => 'refuse') };
   const thrown = await workerSide([when({ path: '/x' }, gate), roundRobin()]).catch(error => error);
   assert.match(

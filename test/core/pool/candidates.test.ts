@@ -1,4 +1,4 @@
-// Servers that are full: how many requests each worker may give one, and who has room.
+// Servers that are full: how many requests each worker may give one, and which have room.
 import * as assert from 'uvu/assert';
 import { Pool, type Upstream } from '../../../core/pool/pool.ts';
 import { shareOfWorker } from '../../../core/pool/vantage.ts';
@@ -8,7 +8,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('maxConnections of a server');
 
-test('is split over the workers to the last one, and at least one each', () => {
+test('is divided among the workers without a remainder, with at least one each', () => {
   const sharesOf = (all: number, workers: number): number[] =>
     Array.from({ length: workers }, (_, worker) => shareOfWorker(all, { worker, workers, start: 0 }));
   assert.equal(sharesOf(10, 4), [3, 3, 2, 2]);
@@ -17,7 +17,7 @@ test('is split over the workers to the last one, and at least one each', () => {
   assert.equal(sharesOf(1, 1), [1]);
 });
 
-test('makes it full while it has as many requests, and not in a process that gives none', () => {
+test('makes a server full while it has that many requests, and never in a process that sends none', () => {
   const pool = new Pool('default');
   const server = pool.set(upstreamRecord({ url: 'http://a:1', maxConnections: 2 }));
   server.begin();
@@ -31,7 +31,7 @@ test('makes it full while it has as many requests, and not in a process that giv
   assert.equal([server.full, server.room], [false, undefined]);
 });
 
-test('keeps the list of those with room true through any changes', () => {
+test('keeps the list of servers with room right through any changes', () => {
   const pool = new Pool('default');
   pool.setSettings({ subset: { size: 12 } });
   pool.lookFrom({ worker: 0, workers: 1, zone: 'a', start: 0.1 });

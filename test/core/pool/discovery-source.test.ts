@@ -21,7 +21,7 @@ const server = (url: string, rest: Partial<ServerDefinition> = {}): ServerDefini
   ...rest,
 });
 
-/** A manager's pools with worker 1, which says that a drain is over only when it is asked to. */
+/** A manager's pools with worker 1, which reports the end of a drain only when the test says so. */
 function world(running: Clock = new FakeClock()) {
   const clock = running instanceof FakeClock ? running : new FakeClock();
   const managed = new ManagedPools({ clock: running, drainTimeout: 30_000, workers: () => [1] });
@@ -82,7 +82,7 @@ lists('puts its servers into the pool, takes out those that are missing, and cou
   );
 });
 
-lists('changes nothing when it is the same again', () => {
+lists('changes nothing when it is repeated', () => {
   const w = world();
   const source = w.plugin('dns').source('zone');
   const list = [a, { url: b, weight: 2, healthCheck: { path: '/up', expect: [200] } }];
@@ -124,7 +124,7 @@ lists('takes back a server that drains because it was missing', () => {
   assert.equal([upstream?.state, upstream?.record.reason], ['active', 'active by discovered:zone']);
 });
 
-lists('waits for the requests of a server that is gone no longer than a removal does', () => {
+lists('waits for the requests of a missing server no longer than a removal does', () => {
   const w = world();
   const source = w.plugin('dns').source('zone');
   source.replace('default', [a]);
@@ -133,7 +133,7 @@ lists('waits for the requests of a server that is gone no longer than a removal 
   assert.equal(w.shown(), {});
 });
 
-lists('makes the pool that is not there, and is one of each pool', () => {
+lists('creates a missing pool, and is separate for each pool', () => {
   const w = world();
   const source = w.plugin('dns').source('zone');
   source.replace('blue', [a]);
@@ -145,7 +145,7 @@ lists('makes the pool that is not there, and is one of each pool', () => {
   assert.equal([source.pools, w.shown('green')[a]], [['green'], 'active discovered:zone 1']);
 });
 
-lists('may say that a server gets no requests', () => {
+lists('may disable a server', () => {
   const w = world();
   w.plugin('dns')
     .source('zone')
@@ -160,7 +160,7 @@ lists('is refused whole, with the place of what is wrong', () => {
   source.replace('default', [a]);
   const { revision } = w.managed;
   const refused = (list: unknown) =>
-    // What a plugin reads may be anything, whatever the types say.
+    // A plugin may read anything, whatever the types say.
     refusal(() => source.replace('default', JSON.parse(JSON.stringify(list))));
   assert.equal(refused([b, { url: c, weight: 0 }]), {
     code: 'INPUT_INVALID',
@@ -198,7 +198,7 @@ lists('is bounded by the servers that there may be in all', () => {
   source.replace('default', many(maxServers - 1, 1));
   assert.is(refusal(() => source.replace('green', [a])).code, 'LIMIT_REACHED');
   assert.is(w.managed.pool('green'), undefined);
-  // The list may be exchanged for another, though all of the first still drain; but not again and again.
+  // The list may be replaced by another, though all of the first still drain; but not again and again.
   source.replace('default', many(maxServers - 1, 2));
   assert.is(refusal(() => source.replace('default', many(maxServers - 1, 3))).code, 'LIMIT_REACHED');
   w.managed.workerGone(1);
@@ -206,7 +206,7 @@ lists('is bounded by the servers that there may be in all', () => {
   w.managed.workerGone(1);
 });
 
-lists('of ten thousand is taken, and touches only what differs when it comes again', () => {
+lists('of ten thousand is taken, and touches only what differs when it is repeated', () => {
   const w = world();
   const source = w.plugin('dns').source('zone');
   const list = Array.from({ length: 10_000 }, (_, i) => `http://10.0.${i >> 8}.${i & 255}`);
@@ -236,7 +236,7 @@ layers(
   },
 );
 
-layers('are below operators: a change of theirs stays, a reset takes it back', async () => {
+layers('are below operators: their change stays, and a reset undoes it', async () => {
   const w = world();
   const source = w.plugin('dns').source('zone');
   source.replace('default', [a]);
@@ -247,7 +247,7 @@ layers('are below operators: a change of theirs stays, a reset takes it back', a
   assert.equal(w.shown(), { [a]: 'active discovered:zone 9' });
 });
 
-layers('keep away what an operator removed, also when it comes back, until it is added again', async () => {
+layers('keep out what an operator removed, also when it is found again, until it is added again', async () => {
   const w = world();
   const source = w.plugin('dns').source('zone');
   source.replace('default', [a, b]);
@@ -271,7 +271,7 @@ layers('are never stored', () => {
   assert.equal([...w.managed.state.all], []);
 });
 
-layers('are in the order of the config where two name the same server', () => {
+layers('have the order of the config where two name the same server', () => {
   const w = world();
   const [late, early] = [w.plugin('late'), w.plugin('early')];
   const one = late.source('late-zone');
@@ -289,7 +289,7 @@ layers('are in the order of the config where two name the same server', () => {
   assert.is(w.shown()[a], 'active discovered:late-zone 2');
 });
 
-layers('put a source that is asked for later where its plugin is', () => {
+layers('put a source that is requested later at the place of its plugin', () => {
   const w = world();
   const [first, second] = [w.plugin('first'), w.plugin('second')];
   w.managed.retain(['first', 'second']);
@@ -302,7 +302,7 @@ layers('put a source that is asked for later where its plugin is', () => {
 
 const owners = suite('the plugin of a source');
 
-owners('gets the same source at each call, and only one that no other has', () => {
+owners('gets the same source at each call, and none that another plugin has', () => {
   const w = world();
   const [dns, file] = [w.plugin('dns'), w.plugin('file')];
   dns.source('zone').replace('default', [a]);
@@ -324,7 +324,7 @@ owners('gets the same source at each call, and only one that no other has', () =
   );
 });
 
-owners('after a reload has what the one before left, until it replaces that', () => {
+owners('keeps after a reload what its predecessor found, until it replaces that', () => {
   const w = world();
   const before = w.plugin('dns');
   before.source('zone').replace('default', [a, b]);
@@ -339,7 +339,7 @@ owners('after a reload has what the one before left, until it replaces that', ()
   assert.equal(after.replace('default', [b, c]), { added: 1, removed: 1, changed: 0 });
 });
 
-owners('is not disturbed by the one before, whatever that still has under way', () => {
+owners('is not disturbed by its predecessor, whatever that still does', () => {
   const w = world();
   const before = w.plugin('dns');
   const old = before.source('zone');
@@ -352,7 +352,7 @@ owners('is not disturbed by the one before, whatever that still has under way', 
   assert.equal(after.replace('default', [a, b]), { added: 1, removed: 0, changed: 0 });
 });
 
-owners('takes its servers with it when the config drops it, at the end of the reload', () => {
+owners('takes its servers along when the config drops it, at the end of the reload', () => {
   const w = world();
   const dns = w.plugin('dns');
   const source = dns.source('zone');
@@ -367,7 +367,7 @@ owners('takes its servers with it when the config drops it, at the end of the re
   assert.equal(Object.keys(w.shown()), [b]);
 });
 
-owners('that asks for other sources after a reload leaves none behind', () => {
+owners('that asks for other sources after a reload leaves no old ones', () => {
   const w = world();
   const before = w.plugin('dns');
   before.source('old').replace('default', [a]);
@@ -378,7 +378,7 @@ owners('that asks for other sources after a reload leaves none behind', () => {
 });
 
 owners(
-  'gets what the process before found, as after a reload, and takes along what no plugin asks for',
+  'gets what the previous process found, as after a reload, and drops what no plugin asks for',
   () => {
     const old = world();
     old
@@ -401,7 +401,7 @@ owners(
   },
 );
 
-owners('may hand its source to another: nothing flaps', () => {
+owners('may pass its source to another without any change of servers', () => {
   const w = world();
   const before = w.plugin('dns');
   before.source('zone').replace('default', [a]);

@@ -8,7 +8,7 @@ const test = suite('labels');
 
 const of = (port: number, zone: string) => ({ url: `http://127.0.0.1:${port}`, labels: { zone } });
 
-test('make subsets of what is available, which follow the pool', () => {
+test('make subsets of the available upstreams, which follow the pool', () => {
   const servers = pool(['http://127.0.0.1:9']);
   for (const [port, zone] of [
     [1, 'a'],
@@ -38,7 +38,7 @@ test('reach the pools from config and operators, and change one by one', async (
   await side.close();
 });
 
-test('are bounded and named in words', () => {
+test('are bounded, and errors name them', () => {
   const url = 'http://127.0.0.1:1';
   const many = Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`l${n}`, '']));
   for (const labels of [many, { 'two words': 'x' }, { '': 'x' }, { zone: 1 }, { zone: 'x'.repeat(201) }]) {

@@ -1,4 +1,4 @@
-// Layers of servers: the config, what plugins find, what operators say, over reloads and restarts.
+// Layers of servers: the config, what plugins find, what operators change, over reloads and restarts.
 import { suite } from '../../support/suite.ts';
 import { runLayersModel } from './layers-model.ts';
 

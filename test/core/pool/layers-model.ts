@@ -25,10 +25,10 @@ const server = (url: string, weight: number): ServerDefinition => ({
   state: 'active',
 });
 
-/** An operator's word: a whole server, a weight over what is below, or none to be there. */
+/** An operator's row: a whole server, a weight over the base, or a removal. */
 type Word = { readonly define: number } | { readonly patch: number } | 'removed';
 
-/** What each layer says, as plainly as can be. */
+/** What each layer says, in the plainest form. */
 class Model {
   readonly config = new Map<string, number>();
   readonly operator = new Map<string, Word>();
@@ -94,7 +94,7 @@ class Run {
     return managed;
   }
 
-  /** A new process: the config and what operators said are there again, what plugins found and judged is not. */
+  /** A new process: the config and the operators' rows are loaded again, what plugins found and judged is lost. */
   async boot(): Promise<void> {
     this.managed = this.newManaged();
     this.verdicts.clear();

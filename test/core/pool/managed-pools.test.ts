@@ -1,4 +1,4 @@
-// ManagedPools: the rule of the layers, drains, verdicts, ttl, and what a store that fails leaves behind.
+// ManagedPools: the rule of the layers, drains, verdicts, ttl, and failures of a store.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { ManagedPools } from '../../../core/pool/managed-pools.ts';
@@ -27,7 +27,7 @@ function row(id: string, rest: Pick<Row, 'op' | 'value'>, pool = 'default'): Row
   return { kind: 'server', key: serverKey(pool, id), ...rest, ...mark };
 }
 
-/** A batch of one row, as a store tells of it. */
+/** A batch of one row, as a store reports it. */
 const batchOf = (id: string, rest: Pick<Row, 'op' | 'value'> | undefined): Batch => ({
   ...mark,
   changes: [
@@ -35,7 +35,7 @@ const batchOf = (id: string, rest: Pick<Row, 'op' | 'value'> | undefined): Batch
   ],
 });
 
-/** A store in memory that follows the contract, and can be told to fail or to wait. */
+/** A store in memory that follows the contract, and can be made to fail or to wait. */
 class MemoryStore implements StateStore {
   readonly layer: 'api' | 'cluster';
   readonly written: Batch[] = [];
@@ -63,7 +63,7 @@ class MemoryStore implements StateStore {
     this.tell = listener;
   }
 
-  /** What was written, without who and when. */
+  /** What was written, without author and time. */
   get words() {
     return this.written.flatMap(({ changes }) =>
       changes.map(change => [change.row?.op ?? 'forget', change.key, change.row?.value] as const),
@@ -80,7 +80,7 @@ interface World {
   readonly pools: ManagedPools;
   /** The numbers of the workers that run. */
   readonly workers: number[];
-  /** What a worker would hold that was told of every change. */
+  /** What a worker would hold that received every change. */
   readonly replica: Pools;
   readonly changes: PoolChange[];
 }
@@ -123,7 +123,7 @@ async function failureOf(promise: Promise<unknown>): Promise<string> {
 
 const layers = suite('the layers');
 
-layers('have room for a pool however many have gone', async () => {
+layers('have room for a pool however many were removed', async () => {
   const { pools } = world();
   pools.setConfig({});
   for (let made = 0; made < maxPools; made += 100) {
@@ -167,7 +167,7 @@ layers('keep what the API added until the API removes it, whatever the config sa
   assert.equal(states(w.replica), {});
 });
 
-layers('keep away what the API removed, over reloads, until the API adds it again', async () => {
+layers('keep out what the API removed, over reloads, until the API adds it again', async () => {
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
   await w.pools.remove('default', a);
@@ -181,7 +181,7 @@ layers('keep away what the API removed, over reloads, until the API adds it agai
   assert.equal(states(w.pools.all), { [a]: 'active' });
 });
 
-layers("let what the API said of a config's server win over the config", async () => {
+layers("let the API's change of a config's server win over the config", async () => {
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
   await w.pools.update('default', a, { weight: 9 });
@@ -204,7 +204,7 @@ layers('are the config alone after a reset', async () => {
   assert.is(settingOf(w.pools), undefined);
 });
 
-layers('know a registration again, and update its settings', async () => {
+layers('recognise a repeated registration, and update its settings', async () => {
   const w = world();
   await w.pools.add('default', server(a));
   const again = await w.pools.add('default', server(a, { weight: 4 }));
@@ -227,7 +227,7 @@ layers('leave no trace of a removed server that no config lists', async () => {
   assert.equal([...w.pools.state.all], []);
 });
 
-layers('answer NOT_FOUND for what is not there', async () => {
+layers('fail with NOT_FOUND for what does not exist', async () => {
   const { pools } = world([1]);
   assert.is(await failureOf(pools.remove('default', a)), 'NOT_FOUND');
   assert.is(await failureOf(pools.update('nowhere', a, { weight: 2 })), 'NOT_FOUND');
@@ -251,7 +251,7 @@ layers('hold a bounded number of servers', async () => {
 
 const stores = suite('the store');
 
-stores('is asked before anything changes, and nothing changes when it fails', async () => {
+stores('is written before anything changes, and nothing changes when it fails', async () => {
   const w = world([1]);
   const store = new MemoryStore();
   await w.pools.useStore(store);
@@ -274,7 +274,7 @@ stores('is asked before anything changes, and nothing changes when it fails', as
   assert.equal(Object.keys(states(w.pools.all)), [a, b]);
 });
 
-stores('gives back what it held', async () => {
+stores('is loaded when it is set', async () => {
   const w = world();
   await w.pools.useStore(
     new MemoryStore([
@@ -291,7 +291,7 @@ stores('gives back what it held', async () => {
 });
 
 stores(
-  'holds rows that cannot be used: they have no effect, are reported once, and nothing stops',
+  'may hold unusable rows: they have no effect, are reported once, and nothing stops',
   async () => {
     const reported: string[] = [];
     const pools = new ManagedPools({
@@ -352,7 +352,7 @@ stores('gets the changes of one server in their order, also when writing takes l
   assert.is(record(w).weight, 7);
 });
 
-stores('lets a change that failed not stand in the way of the next', async () => {
+stores('takes the next change after one that failed', async () => {
   const w = world();
   const store = new MemoryStore();
   await w.pools.useStore(store);
@@ -369,13 +369,13 @@ stores('lets a change that failed not stand in the way of the next', async () =>
   assert.is(record(w).weight, 2);
 });
 
-stores('is one: a second one is refused', async () => {
+stores('is refused when there is one already', async () => {
   const { pools } = world();
   await pools.useStore(new MemoryStore());
   assert.is(await failureOf(pools.useStore(new MemoryStore())), 'CONFIG_INVALID');
 });
 
-layers('have no pool any more whose last server drains, as nothing says that it be there', () => {
+layers('drop a pool whose last server drains once no layer has it', () => {
   const { pools } = world([1]);
   pools.setConfig({ blue: [server(a)] });
   assert.is(pools.hasPool('blue'), true);
@@ -388,7 +388,7 @@ layers('have no pool any more whose last server drains, as nothing says that it 
   assert.is(pools.hasPool('blue'), false);
 });
 
-stores('of a cluster tells what others did, and names the layer', async () => {
+stores('of a cluster reports changes of other nodes, and names the layer', async () => {
   const w = world();
   const store = new MemoryStore([], 'cluster');
   await w.pools.useStore(store);
@@ -401,7 +401,7 @@ stores('of a cluster tells what others did, and names the layer', async () => {
   assert.equal(Object.keys(states(w.pools.all)).sort(), [a, b]);
 });
 
-stores('of a cluster keeps what was removed, as the config of another node may list it', async () => {
+stores('of a cluster keeps removals, as the config of another node may list the server', async () => {
   const w = world();
   const store = new MemoryStore([], 'cluster');
   await w.pools.useStore(store);
@@ -410,7 +410,7 @@ stores('of a cluster keeps what was removed, as the config of another node may l
   assert.equal(store.words.at(-1), ['remove', serverKey('default', a), undefined]);
 });
 
-stores('that comes later gets the changes that were made without one', async () => {
+stores('that is set later gets the changes that were made before', async () => {
   const w = world();
   await w.pools.add('default', server(a));
   const store = new MemoryStore();
@@ -419,7 +419,7 @@ stores('that comes later gets the changes that were made without one', async () 
   assert.equal(store.words, [['define', serverKey('default', a), server(a)]]);
 });
 
-stores('is let go of at a reload: servers stay, changes wait for the next one', async () => {
+stores('is released at a reload: servers stay, changes fail until the next one', async () => {
   const w = world();
   await w.pools.useStore(new MemoryStore());
   await w.pools.add('default', server(a));
@@ -434,7 +434,7 @@ stores('is let go of at a reload: servers stay, changes wait for the next one', 
   await w.pools.add('default', server(b));
 });
 
-stores('is let go of twice when a reload fails: what another node removed does not come back', async () => {
+stores('is released twice when a reload fails: what another node removed does not come back', async () => {
   const w = world();
   await w.pools.useStore(new MemoryStore([], 'cluster'));
   await w.pools.add('default', server(a));
@@ -447,7 +447,7 @@ stores('is let go of twice when a reload fails: what another node removed does n
   assert.equal(next.written, []);
 });
 
-stores('can be done without again when the next config has none', async () => {
+stores('is no longer needed when the next config has none', async () => {
   const w = world();
   await w.pools.useStore(new MemoryStore());
   w.pools.releaseStore();
@@ -501,7 +501,7 @@ drains('does not wait for a worker that has ended', async () => {
   assert.is(w.pools.get('default', a), undefined);
 });
 
-drains('is over at once where no worker runs, and the workers hear of it in the right order', async () => {
+drains('ends at once where no worker runs, and workers receive its changes in the right order', async () => {
   const w = world();
   await w.pools.add('default', server(a));
   await w.pools.remove('default', a);
@@ -512,7 +512,7 @@ drains('is over at once where no worker runs, and the workers hear of it in the 
   assert.equal(states(w.replica), {});
 });
 
-drains('tells of the change before it tells that the server is gone', async () => {
+drains('reports the change before it reports that the server is gone', async () => {
   const w = world();
   const seen: string[] = [];
   w.pools.observe({
@@ -524,7 +524,7 @@ drains('tells of the change before it tells that the server is gone', async () =
   assert.equal(seen, ['active', 'draining', 'gone']);
 });
 
-drains('hears a worker that answers while it is told', async () => {
+drains('ends when a worker answers within the notification', async () => {
   const w = world([1]);
   w.pools.observe({
     changes(batch) {
@@ -539,7 +539,7 @@ drains('hears a worker that answers while it is told', async () => {
   assert.equal(w.clock.pending, 0);
 });
 
-drains('is skipped by force, also later', async () => {
+drains('is skipped by force, also after it began', async () => {
   const w = world([1]);
   await w.pools.add('default', server(a));
   await w.pools.add('default', server(b));
@@ -551,7 +551,7 @@ drains('is skipped by force, also later', async () => {
   assert.is(w.clock.pending, 0);
 });
 
-drains('that an operator asked for keeps the server', async () => {
+drains('by an operator keeps the server', async () => {
   const w = world([1]);
   await w.pools.add('default', server(a));
   await w.pools.update('default', a, { state: 'draining' });
@@ -569,7 +569,7 @@ drains('that an operator asked for keeps the server', async () => {
   assert.equal([record(w).state, record(w).reason], ['active', 'active by an operator']);
 });
 
-drains('whose server is then removed goes on until its requests have ended', async () => {
+drains('whose server is then removed continues until its requests have ended', async () => {
   const w = world([1]);
   await w.pools.add('default', server(a));
   await w.pools.update('default', a, { state: 'draining' });
@@ -597,7 +597,7 @@ drains('ends when the server is added again meanwhile', async () => {
   assert.is(w.pools.get('default', a)?.upstream, before);
 });
 
-drains('is nothing to wait for where none is under way', async () => {
+drains('needs no wait where none is under way', async () => {
   const w = world([1]);
   await w.pools.add('default', server(a));
   await w.pools.drained('default', a);
@@ -608,7 +608,7 @@ drains('is nothing to wait for where none is under way', async () => {
 
 const verdicts = suite('a verdict');
 
-verdicts('takes a server out while anybody complains', () => {
+verdicts('takes a server out while any plugin complains', () => {
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
   w.pools.verdict('default', a, 'health-check', 'connect ECONNREFUSED');
@@ -621,7 +621,7 @@ verdicts('takes a server out while anybody complains', () => {
   assert.equal(states(w.replica), { [a]: 'active' });
 });
 
-verdicts('does not change what an operator wants', async () => {
+verdicts('does not change the state that an operator set', async () => {
   const w = world();
   await w.pools.add('default', server(a, { state: 'disabled' }));
   w.pools.verdict('default', a, 'health-check', 'unwell');
@@ -630,7 +630,7 @@ verdicts('does not change what an operator wants', async () => {
   assert.is(record(w).state, 'down');
 });
 
-verdicts('of an unknown server, or the same again, changes nothing', () => {
+verdicts('of an unknown server, or a repeated one, changes nothing', () => {
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
   w.pools.verdict('default', b, 'health-check', 'unwell');
@@ -654,7 +654,7 @@ verdicts('is kept over a reload, and dropped with a checker that is gone', () =>
 });
 
 verdicts(
-  'sets since when a server is active, which is 0 for those that were there at the start',
+  'sets since when a server is active, which is 0 for those of the start',
   async () => {
     const w = world();
     w.pools.setConfig({ default: [server(a)] });
@@ -672,7 +672,7 @@ verdicts(
   },
 );
 
-verdicts('leaves a report for people', () => {
+verdicts('can come with a report for people', () => {
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
   const report = {
@@ -734,7 +734,7 @@ ttls('waits for a store that is away', async () => {
   assert.equal(states(w.pools.all), {});
 });
 
-ttls('that runs out while the server is being registered again does not win', async () => {
+ttls('that ends while the server is being registered again has no effect', async () => {
   const w = world();
   const store = new MemoryStore();
   await w.pools.useStore(store);
@@ -753,7 +753,7 @@ ttls('that runs out while the server is being registered again does not win', as
 
 const following = suite('who follows the pools');
 
-following('can make a replica of a snapshot and what comes after it', async () => {
+following('can build a replica from a snapshot and the changes after it', async () => {
   const w = world([1]);
   w.pools.setConfig({ default: [server(a)], blue: [server(b)] });
   const late = new Pools();
@@ -779,7 +779,7 @@ following('sees revisions without gaps', async () => {
   assert.is(w.pools.revision, seen.length);
 });
 
-following('is told of definitions, until it stops', async () => {
+following('receives definitions until it stops', async () => {
   const w = world();
   const seen: unknown[] = [];
   const stop = w.pools.observe({
@@ -793,13 +793,13 @@ following('is told of definitions, until it stops', async () => {
 });
 
 stores(
-  'a write that others have overtaken since is followed at once by what they wrote, and decides nothing more',
+  'a write that others have overtaken is replaced at once by what they wrote, and has no further effect',
   async () => {
     const { pools } = world();
     const overtaking: StateStore = {
       layer: 'cluster',
       load: async () => [],
-      // As when a watch tells of another node's write before the answer to this one's arrives.
+      // As when a watch reports another node's write before the answer to this one arrives.
       write: async ({ changes }) => ({
         by: 'another node',
         at: 2,

@@ -11,7 +11,7 @@ const test = suite('the pools of a plugin');
 const a = 'http://a:1';
 const b = 'http://b:1';
 
-/** A plugin that hands out what it gets. */
+/** A plugin that exposes what it receives. */
 class Reader {
   readonly name: string;
   private got: ManagerSide | undefined = undefined;
@@ -111,7 +111,7 @@ test('forget the verdicts and the health reports of a plugin that is not in the 
   assert.is(second.pools.get('default', b)?.health, undefined);
 });
 
-test('hear nothing of an instance that has ended', async () => {
+test('ignore an instance that has ended', async () => {
   const doctor = plugin('doctor');
   const first = await managerSide(doctor, { servers: [a] });
   const ended = doctor.pools;
@@ -140,7 +140,7 @@ test('are followed until the plugin ends, or stops following', async () => {
   assert.equal(seen, ['first disabled', 'first draining', `gone ${a}`, 'first active', 'first draining']);
 });
 
-test('change whole when an observer throws, which is reported with the name of its plugin', async () => {
+test('change completely when an observer throws, which is reported with the name of its plugin', async () => {
   const clumsy = plugin('clumsy');
   const side = await managerSide(clumsy);
   clumsy.pools.observe({

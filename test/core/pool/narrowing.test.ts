@@ -27,7 +27,7 @@ function seen(upstreams: readonly UpstreamInput[], settings: PoolSettings = {}, 
 
 const zones = suite('zones');
 
-/** What part of the weights is in another zone. */
+/** The part of the weights that is in another zone. */
 const partElsewhere = (pool: Pool): number => {
   let [all, others] = [0, 0];
   for (const { weight, zone } of pool.available) {
@@ -37,7 +37,7 @@ const partElsewhere = (pool: Pool): number => {
   return others / all;
 };
 
-zones('gives requests to the servers of the own zone alone while enough of them are active', () => {
+zones('give requests only to servers of the own zone while enough of them are active', () => {
   const pool = seen([...inZone('here', 0, 10), ...inZone('there', 10, 10)]);
   assert.equal(ids(pool.available), ids([...pool].filter(({ zone }) => zone === 'here')));
   for (let n = 0; n < 3; n++) pool.set(upstreamRecord({ url: urlOf(n), zone: 'here', state: 'down' }));
@@ -45,7 +45,7 @@ zones('gives requests to the servers of the own zone alone while enough of them 
   assert.is(pool.available.length, 7);
 });
 
-zones('gives the others what the own zone cannot take, in proportion, and all where it has nobody', () => {
+zones('give other zones what the own zone cannot take, in proportion, and everything where it has no server', () => {
   const pool = seen([...inZone('here', 0, 10), ...inZone('there', 10, 20)]);
   for (let down = 4; down <= 10; down++) {
     for (let n = 0; n < down; n++) pool.set(upstreamRecord({ url: urlOf(n), zone: 'here', state: 'down' }));
@@ -57,7 +57,7 @@ zones('gives the others what the own zone cannot take, in proportion, and all wh
   for (const { weight } of pool.available) assert.is(weight, 1);
 });
 
-zones('gives no server of another zone more than one of the own', () => {
+zones('give no server of another zone more than one of the own', () => {
   const pool = seen([...inZone('here', 0, 10), ...inZone('there', 10, 2)]);
   for (let n = 0; n < 6; n++) pool.set(upstreamRecord({ url: urlOf(n), zone: 'here', state: 'down' }));
   assert.equal(new Set(pool.available.map(({ weight }) => weight)), new Set([1]));
@@ -75,7 +75,7 @@ zones('are counted by weight, without those that an operator took out', () => {
   assert.equal(ids(pool.available), [urlOf(0)]);
 });
 
-zones('do nothing where nobody says where Weldr is, no server is there, or the pool wants none of it', () => {
+zones('do nothing without a zone of Weldr, without a server in it, or where the pool turns them off', () => {
   const servers = [...inZone('a', 0, 2), ...inZone('b', 2, 2)];
   const nowhere = { ...here, zone: undefined };
   assert.is(seen(servers, {}, nowhere).available.length, 4);
@@ -85,7 +85,7 @@ zones('do nothing where nobody says where Weldr is, no server is there, or the p
   assert.is(seen(servers, { zonePreference: false }, inA).available.length, 4);
 });
 
-zones('go by the threshold and by a change of it', () => {
+zones('follow the threshold and its changes', () => {
   const pool = seen([...inZone('here', 0, 4), ...inZone('there', 4, 4)], {
     zonePreference: { threshold: 0.5 },
   });
@@ -100,7 +100,7 @@ zones('go by the threshold and by a change of it', () => {
   assert.ok(Math.abs(partElsewhere(pool) - (1 - 0.5 / 0.7)) < 0.03);
 });
 
-zones('come before backups, among which they count as well', () => {
+zones('precede backups, among which they apply as well', () => {
   const backups = [...inZone('here', 4, 2), ...inZone('there', 6, 2)].map(one => ({
     ...(one as object),
     backup: true,
@@ -118,7 +118,7 @@ const subsetOf = (pool: Pool): Set<string> => new Set(ids(pool.available));
 const nowhere = (start: number): Vantage => ({ worker: 0, workers: 1, start });
 const members = (count: number): number[] => Array.from({ length: count }, (_, n) => subsetStart(n, ''));
 
-subsets('have the size that the pool says, the same for all workers, whatever order servers came in', () => {
+subsets('have the size that the pool sets, and are the same for all workers and any order of servers', () => {
   const servers = inZone('a', 0, 100);
   const one = seen(servers, { subset: { size: 10 } }, nowhere(0.4));
   const other = seen(servers.toReversed(), { subset: { size: 10 } }, { ...nowhere(0.4), worker: 1 });
@@ -128,7 +128,7 @@ subsets('have the size that the pool says, the same for all workers, whatever or
   assert.is(seen(servers.slice(0, 7), { subset: { size: 10 } }, nowhere(0.4)).available.length, 7);
 });
 
-subsets('of numbered Weldrs give each server about as many of these', () => {
+subsets('of numbered Weldrs give each server about the same number of Weldrs', () => {
   for (const [weldrs, servers, size] of [
     [12, 60, 10],
     [100, 1000, 20],
@@ -145,7 +145,7 @@ subsets('of numbered Weldrs give each server about as many of these', () => {
   }
 });
 
-subsets('change by two servers at most when one comes or goes, and by one when one is down and back', () => {
+subsets('change by at most two servers when one is added or removed, and by one when one is down and back', () => {
   const numbers = randomOf(7);
   const random = (): number => numbers(1e6) / 1e6;
   for (const start of members(8)) {
@@ -178,7 +178,7 @@ subsets('change by two servers at most when one comes or goes, and by one when o
   }
 });
 
-subsets('are made of each zone that gets requests', () => {
+subsets('are made for each zone that gets requests', () => {
   const pool = seen([...inZone('here', 0, 40), ...inZone('there', 40, 80)], { subset: { size: 10 } });
   assert.is(pool.available.length, 10);
   for (let n = 0; n < 20; n++) pool.set(upstreamRecord({ url: urlOf(n), zone: 'here', state: 'down' }));
@@ -186,7 +186,7 @@ subsets('are made of each zone that gets requests', () => {
   assert.ok(Math.abs(partElsewhere(pool) - (1 - 0.5 / 0.7)) < 0.03);
 });
 
-subsets('tell who follows the pool of those that step in, out, and count less', () => {
+subsets('report to followers of the pool which servers step in, step out and count less', () => {
   const pool = seen(inZone('here', 0, 50), { subset: { size: 5 } });
   const followed = new Map<Upstream, number>();
   const put = (upstream: Upstream): void => {
@@ -238,7 +238,7 @@ subsets('tell who follows the pool of those that step in, out, and count less', 
   assert.ok(told > 0);
 });
 
-subsets('are found once for changes that come together', () => {
+subsets('are computed once for changes that come together', () => {
   const pools = new Pools();
   pools.lookFrom(nowhere(0));
   pools.default.setSettings({ subset: { size: 20 } });

@@ -9,7 +9,7 @@ const pools = suite('Pool');
 
 const ids = (upstreams: Iterable<Upstream>): string[] => [...upstreams].map(u => u.id).sort();
 
-pools('holds as available those that are active', () => {
+pools('has its active upstreams available', () => {
   const made = pool([
     'http://a:1',
     { url: 'http://b:1', state: 'down' },
@@ -24,7 +24,7 @@ pools('holds as available those that are active', () => {
   );
 });
 
-pools('keeps its list of available ones true through any changes', () => {
+pools('keeps its list of available upstreams right through any changes', () => {
   const made = new Pool('default');
   let seed = 3;
   const random = (below: number): number => {
@@ -40,7 +40,7 @@ pools('keeps its list of available ones true through any changes', () => {
   }
 });
 
-pools('has a backup available only while no other is, and says so to who follows', () => {
+pools('has a backup available only while no other is, and tells its observers', () => {
   const made = pool(['http://a:1', { url: 'http://b:1', backup: true }, { url: 'http://c:1', backup: true }]);
   const told: string[] = [];
   made.observe({ changed: ({ id, available }) => told.push(`${id} ${available}`) });
@@ -54,7 +54,7 @@ pools('has a backup available only while no other is, and says so to who follows
   assert.equal(ids(made.available), ['http://b:1', 'http://c:1', 'http://d:1']);
 });
 
-pools('keeps its lists, and those of who follows it, true through any changes of backups', () => {
+pools('keeps its lists, and those of its observers, right through any changes of backups', () => {
   const made = new Pool('default');
   const followed = new Set<Upstream>();
   const put = (upstream: Upstream): void => {
@@ -98,7 +98,7 @@ pools('keeps the Upstream of an id, with what is in flight, through changes of i
   );
 });
 
-pools('takes one that was removed and added again for another one', () => {
+pools('treats an upstream that was removed and added again as another one', () => {
   const made = pool(['http://a:1']);
   const before = made.delete('http://a:1');
   assert.is(made.delete('http://a:1'), undefined);
@@ -118,7 +118,7 @@ pools('hands out a list that no change and no plugin touches', () => {
   assert.equal(ids(made.available), ['http://b:1']);
 });
 
-pools('lets nothing of itself and its upstreams be written', () => {
+pools('is read-only, and so are its upstreams', () => {
   const made = new Pools();
   const upstream = made.default.set(upstreamRecord('http://a:1'));
   for (const target of [made, made.default, upstream, upstream.record, upstream.alone]) {
@@ -128,7 +128,7 @@ pools('lets nothing of itself and its upstreams be written', () => {
   }
 });
 
-pools('tells its observers what happened, after it did, until they stop', () => {
+pools('tells its observers what has happened, until they stop', () => {
   const made = new Pool('default');
   const seen: string[] = [];
   const stop = made.observe({
@@ -166,7 +166,7 @@ all('always have a default pool', () => {
   assert.is(new Pools().get('other'), undefined);
 });
 
-all('tell who follows them of each pool that is there and that comes', () => {
+all('tell their observers each pool that exists and that is added', () => {
   const made = new Pools();
   const seen: string[] = [];
   const stop = made.follow(p => void seen.push(p.name));
@@ -177,7 +177,7 @@ all('tell who follows them of each pool that is there and that comes', () => {
   assert.equal(seen, ['default', 'blue']);
 });
 
-all('become a replica by the changes of others', () => {
+all('become a replica by applying the changes of others', () => {
   const made = new Pools();
   made.apply({ op: 'set', pool: 'blue', upstream: upstreamRecord('http://a:1') });
   assert.is(made.get('blue')?.size, 1);

@@ -1,4 +1,4 @@
-// A server's URL: what is taken, what identity it has, and what is refused.
+// A server's URL: what is accepted, the id that it has, and what is refused.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { parseServerAddress } from '../../../core/pool/server-address.ts';
@@ -30,7 +30,7 @@ for (const path of [
   '/ä',
   `/${'a'.repeat(longestUnixPath - 1)}`,
 ]) {
-  test(`unix:${path} is a socket that is spoken to in plain HTTP as localhost`, () => {
+  test(`unix:${path} is a socket for plain HTTP to localhost`, () => {
     assert.equal(parseServerAddress(`unix:${path}`), {
       id: `unix:${path}`,
       protocol: 'http:',

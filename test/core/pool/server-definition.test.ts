@@ -7,7 +7,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('a server definition');
 
-test('needs nothing but a URL', () => {
+test('needs only a URL', () => {
   assert.equal(parse(serverDefinition, { url: 'http://A:80/' }), {
     url: 'http://a',
     weight: 1,

@@ -42,7 +42,7 @@ test('keeps the last list when the next one is empty, however often it comes', (
   assert.is(w.size(), 2);
 });
 
-test('takes an empty list where that is allowed, once it is confirmed', () => {
+test('takes an empty list where that is allowed, once it was repeated', () => {
   const w = world({ allowEmpty: true });
   w.put(servers(2));
   assert.match(w.put([]).held ?? '', 'greater loss than maxChange');
@@ -63,7 +63,7 @@ test('keeps the last list when the next one has fewer servers than there must be
   assert.is(w.put(servers(3)).removed, 1);
 });
 
-test('takes a great loss when the same servers were named several times in a row', () => {
+test('takes a large loss when the same servers were named several times in a row', () => {
   const w = world();
   w.put(servers(10));
   assert.is(w.put(servers(5)).removed, 5, 'half of them may go at once');
@@ -74,7 +74,7 @@ test('takes a great loss when the same servers were named several times in a row
   assert.is(w.put(servers(2)).removed, 3);
 });
 
-test('counts anew when another list comes in between', () => {
+test('starts counting again when another list comes in between', () => {
   const w = world();
   w.put(servers(9));
   for (const list of [servers(2), servers(2), servers(3), servers(2), servers(2), servers(9), servers(2)]) {
@@ -83,13 +83,13 @@ test('counts anew when another list comes in between', () => {
   }
 });
 
-test('lets all servers be exchanged for as many others at once', () => {
+test('lets all servers be replaced by as many others at once', () => {
   const w = world();
   w.put(servers(4));
   assert.equal(w.put(servers(4, 'new')), { ...unchanged, added: 4, removed: 4 });
 });
 
-test('lets a pool go that the source is not for any more', () => {
+test('drops a pool that the source no longer serves', () => {
   const w = world();
   w.put(servers(4));
   assert.is(w.source.leave('default').removed, 4);
@@ -98,7 +98,7 @@ test('lets a pool go that the source is not for any more', () => {
   assert.is(w.managed.pool('nowhere'), undefined);
 });
 
-test('goes on over a reload, with what it has seen and with the new options', () => {
+test('continues over a reload, with what it has seen and the new options', () => {
   const w = world();
   w.put(servers(9));
   w.put(servers(2));
@@ -110,7 +110,7 @@ test('goes on over a reload, with what it has seen and with the new options', ()
   assert.is(source.replace('default', servers(2)).removed, 7);
 });
 
-test('shows what is held, as long as it is', () => {
+test('shows a held list while it is held', () => {
   const w = world();
   w.put(servers(2));
   assert.equal(w.own.sources('default'), [{ source: 'zone', servers: 2 }]);
@@ -121,7 +121,7 @@ test('shows what is held, as long as it is', () => {
   assert.equal(w.own.sources('blue'), []);
 });
 
-test('is only where a plugin asks for it', () => {
+test('exists only where a plugin asks for it', () => {
   const w = world();
   const source = w.plugin().source('plain');
   source.replace('default', servers(3));

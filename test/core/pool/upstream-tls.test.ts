@@ -1,4 +1,4 @@
-// What is written of TLS to upstreams is checked where it is given.
+// Settings of TLS to upstreams are checked where they are written.
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
 import * as assert from 'uvu/assert';
@@ -43,7 +43,7 @@ const encrypted = createPrivateKey(privateKey).export({
   passphrase: 'a test',
 });
 
-/** A key of 512 bits with a certificate of its own, which OpenSSL reads and does not use. */
+/** A key of 512 bits with its certificate, which OpenSSL reads and does not use. */
 function shortPair(): { cert: string; key: string } {
   const text = openssl(
     'req',
@@ -98,7 +98,7 @@ const wrong: [what: string, tls: Record<string, unknown>, field: string, why: Re
   ['a name with a dot at its end', { servername: 'a.' }, 'servername', /host name/],
 ];
 for (const [what, tls, field, why] of wrong) {
-  test(`refuses ${what}, and says where it stands`, () => {
+  test(`refuses ${what}, and names its field`, () => {
     try {
       parse(serverDefinition, { url: 'https://a', tls });
     } catch (thrown) {
@@ -130,7 +130,7 @@ function poolsWith(said: string[]): ManagedPools {
   });
 }
 
-test('a row of a store with what cannot be used has no effect, is kept, and says where it is wrong', async () => {
+test('an unusable row of a store has no effect, is kept, and says where it is wrong', async () => {
   const store = new KeptRows();
   store.rows.set('a', row);
   const said: string[] = [];
@@ -142,7 +142,7 @@ test('a row of a store with what cannot be used has no effect, is kept, and says
   assert.is(store.rows.size, 1);
 });
 
-test('rows with what cannot be used are not imported', async () => {
+test('unusable rows are not imported', async () => {
   const pools = poolsWith([]);
   pools.setConfig({});
   await pools.useStore(new KeptRows());

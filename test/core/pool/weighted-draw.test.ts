@@ -1,4 +1,4 @@
-// Drawing upstreams by chance: shares by weight, changes of the pool, what was tried.
+// Drawing upstreams at random: shares by weight, changes of the pool, tried upstreams.
 import * as assert from 'uvu/assert';
 import { WeightedDraw } from '../../../core/pool/weighted-draw.ts';
 import { pool, upstreamRecord } from '../../../core/testing.ts';
@@ -6,7 +6,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('weighted draw');
 
-/** Numbers that lie evenly between 0 and 1, each once. */
+/** Numbers evenly spread between 0 and 1, each once. */
 function evenly(count: number): () => number {
   let n = 0;
   return () => ((n++ % count) + 0.5) / count;
@@ -33,7 +33,7 @@ test('draws in exact proportion to the weights', () => {
   }
 });
 
-test('draws alike where all weigh the same', () => {
+test('draws equally where all weights are the same', () => {
   const servers = ['http://a:1', 'http://b:1', 'http://c:1', 'http://d:1'];
   assert.equal(
     Object.values(sharesOf(new WeightedDraw(pool(servers), evenly(400)), 400)),
@@ -54,7 +54,7 @@ test('follows the pool: members, weights, none at all', () => {
   assert.is(draw.nextUntried([]), undefined);
 });
 
-test('finds the one that was not tried, also where chance all but never draws it', () => {
+test('finds the upstream that was not tried, even where it is almost never drawn', () => {
   const servers = pool([
     { url: 'http://a:1', weight: 1_000 },
     { url: 'http://b:1', weight: 1_000 },

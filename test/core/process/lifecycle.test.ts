@@ -1,4 +1,4 @@
-// The phases of a Weldr: which may follow which, and what becomes of requests that come at a bad moment.
+// The phases of a Weldr: which may follow which, and what happens to requests at a bad moment.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { Lifecycle, type Takeover } from '../../../core/process/lifecycle.ts';
@@ -215,7 +215,7 @@ test('an upgrade that fails leads back to running, before and after the plugins 
   }
 });
 
-test('a process that cannot be replaced runs on', async () => {
+test('a process that cannot be replaced keeps running', async () => {
   const life = await running();
   const begin = (): Takeover => {
     throw new WeldrError('CONFLICT', 'not this one');

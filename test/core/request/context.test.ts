@@ -22,7 +22,7 @@ slots('keeps a value for one request only', () => {
   assert.equal([one.get(count), one.get(name), two.get(count), two.get(name)], [1, 'one', 2, undefined]);
 });
 
-slots('is another one each time, whatever it is called: a module may be evaluated again', () => {
+slots('is separate each time, whatever its name: a module may be evaluated again', () => {
   const [one, two] = [contextSlot<number>('test.same'), contextSlot<number>('test.same')];
   const ctx = context();
   ctx.set(one, 1);
@@ -189,7 +189,7 @@ transforms('are functions, a bounded number of them', () => {
 
 const replies = suite('reply');
 
-replies('sends text as text/plain unless told otherwise', () => {
+replies('sends text as text/plain by default', () => {
   assert.is(reply(200, 'hello').headers.get('content-type'), 'text/plain; charset=utf-8');
   assert.equal(reply(200, '{}', { 'Content-Type': 'application/json' }).headers.getAll('content-type'), [
     'application/json',
@@ -231,7 +231,7 @@ replies('cannot be changed, so that it may serve many requests', () => {
 
 const attempts = suite('a new attempt');
 
-attempts('forgets what the last one brought, and keeps what was tried', () => {
+attempts('forgets the results of the last one, and keeps what was tried', () => {
   const ctx = context({ pool: new Pool('default') });
   const state = stateOf(ctx);
   const upstream = new Upstream('default', upstreamRecord('http://a:1'));
@@ -253,7 +253,7 @@ attempts('forgets what the last one brought, and keeps what was tried', () => {
   assert.equal([ctx.attempts.length, ctx.tried.length], [2, 2]);
 });
 
-attempts('makes the response of the last one one that cannot be set any more', async () => {
+attempts('makes the response of the last one read-only', async () => {
   const seen: string[] = [];
   let kept: { status: number } | undefined;
   const side = await workerSide(
@@ -302,7 +302,7 @@ attempts('that failed has no response, and what leaves in its place can be edite
 
 const ids = suite('the id of a request');
 
-ids('is given once, and is nothing that a log could misread', () => {
+ids('is set once, and is nothing that a log could misread', () => {
   const ctx = context();
   assert.is(ctx.id, undefined);
   for (const wrong of ['', 'a b', 'a"', 'a\\b', 'a\nb', 'é', 'x'.repeat(129), 7]) {
@@ -315,7 +315,7 @@ ids('is given once, and is nothing that a log could misread', () => {
   assert.throws(() => ctx.identify('def'), /has the id abc-1 already/);
 });
 
-ids('can be told to upstreams, in place of what came, whoever edits the request before or after', () => {
+ids('can be sent to upstreams in place of what came, whichever plugin edits the request before or after', () => {
   for (const when of ['never', 'before', 'after']) {
     const ctx = context({ headers: { 'X-Id': 'forged', X_ID: 'forged', A: '1' } });
     if (when === 'before') ctx.outgoing.headers.set('B', '2');
@@ -330,7 +330,7 @@ ids('can be told to upstreams, in place of what came, whoever edits the request 
   }
 });
 
-ids('comes with who connected, where a proxy stands before the client', () => {
+ids('comes with the peer that connected, where a proxy stands before the client', () => {
   assert.equal([context().peerIp, context().peerTrusted], ['192.0.2.1', false]);
   const ctx = context({ clientIp: '192.0.2.7', peerIp: '10.0.0.1', peerTrusted: true });
   assert.equal([ctx.clientIp, ctx.peerIp, ctx.peerTrusted], ['192.0.2.7', '10.0.0.1', true]);

@@ -1,4 +1,4 @@
-// Builds the facts that a matcher looks at, out of what a test cares for.
+// Builds the facts that a matcher looks at from those that a test needs.
 import { HeaderList } from '../../../core/request/headers.ts';
 import type { MatchFacts } from '../../../core/request/matcher.ts';
 import { RequestPath } from '../../../core/request/path.ts';

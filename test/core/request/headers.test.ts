@@ -21,7 +21,7 @@ test('finds fields in any case and keeps names as they came', () => {
   assert.is(list.has('nothing'), false);
 });
 
-test('keeps lines of one name apart and in order', () => {
+test('keeps lines of one name separate and in order', () => {
   const list = listOf(['Set-Cookie', 'a'], ['X', '1'], ['set-cookie', 'b']);
   assert.equal(list.getAll('Set-Cookie'), ['a', 'b']);
   assert.is(list.get('set-cookie'), 'a');
@@ -75,7 +75,7 @@ test('reads lines of text when a field is asked for, and adds to either form', (
   assert.is(list.toLines('host'), 'X-Empty: \r\nX-More: a: b\r\nVia: 1.1 a\r\nDate: today\r\n');
 });
 
-test('sends no line that the wire writes itself, whichever way it came', () => {
+test('omits lines that the wire writes itself, however they were added', () => {
   for (const name of ['Connection', 'transfer-encoding', 'Content-Length', 'TE', 'Upgrade', 'Keep-Alive']) {
     const list = new HeaderList();
     list.pushLines('Host: a.test\r\n');
@@ -119,7 +119,7 @@ for (const name of ['', 'a b', 'a:', ':a', 'a\r\n', 'ä', 'a(b)', '"a"', 'a\t'])
   });
 }
 
-test('takes every character that RFC 9110 lets a name and a value have', () => {
+test('takes every character that RFC 9110 allows in names and values', () => {
   assert.is(isToken("!#$%&'*+-.^_`|~09azAZ"), true);
   assert.is(isFieldValue('\t !~\x80\xff"(),/:;<=>?@[\\]{}'), true);
   assert.is(isFieldValue(''), true);
@@ -165,7 +165,7 @@ test('is edited by its methods only', () => {
   assert.is(list.toLines(), 'A: 1\r\n');
 });
 
-test('is edited no more once it is frozen, but by the wire', () => {
+test('cannot be edited once it is frozen, except by the wire', () => {
   const list = listOf(['A', '1']).freeze();
   for (const edit of [() => list.append('B', '2'), () => list.set('A', '2'), () => list.delete('A')]) {
     assert.throws(edit, /this header list cannot be edited/);
@@ -187,7 +187,7 @@ test('has copies that do not change with it, and can be edited', () => {
   }
 });
 
-test('which is an outgoing request’s keeps its one Host', () => {
+test('of an outgoing request keeps its one Host', () => {
   const list = listOf(['Host', 'a.test'], ['A', '1']).guardHost();
   assert.throws(() => list.append('HOST', 'b.test'), /a request has one Host/);
   assert.throws(() => list.delete('host'), /a request has one Host/);

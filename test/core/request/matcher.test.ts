@@ -1,4 +1,4 @@
-// Matchers: which requests they match, what they refuse, and what they say of mistakes.
+// Matchers: which requests they match, what they refuse, and how they report mistakes.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { WeldrError } from '../../../core/errors.ts';
@@ -13,7 +13,7 @@ import { parse } from '../../../core/settings/options.ts';
 import { suite } from '../../support/suite.ts';
 import { type FactOptions, facts } from './facts.ts';
 
-/** What a matcher makes of a request. */
+/** The outcome of a matcher for a request. */
 function outcome(matcher: Matcher, request: FactOptions): 'match' | 'no match' | 'refused' {
   try {
     return compileMatcher(matcher)(facts(request)) ? 'match' : 'no match';
@@ -49,7 +49,7 @@ paths('is matched exactly, with or without a slash at its end, in any case', () 
   check({ path: '/login/' }, { match: targets('/login', '/login/') });
 });
 
-paths('with a * at its end is matched with all below it, at a segment border', () => {
+paths('with a * at its end is matched with everything below it, at a segment border', () => {
   check(
     { path: '/api/*' },
     {
@@ -82,7 +82,7 @@ paths('with a parameter is matched by any one segment there', () => {
   );
 });
 
-paths('with letters beyond ASCII or spaces is written as it reads', () => {
+paths('with spaces or letters beyond ASCII is written unencoded', () => {
   for (const path of ['/café/a b', '/caf%c3%a9/a%20b', '/CAFÉ/A B']) {
     check(
       { path },
@@ -103,7 +103,7 @@ paths('is matched by a regular expression over the normal form', () => {
   check({ path: /secret/i }, { match: targets('/x/SECRET'), 'no match': targets(`/${'a'.repeat(8000)}`) });
 });
 
-paths('is refused where a regular expression would be tried on a very long one', () => {
+paths('is refused when it is very long for a regular expression', () => {
   check(
     { path: /x/ },
     { refused: targets(`/${'a'.repeat(9000)}`), match: targets(`/x?${'a'.repeat(9000)}`) },
@@ -235,7 +235,7 @@ for (const target of [
 const incidents = suite('what misled other proxies');
 
 incidents('a dot segment that leads elsewhere is seen (CVE-2019-9901)', () => {
-  // Not bypassed, and not taken for what Express would: it routes by the path as it comes.
+  // Not bypassed, and not read as by Express, which routes by the raw path.
   for (const path of ['/private', '/info/*']) check({ path }, { refused: targets('/info/../private') });
   check({ path: ['/private', '/info/*'] }, { match: targets('/info/../private') });
   check({ path: '/other' }, { 'no match': targets('/info/../private') });
@@ -287,7 +287,7 @@ incidents('escapes compare without case, hosts too, at any number (CVE-2026-2758
   );
 });
 
-incidents('one target has one reading for all filters (middie, 2026)', () => {
+incidents('a target has the same reading for all filters (middie, 2026)', () => {
   for (const target of ['/%2Fadmin', '//admin', '/x%2f..%2fadmin']) {
     check({ path: '/admin' }, { refused: targets(target) });
     check({ path: '/admin/*' }, { refused: targets(target) });
@@ -312,7 +312,7 @@ test('says what is ambiguous', () => {
   );
 });
 
-test('wants all of its keys', () => {
+test('matches only with all of its keys', () => {
   check(
     { path: '/login', method: 'POST', host: 'example.com' },
     {
@@ -321,7 +321,7 @@ test('wants all of its keys', () => {
         { target: '/login' },
         { target: '/x', method: 'POST' },
         { target: '/login', method: 'POST', host: 'other.test' },
-        // Whatever the path is, the method is another: nothing hangs on it.
+        // Whatever the path is, the method differs: nothing depends on the path.
         { target: '//login' },
       ],
       refused: [{ target: '//login', method: 'POST' }],
@@ -329,7 +329,7 @@ test('wants all of its keys', () => {
   );
 });
 
-test('knows methods in any case', () => {
+test('matches methods in any case', () => {
   check(
     { method: ['POST', 'put'] },
     {
@@ -339,7 +339,7 @@ test('knows methods in any case', () => {
   );
 });
 
-test('knows hosts by name, whatever their case, port and last dot', () => {
+test('matches hosts by name, whatever their case, port and last dot', () => {
   check(
     { host: ['shop.example', '*.api.example'] },
     {
@@ -374,7 +374,7 @@ test('knows hosts by name, whatever their case, port and last dot', () => {
   );
 });
 
-test('knows header fields, of several lines any', () => {
+test('matches header fields by any of several lines', () => {
   const headers = (...list: [string, string][]): FactOptions => ({ headers: list });
   check(
     { header: { 'X-Role': ['admin', 'root'] } },
@@ -397,7 +397,7 @@ test('knows header fields, of several lines any', () => {
   );
 });
 
-test('knows parameters, encoded or not', () => {
+test('matches parameters, encoded or not', () => {
   check(
     { query: { 'a b': 'c&d' } },
     {
@@ -412,7 +412,7 @@ test('knows parameters, encoded or not', () => {
   check({ query: { x: '%' } }, { match: targets('/?x=%', '/?x=%25') });
 });
 
-test('knows cookies', () => {
+test('matches cookies', () => {
   const cookie = (...lines: string[]): FactOptions => ({
     headers: lines.map(line => ['Cookie', line] as const),
   });
@@ -425,7 +425,7 @@ test('knows cookies', () => {
   );
 });
 
-test('knows networks, schemes and listeners', () => {
+test('matches networks, schemes and listeners', () => {
   check(
     { clientIp: ['10.0.0.0/8', '::1'] },
     {
@@ -437,7 +437,7 @@ test('knows networks, schemes and listeners', () => {
   check({ listener: ['a', 'b'] }, { match: [{ listener: 'b' }], 'no match': [{ listener: 'B' }] });
 });
 
-test('is turned by not, and opened by any', () => {
+test('is negated by not, and widened by any', () => {
   check(
     { not: { path: ['/public/*', '/health'] }, method: 'GET' },
     {
@@ -467,7 +467,7 @@ test('may be a function, which is called once a request, whatever the path', () 
   assert.is(calls, 1);
 });
 
-test('fails for a function which returns no boolean, as a promise would match every request', () => {
+test('fails for a function that returns no boolean, as a promise would match every request', () => {
   const isLogin = (): boolean => Promise.resolve(false) as unknown as boolean;
   for (const matcher of [isLogin, { not: isLogin }, { any: [isLogin] }]) {
     const matches = compileMatcher<MatchFacts>(matcher);
@@ -531,7 +531,7 @@ for (const [matcher, message] of [
   });
 }
 
-test('says what is wrong with it where it stands', () => {
+test('names the place of its mistake in the config', () => {
   assert.throws(
     () => compileMatcher({ not: { path: 'x' } }, 'plugins[2].when'),
     /^plugins\[2\]\.when\.not\.path: /,
@@ -552,7 +552,7 @@ test('has a JSON schema', () => {
   assert.ok(JSON.stringify(schema).includes('"clientIp"'));
 });
 
-test('has a text, the same however its keys are written', () => {
+test('has the same text in whatever order its keys are written', () => {
   for (const [matcher, text] of [
     [{ path: '/login', method: 'POST' }, 'path=/login method=POST'],
     [{ method: 'POST', path: '/login' }, 'path=/login method=POST'],

@@ -47,13 +47,13 @@ normal('of the normal form is itself', () => {
 
 const test = suite('a request path');
 
-test('is plain when everybody reads it alike', () => {
+test('is plain when every server reads it alike', () => {
   for (const target of ['/', '/a/b.c', '/a?//', '/.git/x', '/a.b/c~d', '/@me/$x:y=(1),*', '/A|B', '*']) {
     assert.is(new RequestPath(target).plainEnd, normalisePath(target).length, target);
   }
 });
 
-test('is not plain when anybody could read it otherwise', () => {
+test('is not plain when any server could read it otherwise', () => {
   for (const target of [
     '//',
     '/a//b',
@@ -134,7 +134,7 @@ for (const target of [
   });
 }
 
-test('which means too much is given up, soon', () => {
+test('with too many readings is given up early', () => {
   const hostile = `/${'a%252f..%5c;b//%c0%af. %3f'.repeat(300)}`;
   const path = new RequestPath(hostile.replaceAll(' ', '%20'));
   assert.match(path.problem ?? '', /too many ways/);

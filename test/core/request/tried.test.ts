@@ -1,4 +1,4 @@
-// ctx.tried: read by balancers, changed by none.
+// ctx.tried: balancers read it, and none can change it.
 import * as assert from 'uvu/assert';
 import { retry } from '../../../core/request/retry.ts';
 import { context, firstAvailable, pool, workerSide } from '../../../core/testing.ts';

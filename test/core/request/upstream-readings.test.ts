@@ -53,7 +53,7 @@ const steps: Readonly<Record<string, Step>> = {
   'cut at #': path => path.split('#')[0] ?? '',
   'drop controls': path => [...path].filter(char => char >= ' ' && char !== '\x7f').join(''),
   trim: path => path.trimEnd(),
-  // Names of files are looked up when what they are written in is decoded.
+  // File names are looked up after their path is decoded.
   'Windows names': path =>
     path
       .replace(/%2e/gi, '.')
@@ -195,11 +195,11 @@ test('serve no path to a request that a matcher of this path let pass', () => {
       }
     }
   }
-  // Each outcome is there, or the test says nothing.
+  // Each outcome occurred, or the test shows nothing.
   for (const count of Object.values(seen)) assert.ok(count > 50, JSON.stringify(seen));
 });
 
-test('see nothing refused that is written as browsers write it', () => {
+test('get every request whose path is written as browsers write it', () => {
   const random = new Random(9);
   const matchers = ['/login', '/api/*', '/users/:id'].map(path => compileMatcher({ path }));
   const words = [

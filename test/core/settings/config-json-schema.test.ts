@@ -1,4 +1,4 @@
-// The JSON schema of configs: it takes what the check takes, refuses what it refuses, and says what an editor shows.
+// The JSON schema of configs: it takes what the check takes, refuses what it refuses, and has what an editor shows.
 import { globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -95,7 +95,7 @@ const wrong: Record<string, unknown> = {
   'a misspelt plugin': { plugins: ['roundRobbin'] },
   'a misspelt plugin with options': { plugins: [{ roundRobbin: {} }] },
   'the inner name of a plugin': { plugins: ['round-robin'] },
-  'what looks like a plugin in code': { plugins: [{ name: 'stats' }] },
+  'an object that looks like a plugin in code': { plugins: [{ name: 'stats' }] },
   'a misspelt option': { plugins: [{ stats: { intervall: '1s' } }] },
   'a misspelt option in a pool': { plugins: [], pools: { a: { plugins: [{ stats: { intervall: '1s' } }] } } },
   'a misspelt option in define': { plugins: [], define: { a: { stats: { intervall: '1s' } } } },
@@ -107,10 +107,10 @@ const wrong: Record<string, unknown> = {
   'an id that is no text': { plugins: [{ stats: {}, id: 1 }] },
   'an empty item': { plugins: [{}] },
   'a number for a plugin': { plugins: [1] },
-  'a duration that is none': { plugins: [{ stats: { interval: 'soon' } }] },
+  'an invalid duration': { plugins: [{ stats: { interval: 'soon' } }] },
   'a duration without a unit': { plugins: [], drainTimeout: '30' },
   'a negative duration': { plugins: [], drainTimeout: -1 },
-  'a size that is none': { plugins: [], limits: { headers: '16k' } },
+  'an invalid size': { plugins: [], limits: { headers: '16k' } },
   'a number out of range': { plugins: [{ retry: { attempts: 0 } }] },
   'a list for a number': { plugins: [{ retry: { attempts: [1] } }] },
   'a plugin without an option that it needs': { plugins: ['floatingIp'] },
@@ -129,8 +129,8 @@ const wrong: Record<string, unknown> = {
   'a misspelt key of a server': { plugins: [], servers: [{ url: 'http://a', wieght: 1 }] },
   'a pool with a bad name': { plugins: [], pools: { 'a b': [] } },
   'a misspelt key of a pool': { plugins: [], pools: { a: { fallbak: 'b' } } },
-  'an address that is none': { plugins: [], listen: 'here' },
-  'a level that is none': { plugins: [], logLevel: 'loud' },
+  'an invalid address': { plugins: [], listen: 'here' },
+  'an unknown level': { plugins: [], logLevel: 'loud' },
 };
 
 for (const [what, config] of Object.entries(wrong)) {
@@ -153,7 +153,7 @@ const blocks = (language: string) =>
     })),
   );
 
-/** A plugin as a config in code has it, as JSON would ask for it; undefined: it is not Weldr's own. */
+/** The JSON form of a plugin from a config in code; undefined for one that is not Weldr's. */
 function formOf(plugin: object): unknown {
   const { name, options }: { name?: unknown; options?: unknown } = plugin;
   const exported = Object.entries(catalogue).find(([, { pluginName }]) => pluginName === name)?.[0];
@@ -166,7 +166,7 @@ interface PluginsOfConfig {
   readonly pools?: Readonly<Record<string, object & { readonly plugins?: readonly (object | string)[] }>>;
 }
 
-/** A pool, with its plugins as JSON would ask for them. */
+/** A pool, with its plugins in JSON form. */
 function poolForm(pool: object & { readonly plugins?: readonly (object | string)[] }): object {
   const { plugins } = pool;
   if (plugins === undefined) return pool;
@@ -229,7 +229,7 @@ function* propertiesOf(
   }
 }
 
-/** A description of its own, or of what it refers to or chooses from. */
+/** Its own description, or that of what it refers to or chooses from. */
 function descriptionOf(property: Record<string, unknown>): unknown {
   const { description, $ref, anyOf } = property;
   if (description !== undefined) return description;
@@ -273,7 +273,7 @@ test('has every setting with its default', () => {
   }
 });
 
-/** Options whose default hangs on the machine, which a published schema must not show. */
+/** Options whose default depends on the machine, which a published schema must not show. */
 const machines: ReadonlySet<string> = new Set(['etcd.nodeName']);
 
 function checkDefault(name: string, option: z.core.$ZodType, property: unknown): void {
@@ -287,7 +287,7 @@ function checkDefault(name: string, option: z.core.$ZodType, property: unknown):
   assert.ok(isDeepStrictEqual(z.parse(option, shown), left.data), `${name} shows another default`);
 }
 
-test('is of draft 2020-12, and names nothing of the machine that it was made on', () => {
+test('uses draft 2020-12, and shows nothing of the machine that it was made on', () => {
   assert.is(schema.$schema, 'https://json-schema.org/draft/2020-12/schema');
   assert.not.match(JSON.stringify(schema), z.parse(z.string(), process.env['HOSTNAME'] ?? 'no such name'));
 });
@@ -305,7 +305,7 @@ test('shows a duration as text or number, with pattern and example', () => {
   });
 });
 
-test('has no pattern that hangs on a flag, which JSON schema does not have', () => {
+test('has no pattern that needs a flag, which JSON schema does not have', () => {
   const check = (part: unknown): void => {
     if (typeof part !== 'object' || part === null) return;
     const { pattern }: { pattern?: unknown } = part;

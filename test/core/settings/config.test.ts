@@ -1,4 +1,4 @@
-// The check of a config: pools, fallbacks and plugins, with the places of what is wrong.
+// The check of a config: pools, fallbacks and plugins, with the places of mistakes.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
@@ -9,7 +9,7 @@ import { suite } from '../../support/suite.ts';
 const config = suite('a config');
 const bare: Plugin = { name: 'bare' };
 
-config('is what it was before it was defined', () => {
+config('is returned unchanged by defineConfig', () => {
   const written = { plugins: [bare] };
   assert.is(defineConfig(written), written);
 });
@@ -43,7 +43,7 @@ config('has pools as lists and as objects, and the servers at its top are the po
   );
 });
 
-config('gives the plugins of pools their scope, behind its own', () => {
+config('gives the plugins of pools their scope, after its own plugins', () => {
   const { plugins, settings } = checkConfig({
     pools: { a: { servers: [], plugins: ['shared', bare] } },
     define: { shared: { name: 'shared' } },
@@ -60,7 +60,7 @@ config('gives the plugins of pools their scope, behind its own', () => {
   assert.equal(settings.pools['a']?.plugins, ['shared'], 'settings are data: names alone');
 });
 
-config('takes overrides before its own words', () => {
+config('prefers overrides to its own settings', () => {
   const { settings } = checkConfig({ plugins: [], workers: 1, logLevel: 'info' }, { workers: 2 });
   assert.equal([settings.workers, settings.logLevel], [2, 'info']);
 });

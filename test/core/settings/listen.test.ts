@@ -1,4 +1,4 @@
-// `listen`: texts and objects, what becomes of them, and what is refused.
+// `listen`: texts and objects, what they become, and what is refused.
 import * as assert from 'uvu/assert';
 import { parseTcpAddress } from '../../../core/settings/listen.ts';
 import { parse } from '../../../core/settings/options.ts';
@@ -34,7 +34,7 @@ test('a unix socket is its path, and a mode in octal', () => {
   }
 });
 
-test('texts and objects stand beside each other; an entry without a name is named by its address', () => {
+test('texts and objects can be mixed; an entry without a name is named by its address', () => {
   const listens = listenOf([':80', { name: 'public', address: ':81', http2: false, h2c: false }]);
   assert.equal(
     listens.map(({ name, address }) => [name, address]),
@@ -134,17 +134,17 @@ for (const [input, message] of wrong) {
   test(`refuses ${JSON.stringify(input).slice(0, 100)}`, () => assert.throws(() => listenOf(input), message));
 }
 
-test('connections are introduced by the proxies that proxyProtocol names', () => {
+test('only the proxies that proxyProtocol names introduce connections', () => {
   const proxyProtocol = { trusted: ['10.0.0.0/8', '2001:db8::1', 'unix:'] };
   assert.equal(listenOf([{ address: ':1', proxyProtocol }])[0]?.proxyProtocol, proxyProtocol);
   assert.is(listenOf(':1')[0]?.proxyProtocol, undefined);
 });
 
-test('of one mistake there is one message', () => {
+test('one mistake causes one message', () => {
   assert.throws(() => listenOf([{ address: ':1', http2: true }]), /^[^\n]*$/);
 });
 
-test('HTTP/2 is spoken over TLS unless it is left out, and without TLS where h2c says so', () => {
+test('HTTP/2 is used over TLS unless it is turned off, and without TLS where h2c turns it on', () => {
   const http2 = (entry: object) => listenOf([{ address: ':1', ...entry }])[0]?.http2;
   assert.equal([http2({}), http2({ h2c: true }), http2({ h2c: false })], [undefined, true, undefined]);
   assert.equal(

@@ -23,7 +23,7 @@ function failureOf(input: unknown, where = ''): WeldrError {
   throw new Error('it was taken');
 }
 
-test('gives what the schema makes of it', () => {
+test('returns the output of the schema', () => {
   assert.equal(parse(schema, { wait: '1s' }), { wait: 1000, servers: [] });
 });
 
@@ -42,7 +42,7 @@ test('puts the place in the config before the path', () => {
   assert.is(failureOf([], 'plugins[1]').field, 'plugins[1]');
 });
 
-test('names every key that it does not know', () => {
+test('names every unknown key', () => {
   const error = failureOf({ wiat: '1s', colour: 1 });
   assert.is(
     error.message,
@@ -51,11 +51,11 @@ test('names every key that it does not know', () => {
   assert.is(error.field, 'wiat');
 });
 
-test('says that something is missing', () => {
+test('names what is missing', () => {
   assert.is(failureOf({ servers: [{}] }).message, 'servers[0].weight: expected number, got nothing');
 });
 
-test('shows values that JSON has no words for', () => {
+test('shows values that JSON cannot express', () => {
   const loop: Record<string, unknown> = {};
   loop['self'] = loop;
   assert.match(failureOf({ servers: 10n }).message, /^servers: expected array, got 10n$/);
@@ -63,14 +63,14 @@ test('shows values that JSON has no words for', () => {
   assert.match(failureOf({ servers: () => 1 }).message, /^servers: expected array, got \[Function/);
 });
 
-test('is an error of the config unless told otherwise', () => {
+test('fails with an error of the config by default', () => {
   assert.throws(
     () => parse(schema, 1),
     (error: unknown) => error instanceof WeldrError && error.code === 'CONFIG_INVALID',
   );
 });
 
-test('of a union, the option that was meant says what is wrong with it', () => {
+test('reports the mistake within the option of a union that was meant', () => {
   const schema = z.object({ a: z.union([z.number().max(3), z.strictObject({ b: z.number() })]) });
   assert.throws(() => parse(schema, { a: 5 }), /^a: expected a number of at most/);
   assert.throws(() => parse(schema, { a: { b: 'x' } }), /^a\.b: expected number, got "x"$/);

@@ -1,4 +1,4 @@
-// Secrets that stand in a variable or a file instead of the config.
+// Secrets from a variable or a file instead of the config.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ test.before(() => {
 });
 test.after(() => rmSync(folder, { recursive: true }));
 
-test('is the text itself, unless it says where it is', () => {
+test('is the text itself, unless it names a place', () => {
   assert.is(read('hunter2'), 'hunter2');
   assert.is(read('my env:X'), 'my env:X');
   assert.is(parse(schema, {}).password, undefined);
@@ -35,7 +35,7 @@ test('is the variable of env:NAME', () => {
   assert.throws(() => read('env:'), 'password: expected the name of a variable behind env:, got ""');
 });
 
-test('is the content of file:PATH without its last line break, read anew each time', () => {
+test('is the content of file:PATH without its last line break, read again each time', () => {
   const path = join(folder, 'password');
   for (const [text, value] of [
     ['one\n', 'one'],

@@ -23,7 +23,7 @@ settings('have a default for everything', () => {
   assert.is(parsed.via, 'weldr');
 });
 
-settings('fill the rest of a group that is given in part', () => {
+settings('fill in the rest of a partial group', () => {
   const { timeouts } = parse(settingsSchema, { timeouts: { connect: '1s' } });
   assert.equal([timeouts.connect, timeouts.response], [1000, 60_000]);
 });

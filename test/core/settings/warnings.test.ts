@@ -1,4 +1,4 @@
-// What a config is warned of: only what is surely not meant, each in a sentence with its place and the remedy.
+// Warnings about a config: only what is surely a mistake, each in a sentence with its place and the remedy.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,7 +54,7 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       'servers: all servers of pool default are backups, which step in for others; take backup out of those that are not',
     ],
   ],
-  'a zone in which no server is': [
+  'a zone without servers': [
     { zone: 'eu-1a', servers: [{ url: 'http://10.0.0.7', zone: 'eu1a' }, 'http://10.0.0.8'] },
     [
       'servers: no server of pool default is in zone eu-1a, where this Weldr is, so all of them get its requests; did you mean eu1a?',
@@ -64,7 +64,7 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
     { workers: 4, servers: [{ url: 'http://10.0.0.7', maxConnections: 3 }] },
     ['servers[0].maxConnections: there may be 4, one of each worker; set workers to 3 for 3 in all'],
   ],
-  'a pool of which no server is in': [
+  'a pool without an active server': [
     {
       servers: [
         { url: 'http://10.0.0.7', state: 'disabled' },
@@ -73,20 +73,20 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
     },
     ['servers: no server of pool default has state "active", so none gets new requests'],
   ],
-  'everybody as a trusted proxy': [
+  'every client as a trusted proxy': [
     { forwarded: { trusted: ['10.0.0.0/8', '0.0.0.0/0', '::/0'] } },
     [
       'forwarded.trusted[1]: 0.0.0.0/0 lets every client say what its address is; name the proxies in front',
       'forwarded.trusted[2]: ::/0 lets every client say what its address is; name the proxies in front',
     ],
   ],
-  'facts of certificates that no client is asked for': [
+  'forwarded certificates that no listener asks for': [
     { forwarded: { clientCertificate: true } },
     [
       'forwarded.clientCertificate: no listener asks for certificates of clients; give one of them tls.clientAuth',
     ],
   ],
-  'the PROXY protocol beside HTTP/2': [
+  'the PROXY protocol together with HTTP/2': [
     {
       pools: {
         api: {
@@ -100,7 +100,7 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       'pools.api.servers[0]: https://a.example is spoken to in HTTP/1.1, as the PROXY protocol does not go with HTTP/2; leave one of them out',
     ],
   ],
-  'everybody, or nobody, as a proxy that introduces clients': [
+  'all clients, or none, as proxies that introduce clients': [
     {
       listen: [
         { address: ':1', proxyProtocol: { trusted: ['0.0.0.0/0'] } },
@@ -122,7 +122,7 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       'servers[1].url: https://b.example:80 is HTTPS to the port of plain HTTP; write http://b.example, or the right port',
     ],
   ],
-  'how servers are checked, where nothing checks': [
+  'settings of health checks without a plugin that checks': [
     server({ healthCheck: { path: '/up' } }),
     ['servers[0].healthCheck: no plugin checks health, so this does nothing; add healthCheck() to plugins'],
   ],
@@ -153,9 +153,9 @@ for (const [what, [config, said]] of Object.entries(odd)) {
 }
 
 const fine: Readonly<Record<string, object>> = {
-  'a config that says nothing odd': { servers: ['http://10.0.0.7:3000'] },
-  'a server of another machine on the own port': { listen: ':3000', servers: ['http://10.9.9.9:3000'] },
-  'a server beside the own address': { listen: '127.0.0.1:3000', servers: ['http://127.0.0.2:3000'] },
+  'a plain config': { servers: ['http://10.0.0.7:3000'] },
+  'a server of another machine on the same port': { listen: ':3000', servers: ['http://10.9.9.9:3000'] },
+  'a server next to the own address': { listen: '127.0.0.1:3000', servers: ['http://127.0.0.2:3000'] },
   'a free port': { listen: ':0', servers: ['http://10.0.0.7'] },
   'one backup': { servers: ['http://10.0.0.7', { url: 'http://10.0.0.8', backup: true }] },
   'an empty pool': { pools: { api: [] } },

@@ -1,5 +1,5 @@
-// What looks like a value that a stage takes and is none, and what cannot even be looked at: the request fails with
-// plugin and stage, nothing is thrown where it is not caught, and the next request is served.
+// Objects that only look like a value that a stage takes, or cannot even be looked at: the request fails with
+// plugin and stage, nothing is thrown uncaught, and the next request is served.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { Upstream } from '../../../core/pool/pool.ts';
@@ -34,7 +34,7 @@ for (const stage of [...asynchronous, ...synchronous]) {
       for (const [name, make] of [...forged, ...opaque]) {
         const what = `${name} in ${stage} (${way})`;
         const value = make();
-        // What a promise resolves with is asked for its `then`, and waited for when it has one.
+        // Promises read `then` of what they resolve with, and wait for it when it has one.
         if (way === 'tapPromise' && name.startsWith('a thenable')) continue;
         const act: Act = (_ctx, _upstream, done) => {
           if (way !== 'tapAsync') return value;
@@ -51,11 +51,11 @@ for (const stage of [...asynchronous, ...synchronous]) {
   }
 }
 
-returning('in a stage that only looks harms nothing', async () => {
+returning('in a stage that ignores results harms nothing', async () => {
   for (const stage of looking) {
     const victim = await Victim.start(stage, 'tap');
     for (const [name, make] of [...forged, ...opaque]) {
-      // Its `then` is called, as it may have something to report; what that leaves behind is the plugin's own.
+      // Its `then` is called, as it may have something to report; a rejection that it leaves behind is the plugin's fault.
       if (name.includes('behind the back')) continue;
       const result = await victim.run(() => make(), '/', `${name} in ${stage}`);
       assert.is(result.status, 200, name);
@@ -65,7 +65,7 @@ returning('in a stage that only looks harms nothing', async () => {
   }
 });
 
-returning('a thenable which never calls back has its request end after the stage’s timeout', async () => {
+returning('a thenable that never calls back ends its request after the stage’s timeout', async () => {
   for (const stage of asynchronous) {
     const victim = await Victim.start(stage, 'tapPromise');
     const result = await victim.run(() => thenable(() => {}), '/', `in ${stage}`);
@@ -74,7 +74,7 @@ returning('a thenable which never calls back has its request end after the stage
   }
 });
 
-returning('a thenable which calls back twice, or throws afterwards, is heard once', async () => {
+returning('a thenable that calls back twice, or throws afterwards, counts once', async () => {
   for (const stage of asynchronous) {
     const victim = await Victim.start(stage, 'tapPromise');
     const thenables = [
@@ -95,7 +95,7 @@ returning('a thenable which calls back twice, or throws afterwards, is heard onc
   }
 });
 
-returning('an upstream which belongs to no pool, or has left its own, gets another one drawn', async () => {
+returning('an upstream that belongs to no pool, or has left its pool, is replaced by another choice', async () => {
   const victim = await Victim.start('selectUpstream', 'tap');
   const left = victim.side.pools.default.set(upstreamRecord('http://left:1'));
   victim.side.pools.default.delete('http://left:1');
@@ -116,7 +116,7 @@ const bent = (key: string, value: unknown): WeldrError => {
   return error;
 };
 
-/** Errors that lie, and what cannot be looked at. */
+/** Errors with false fields, and objects that cannot be looked at. */
 const lying: readonly Foreign[] = [
   ['an object with the prototype of WeldrError', () => Object.create(WeldrError.prototype)],
   ['a Proxy of a WeldrError', () => new Proxy(new WeldrError('BAD_REQUEST'), {})],
@@ -189,7 +189,7 @@ for (const stage of all) {
   }
 }
 
-throwing('nothing, but bends the error of an attempt, changes nothing of it', async () => {
+throwing('nothing, but tries to edit the error of an attempt, changes nothing of it', async () => {
   for (const stage of ['judge', 'postProxy', 'respond', 'attemptFinished', 'finished'] as const) {
     const victim = await Victim.start(stage, 'tap');
     for (const key of ['status', 'title', 'blame', 'retry', 'level', 'code', 'message', 'stage', 'cause']) {
@@ -223,7 +223,7 @@ making('cannot be a reply that could not be sent', () => {
   }
 });
 
-making('is a reply which does not change with what it was made from', () => {
+making('is a reply that does not change with what it was made from', () => {
   class Lying extends Uint8Array {
     override get length(): number {
       return 1_000;
@@ -249,7 +249,7 @@ making('is a reply which does not change with what it was made from', () => {
   assert.throws(() => made.headers.set('X', 'y'), TypeError);
 });
 
-making('cannot be a retry in something other than a pool’s name', () => {
+making('cannot be a retry in anything but the name of a pool', () => {
   for (const wrong of [5, {}, null, { toString: fail }]) {
     assert.throws(() => retry({ pool: wrong as unknown as string }), /the name of a pool/);
   }

@@ -1,11 +1,11 @@
-// What a plugin may return or throw that is not what it looks like, or cannot be looked at.
+// Values that a plugin may return or throw, and that are not what they look like, or cannot be looked at.
 import { Pool, Upstream } from '../../../core/pool/pool.ts';
 import { Reply, reply } from '../../../core/request/reply.ts';
 import { Retry, retry } from '../../../core/request/retry.ts';
 import { Route } from '../../../core/request/route.ts';
 import { upstreamRecord } from '../../../core/testing.ts';
 
-/** Throws, as for a look at what cannot be looked at. */
+/** Throws, as a look at such a value does. */
 export const fail = (): never => {
   throw new Error('looked at');
 };
@@ -24,7 +24,7 @@ export function revoked(target: object): object {
   return proxy;
 }
 
-/** What `await` takes for a promise. */
+/** An object that `await` treats as a promise. */
 export function thenable(then: (...args: never[]) => unknown, target: object = {}): object {
   return Object.defineProperty(target, 'then', { value: then });
 }
@@ -32,7 +32,7 @@ export function thenable(then: (...args: never[]) => unknown, target: object = {
 /** A value, and how to make it. */
 export type Foreign = readonly [name: string, make: () => unknown];
 
-/** Of the classes whose objects stages take: what has the shape, or the prototype, and was not made by them. */
+/** Objects with the shape or the prototype of the classes that stages take, but not made by them. */
 export const forged: Foreign[] = [];
 const pool = new Pool('forged');
 const genuine: readonly (readonly [name: string, value: object, prototype: object])[] = [
@@ -52,7 +52,7 @@ for (const [name, value, prototype] of genuine) {
   );
 }
 
-/** What cannot be looked at. */
+/** Values that cannot be looked at. */
 export const opaque: readonly Foreign[] = [
   ['a Proxy which throws', () => hostile({})],
   ['a function Proxy which throws', () => hostile(() => {})],

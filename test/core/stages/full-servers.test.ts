@@ -1,4 +1,4 @@
-// What happens to a choice that is full, and to servers that a Weldr leaves to others.
+// What happens when the chosen server is full, and to servers that a Weldr leaves to others.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import type { Upstream } from '../../../core/pool/pool.ts';
@@ -38,7 +38,7 @@ function occupy(side: TestWorkerSide, id: string, requests: number): Upstream {
   return upstream;
 }
 
-test('is passed over while others have room, and chosen again when it has room', async () => {
+test('is skipped while others have room, and chosen again when it has room', async () => {
   const side = await wantingFirst();
   assert.equal(ids((await side.run()).attempts), [a]);
   const first = occupy(side, a, 2);
@@ -54,7 +54,7 @@ test('keeps its requests, which wait, where all are full', async () => {
   assert.equal(ids((await side.run()).attempts), [a]);
 });
 
-test('is passed over only for upstreams that are eligible', async () => {
+test('is skipped only for upstreams that are eligible', async () => {
   const side = await wantingFirst(hooks => {
     hooks.eligible.tap('not b', (_, { id }) => id !== b);
   });
@@ -65,7 +65,7 @@ test('is passed over only for upstreams that are eligible', async () => {
   assert.match(ids((await side.run()).attempts)[0] ?? '', /^http:\/\/[ac]:1$/);
 });
 
-test('gets a retry before one that was tried does', async () => {
+test('gets a retry before a server that was tried', async () => {
   const side = await wantingFirst(hooks => {
     hooks.judge.tap('again', ({ attempts }) => (attempts.length < 3 ? retry : undefined));
     hooks.eligible.tap('none twice', (ctx, upstream) => !ctx.tried.includes(upstream));
@@ -102,7 +102,7 @@ const zones = [
   { url: c, backup: true as const },
 ];
 
-apart('gets a retry once all of this zone were tried, before a backup does', async () => {
+apart('gets a retry once all of this zone were tried, before a backup', async () => {
   const side = await wantingFirst(
     hooks => hooks.judge.tap('again', ({ attempts }) => (attempts.length < 3 ? retry : undefined)),
     { upstreams: zones, vantage: { zone: 'here' } },

@@ -1,4 +1,4 @@
-// Thenables, rejections, errors and bytes which fight back when they are looked at: they fail the request that they were
+// Thenables, rejections, errors and bytes that fight back when they are looked at: they fail the request that they were
 // returned or thrown for, with plugin and stage, and harm nothing else.
 import * as assert from 'uvu/assert';
 import { errorTable, WeldrError } from '../../../core/errors.ts';
@@ -26,7 +26,7 @@ const everyTrap: ProxyHandler<object> = Object.fromEntries(
 
 const returning = suite('a plugin that returns what fights back');
 
-returning('in selectUpstream: one that came again under its name is not the one that left', async () => {
+returning('in selectUpstream: an upstream that left is not taken for a new one of the same name', async () => {
   const victim = await Victim.start('selectUpstream', 'tap');
   const { default: pool } = victim.side.pools;
   const before = pool.delete('http://a:1') ?? fail();
@@ -37,7 +37,7 @@ returning('in selectUpstream: one that came again under its name is not the one 
   assert.is(before.inFlight, 0);
 });
 
-returning('in selectUpstream: one that left the only pool leaves 503', async () => {
+returning('in selectUpstream: an upstream that left the only pool causes 503', async () => {
   const stale: Plugin = {
     name: 'stale',
     worker({ hooks, pools }) {
@@ -84,10 +84,10 @@ const thenables: readonly [name: string, make: () => unknown, message: RegExp][]
     }),
     /returned the function/,
   ],
-  ['whose then is there only once', onceThenable, /is not a function|returned/],
+  ['whose then exists only once', onceThenable, /is not a function|returned/],
 ];
 
-/** Has a `then` only when it is asked for the first time. */
+/** Has a `then` only for the first read. */
 function onceThenable(): object {
   let asked = 0;
   return Object.defineProperty({}, 'then', { get: () => (asked++ === 0 ? () => {} : 7), configurable: true });
@@ -162,8 +162,8 @@ const thrown: readonly [name: string, make: () => unknown][] = [
   ['an error that is its own cause', ownCause],
   ['a symbol', () => Symbol('odd')],
   ['an error of Weldr whose status throws', () => new Disguised('BAD_REQUEST')],
-  ['an error of Weldr of no status', () => new Unlikely('BAD_REQUEST')],
-  ['an error of Weldr of an unknown code', () => new WeldrError('NO_SUCH_CODE' as 'INTERNAL')],
+  ['an error of Weldr without a valid status', () => new Unlikely('BAD_REQUEST')],
+  ['an error of Weldr with an unknown code', () => new WeldrError('NO_SUCH_CODE' as 'INTERNAL')],
   [
     'an error of Weldr whose plugin is an object',
     () => new WeldrError('PLUGIN_FAILED', 'x', { plugin: { toJSON: boom } as unknown as string }),
@@ -214,7 +214,7 @@ for (const stage of [...asynchronous, ...synchronous, ...looking]) {
   });
 }
 
-throwing('in tapAsync may do so by the callback, or by a rejection', async () => {
+throwing('in tapAsync fails its request by the callback or by a rejection', async () => {
   for (const stage of asynchronous) {
     const victim = await Victim.start(stage, 'tapAsync');
     for (const [name, make] of thrown) {
@@ -228,7 +228,7 @@ throwing('in tapAsync may do so by the callback, or by a rejection', async () =>
   }
 });
 
-throwing('an error of Weldr’s that blames the client still gives its status', async () => {
+throwing('an error of Weldr that blames the client keeps its status', async () => {
   const limit: Plugin = {
     name: 'limit',
     worker({ hooks }) {
@@ -248,7 +248,7 @@ function assertNamed(error: WeldrError | undefined, stage: Stage, what: string):
 
 const spoiling = suite('what Weldr gives away');
 
-spoiling('what goes with the codes of errors cannot be changed', () => {
+spoiling('the error table and the fields of errors cannot be changed', () => {
   assert.not(Reflect.set(errorTable.CONNECT_FAILED, 'status', 99));
   assert.not(Reflect.set(errorTable, 'CONNECT_FAILED', {}));
   assert.not(Reflect.defineProperty(WeldrError.prototype, 'status', { get: boom }));
@@ -260,7 +260,7 @@ function fail(): never {
 
 const replies = suite('a reply');
 
-replies('keeps its bytes, whatever happens to those that it hands out', () => {
+replies('keeps its bytes, whatever happens to the copies that it hands out', () => {
   const made = reply(200, new Uint8Array([1, 2, 3]));
   for (const key of ['length', 'byteLength', 'byteOffset', 'buffer', 'subarray', 'constructor']) {
     Object.defineProperty(made.body, key, { value: 1e9 });

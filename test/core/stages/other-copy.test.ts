@@ -1,4 +1,4 @@
-// What plugins return and throw that another copy of Weldr made, such as the one that their package has for itself.
+// Values that plugins return and throw, made by another copy of Weldr, such as one that their package depends on.
 import * as assert from 'uvu/assert';
 import type * as ErrorsModule from '../../../core/errors.ts';
 import { adoptError, WeldrError } from '../../../core/errors.ts';
@@ -21,7 +21,7 @@ const other = {
   retry: (await import(`../../../core/request/retry.ts${again}`)) as typeof RetryModule,
 };
 
-test('is of other classes', () => {
+test('has other classes', () => {
   assert.not.ok(isReply(other.reply.reply(200)));
   assert.not.ok(other.retry.retry() instanceof Retry);
   assert.not.ok(new other.errors.WeldrError('NOT_FOUND') instanceof WeldrError);
@@ -36,7 +36,7 @@ test('is a reply', async () => {
   }
 });
 
-test('is a wish for a retry, called or not', async () => {
+test('is a retry, called or not', async () => {
   for (const wish of [other.retry.retry, other.retry.retry()]) {
     const victim = await Victim.start('judge', 'tap');
     const result = await victim.run(() => wish, '/', 'judge');
@@ -65,7 +65,7 @@ test('keeps its own stack as the cause of an error', () => {
   assert.is(adopted.cause, thrown);
 });
 
-test('is not an object that only claims to be one', () => {
+test('is told from an object that only claims to be one', () => {
   const brand = Symbol.for('weldr.WeldrError');
   const claims = { code: 'NOT_FOUND', message: 'x', [brand]: true };
   assert.is(adoptError(claims), claims);

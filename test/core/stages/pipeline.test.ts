@@ -20,7 +20,7 @@ const test = suite('Pipeline');
 /** Which of the upstreams it is: they differ by their ports. */
 const portOf = (upstream: Upstream | undefined) => upstream?.authority.split(':')[1];
 
-/** A carrier that notes its calls, and responds by `onForward`. */
+/** A carrier that records its calls, and responds through `onForward`. */
 class Wire implements Carrier {
   readonly told: string[] = [];
   readonly hooks: RequestHooks;
@@ -129,7 +129,7 @@ test('a request goes through its stages in order, and ends once', () => {
   assert.is(wire.told.length, 4, 'nothing more after the end');
 });
 
-test('no upstream to choose is NO_UPSTREAM, and no attempt', () => {
+test('without an upstream a request fails with NO_UPSTREAM and makes no attempt', () => {
   const wire = new Wire(nothing, 0).run();
   assert.equal(wire.told, ['failed NO_UPSTREAM', 'reply 503 weldr', 'finished 503 complete']);
 });
@@ -242,7 +242,7 @@ test(`no request has more than ${maxAttempts} attempts`, () => {
   assert.is(wire.told.at(-1), 'finished 502 complete');
 });
 
-test('what cannot be sent again is not retried', () => {
+test('a request that cannot be sent again is not retried', () => {
   const wire = new Wire((hooks, self) => {
     refusing(self);
     hooks.judge.tap('again', () => retry);
@@ -258,7 +258,7 @@ test('what cannot be sent again is not retried', () => {
   ]);
 });
 
-test('asynchronous taps are waited for, each stage within a bound', async () => {
+test('a request waits for asynchronous taps, with a bound for each stage', async () => {
   const wire = new Wire(hooks => {
     hooks.request.tapPromise('slow', async () => undefined);
     hooks.selectUpstream.tapPromise('slow', async () => undefined);
@@ -274,7 +274,7 @@ test('asynchronous taps are waited for, each stage within a bound', async () => 
   assert.ok(wire.pipeline.reusable);
 });
 
-test('a late answer is ignored, for whatever reason the request continued without it', async () => {
+test('a late answer is ignored, whatever made the request continue without it', async () => {
   const ways: Record<string, (wire: Wire) => void> = {
     aborted: wire => wire.pipeline.aborted(new WeldrError('CLIENT_CLOSED')),
     refused: wire => wire.pipeline.refuse(wire.ctx, new WeldrError('BODY_TOO_LARGE')),
@@ -299,7 +299,7 @@ test('a late answer is ignored, for whatever reason the request continued withou
   }
 });
 
-test('a stage that is over is not timed out', () => {
+test('a stage that has ended does not time out', () => {
   const wire = new Wire((_, self) => {
     self.onForward = nothing;
   }).run();
@@ -337,7 +337,7 @@ test('a request that never began is refused through respond and finished', () =>
   assert.is(wire.state.responseHeaders?.get('x-frame-options'), 'DENY');
 });
 
-test('a request that is under way is refused, with its attempt', () => {
+test('a request under way can be refused, with its attempt', () => {
   const wire = new Wire((_, self) => {
     self.onForward = nothing;
   }).run();

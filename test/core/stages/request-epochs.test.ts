@@ -1,4 +1,4 @@
-// RequestEpochs: when the requests that are under way are over.
+// RequestEpochs: when the requests now under way have ended.
 import * as assert from 'uvu/assert';
 import { RequestEpochs } from '../../../core/stages/request-epochs.ts';
 import { settle } from '../../../core/testing/fake-clock.ts';
@@ -6,7 +6,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('epochs of requests');
 
-/** Is it quiet? Asked later. */
+/** Returns a function that says whether it has become quiet. */
 function waiting(epochs: RequestEpochs): () => boolean {
   let isQuiet = false;
   void epochs.quiet().then(() => {
@@ -15,7 +15,7 @@ function waiting(epochs: RequestEpochs): () => boolean {
   return () => isQuiet;
 }
 
-test('are over when all that had begun has ended, whatever has begun since', async () => {
+test('end when all requests that had begun have ended, whatever has begun since', async () => {
   const epochs = new RequestEpochs();
   const atOnce = waiting(epochs);
   await settle();
@@ -39,7 +39,7 @@ test('are over when all that had begun has ended, whatever has begun since', asy
   assert.ok(late());
 });
 
-test('are not made where nothing has begun', () => {
+test('are not created where nothing has begun', () => {
   const epochs = new RequestEpochs();
   const { current } = epochs;
   for (let i = 0; i < 3; i++) void epochs.quiet();

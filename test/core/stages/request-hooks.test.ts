@@ -1,4 +1,4 @@
-// The guards around tapable: what a plugin does wrong fails its request with its name, and nothing hangs.
+// The guards around tapable: a mistake of a plugin fails its request with the plugin's name, and nothing hangs.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { Pool, Upstream } from '../../../core/pool/pool.ts';
@@ -13,7 +13,7 @@ import { suite } from '../../support/suite.ts';
 /** It is in no pool. */
 const upstream = new Upstream('default', upstreamRecord('http://a:1'));
 
-/** Fresh hooks and what was reported by them. */
+/** Fresh hooks and what they reported. */
 function fresh(): { hooks: RequestHooks; reported: WeldrError[] } {
   const reported: WeldrError[] = [];
   return { hooks: createHooks(error => void reported.push(error)), reported };
@@ -23,7 +23,7 @@ interface Stage {
   callAsync(ctx: ProxyContext, done: (thrown?: Error | null, result?: unknown) => void): void;
 }
 
-/** What a stage returns; rejects with what it fails with, or if it never calls back. */
+/** Resolves with what a stage returns; rejects with its failure, or when it never calls back. */
 function call(stage: Stage, ctx = context()): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let calls = 0;
@@ -93,7 +93,7 @@ stages('is done at once when all taps are synchronous', () => {
   assert.is(answer, upstream);
 });
 
-stages('takes what it may return, and nothing else', async () => {
+stages('takes the results that it allows, and nothing else', async () => {
   const home = pool(['http://a:1']);
   const ctx = context({ pool: home });
   const answer = reply(200);
@@ -128,7 +128,7 @@ stages('takes what it may return, and nothing else', async () => {
   }
 });
 
-stages('names the upstream of another pool that it got', async () => {
+stages('names an upstream of another pool in its error', async () => {
   const { hooks } = fresh();
   hooks.selectUpstream.tap('lost', () => pool(['http://b:1'], 'blue').get('http://b:1'));
   const error = await failureOf(call(hooks.selectUpstream));
@@ -187,7 +187,7 @@ stages('takes synchronous taps only where it is synchronous', () => {
   }
 });
 
-stages('takes the name of the plugin for that of each tap, when it knows it', async () => {
+stages('uses the name of the plugin for each tap, when it knows it', async () => {
   const hooks = createHooks(() => {}, 'the-plugin');
   hooks.preProxy.tap('some tap', () => {
     throw new Error('no luck');
@@ -197,7 +197,7 @@ stages('takes the name of the plugin for that of each tap, when it knows it', as
   assert.equal([error.plugin, error.stage], ['the-plugin', 'preProxy']);
 });
 
-stages('lets an error of the client through, as that of an ambiguous path', async () => {
+stages('passes on an error of the client, such as an ambiguous path', async () => {
   const { hooks } = fresh();
   hooks.request.tap('matcher', () => {
     throw new WeldrError('BAD_REQUEST', 'ambiguous');
@@ -205,7 +205,7 @@ stages('lets an error of the client through, as that of an ambiguous path', asyn
   assert.is((await failureOf(call(hooks.request))).code, 'BAD_REQUEST');
 });
 
-stages('names itself and the plugin even in an error that a plugin made as Weldr does', async () => {
+stages('names itself and the plugin even in an error of a class of Weldr that the plugin made', async () => {
   for (const code of ['PLUGIN_FAILED', 'UPSTREAM_RESET', 'INTERNAL'] as const) {
     const { hooks } = fresh();
     hooks.request.tap('forger', () => {
@@ -222,7 +222,7 @@ for (const [what, thrown] of [
   ['undefined', undefined],
   ['null', null],
   ['a symbol', Symbol('odd')],
-  ['an object that cannot be a text', { toString: () => assert.unreachable() }],
+  ['an object that cannot become a text', { toString: () => assert.unreachable() }],
   [
     'an error whose message cannot be read',
     Object.defineProperty(new Error(), 'message', { get: () => assert.unreachable() }),
@@ -244,14 +244,14 @@ for (const [what, thrown] of [
   });
 }
 
-stages('does not repeat what a plugin returned beyond 200 characters', async () => {
+stages('shows at most 200 characters of what a plugin returned', async () => {
   const { hooks } = fresh();
   hooks.request.tap('chatty', () => 'x'.repeat(1_000_000) as Wrong);
   assert.ok((await failureOf(call(hooks.request))).message.length < 400);
 });
 
 for (const value of [null, false, 0, '']) {
-  stages(`does not take ${JSON.stringify(value)} for "nothing"`, async () => {
+  stages(`does not treat ${JSON.stringify(value)} as "nothing"`, async () => {
     const taps: ((hooks: RequestHooks) => void)[] = [
       hooks => hooks.preProxy.tap('some', () => value as Wrong),
       hooks => hooks.preProxy.tapPromise('some', async () => value as Wrong),
@@ -276,7 +276,7 @@ const mistakes: [what: string, tap: (hooks: RequestHooks) => void, message: RegE
     /plugin bad in preProxy: no luck/,
   ],
   [
-    'a tap that throws what is no Error',
+    'a tap that throws something other than an Error',
     hooks =>
       hooks.preProxy.tap('bad', () => {
         throw 'text';
@@ -336,7 +336,7 @@ for (const [what, tap, message] of mistakes) {
   });
 }
 
-stages('hears only the first call of a tapAsync that calls back twice', async () => {
+stages('ignores the second call of a tapAsync that calls back twice', async () => {
   const { hooks } = fresh();
   hooks.preProxy.tapAsync('twice', (_, done) => {
     done(null);
@@ -356,7 +356,7 @@ stages('reports what a tapAsync throws after it has called back', async () => {
   assert.match(reported[0]?.message ?? '', /plugin late in preProxy: afterwards/);
 });
 
-stages('keeps what was thrown as the cause', async () => {
+stages('keeps the thrown value as the cause', async () => {
   const { hooks } = fresh();
   const cause = new RangeError('the cause');
   hooks.preProxy.tap('bad', () => {
@@ -405,7 +405,7 @@ listeners('ignores what taps return', () => {
 
 const respond = suite('respond');
 
-respond('puts a reply in the place of a reply or an error, and not of an upstream’s response', () => {
+respond('replaces a reply or an error with a reply, but not an upstream’s response', () => {
   const { hooks } = fresh();
   hooks.respond.tap('page', () => reply(410, 'gone') as Wrong);
   for (const source of ['weldr', 'plugin', 'upstream'] as const) {

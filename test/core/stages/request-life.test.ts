@@ -50,7 +50,7 @@ request('calls every tap until one replies, whatever those before it did', async
   assert.equal([result.status, result.sent.length, result.attempts.length], [403, 0, 0]);
 });
 
-request('admits before the balancer chooses, wherever the filter stands', async () => {
+request('runs before the balancer chooses, wherever the filter is', async () => {
   const filter = plugin('filter', hooks => hooks.request.tap('filter', () => reply(403)));
   for (const plugins of [
     [filter, firstAvailable],
@@ -76,7 +76,7 @@ route('leads to a pool', async () => {
   assert.equal([result.pool.name, result.route, result.upstream?.id], ['blue', undefined, 'http://b:1']);
 });
 
-route('leads to a route, whose name and pool the request has from then on', async () => {
+route('leads to a route, whose name and pool the request then has', async () => {
   const seen: unknown[] = [];
   const side = await workerSide(
     [
@@ -105,7 +105,7 @@ route('replies', async () => {
   assert.equal([result.status, result.headers.get('location')], [308, 'https://shop.example/']);
 });
 
-route('leads to the default pool when no tap says where; the first one wins', async () => {
+route('leads to the default pool when no tap decides; the first decision wins', async () => {
   const side = await workerSide(
     {
       name: 'routes',
@@ -123,7 +123,7 @@ route('leads to the default pool when no tap says where; the first one wins', as
   assert.is((await side.run({ target: '/blue' })).pool.name, 'blue');
 });
 
-route('is made of a name and a pool, or not at all', async () => {
+route('takes only a route of a name and a pool', async () => {
   for (const [name, pool] of [
     ['x', undefined],
     ['x', { name: 'default' }],
@@ -140,7 +140,7 @@ route('is made of a name and a pool, or not at all', async () => {
   }
 });
 
-/** All requests take a route which makes a reply, in whose scope these plugins stand. */
+/** All requests take a route that makes a reply, with these plugins in its scope. */
 const answering = (make: (ctx: ProxyContext) => unknown, ...plugins: readonly Plugin[]): Plugin => ({
   name: 'routes',
   children: [{ scope: { kind: 'route', name: 'hello' }, plugins }],
@@ -150,7 +150,7 @@ const answering = (make: (ctx: ProxyContext) => unknown, ...plugins: readonly Pl
   },
 });
 
-route('leads to a route which makes a reply, with no pool in between', async () => {
+route('leads to a route that makes a reply, without a pool', async () => {
   const seen: unknown[] = [];
   const ofPool: Plugin = {
     name: 'of-pool',
@@ -165,7 +165,7 @@ route('leads to a route which makes a reply, with no pool in between', async () 
   assert.equal([result.attempts, seen, result.ctx.response?.plugin], [[], [], 'routes']);
 });
 
-route('has its own plugins admit a request before it makes the reply, and respond to it', async () => {
+route('lets the plugins of a route admit a request before its reply, and edit the reply', async () => {
   const own: Plugin = {
     name: 'own',
     worker({ hooks }) {
@@ -202,7 +202,7 @@ route('fails a request whose route makes no reply, and names the plugin', async 
 
 const eligible = suite('eligible');
 
-eligible('has another upstream chosen for one that is refused', async () => {
+eligible('makes another upstream replace one that is refused', async () => {
   let draws = 0;
   const side = await worker(hooks => {
     hooks.eligible.tap('no a', (_, upstream) => upstream.id !== 'http://a:1');
@@ -233,7 +233,7 @@ eligible('looks at all upstreams after a few choices, first at those not tried',
   assert.is(draws, 12);
 });
 
-eligible('that refuses all is like an empty pool: the fallback, then 503', async () => {
+eligible('that refuses all upstreams acts like an empty pool: the fallback, then 503', async () => {
   const options = { upstreams: { default: ['http://a:1'], spare: ['http://s:1'] } };
   const tap = (hooks: RequestHooks): void => {
     hooks.eligible.tap(
@@ -266,7 +266,7 @@ eligible('is not called for an upstream that has left its pool meanwhile', async
 
 const backup = suite('a backup');
 
-backup('gets a retry once all others were tried, before any of them gets it again', async () => {
+backup('gets a retry once all others were tried, before any of them is tried again', async () => {
   const side = await worker(
     hooks => {
       hooks.selectUpstream.tap('in turn', ({ pool, tried }) => pool.available[tried.length % 2]);
@@ -335,7 +335,7 @@ backup('with the fewest requests for its weight gets a retry', async () => {
 
 const fallback = suite('the fallback of a pool');
 
-fallback('is entered if no upstream of the pool is available, and so on, once each', async () => {
+fallback('is used when no upstream of the pool is available, then its own fallback, each pool once', async () => {
   const side = await worker(() => {}, {
     upstreams: { default: [{ url: 'http://a:1', state: 'down' }], one: [], two: ['http://c:1'] },
     fallbacks: { default: 'one', one: 'two', two: 'default' },
@@ -386,7 +386,7 @@ fallback(
 
 const judge = suite('judge');
 
-judge('has a response tried again, and one that failed', async () => {
+judge('retries a response and a failed attempt', async () => {
   const side = await worker(hooks =>
     hooks.judge.tap('again', ctx =>
       ctx.error !== undefined || ctx.response?.status === 503 ? retry : undefined,
@@ -404,7 +404,7 @@ judge('has a response tried again, and one that failed', async () => {
   );
 });
 
-judge('has it tried in another pool', async () => {
+judge('retries in another pool', async () => {
   const side = await worker(
     hooks => hooks.judge.tap('spill', ctx => (ctx.status === 503 ? retry({ pool: 'spare' }) : undefined)),
     { upstreams: { default: ['http://a:1'], spare: ['http://s:1'] } },
@@ -455,7 +455,7 @@ postProxy('runs once, on the outcome that is kept, also a failure', async () => 
   ]);
 });
 
-postProxy('replies instead of a response, or of a failure', async () => {
+postProxy('replaces a response or a failure with a reply', async () => {
   const side = await worker(hooks => hooks.postProxy.tap('page', () => reply(200, 'a page')));
   for (const answer of [500, 'CONNECT_FAILED'] as const) {
     const result = await side.run({ answers: [answer] });
@@ -509,7 +509,7 @@ respond('sets another status', async () => {
   }
 });
 
-respond('replaces a reply or an error by a reply, and not an upstream’s response', async () => {
+respond('replaces a reply or an error with a reply, but not an upstream’s response', async () => {
   const side = await workerSide(
     [
       plugin('page', hooks => {
@@ -541,7 +541,7 @@ respond('replaces a reply or an error by a reply, and not an upstream’s respon
 const order = ([name]: readonly [string, string]): number =>
   ['X-Page', 'Content-Type', 'X-Seen'].indexOf(name);
 
-respond('that throws makes a 500, and cannot loop', async () => {
+respond('that throws causes a 500, and cannot loop', async () => {
   let calls = 0;
   const side = await worker(hooks =>
     hooks.respond.tap('broken', () => {
@@ -600,7 +600,7 @@ respond('is the last that can edit the response', async () => {
 
 const records = suite('attempt records');
 
-records('tell each attempt apart: upstream, times, status and error', async () => {
+records('describe each attempt: upstream, times, status and error', async () => {
   const side = await worker(hooks =>
     hooks.judge.tap('again', ctx => (ctx.error === undefined ? undefined : retry)),
   );
@@ -664,14 +664,14 @@ records('end with attemptFinished once each, and the request with finished', asy
 
 const edits = suite('edits of the outgoing request');
 
-/** Fails twice, then gets through. */
+/** Fails twice, then succeeds. */
 const stubborn = { answers: ['CONNECT_FAILED', 'CONNECT_FAILED', 200] as const };
 const again = (hooks: RequestHooks): void => {
   hooks.judge.tap('again', ctx => (ctx.error === undefined ? undefined : retry));
 };
 
 for (const stage of ['request', 'route'] as const) {
-  edits(`made in ${stage} are the base of all attempts: a prefix is stripped once`, async () => {
+  edits(`made in ${stage} apply to all attempts: a prefix is stripped once`, async () => {
     const side = await worker(hooks => {
       hooks[stage].tap('strip', ctx => {
         ctx.outgoing.target = ctx.outgoing.target.replace(/^\/api/, '');
@@ -692,7 +692,7 @@ for (const stage of ['request', 'route'] as const) {
 }
 
 for (const stage of ['selectUpstream', 'preProxy'] as const) {
-  edits(`made in ${stage} are those of one attempt: nothing is doubled by a retry`, async () => {
+  edits(`made in ${stage} apply to one attempt: a retry doubles nothing`, async () => {
     const side = await worker(hooks => {
       hooks.request.tap('base', ctx => void ctx.outgoing.headers.append('X-List', 'base'));
       hooks[stage].tap('adds', ctx => {
@@ -760,7 +760,7 @@ edits('of one attempt do not reach the next pool', async () => {
   );
 });
 
-edits('keep the edits of a choice, and none of earlier attempts', async () => {
+edits('of a choice are kept, and none of earlier attempts', async () => {
   let draws = 0;
   const side = await worker(hooks => {
     hooks.selectUpstream.tap('in turn', ctx => {
@@ -816,7 +816,7 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
   );
 }
 
-records('begin when an asynchronous stage is over', async () => {
+records('begin after an asynchronous stage has ended', async () => {
   const side = await worker(hooks =>
     hooks.request.tapPromise('slow', async () => {
       await undefined;
@@ -828,7 +828,7 @@ records('begin when an asynchronous stage is over', async () => {
   assert.equal([(ctx.attempt?.startedAt ?? 0) - ctx.startedAt, ctx.finishedAt - ctx.startedAt], [40, 42]);
 });
 
-records('have the time at which the first connection began to be made', () => {
+records('have the time at which the first connection was started', () => {
   const attempt = new Attempt(new Upstream('default', upstreamRecord('http://a:1')), 1000);
   assert.equal([attempt.connectingAt, attempt.sentAt], [0, 0]);
   attempt.connecting(1010);

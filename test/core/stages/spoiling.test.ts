@@ -18,7 +18,7 @@ import {
   type Way,
 } from './victim.ts';
 
-/** All that a plugin reaches from a context, by the way to it. */
+/** All objects that a plugin reaches from a context, by the path to them. */
 function reachable(ctx: ProxyContext, upstream: Upstream | undefined): Map<string, object> {
   const found = new Map<string, unknown>([
     ['ctx', ctx],
@@ -51,7 +51,7 @@ function reachable(ctx: ProxyContext, upstream: Upstream | undefined): Map<strin
   return objects;
 }
 
-/** The names of an object's properties, those of its classes included, and one that it does not have. */
+/** The names of an object's properties, including those of its classes, and one that it does not have. */
 function keysOf(target: object): string[] {
   const keys = new Set<string>(['somethingNew']);
   for (let at: object | null = target; at !== null && !isBuiltIn(at); at = Object.getPrototypeOf(at)) {
@@ -79,7 +79,7 @@ const values: readonly [name: string, value: unknown][] = [
   ['a Proxy which throws', hostile({})],
 ];
 
-/** All assignments that can be made in a stage: as found by a first run. */
+/** All assignments that are possible in a stage, as found by a first run. */
 async function placesIn(victim: Victim): Promise<[path: string, key: string][]> {
   const places = new Map<string, [string, string]>();
   const look: Act = (ctx, upstream, done) => {
@@ -97,7 +97,7 @@ const writing = suite('a plugin that writes what it must not', { testTimeoutMs: 
 for (const stage of all) {
   const ways: Way[] = asynchronous.some(name => name === stage) ? ['tap', 'tapPromise', 'tapAsync'] : ['tap'];
   for (const way of ways) {
-    writing(`in ${stage} (${way}) harms no other request, and its own one ends`, async () => {
+    writing(`in ${stage} (${way}) harms no other request, and its own request ends`, async () => {
       const victim = await Victim.start(stage, way);
       const places = await placesIn(victim);
       assert.ok(places.length > 100, `only ${places.length} places`);
@@ -108,7 +108,7 @@ for (const stage of all) {
             const target = reachable(ctx, upstream).get(path);
             if (target !== undefined) Reflect.set(target, key, value);
           };
-          // A refusal is taken for success, so that the request goes on with whatever was written.
+          // A refusal counts as success, so that the request continues with whatever was written.
           const quietly: Act = (ctx, upstream, done) => {
             try {
               write(ctx, upstream);
@@ -145,7 +145,7 @@ const returning = suite('a plugin that returns nonsense');
 const home = await workerSide(firstAvailable, { upstreams: ['http://x:1'] });
 const foreign = home.pools.default.get('http://x:1');
 
-/** None of them is what any stage takes. */
+/** No stage takes any of them. */
 const nonsense: readonly [name: string, make: () => unknown][] = [
   ['null', () => null],
   ['zero', () => 0],
@@ -192,7 +192,7 @@ for (const stage of [...asynchronous, ...synchronous]) {
   });
 }
 
-returning('in a stage that only looks harms nothing', async () => {
+returning('in a stage that ignores results harms nothing', async () => {
   for (const stage of looking) {
     const victim = await Victim.start(stage, 'tap');
     for (const [name, make] of [
@@ -251,7 +251,7 @@ const waiting = suite('a plugin that does not settle');
 
 for (const stage of asynchronous) {
   for (const way of ['tapPromise', 'tapAsync'] as const) {
-    waiting(`in ${stage} (${way}) has its request end after the stage's timeout`, async () => {
+    waiting(`in ${stage} (${way}) ends its request after the stage's timeout`, async () => {
       const victim = await Victim.start(stage, way);
       const begin = victim.side.clock.monotonic();
       const never: Act = way === 'tapPromise' ? () => new Promise(() => {}) : () => {};
@@ -263,7 +263,7 @@ for (const stage of asynchronous) {
       assert.is(victim.side.clock.pending, 0);
     });
 
-    waiting(`in ${stage} (${way}) until its request is over changes nothing any more`, async () => {
+    waiting(`in ${stage} (${way}) until its request has ended changes nothing later`, async () => {
       const victim = await Victim.start(stage, way);
       const gate = Promise.withResolvers<unknown>();
       const late: Act = (_ctx, _upstream, done) => {
@@ -281,7 +281,7 @@ for (const stage of asynchronous) {
     });
   }
 
-  waiting(`in ${stage}, and calls back twice, or throws afterwards, is heard once`, async () => {
+  waiting(`in ${stage}, and calls back twice, or throws afterwards, counts once`, async () => {
     const victim = await Victim.start(stage, 'tapAsync');
     const twice: Act[] = [
       (_ctx, _upstream, done) => {

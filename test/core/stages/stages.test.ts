@@ -18,7 +18,7 @@ function when(name: string, condition: Condition, ...plugins: readonly (Plugin |
   return { name: `when-${name}`, children: [{ scope: { kind: 'when', name, condition }, plugins }] };
 }
 
-/** What a plugin of routes makes: all requests take the route, into this pool. */
+/** A plugin of routes: all requests take the route into this pool. */
 function routeTo(name: string, pool: string, ...plugins: readonly Plugin[]): Plugin {
   const children: ChildPlugins[] = [{ scope: { kind: 'route', name }, plugins }];
   return {
@@ -47,7 +47,7 @@ const firstRole = (name: string, seen: string[]): Plugin =>
     'balancer',
   );
 
-/** A plugin that notes its name in each stage. */
+/** A plugin that records its name in each stage. */
 function noting(name: string, seen: string[]): Plugin {
   return plugin(name, hooks => {
     const note = (stage: string) => (): undefined => {
@@ -84,7 +84,7 @@ order('run request from the outside in, and everything after it from the inside 
   ]);
 });
 
-order('meet the requests of their own pool and route only', async () => {
+order('see the requests of their own pool and route only', async () => {
   const seen: string[] = [];
   const side = await workerSide(
     [
@@ -101,7 +101,7 @@ order('meet the requests of their own pool and route only', async () => {
   assert.is(seen.length, 9);
 });
 
-order('admit to a pool at its first entry only, a fallback’s too', async () => {
+order('admit a request to a pool, or a fallback, at its first entry only', async () => {
   const seen: string[] = [];
   const admission = (name: string): Plugin =>
     plugin(name, hooks => hooks.request.tap(name, ctx => void seen.push(`${name} of ${ctx.pool.name}`)));
@@ -145,7 +145,7 @@ order('show a refused request to the config’s own plugins alone', async () => 
 
 const conditions = suite('conditions');
 
-conditions('let a plugin see the requests that fulfil them and the conditions around it', async () => {
+conditions('let a plugin see the requests that match them and the conditions around', async () => {
   const seen: string[] = [];
   const inner = when('b', ctx => ctx.request.method === 'PUT', noting('inner', seen));
   const side = await workerSide(
@@ -163,7 +163,7 @@ conditions('let a plugin see the requests that fulfil them and the conditions ar
   assert.equal([...(await names('PUT', '/a'))], ['inner', 'outer']);
 });
 
-conditions('hold for asynchronous taps of both kinds', async () => {
+conditions('apply to asynchronous taps of both kinds', async () => {
   const side = await workerSide(
     [
       when(
@@ -193,7 +193,7 @@ for (const [kind, tap] of [
   ['tapPromise', (hooks: RequestHooks) => hooks.request.tapPromise('x', async () => undefined)],
   ['tapAsync', (hooks: RequestHooks) => hooks.request.tapAsync('x', (_, done) => done())],
 ] as const) {
-  conditions(`which throw fail the request, with plugin and stage (${kind})`, async () => {
+  conditions(`that throw fail the request, with plugin and stage (${kind})`, async () => {
     for (const thrown of [new Error('no luck'), undefined]) {
       const broken = (): boolean => {
         throw thrown;
@@ -218,7 +218,7 @@ conditions('refuse an ambiguous request, and let taps that only look see it', as
 
 const roles = suite('roles');
 
-roles('have the innermost plugin replace those further out', async () => {
+roles('let the innermost plugin replace those further out', async () => {
   const seen: string[] = [];
   const side = await workerSide(
     [
@@ -237,7 +237,7 @@ roles('have the innermost plugin replace those further out', async () => {
   assert.is(result.status, 503, 'the outer one is not asked where the inner one chose nothing');
 });
 
-roles('add up without one', async () => {
+roles('are optional: plugins without one add up', async () => {
   const seen: string[] = [];
   const side = await workerSide([noting('one', seen), noting('two', seen), firstRole('balancer', [])], {
     upstreams,
@@ -250,7 +250,7 @@ roles('add up without one', async () => {
   );
 });
 
-roles('are replaced by one within a when for the requests that fulfil it', async () => {
+roles('are replaced by a plugin within a when for the requests that match it', async () => {
   const seen: string[] = [];
   const side = await workerSide(
     [
@@ -294,7 +294,7 @@ const tapBefore = (name: string, wanted: string | string[], seen: string[]): Plu
     }),
   );
 
-before('puts a tap before one of another plugin, wherever that stands', async () => {
+before('puts a tap before one of another plugin, wherever that is', async () => {
   for (const sort of [1, -1]) {
     const seen: string[] = [];
     const plugins = [firstRole('balancer', seen), tapBefore('sticky', 'balancer', seen)];
@@ -314,7 +314,7 @@ before('keeps the order of taps that have to precede the same one', async () => 
   assert.equal(seen, ['one', 'two', 'balancer']);
 });
 
-before('names a tap that exists, or the start fails', async () => {
+before('fails the start when it names a tap that does not exist', async () => {
   const start = workerSide([tapBefore('lost', 'nobody', []), firstRole('balancer', [])], { upstreams });
   assert.match(
     await messageOf(start),
@@ -423,7 +423,7 @@ for (const [stage, tap] of never) {
   });
 }
 
-unasked('has its start’s clean-ups run', async () => {
+unasked('runs the clean-ups of its start', async () => {
   let closed = 0;
   const start = workerSide([plugin('first', (_, { onClose }) => onClose(() => void closed++))], {
     upstreams,

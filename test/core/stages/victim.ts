@@ -1,4 +1,4 @@
-// A worker whose plugin misbehaves as a test says, with a check of what has to hold at the end of every request.
+// A worker whose plugin misbehaves as a test says, with a check of what must hold at the end of every request.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import type { Upstream } from '../../../core/pool/pool.ts';
@@ -17,9 +17,9 @@ export const stageTimeout = 30_000;
 
 /** The stages whose taps may be asynchronous. */
 export const asynchronous = ['request', 'selectUpstream', 'preProxy', 'judge', 'postProxy'] as const;
-/** Those whose taps may not. */
+/** The stages whose taps may not be asynchronous. */
 export const synchronous = ['route', 'eligible', 'respond'] as const;
-/** Their taps only look: a mistake is reported. */
+/** The stages that ignore results: a mistake is reported. */
 export const looking = ['attemptFinished', 'finished'] as const;
 export const all = [...asynchronous, ...synchronous, ...looking];
 
@@ -28,7 +28,7 @@ export type Stage = (typeof all)[number];
 type Callback = (error?: unknown, value?: unknown) => void;
 /** What the spoiler does; `done` is that of `tapAsync`. */
 export type Act = (ctx: ProxyContext, upstream: Upstream | undefined, done: Callback) => unknown;
-/** How the spoiler taps; `direct`: by tapPromise, with what it returns as it is. */
+/** How the spoiler taps; `direct` is tapPromise with its result unchanged. */
 export type Way = 'tap' | 'tapPromise' | 'tapAsync' | 'direct';
 
 /** A hook as the spoiler sees it, without the types that would stop it. */
@@ -38,7 +38,7 @@ interface LooseHook {
   tapAsync(name: string, fn: (ctx: ProxyContext, done: Callback) => unknown): void;
 }
 
-/** A worker with a plugin which does what `act` says in one stage, and with what counts the ends. */
+/** A worker with a plugin that does what `act` says in one stage, and counters of ends. */
 export class Victim {
   readonly side: TestWorkerSide;
   readonly stage: Stage;
@@ -98,7 +98,7 @@ export class Victim {
     this.stage = stage;
   }
 
-  /** Runs a request to its end, with a check of what holds at the end of every one. */
+  /** Runs a request to its end, and checks what must hold there. */
   async run(act: Act | undefined, target: string, what: string): Promise<RunResult> {
     const { side } = this;
     this.act = act;

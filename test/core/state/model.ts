@@ -1,5 +1,5 @@
-// Random sequences of what config, operators, stores and restarts do to one kind, against a model that keeps every
-// field by itself: who said what of it last.
+// Random sequences of what config, operators, stores and restarts do to one kind, against a model that keeps each
+// field separately: which layer set it last, and to what.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import type { Kind } from '../../../core/state/entity.ts';
@@ -38,7 +38,7 @@ type Leaves = Map<string, unknown>;
 /** What the model says of one thing. */
 interface Word {
   op: 'define' | 'patch' | 'remove';
-  /** By leaf; of a patch undefined is "without it". */
+  /** By leaf; in a patch undefined means "without it". */
   leaves: Leaves;
 }
 
@@ -66,7 +66,7 @@ export class ModelRun {
   private readonly store = new KeptRows();
   private state: State;
   private readonly config = new Map<string, JsonObject>();
-  /** What a source finds; it lies below the config, and a restart forgets it. */
+  /** What a source finds; it is below the config, and a restart forgets it. */
   private readonly found = new Map<string, JsonObject>();
   private readonly words = new Map<string, Word>();
 
@@ -188,7 +188,7 @@ export class ModelRun {
     this.say(key, given, base === undefined ? undefined : leavesOf(base), write.op === 'put');
   }
 
-  /** An operator says so much of these leaves; with `whole` no more than that. */
+  /** An operator sets these leaves; with `whole` it sets no others. */
   private say(key: string, given: Leaves, base: Leaves | undefined, whole: boolean): void {
     const word = this.words.get(key);
     if (base === undefined || word?.op === 'define') {

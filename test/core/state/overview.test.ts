@@ -1,4 +1,4 @@
-// The overview: how much of what is in force is an operator's word.
+// The overview: how much of what is active an operator changed.
 import * as assert from 'uvu/assert';
 import { overviewOf, overviewText } from '../../../core/state/overview.ts';
 import { managerSide } from '../../../core/testing.ts';
@@ -6,7 +6,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('the overview');
 
-test('counts what operators said, and not what a plugin keeps for itself', async () => {
+test('counts changes by operators, and not what a plugin stores for itself', async () => {
   const { pools, close } = await managerSide([], { servers: ['http://127.0.0.1:1'] });
   const text = () => overviewText(overviewOf(pools.state));
   await pools.write([{ kind: 'setting', key: 'acme', op: 'put', value: { a: 1 } }], 'plugin acme');

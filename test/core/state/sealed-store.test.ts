@@ -1,4 +1,4 @@
-// Secrets at rest: a TLS key is nowhere to be read but where it is used.
+// Secrets at rest: a TLS key can be read only where it is used.
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,7 +63,7 @@ test('a TLS key is encrypted in the file, used over restarts, and writing it aga
   });
 });
 
-test('a key file that is none, or that others can read, is refused with the remedy', async () => {
+test('a key file that is invalid, or that others can read, is refused with the remedy', async () => {
   await inFolder(async folder => {
     const path = join(folder, 'pool.key');
     writeFileSync(path, 'short', { mode: 0o600 });
@@ -75,7 +75,7 @@ test('a key file that is none, or that others can read, is refused with the reme
   });
 });
 
-test('an export leaves TLS keys out unless it is asked for them, and what lacks them is not imported', async () => {
+test('an export omits TLS keys unless they are requested, and an export without them is not imported', async () => {
   await inFolder(async folder => {
     const side = await startIn(folder);
     await side.admin('POST', '/servers', value);
@@ -91,7 +91,7 @@ test('an export leaves TLS keys out unless it is asked for them, and what lacks 
   });
 });
 
-test('what another node wrote is opened as it comes, and what it sealed with another key is passed on as it is', async () => {
+test('rows of another node are opened as they arrive, and those sealed with another key are passed on unchanged', async () => {
   const [mine, other] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
   const rowOf = (name: string): Row => ({ kind: 'server', key: name, op: 'define', value, by: 'me', at: 1 });
   const kept: Batch[] = [];

@@ -1,4 +1,4 @@
-// Rows of a kind that nobody here knows, as a later version writes them: they are kept, and it is said once.
+// Rows of an unknown kind, as a later version writes them: they are kept and logged once.
 import * as assert from 'uvu/assert';
 import { FixedStore } from '../../../core/state/fixed-store.ts';
 import { State } from '../../../core/state/state.ts';
@@ -7,7 +7,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('rows of an unknown kind');
 
-test('are kept, and said once for all of the kind', async () => {
+test('are kept, and logged once for all of the kind', async () => {
   const said: string[] = [];
   const state = new State({
     clock: new FakeClock(),

@@ -1,4 +1,4 @@
-// The conformance kit for balancers: right ones pass, and each wrong one fails the check which is named after its mistake.
+// The conformance kit for balancers: right ones pass, and each wrong one fails the check named after its mistake.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import { type BalancerCheckOptions, balancerChecks, testBalancer } from '../../../core/testing.ts';
@@ -31,17 +31,17 @@ const rightBalancers: readonly [string, Plugin, BalancerCheckOptions][] = [
   ['a plain round robin', plainRoundRobin, { weights: false }],
   ['a weighted random choice', weightedRandom, { distribution: 0.1 }],
   ['the power of two choices', powerOfTwo, { distribution: 'none' }],
-  ['two choices by counts of its own', ownCounts, { distribution: 'none' }],
+  ['two choices by separate counts', ownCounts, { distribution: 'none' }],
   ['two choices by latency', ewma, { distribution: 'none' }],
-  ['averages that decay without end', decaying, { distribution: 'none' }],
+  ['averages that decay indefinitely', decaying, { distribution: 'none' }],
   ['two choices by averages that do not decay', fastestOf(2), { distribution: 'none' }],
   ['five choices by latency', fastestOf(5), { distribution: 'none' }],
   ['a memory of clients', remembering, { distribution: 'none' }],
-  ['a slow start of its own', warmingUp, { distribution: 'none' }],
+  ['a home-made slow start', warmingUp, { distribution: 'none' }],
   ['a hash of the cookie', byCookie, { distribution: 'none' }],
   ['a ring', ring, { distribution: 'none' }],
-  ['a ring which promises to be sticky', ring, { distribution: 'none', sticky: true }],
-  ['a round robin which waits before it chooses', askingFirst, { weights: false }],
+  ['a ring that promises to be sticky', ring, { distribution: 'none', sticky: true }],
+  ['a round robin that waits before it chooses', askingFirst, { weights: false }],
 ];
 
 for (const [name, balancer, options] of rightBalancers) {
@@ -71,7 +71,7 @@ list('lists checks of different names for a test runner', async () => {
   for (const check of checks) await check.run();
 });
 
-list('asks for what a balancer promises only', () => {
+list('asks only for what a balancer promises', () => {
   const names = (options: BalancerCheckOptions) => balancerChecks(ring, options).map(({ name }) => name);
   const strict = names({});
   const loose = names({ distribution: 'none' });
@@ -81,7 +81,7 @@ list('asks for what a balancer promises only', () => {
   assert.ok(names({ sticky: true }).includes('keeps a client at its upstream'));
 });
 
-list('has no check which nothing wrong fails', () => {
+list('has no check that no wrong balancer fails', () => {
   const failed = new Set(wrongBalancers.map(({ check }) => check));
   const missing = balancerChecks(ring, { sticky: true })
     .map(({ name }) => name)

@@ -46,7 +46,7 @@ const config = defineConfig({
   plugins: [toApi, firstAvailable, again],
 });
 
-test('tells route, pool, upstream, attempts, what was sent, and notes', async () => {
+test('returns route, pool, upstream, attempts, what was sent, and notes', async () => {
   const app = await testConfig(config);
   const plain = await app.run({ target: '/' });
   assert.equal(
@@ -91,7 +91,7 @@ test('follows the fallbacks of the config', async () => {
   await app.close();
 });
 
-test('puts no balancer in: the config’s own has to choose', async () => {
+test('adds no balancer: that of the config has to choose', async () => {
   const app = await testConfig({ servers: ['http://d:1'], plugins: [toApi] });
   const result = await app.run();
   assert.is(result.status, 503);
@@ -102,7 +102,7 @@ test('puts no balancer in: the config’s own has to choose', async () => {
   await app.close();
 });
 
-test('shows plugins a rehearsal', async () => {
+test('marks a rehearsal for plugins', async () => {
   const seen: boolean[] = [];
   const looks: Plugin = {
     name: 'looks',

@@ -1,11 +1,11 @@
-// Balancers that hold all that is asked of one, each in its plain form: the conformance kit has to let them pass.
+// Balancers that do all that is asked of one, each in a plain form: the conformance kit must pass them.
 import type { Plugin, WorkerSide } from '../../../core/plugin/plugin.ts';
 import type { Pool, Upstream } from '../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';
 
 type Choose = (ctx: ProxyContext) => Upstream | undefined;
 
-/** A balancer of one function, which is made for each worker. */
+/** A balancer of one function, which each worker creates. */
 export function balancer(name: string, make: (side: WorkerSide) => Choose): Plugin {
   return {
     name,
@@ -16,7 +16,7 @@ export function balancer(name: string, make: (side: WorkerSide) => Choose): Plug
   };
 }
 
-/** Numbers from 0 to 1 (xorshift), other ones in each worker. */
+/** Numbers from 0 to 1 (xorshift), different in each worker. */
 export function seeded(seed: number): () => number {
   let state = Math.imul(seed, 0x9e3779b1) | 1;
   return () => {
@@ -27,7 +27,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** From `start` on the first upstream which was not tried; if all were, the one at `start`. */
+/** The first upstream from `start` on that was not tried; if all were, the one at `start`. */
 export function freshFrom(
   available: readonly Upstream[],
   tried: readonly Upstream[],
@@ -40,7 +40,7 @@ export function freshFrom(
   return available[start % Math.max(1, available.length)];
 }
 
-/** One by one, whatever they weigh. */
+/** One after the other, whatever their weights. */
 export const plainRoundRobin = balancer('plain-round-robin', ({ id }) => {
   const turns = new WeakMap<Pool, number>();
   return ({ pool, tried }) => {
@@ -50,7 +50,7 @@ export const plainRoundRobin = balancer('plain-round-robin', ({ id }) => {
   };
 });
 
-/** By chance, in the proportion of the weights. */
+/** At random, in proportion to the weights. */
 export const weightedRandom = balancer('weighted-random', ({ id }) => {
   const random = seeded(id);
   const known = new WeakMap<Pool, { version: number; ends: number[] }>();
@@ -76,7 +76,7 @@ export const weightedRandom = balancer('weighted-random', ({ id }) => {
   };
 });
 
-/** Two by chance, of which `isBetter` says the one to take. */
+/** The better of two random upstreams, as `isBetter` says. */
 function twoChoices(
   { available }: Pool,
   tried: readonly Upstream[],
@@ -116,7 +116,7 @@ export const ewma = balancer('ewma', ({ id, hooks, clock }) => {
   return ({ pool, tried }) => twoChoices(pool, tried, random, (a, b) => cost(a) < cost(b));
 });
 
-/** The less busy one of two by counts of its own, which hold the requests that have begun and not ended. */
+/** The less busy one of two by separate counts of the requests that have begun and not ended. */
 export const ownCounts = balancer('own-counts', ({ id, hooks }) => {
   const random = seeded(id);
   const counts = new WeakMap<Upstream, number>();
@@ -132,7 +132,7 @@ export const ownCounts = balancer('own-counts', ({ id, hooks }) => {
 
 const points = 100;
 
-/** A ring of hashes: each client has its place, and gets the next upstream behind it. */
+/** A ring of hashes: each client has its place, and gets the next upstream after it. */
 export const ring = balancer('ring', () => {
   const rings = new WeakMap<Pool, Ring>();
   return ({ pool, tried, clientIp }) => {
@@ -173,7 +173,7 @@ class Ring {
   }
 }
 
-/** FNV-1a with a finish that spreads what differs at the end only. */
+/** FNV-1a with a finish that spreads texts that differ at the end only. */
 export function hash(text: string): number {
   let state = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193);
@@ -182,7 +182,7 @@ export function hash(text: string): number {
   return (state ^ (state >>> 16)) >>> 0;
 }
 
-/** The faster one of two, by averages that decay towards nothing and never are. */
+/** The faster one of two, by averages that decay towards zero and never reach it. */
 export const decaying = balancer('decaying', ({ id, hooks, clock }) => {
   const random = seeded(id);
   const averages = new WeakMap<Upstream, { value: number; at: number }>();
@@ -198,7 +198,7 @@ export const decaying = balancer('decaying', ({ id, hooks, clock }) => {
   return ({ pool, tried }) => twoChoices(pool, tried, random, (a, b) => cost(a) < cost(b));
 });
 
-/** The fastest one of `sample`, by averages that nothing but new latencies changes. */
+/** The fastest one of `sample`, by averages that only new latencies change. */
 export const fastestOf = (sample: number): Plugin =>
   balancer('fastest', ({ id, hooks }) => {
     const random = seeded(id);
@@ -220,7 +220,7 @@ export const fastestOf = (sample: number): Plugin =>
     };
   });
 
-/** By chance for new clients; known ones keep their upstream while it is there. */
+/** At random for new clients; known ones keep their upstream while it is available. */
 export const remembering = balancer('remembering', ({ id }) => {
   const random = seeded(id);
   const homes = new WeakMap<Pool, Map<string, Upstream>>();
@@ -235,7 +235,7 @@ export const remembering = balancer('remembering', ({ id }) => {
   };
 });
 
-/** By chance, and less often who has just come, for half a minute. */
+/** At random, and new upstreams less often for half a minute. */
 export const warmingUp = balancer('warming-up', ({ id, pools, clock }) => {
   const random = seeded(id);
   const since = new WeakMap<Upstream, number>();
@@ -258,7 +258,7 @@ export const byCookie = balancer('by-cookie', () => ({ pool, tried, request }) =
   return freshFrom(pool.available, tried, place % Math.max(1, pool.available.length));
 });
 
-/** A plain round robin which asks something else before it chooses. */
+/** A plain round robin that waits for something else before it chooses. */
 export const askingFirst: Plugin = {
   name: 'asking-first',
   worker({ hooks, clock, id }) {

@@ -28,7 +28,7 @@ test('waits as long as the last look asked for', async () => {
   assert.is(looks.length, 2);
 });
 
-test('has one look at a time, however long that takes and however often another is wished for', async () => {
+test('has one look at a time, however long that takes and however often another is requested', async () => {
   const { clock, looks, loop, answer } = world();
   void loop.start();
   for (let i = 0; i < 5; i++) loop.soon(100);

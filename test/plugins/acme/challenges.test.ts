@@ -1,4 +1,4 @@
-// Challenges: which requests are answered, before which plugins, and that all workers do so before the authority is told.
+// Challenges: which requests are answered, before which plugins, and that all workers do so before the authority asks.
 import * as assert from 'uvu/assert';
 import { channel, definePlugin } from '../../../core/plugin/define-plugin.ts';
 import { FakeClock, managerSide, settle, type TestManagerSide, workerSide } from '../../../core/testing.ts';
@@ -12,7 +12,7 @@ const test = suite('acme challenges');
 
 const options = { email: 'ops@shop.test', domains: ['shop.test'] };
 
-/** A manager that has nothing but a board, under the plugin's name. */
+/** A manager with nothing but a board, under the plugin's name. */
 async function boardSide(clock = new FakeClock()): Promise<{ side: TestManagerSide; board: ChallengeBoard }> {
   let board: ChallengeBoard | undefined;
   const plugin = definePlugin({
@@ -31,7 +31,7 @@ async function boardSide(clock = new FakeClock()): Promise<{ side: TestManagerSi
 
 const path = '/.well-known/acme-challenge/';
 
-test('answers exactly what it is asked for, whatever else turns requests away', async () => {
+test('answers exactly the requests of its challenges, whatever other plugins refuse', async () => {
   const { side, board } = await boardSide();
   const worker = await workerSide([ipFilter({ deny: ['0.0.0.0/0'] }), httpsRedirect(), acme(options)], {
     manager: side,
@@ -68,7 +68,7 @@ test('resolves when every worker answers, and not before', async () => {
   for (const worker of workers) assert.is((await worker.run({ target: `${path}abc` })).status, 200);
 });
 
-test('tells a worker that comes later, and does not wait for one that has died', async () => {
+test('sends challenges to a worker that starts later, and does not wait for one that has died', async () => {
   const { side, board } = await boardSide();
   const first = await workerSide(acme(options), { manager: side, id: 1 });
   await board.set({ abc: 'abc.thumb' });

@@ -1,4 +1,4 @@
-// acme in a cluster: one node orders, the authority may ask any of them, and all show what comes.
+// acme in a cluster: one node orders, the authority may ask any of them, and all show the certificate.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ const test = suite('acme in a cluster', { timeoutMs: 180_000, testTimeoutMs: 150
 const body = async () => {
   const cluster = await EtcdCluster.start();
   const ports = { first: await freePort(), second: await freePort() };
-  // Where the node listens that does not order.
+  // The port of the node that does not order.
   const pebble = await Pebble.start({ httpPort: ports.second, hosts: ['127.0.0.1 shop.test'] });
   const folder = mkdtempSync(join(tmpdir(), 'weldr-acme-'));
   writeFileSync(join(folder, 'ca.pem'), pebble.ca);

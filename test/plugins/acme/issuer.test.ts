@@ -1,4 +1,4 @@
-// The way to an authority: what it answers, what it does not, and when it wants renewals, over real HTTPS.
+// Requests to an authority: its answers, missing answers, and when it wants renewals, over real HTTPS.
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
@@ -27,7 +27,7 @@ interface Served {
   posted(path: string): Record<string, unknown>[];
 }
 
-/** An issuer whose authority answers as `answer` says; the directory is there unless that answers it. */
+/** An issuer whose authority answers as `answer` says; the directory exists unless `answer` replaces it. */
 async function withIssuer(
   answer: (path: string, response: ServerResponse) => void,
   use: (served: Served) => Promise<void>,
@@ -94,7 +94,7 @@ const text = (response: ServerResponse, status: number, body: unknown, headers =
   response.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));
 };
 
-test('asks when a certificate is to be renewed, by its id, and again as the authority wishes', async () => {
+test('asks by its id when to renew a certificate, and again when the authority says so', async () => {
   const window = { start: '2026-03-01T00:00:00Z', end: '2026-03-02T00:00:00Z' };
   await withIssuer(
     (path, response) => {
@@ -120,7 +120,7 @@ test('asks when a certificate is to be renewed, by its id, and again as the auth
   );
 });
 
-test('takes no advice where the authority gives none, or a window that is none', async () => {
+test('ignores missing advice of the authority, and an invalid window', async () => {
   await withIssuer(
     (_, response) => text(response, 200, {}),
     async ({ issuer }) => assert.is(await issuer.advice(signed.cert), undefined),
@@ -134,7 +134,7 @@ test('takes no advice where the authority gives none, or a window that is none',
   );
 });
 
-test('a limit is told with how long the authority wants to be left alone, at once', async () => {
+test('a limit fails at once, with how long the authority wants no requests', async () => {
   const problem = {
     type: 'urn:ietf:params:acme:error:rateLimited',
     detail: 'too many new accounts',
@@ -151,7 +151,7 @@ test('a limit is told with how long the authority wants to be left alone, at onc
   );
 });
 
-test('tells the authority which certificate is replaced, and orders without that where it was before', async () => {
+test('names the certificate that is replaced, and orders without that name where it was replaced before', async () => {
   const replaced = { type: 'urn:ietf:params:acme:error:alreadyReplaced', detail: 'by another order' };
   const limited = { type: 'urn:ietf:params:acme:error:rateLimited', detail: 'enough' };
   let orders = 0;
@@ -177,7 +177,7 @@ test('tells the authority which certificate is replaced, and orders without that
   );
 });
 
-test('an account that the authority has forgotten is made again', async () => {
+test('an account that the authority has forgotten is created again', async () => {
   const problem = { type: 'urn:ietf:params:acme:error:accountDoesNotExist', detail: 'who?' };
   await withIssuer(
     (path, response) => {
@@ -193,7 +193,7 @@ test('an account that the authority has forgotten is made again', async () => {
   );
 });
 
-test('an answer that is no problem document is told by its status', async () => {
+test('an answer that is no problem document is reported by its status', async () => {
   for (const [status, type] of [
     [503, 'serverInternal'],
     [429, 'rateLimited'],
@@ -209,7 +209,7 @@ test('an answer that is no problem document is told by its status', async () => 
   }
 });
 
-test('nonces that are refused again and again end the order', async () => {
+test('nonces that are refused repeatedly end the order', async () => {
   await withIssuer(
     (path, response) => {
       const problem = { type: 'urn:ietf:params:acme:error:badNonce', detail: 'it was used' };
@@ -223,7 +223,7 @@ test('nonces that are refused again and again end the order', async () => {
   );
 });
 
-test('an authority that is not trusted, or says too much, is told of', async () => {
+test('an authority that is not trusted, or sends too much, is reported', async () => {
   const other = makeCertificate({ names: ['other.test'] });
   await withIssuer(
     () => {},

@@ -1,4 +1,4 @@
-// The manager side of acme: when it begins, on which node it orders, and what it shows.
+// The manager side of acme: when it starts, on which node it orders, and what it shows.
 import * as assert from 'uvu/assert';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';
 import { managerSide, settle, type TestManagerSide, workerSide } from '../../../core/testing.ts';
@@ -18,7 +18,7 @@ class SharedRows extends KeptRows {
 const storeOf = (rows: KeptRows) =>
   definePlugin({ name: 'rows', manager: async ({ operator }) => await operator.useStore(rows) })();
 
-/** With an authority where nobody listens. */
+/** With an authority where nothing listens. */
 async function start(rows: KeptRows = new KeptRows(), options: Partial<AcmeOptions> = {}) {
   const directory = `https://127.0.0.1:${await freePort()}/dir`;
   const plugin = acme({
@@ -39,7 +39,7 @@ const hasFailed = (side: TestManagerSide) =>
     return failures(side).length === 2;
   });
 
-test('begins when the workers listen, and shows how it went', async () => {
+test('starts when the workers listen, and shows the outcome', async () => {
   const side = await start();
   await settle();
   assert.equal(failures(side), []);
@@ -73,7 +73,7 @@ test('begins when the workers listen, and shows how it went', async () => {
   assert.is(side.clock.pending, 0);
 });
 
-test('makes a failed order again when an operator asks for it, and no other', async () => {
+test('repeats a failed order when an operator asks for it, and no other', async () => {
   const side = await start();
   const refusal = async (name: string): Promise<string> =>
     String(await side.admin('POST', `/acme/${name}/retry`).catch(String));
@@ -100,7 +100,7 @@ test('makes a failed order again when an operator asks for it, and no other', as
   await side.close();
 });
 
-test('begins after a reload that failed, too, as soon as there are workers', async () => {
+test('starts also after a reload that failed, as soon as there are workers', async () => {
   const side = await start();
   await side.clock.advanceAsync(30_000);
   assert.equal(failures(side), []);
@@ -111,7 +111,7 @@ test('begins after a reload that failed, too, as soon as there are workers', asy
   await side.close();
 });
 
-test('orders in a cluster on the leader alone', async () => {
+test('orders only on the leader in a cluster', async () => {
   const side = await start(new SharedRows());
   side.hooks.listening.call();
   await side.hooks.leaderChanged.promise({ leading: false, leader: 'other', until: 0 });
@@ -124,7 +124,7 @@ test('orders in a cluster on the leader alone', async () => {
   await side.close();
 });
 
-test('refuses a ca that cannot be used, and scopes that are not for all requests', async () => {
+test('refuses an unusable ca, and scopes that are not for all requests', async () => {
   const refusal = async (work: Promise<unknown>): Promise<string> => String(await work.catch(String));
   assert.match(
     await refusal(start(undefined, { ca: '/nowhere/ca.pem' })),

@@ -1,4 +1,4 @@
-// The options of acme: what is refused, and in which words; and what an operator is told of problems.
+// The options of acme: what is refused with which message, and what an operator reads of problems.
 import * as assert from 'uvu/assert';
 import { checkConfig } from '../../../core/settings/config.ts';
 import { type AcmeOptions, acme } from '../../../plugins/acme/index.ts';
@@ -29,7 +29,7 @@ function refusal(options: object, plugins = [poolFile()]): string {
   throw new Error('it was taken');
 }
 
-test('needs an email and domains, and says what these are', () => {
+test('needs an email and domains, and explains both', () => {
   assert.match(refusal({ email: 'x', domains: ['shop.test'] }), 'email: expected an address such as');
   assert.match(refusal({ email: good.email }), 'domains: expected array, got nothing');
   assert.match(refusal({ ...good, domains: [] }), 'domains: list the hosts of the certificates');
@@ -74,13 +74,13 @@ test('refuses a config that keeps nothing over a restart', () => {
   check(good, [etcd()]);
 });
 
-test('warns where nobody would be shown a certificate', () => {
+test('warns where no client would be shown a certificate', () => {
   const { remarks } = check(good, [poolFile()], ':80');
   assert.match(remarks.warnings.join(), 'plugins[2].domains: no entry of listen has tls');
   assert.equal(check(good).remarks.warnings, []);
 });
 
-test('reads the problem of one of several names, and names the remedy', () => {
+test('reads the problem of one of several domains, and names the remedy', () => {
   const problem = problemOf({
     type: 'urn:ietf:params:acme:error:compound',
     detail: 'several',

@@ -15,7 +15,7 @@ import { until } from '../../support/weldr.ts';
 
 const test = suite('acme renewals with pebble', { timeoutMs: 180_000, testTimeoutMs: 150_000 });
 
-test('a certificate that ends soon is renewed, again and again, by one account', async () => {
+test('a certificate that ends soon is renewed repeatedly by one account', async () => {
   const httpPort = await freePort();
   const pebble = await Pebble.start({
     httpPort,

@@ -30,10 +30,10 @@ class Store extends KeptRows {
   }
 }
 
-/** An authority without a wire: what its orders come to is what a test says. */
+/** An authority without a connection: a test sets the outcome of its orders. */
 class Issues {
   readonly orders: IssueOptions[] = [];
-  /** Of the next orders; none: it succeeds. */
+  /** Problems of the next orders; without one an order succeeds. */
   readonly problems: (AcmeProblem | Promise<never>)[] = [];
   /** The last one is repeated. */
   advices: RenewalAdvice[] = [];
@@ -129,14 +129,14 @@ async function start(options: NodeOptions = {}): Promise<Node> {
   return node;
 }
 
-/** Until what happens without time is over. */
+/** Waits until everything has happened that needs no time to pass. */
 async function until(holds: () => boolean): Promise<void> {
   for (let turns = 0; turns < 20 || (!holds() && turns < 200); turns++) await settle();
 }
 
 const unreachable = new AcmeProblem({ type: 'connection', detail: 'refused', domain: 'shop.test' });
 
-test('orders what is missing, keeps it with its note, and asks for no more', async () => {
+test('orders what is missing, stores it with its record, and orders no more', async () => {
   const { side, issues, store, ledger, clock } = await start();
   const info = side.certificates.get('shop.test');
   assert.equal(info?.names, ['shop.test']);
@@ -148,7 +148,7 @@ test('orders what is missing, keeps it with its note, and asks for no more', asy
   assert.is(clock.pending, 0);
 });
 
-test('a restart orders nothing that is kept', async () => {
+test('a restart orders nothing that is stored', async () => {
   const { side, store, clock } = await start();
   await side.close();
   const next = await start({ store, clock, mayOrder: () => true, issues: alreadyAsked() });
@@ -157,14 +157,14 @@ test('a restart orders nothing that is kept', async () => {
   await next.side.close();
 });
 
-/** An authority whose list of orders begins with one, so that nobody waits for the first. */
+/** An authority whose list of orders begins with one, so that no test waits for the first. */
 function alreadyAsked(): Issues {
   const issues = new Issues();
   issues.orders.push({ names: [], keyType: 'ecdsa', before: undefined, answer: async () => {} });
   return issues;
 }
 
-test('renews at two thirds of the life, and tells the authority which one it was', async () => {
+test('renews at two thirds of the lifetime, and names the old certificate to the authority', async () => {
   const { side, issues, clock } = await start();
   const before = side.certificates.get('shop.test');
   await clock.advanceAsync(57 * day - minute * 60);
@@ -176,7 +176,7 @@ test('renews at two thirds of the life, and tells the authority which one it was
   await side.close();
 });
 
-test('renews when the authority says so, and asks it again when it wants to be', async () => {
+test('renews when the authority says so, and asks it again when it says', async () => {
   const issues = new Issues();
   const { side, clock } = await start({ issues });
   const now = clock.now();
@@ -204,7 +204,7 @@ test('renews when the authority says so, and asks it again when it wants to be',
   await side.close();
 });
 
-test('a failure is told with name, reason, remedy and the time of the next attempt, which waits', async () => {
+test('a failure is reported with name, reason, remedy and the time of the next attempt, which waits', async () => {
   const issues = new Issues();
   issues.problems.push(unreachable, unreachable);
   const node = await start({ issues });
@@ -237,7 +237,7 @@ test('a failure is told with name, reason, remedy and the time of the next attem
   await side.close();
 });
 
-test('waits over a restart as long as it would have without', async () => {
+test('waits as long over a restart as without one', async () => {
   const issues = new Issues();
   issues.problems.push(new AcmeProblem({ type: 'rateLimited', detail: 'too many', retryAfter: 2 * day }));
   const { side, store, clock } = await start({ issues });
@@ -250,11 +250,11 @@ test('waits over a restart as long as it would have without', async () => {
   await next.side.close();
 });
 
-test('an attempt is kept before it is made: who dies of it does not make it again at once', async () => {
+test('an attempt is stored before it is made: a process that dies in it does not repeat it at once', async () => {
   const issues = new Issues();
   issues.problems.push(new Promise<never>(() => {}));
   const { store, clock } = await start({ issues });
-  // The first one is never closed, as one that was killed.
+  // The first one is never closed, like one that was killed.
   const next = await start({ store, clock, issues: alreadyAsked() });
   await clock.advanceAsync(5 * minute - 1);
   assert.is(next.issues.orders.length, 1);
@@ -264,7 +264,7 @@ test('an attempt is kept before it is made: who dies of it does not make it agai
 });
 
 for (const end of ['stop', 'reload'] as const) {
-  test(`an order that a ${end} cuts off is no failure, and is made again at once`, async () => {
+  test(`an order that a ${end} cuts off is no failure, and is repeated at once`, async () => {
     const issues = new Issues();
     const cut = Promise.withResolvers<never>();
     issues.problems.push(cut.promise);
@@ -283,7 +283,7 @@ for (const end of ['stop', 'reload'] as const) {
   });
 }
 
-test('a certificate that is due when it comes is not renewed again and again', async () => {
+test('a certificate that is due when it is issued is not renewed repeatedly', async () => {
   const issues = new Issues();
   issues.since += 80 * day;
   const { side, clock } = await start({ issues, clock: new FakeClock(issues.since) });
@@ -305,7 +305,7 @@ test('the old certificate stays while its renewal fails', async () => {
   await side.close();
 });
 
-test('orders nothing while nothing can be kept, and gives up nothing that was issued', async () => {
+test('orders nothing while nothing can be stored, and loses nothing that was issued', async () => {
   const store = new Store();
   const issues = new Issues();
   store.isAway = true;
@@ -332,7 +332,7 @@ test('orders nothing while nothing can be kept, and gives up nothing that was is
   await side.close();
 });
 
-test('leaves alone what an operator put under the name, and says so once', async () => {
+test('leaves alone what an operator put under the name, and logs it once', async () => {
   const { side, issues, clock } = await start();
   const own = makeCertificate({ names: ['shop.test'] });
   await side.pools.write([{ kind: 'certificate', key: 'shop.test', op: 'put', value: own }], 'ops');
@@ -347,7 +347,7 @@ test('leaves alone what an operator put under the name, and says so once', async
   await side.close();
 });
 
-test('orders anew where names were added, or the directory is another one', async () => {
+test('orders again when names were added, or the directory changed', async () => {
   const { side, store, clock } = await start();
   await side.close();
   const both = { name: 'shop.test', names: ['shop.test', 'www.shop.test'] };
@@ -360,7 +360,7 @@ test('orders anew where names were added, or the directory is another one', asyn
   await other.side.close();
 });
 
-test('only the node that may orders, and the next one goes on by what is kept', async () => {
+test('only the node that may orders, and does so once it leads', async () => {
   const store = new Store();
   let leads = false;
   const node = await start({ store, mayOrder: () => leads });
@@ -386,7 +386,7 @@ test('one certificate that fails does not hold up the others', async () => {
   await side.close();
 });
 
-test('keeps the key of the account apart, where a store seals secrets', async () => {
+test('keeps the key of the account separately, where a store seals secrets', async () => {
   const { side, ledger, store } = await start();
   await ledger.keepAccount('https://ca.test/dir', 'PEM');
   assert.is(ledger.accountKey('https://ca.test/dir'), 'PEM');

@@ -1,4 +1,4 @@
-// When acme acts: backoff after failures, renewals, and the ids that advice is asked for with.
+// When acme acts: backoff after failures, renewals, and the ids in requests for advice.
 import * as assert from 'uvu/assert';
 import { backoff } from '../../../plugins/acme/backoff.ts';
 import { certificateId } from '../../../plugins/acme/certificate-id.ts';
@@ -13,12 +13,12 @@ const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-test('waits twice as long after each failure, for a day at most', () => {
+test('doubles the wait after each failure, up to a day', () => {
   const waits = [1, 2, 3, 4, 9, 10, 1000].map(failures => backoff(failures, undefined, 0) / minute);
   assert.equal(waits, [5, 10, 20, 40, 1280, 1440, 1440]);
 });
 
-test('makes five attempts in the first hour at most, as many failed validations as are allowed', () => {
+test('makes at most five attempts in the first hour, the number of failed validations that is allowed', () => {
   let at = 0;
   let attempts = 1;
   for (let failures = 1; ; failures++) {
@@ -29,16 +29,16 @@ test('makes five attempts in the first hour at most, as many failed validations 
   assert.is(attempts, 5);
 });
 
-test('comes up to a quarter earlier, by chance', () => {
+test('is up to a quarter earlier, at random', () => {
   assert.equal([backoff(3, undefined, 0), backoff(3, undefined, 1)], [20 * minute, 15 * minute]);
 });
 
-test('tries sooner where the authority was away, and later where it limits', () => {
+test('retries sooner where the authority was away, and later where it limits', () => {
   assert.is(backoff(1, { type: 'unreachable', retryAfter: undefined }, 0), minute);
   assert.is(backoff(1, { type: 'rateLimited', retryAfter: undefined }, 0), hour);
 });
 
-test('waits for as long as the authority asks for, beyond a day, too', () => {
+test('waits as long as the authority asks for, even beyond a day', () => {
   assert.is(backoff(1, { type: 'rateLimited', retryAfter: 3 * day }, 1), 3 * day);
   assert.is(backoff(1, { type: 'rateLimited', retryAfter: 1000 * day }, 1), 30 * day);
   assert.is(backoff(4, { type: 'unreachable', retryAfter: 1000 }, 0), 8 * minute);
@@ -54,7 +54,7 @@ test('reads Retry-After in both of its forms, and nothing else', () => {
 
 const certificate = (fingerprint: string) => ({ notBefore: 1000 * day, notAfter: 1090 * day, fingerprint });
 
-test('renews at two thirds of the life, each certificate up to a thirtieth earlier at a time of its own', () => {
+test('renews at two thirds of the lifetime, each certificate at a separate time up to a thirtieth earlier', () => {
   const times = Array.from({ length: 200 }, (_, n) => renewalTime(certificate(`AB:${n}`), undefined) / day);
   assert.ok(times.every(time => time >= 1057 && time <= 1060));
   assert.ok(Math.min(...times) < 1057.2 && Math.max(...times) > 1059.8, 'they are spread');

@@ -1,4 +1,4 @@
-// admin-api: who gets in, and who does not: tokens, pages of other sites, rebound names, addresses to listen on.
+// admin-api: which calls are admitted: tokens, pages of other sites, rebound names, addresses to listen on.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import type { Overrides } from '../../../core/settings/settings.ts';
@@ -45,12 +45,12 @@ test('with a token it listens there', async () => {
   await side.close();
 });
 
-test('a token that can be guessed is refused', async () => {
+test('a guessable token is refused', async () => {
   assert.match((await startError({ token: 'short' })).message, /16 characters or more/);
   assert.match((await startError({}, { adminToken: 'short' })).message, /WELDR_ADMIN_TOKEN: a token has 16/);
 });
 
-test('flags and environment go before the options', async () => {
+test('flags and environment take precedence over the options', async () => {
   const side = await managerSide(adminApi({ listen: '127.0.0.1:1', token: 'another-token-than-that' }), {
     overrides: { adminListen: '127.0.0.1:0', adminToken: token },
   });
@@ -59,7 +59,7 @@ test('flags and environment go before the options', async () => {
   await side.close();
 });
 
-test('with a token set, every path but the probes asks for it', async () => {
+test('with a token, every path but the probes requires it', async () => {
   await withApi({ api: { token } }, async ({ call, side }) => {
     for (const authorization of [
       undefined,
@@ -121,7 +121,7 @@ test('a page of another site can change nothing with the token either', async ()
   });
 });
 
-test('its own pages and tools get in', async () => {
+test('its own pages and tools are admitted', async () => {
   await withApi({}, async ({ call, address }) => {
     const own: Record<string, string>[] = [
       { origin: `http://${address}`, 'sec-fetch-site': 'same-origin' },
@@ -132,7 +132,7 @@ test('its own pages and tools get in', async () => {
   });
 });
 
-test('a name that was rebound to this machine gets nowhere', async () => {
+test('a name that was rebound to this machine is refused', async () => {
   await withApi({ api: { hosts: ['weldr.internal'] } }, async ({ call }) => {
     for (const host of [
       'evil.example',
@@ -159,7 +159,7 @@ test('a name that was rebound to this machine gets nowhere', async () => {
   });
 });
 
-test('what came through a proxy is refused where there is no token, and taken with it', async () => {
+test('a call through a proxy is refused without a token, and admitted with it', async () => {
   const fields = [
     { via: '1.1 weldr' },
     { forwarded: 'for=192.0.2.1' },
@@ -189,7 +189,7 @@ test('what came through a proxy is refused where there is no token, and taken wi
   });
 });
 
-test('each refused call is logged with who and what, its query left out, and a crowd of them is counted', async () => {
+test('each refused call is logged with its caller and path but no query, and many of them are counted', async () => {
   await withApi({ api: { token } }, async ({ call, side }) => {
     const refused = () => side.logs.filter(({ msg }) => msg.startsWith('refused'));
     await call('GET', '/servers?token=secret');
@@ -216,7 +216,7 @@ test('each refused call is logged with who and what, its query left out, and a c
   });
 });
 
-test('loopback is told from what is not', () => {
+test('loopback addresses are recognised, and no others', () => {
   const yes = ['127.0.0.1', '127.255.0.9', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1', 'localhost'];
   const no = [
     '0.0.0.0',

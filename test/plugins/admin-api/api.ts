@@ -55,7 +55,7 @@ export function callsTo(address: string): Pick<Api, 'address' | 'call'> {
   };
 }
 
-/** One request over a connection of its own, with any headers, Host included. */
+/** One request over a separate connection, with any headers, Host included. */
 async function exchange(
   address: string,
   method: string,

@@ -1,4 +1,4 @@
-// The routes of certificates: what is put, shown, refused and taken away, and that no answer tells a key.
+// The routes of certificates: what is put, shown, refused and removed, and that no answer contains a key.
 import * as assert from 'uvu/assert';
 import { listenerTls } from '../../../core/certificates/listener-tls.ts';
 import { readTls } from '../../../core/certificates/tls-reading.ts';
@@ -15,7 +15,7 @@ const old = makeCertificate({ names: ['shop.test'], days: -1 });
 const ofConfig = { public: readTls(listenerTls.parse({ certificates: [shop] }), 'tls').material };
 const path = '/certificates/shop.test';
 
-/** An API whose answers and log are looked at for keys. */
+/** An API whose answers and log are searched for keys. */
 async function withCalls(body: (api: Api) => Promise<void>): Promise<void> {
   await withApi({ clock: new FakeClock(Date.now()) }, async api => {
     const said: string[] = [];
@@ -29,7 +29,7 @@ async function withCalls(body: (api: Api) => Promise<void>): Promise<void> {
   });
 }
 
-test('one is put, shown without its key, replaced and removed', async () => {
+test('a certificate is put, shown without its key, replaced and removed', async () => {
   await withCalls(async ({ call }) => {
     const made = await call('PUT', '/certificates/Shop.test', shop);
     assert.is(made.status, 201);
@@ -57,7 +57,7 @@ test('one is put, shown without its key, replaced and removed', async () => {
   });
 });
 
-test('what is wrong is answered with the field', async () => {
+test('a mistake is answered with its field', async () => {
   await withCalls(async ({ call }) => {
     for (const [body, field, detail] of [
       [{ ...shop, key: next.key }, 'key', /is not the key of `cert`/],
@@ -75,7 +75,7 @@ test('what is wrong is answered with the field', async () => {
   });
 });
 
-test("the config's is shadowed, never removed, and given back with ?override", async () => {
+test("a certificate of the config is shadowed, never removed, and restored with ?override", async () => {
   await withCalls(async ({ side, call }) => {
     side.certificates.setConfig(ofConfig);
     assert.equal(at((await call('GET', path)).body, 'defaultOf'), ['public']);
@@ -91,7 +91,7 @@ test("the config's is shadowed, never removed, and given back with ?override", a
   });
 });
 
-test('conditions and dry runs hold, and a batch changes several at once', async () => {
+test('conditions and dry runs apply, and a batch changes several at once', async () => {
   await withCalls(async ({ call }) => {
     const dry = await call('PUT', `${path}?dryRun`, shop);
     assert.equal(at(dry.body, 'changes.0.op'), 'add');

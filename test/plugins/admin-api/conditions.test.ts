@@ -1,4 +1,4 @@
-// Conditions, dry runs and batches: a change that is made only where things are as its author thinks.
+// Conditions, dry runs and batches: a change that is made only where the state is as its author expects.
 import * as assert from 'uvu/assert';
 import { healthCheck } from '../../../plugins/health-check/index.ts';
 import { suite } from '../../support/suite.ts';
@@ -28,7 +28,7 @@ test('a change with the ETag that was seen is made once; a second one with it is
   });
 });
 
-test('nonsense in If-Match is refused, whatever it is', async () => {
+test('any nonsense in If-Match is refused', async () => {
   await withApi({ servers: [url] }, async api => {
     for (const [condition, status] of [
       ['"nonsense"', 412],
@@ -63,7 +63,7 @@ test('If-None-Match: * adds a server only where there is none', async () => {
   });
 });
 
-test('what has no ETag takes no condition', async () => {
+test('a resource without an ETag takes no condition', async () => {
   await withApi({ servers: [url] }, async api => {
     await api.call('PATCH', path, { weight: 2 });
     for (const target of ['/pool/reset', '/pool/import', '/reload', '/batch']) {
@@ -83,7 +83,7 @@ test('settings take conditions as servers do', async () => {
   });
 });
 
-test('writers that compare end at the exact count', async () => {
+test('concurrent writers with conditions end at the exact count', async () => {
   await withApi({ servers: [url] }, async api => {
     const count = async () => {
       for (let done = 0; done < 60; ) {
@@ -99,7 +99,7 @@ test('writers that compare end at the exact count', async () => {
   });
 });
 
-test('?dryRun answers what would change, and changes nothing', async () => {
+test('?dryRun responds with what would change, and changes nothing', async () => {
   await withApi({ servers: [url] }, async api => {
     const dry = async (method: string, target: string, body?: unknown) =>
       at((await api.call(method, `${target}?dryRun`, body)).body, 'changes');
@@ -118,7 +118,7 @@ test('?dryRun answers what would change, and changes nothing', async () => {
   });
 });
 
-test('a batch is made whole or not at all, and says which part is wrong', async () => {
+test('a batch is applied completely or not at all, and the error names the wrong part', async () => {
   await withApi({ servers: [url], after: [healthCheck()] }, async api => {
     const added = 'http://127.0.0.1:1';
     const changes = [
@@ -145,7 +145,7 @@ test('a batch is made whole or not at all, and says which part is wrong', async 
   });
 });
 
-test('a batch is bounded, and names what is wrong with its form', async () => {
+test('a batch is bounded, and the error names what is wrong with its form', async () => {
   await withApi({}, async api => {
     const many = Array.from({ length: 101 }, (_, n) => ({ op: 'add', url: `http://127.0.0.1:${n + 1}` }));
     for (const [body, field] of [
@@ -170,7 +170,7 @@ test('a batch is bounded, and names what is wrong with its form', async () => {
   });
 });
 
-test('a long list is read in pages, and by state', async () => {
+test('a long list can be read in pages, and by state', async () => {
   const servers = Array.from({ length: 25 }, (_, n) => `http://127.0.0.1:${2000 + n}`);
   await withApi({ servers }, async api => {
     await api.call('PATCH', '/servers/127.0.0.1/2003', { state: 'disabled' });

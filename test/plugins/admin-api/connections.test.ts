@@ -1,4 +1,4 @@
-// admin-api: what callers may take of the manager with connections, requests sent ahead, and large answers.
+// admin-api: bounds of what callers may use with connections, requests sent ahead, and large answers.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { withApi } from './api.ts';
 
 const test = suite('admin-api connections');
 
-/** A connection that sends what it is told, and reads only when it is asked to. */
+/** A connection that sends what a test says, and reads only when the test asks for it. */
 async function open(address: string): Promise<Socket> {
   const [host, port] = address.split(':');
   const socket = connect(Number(port), host);
@@ -33,7 +33,7 @@ async function readAll(socket: Socket, enough: (text: string) => boolean): Promi
 const get = (path: string, ...fields: string[]): string =>
   [`GET ${path} HTTP/1.1`, 'Host: localhost', ...fields, '', ''].join('\r\n');
 
-/** A route that answers when it is told to, and one whose answer is large. */
+/** A route that answers when a test says so, and one with a large answer. */
 function slowRoutes() {
   const gate = Promise.withResolvers<void>();
   const begun: string[] = [];
@@ -63,7 +63,7 @@ function slowRoutes() {
   return { plugin: plugin(), begun, go: () => gate.resolve() };
 }
 
-test('requests that are sent together are answered one after the other, in their order', async () => {
+test('requests that are sent together are answered in order', async () => {
   const { plugin, begun, go } = slowRoutes();
   await withApi({ after: [plugin] }, async ({ address }) => {
     const socket = await open(address);
@@ -80,7 +80,7 @@ test('requests that are sent together are answered one after the other, in their
   });
 });
 
-test('a body arrives whole, in whatever pieces, and the request behind it is served', async () => {
+test('a body arrives whole, however it is split, and the request after it is served', async () => {
   await withApi({}, async ({ address }) => {
     const socket = await open(address);
     const body = JSON.stringify({ url: 'http://127.0.0.1:1', labels: { a: 'x'.repeat(200) } });
@@ -106,7 +106,7 @@ test('a caller who closes the sending side is still answered', async () => {
   });
 });
 
-test('however many connections are held, a new one is served, and no request that is being worked on is lost', async () => {
+test('a new connection is served however many are held, and no request under way is lost', async () => {
   const { plugin, begun, go } = slowRoutes();
   await withApi({ after: [plugin] }, async ({ address, call }) => {
     const worked = await open(address);
@@ -121,7 +121,7 @@ test('however many connections are held, a new one is served, and no request tha
   });
 });
 
-test('large answers that nobody reads are bounded, and further ones told 503 meanwhile', async () => {
+test('large answers that are not read are bounded, and further ones are 503 meanwhile', async () => {
   const { plugin } = slowRoutes();
   await withApi({ after: [plugin] }, async ({ address, call }) => {
     const held = await Promise.all(Array.from({ length: 20 }, () => open(address)));
@@ -136,7 +136,7 @@ test('large answers that nobody reads are bounded, and further ones told 503 mea
   });
 });
 
-test('a caller who takes nothing of an answer for ten seconds loses the connection', async () => {
+test('a caller who reads nothing of an answer for ten seconds loses the connection', async () => {
   const { plugin } = slowRoutes();
   await withApi({ after: [plugin] }, async ({ address, call }) => {
     const socket = await open(address);
@@ -148,7 +148,7 @@ test('a caller who takes nothing of an answer for ten seconds loses the connecti
   });
 });
 
-test('a budget takes a single one of any size, and no more than its limit together', () => {
+test('a budget takes a single answer of any size, and no more than its limit together', () => {
   const budget = new ByteBudget(10);
   assert.ok(budget.hold(50));
   assert.not.ok(budget.hold(1));

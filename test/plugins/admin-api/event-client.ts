@@ -1,4 +1,4 @@
-// Follows a stream of events of the admin API as a page does, over a connection of its own.
+// Follows a stream of events of the admin API as a page does, over a separate connection.
 import { type IncomingMessage, request } from 'node:http';
 import { until } from '../../support/weldr.ts';
 
@@ -19,13 +19,13 @@ export interface Followed {
   readonly ended: boolean;
   /** Resolves with the first message that passes. */
   message(passes: (message: Message) => boolean): Promise<Message>;
-  /** Takes no more of it, or takes it again. */
+  /** Stops reading, or reads again. */
   pause(): void;
   resume(): void;
   close(): void;
 }
 
-/** Opens a stream; resolves when its head is there. */
+/** Opens a stream; resolves when its head has arrived. */
 export async function follow(
   address: string,
   path: string,

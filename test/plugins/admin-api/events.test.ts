@@ -1,4 +1,4 @@
-// GET /events: a list, and a stream that resumes, tells gaps, holds nothing back for who is slow, and is bounded.
+// GET /events: a list, and a stream that resumes, reports gaps, buffers nothing for slow readers, and is bounded.
 import * as assert from 'uvu/assert';
 import { maxEvents } from '../../../core/events/event-log.ts';
 import { suite } from '../../support/suite.ts';
@@ -19,7 +19,7 @@ const textsIn = (body: unknown): unknown[] => {
   return events.map(event => at(event, 'text'));
 };
 
-/** Runs `body` with an API and streams of it, which are closed afterwards. */
+/** Runs `body` with an API and its streams, which are closed afterwards. */
 async function withStreams(
   body: (
     api: Api,
@@ -40,7 +40,7 @@ async function withStreams(
   });
 }
 
-test('lists the last ones, the oldest first, and where to go on', async () => {
+test('lists the latest events, the oldest first, and where to continue', async () => {
   await withApi({ servers }, async api => {
     const { call } = api;
     const { body: nothing } = await call('GET', '/events');
@@ -63,7 +63,7 @@ test('lists the last ones, the oldest first, and where to go on', async () => {
   });
 });
 
-test('keeps to types, groups of types and a pool; says what cannot be read', async () => {
+test('filters by types, groups of types and a pool, and names what it cannot read', async () => {
   await withApi({ servers }, async ({ call, side }) => {
     side.events.add({ type: 'server.state', text: 'a', pool: 'api' });
     side.events.add({ type: 'server.left', text: 'b', pool: 'default' });
@@ -81,7 +81,7 @@ test('keeps to types, groups of types and a pool; says what cannot be read', asy
   });
 });
 
-test('an operator who is known by a token is named in what follows from a call', async () => {
+test('an operator who is known by a token is named in the events of a call', async () => {
   const token = 'a-token-of-24-characters';
   await withApi({ servers, api: { token } }, async ({ call, side, address }) => {
     const headers = { authorization: `Bearer ${token}` };
@@ -100,7 +100,7 @@ test('an operator who is known by a token is named in what follows from a call',
   });
 });
 
-test('streams each as it happens, and only what is asked for', async () => {
+test('streams each event as it happens, and only those requested', async () => {
   await withStreams(async (api, open) => {
     tell(api, 'before');
     const all = await open('/events');
@@ -118,7 +118,7 @@ test('streams each as it happens, and only what is asked for', async () => {
   });
 });
 
-test('who comes back gets what came in between, also of nothing but a greeting', async () => {
+test('a reader that returns gets the events in between, even if it had only a greeting', async () => {
   await withStreams(async (api, open) => {
     const first = await open('/events');
     const hello = await first.message(({ event }) => event === 'hello');
@@ -139,7 +139,7 @@ test('who comes back gets what came in between, also of nothing but a greeting',
   });
 });
 
-test('says a gap to who comes back too late, or from a time that is not known', async () => {
+test('reports a gap to a reader that returns too late, or from an unknown time', async () => {
   await withStreams(async (api, open) => {
     const from = api.side.events.last;
     for (let count = 0; count < maxEvents + 5; count++) tell(api, `e${count}`);
@@ -155,7 +155,7 @@ test('says a gap to who comes back too late, or from a time that is not known', 
   });
 });
 
-test('holds nothing back for who does not read: it falls behind in the ring, and is told', async () => {
+test('buffers nothing for a reader that stops: it falls behind in the ring, and receives a gap', async () => {
   await withStreams(async (api, open) => {
     const slow = await open('/events?overview');
     const quick = await open('/events');
@@ -182,7 +182,7 @@ test('holds nothing back for who does not read: it falls behind in the ring, and
   });
 });
 
-test('cuts who takes nothing for two heartbeats', async () => {
+test('cuts a reader that reads nothing for two heartbeats', async () => {
   await withStreams(async (api, open) => {
     const dead = await open('/events');
     await dead.message(({ event }) => event === 'hello');
@@ -201,7 +201,7 @@ test('cuts who takes nothing for two heartbeats', async () => {
   });
 });
 
-test('a heartbeat shows that it is there', async () => {
+test('sends a heartbeat', async () => {
   await withStreams(async (api, open) => {
     const stream = await open('/events');
     await stream.message(({ event }) => event === 'hello');
@@ -210,7 +210,7 @@ test('a heartbeat shows that it is there', async () => {
   });
 });
 
-test('there are 32 streams at most, which leave room for calls', async () => {
+test('has at most 32 streams, which leave room for calls', async () => {
   await withStreams(async ({ call }, open) => {
     const streams = await Promise.all(Array.from({ length: 32 }, () => open('/events')));
     assert.ok(streams.every(({ status }) => status === 200));
@@ -221,7 +221,7 @@ test('there are 32 streams at most, which leave room for calls', async () => {
   });
 });
 
-test('streams end with the server, and hold up its end for no time', async () => {
+test('streams end with the server, and do not delay its end', async () => {
   let stream: Followed | undefined;
   await withApi({ servers }, async ({ address }) => {
     stream = await follow(address, '/events?overview&servers=api');
@@ -230,7 +230,7 @@ test('streams end with the server, and hold up its end for no time', async () =>
   await until('it ends', () => stream?.ended === true);
 });
 
-test('sends overviews and what the servers of a pool do, with the first at once', async () => {
+test('sends overviews and the figures of a pool’s servers, the first at once', async () => {
   await withStreams(async (api, open) => {
     const stream = await open('/events?overview&servers=api');
     const { data } = await stream.message(({ event }) => event === 'overview');
@@ -244,7 +244,7 @@ test('sends overviews and what the servers of a pool do, with the first at once'
   });
 });
 
-test('of the servers of all pools it sends all at first, then in each step those that have changed', async () => {
+test('sends the servers of all pools at first, then in each step those that have changed', async () => {
   await withStreams(async (api, open) => {
     const { pools, clock } = api.side;
     const next = async (stream: Followed, from: number) => {

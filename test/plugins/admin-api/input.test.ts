@@ -1,4 +1,4 @@
-// admin-api: what is not a proper request is refused with a helpful text, and nothing changes.
+// admin-api: an improper request is refused with a helpful text, and changes nothing.
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
 import { suite } from '../../support/suite.ts';
@@ -18,7 +18,7 @@ function assertProblem(answer: Answer, status: number, field: string | undefined
   assert.match(String(at(body, 'detail')), detail);
 }
 
-test('bad input is refused with the field that is wrong, and nothing changes', async () => {
+test('bad input is refused with the wrong field, and changes nothing', async () => {
   await withApi({ servers: [url] }, async ({ call, side }) => {
     const before = side.pools.revision;
     const cases: [body: unknown, field: string | undefined, detail: RegExp][] = [
@@ -71,7 +71,7 @@ test('bad input is refused with the field that is wrong, and nothing changes', a
   });
 });
 
-test('names that mean something to JavaScript are fields like others', async () => {
+test('names with a meaning in JavaScript are fields like others', async () => {
   await withApi({ servers: [url] }, async ({ call, side }) => {
     for (const name of ['__proto__', 'constructor', 'prototype', 'toString']) {
       const text = `{"url":"http://127.0.0.1:1","${name}":{"weight":7,"state":"disabled"}}`;
@@ -84,7 +84,7 @@ test('names that mean something to JavaScript are fields like others', async () 
   });
 });
 
-test('of a field that is given twice, the last one counts', async () => {
+test('the last one of a repeated field counts', async () => {
   await withApi({}, async ({ call }) => {
     const { body } = await call('POST', '/servers', `{"url":"${url}","weight":2,"weight":3}`);
     assert.is(at(body, 'weight'), 3);
@@ -113,7 +113,7 @@ test('a body over 64 KB is 413, with a length and without', async () => {
   });
 });
 
-test('a body that never comes does not hold a connection for ever', async () => {
+test('a body that never arrives does not hold a connection for ever', async () => {
   await withApi({}, async ({ address }) => {
     const [host, port] = address.split(':');
     const socket = connect(Number(port), host);
@@ -140,7 +140,7 @@ test('a wrong method is 405 with what is allowed', async () => {
   });
 });
 
-test('a path that is not there is 404 and says where to look', async () => {
+test('an unknown path is 404 and says where to look', async () => {
   await withApi({}, async ({ call }) => {
     for (const path of [
       '/nothing',
@@ -169,7 +169,7 @@ test('HEAD is GET without the body', async () => {
   });
 });
 
-test('answers are not kept or guessed at by browsers and caches', async () => {
+test('answers tell browsers and caches not to store them or guess their type', async () => {
   await withApi({}, async ({ call }) => {
     for (const path of ['/', '/servers', '/nothing']) {
       const { headers } = await call('GET', path);
@@ -181,7 +181,7 @@ test('answers are not kept or guessed at by browsers and caches', async () => {
   });
 });
 
-test('a defect of a route is 500, and its text stays in the log', async () => {
+test('a defect of a route is 500, and its message appears only in the log', async () => {
   const plugin = {
     name: 'broken',
     manager(m: { admin: { add(route: object): void } }) {

@@ -1,4 +1,4 @@
-// The admin API for what plugins own, without the plugin that owns it.
+// The admin API for kinds that plugins own, without their plugin.
 import * as assert from 'uvu/assert';
 import { overviewOf } from '../../../core/state/overview.ts';
 import { suite } from '../../support/suite.ts';
@@ -6,7 +6,7 @@ import { at, withApi } from './api.ts';
 
 const test = suite('kinds of plugins');
 
-test('without routes() the API says how routes come to be, and what is stored of them stays without effect', async () => {
+test('without routes() the API says how to get routes, and stored ones have no effect', async () => {
   await withApi({}, async ({ side, call }) => {
     for (const [method, path] of [
       ['PUT', '/routes/x'],

@@ -19,7 +19,7 @@ const id = 'http://127.0.0.1:1';
 const other = 'http://127.0.0.1:2';
 const path = '/servers/127.0.0.1/1';
 
-/** A Weldr with a store that can be reloaded and restarted with another config. */
+/** A Weldr with a store, which can be reloaded and restarted with another config. */
 class World {
   private side: TestManagerSide | undefined;
   private first: TestManagerSide | undefined;
@@ -44,11 +44,11 @@ class World {
       finder,
     ];
     this.side = await managerSide(plugins, { servers, ...(previous && { previous, clock: previous.clock }) });
-    // The pools outlive a reload, and tell what changes to the log that they began with.
+    // The pools outlive a reload, and write changes to the log that they began with.
     if (previous === undefined) this.first = this.side;
   }
 
-  /** The config is edited, and read anew. */
+  /** The config is edited, and read again. */
   async reload(servers: readonly ServerInput[]): Promise<void> {
     const before = this.running;
     await before.close();
@@ -80,12 +80,12 @@ class World {
     );
   }
 
-  /** What the log says of changes. */
+  /** The log lines about changes. */
   get told(): string[] {
     return (this.first?.logs ?? []).flatMap(line => (line['what'] === undefined ? [] : line.msg));
   }
 
-  /** What is in force: `weight state layer` by URL. */
+  /** What is active: `weight state layer` by URL. */
   get shown(): Record<string, string> {
     return Object.fromEntries(
       [...this.running.pools.list('default')].map(({ upstream: { id: url, weight, state }, layer }) => [
@@ -120,7 +120,7 @@ when('a server is drained and enabled again: it is the config’s as before', as
   assert.equal(w.shown, { [other]: '1 active config' });
 });
 
-when('a field is changed at run time and the config then changes it: the operator’s word stays', async w => {
+when('a field is changed at run time and the config then changes it: the operator’s change stays', async w => {
   await w.start([{ url: id, weight: 2 }]);
   await w.call('PATCH', path, { weight: 7 });
   await w.reload([{ url: id, weight: 3 }]);
@@ -130,7 +130,7 @@ when('a field is changed at run time and the config then changes it: the operato
   assert.equal([value, config, by], [7, 4, 'a test']);
 });
 
-when('a field is changed at run time and the config changes another: both are in force', async w => {
+when('a field is changed at run time and the config changes another: both are active', async w => {
   await w.start([{ url: id, weight: 2 }]);
   await w.call('PATCH', path, { weight: 7 });
   await w.reload([{ url: id, weight: 2, host: 'upstream' }]);
@@ -156,7 +156,7 @@ when('a field of a nested object is changed: the others are the config’s', asy
   assert.equal(at(await w.call('GET', path), 'healthCheck'), { path: '/b', failures: 9 });
 });
 
-when('a field is set to null: its default is in force', async w => {
+when('a field is set to null: its default is active', async w => {
   await w.start([{ url: id, weight: 5 }]);
   await w.call('PATCH', path, { weight: null });
   assert.equal(w.shown, { [id]: '1 active config' });
@@ -179,7 +179,7 @@ when('a server that no config lists is added: it stays over reloads and restarts
   assert.equal(w.shown, { [id]: '3 active api' });
 });
 
-when('a server that was added is then listed: the added one stands, and says what it shadows', async w => {
+when('a server that was added is then listed: the added one stays active, and says what it shadows', async w => {
   await w.start([]);
   await w.call('POST', '/servers', { url: id, weight: 3 });
   await w.reload([{ url: id, weight: 8 }]);
@@ -228,7 +228,7 @@ when('a removed server is forgotten: it is as the config says', async w => {
   assert.equal(w.shown, { [id]: '6 active config' });
 });
 
-when('a removed server is patched: there is none', async w => {
+when('a removed server is patched: it does not exist', async w => {
   await w.start([id]);
   await w.call('DELETE', path);
   assert.is(await w.refusal('PATCH', path, { weight: 2 }), 'NOT_FOUND');
@@ -249,8 +249,8 @@ when('an added server is forgotten: that is refused, as nothing would be left', 
   assert.equal(w.shown, { [id]: '1 active api' });
 });
 
-when('a registration with a ttl is not repeated: what is below is in force', async w => {
-  // Nobody listens there, and time passes: a check would find it down.
+when('a registration with a ttl is not repeated: the layer below is active', async w => {
+  // Nothing listens there, and time passes: a check would find it down.
   await w.start([{ url: id, weight: 2, healthCheck: { enabled: false } }]);
   await w.call('POST', '/servers', { url: id, weight: 9, ttl: '5s' });
   await w.call('POST', '/servers', { url: other, ttl: '5s' });

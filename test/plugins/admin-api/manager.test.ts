@@ -44,7 +44,7 @@ test('GET / says what this is and links to everything, later plugins included', 
   });
 });
 
-test('alive is always, ready is when a worker listens and nothing stops', async () => {
+test('it is always alive, and ready while a worker listens and nothing stops', async () => {
   const cases = [
     [{ readyWorkers: 2, wantedWorkers: 2 }, 200, undefined],
     [{ readyWorkers: 1, wantedWorkers: 2, silentWorkers: 1 }, 200, undefined],
@@ -62,7 +62,7 @@ test('alive is always, ready is when a worker listens and nothing stops', async 
   }
 });
 
-test('a pool moves from one store to another by export and import, and doing it again changes nothing', async () => {
+test('a pool moves from one store to another by export and import, and a repetition changes nothing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-move-'));
   const servers = [url(1), url(2)];
   try {
@@ -96,7 +96,7 @@ test('a pool moves from one store to another by export and import, and doing it 
   }
 });
 
-test('an import that is not valid names the place and changes nothing', async () => {
+test('an invalid import is refused with the place of the mistake and changes nothing', async () => {
   await withApi({}, async ({ call, side }) => {
     const good = { pool: 'default', id: url(1), kind: 'added', server: { url: url(1) } };
     const value = { url: url(1) };
@@ -143,14 +143,14 @@ test('POST /pool/reset forgets run-time changes', async () => {
   });
 });
 
-test('POST /reload is answered though the server that was asked closes in it, and its address is taken anew at once', async () => {
+test('POST /reload is answered though it closes the server, and the address is reused at once', async () => {
   const sides: TestManagerSide[] = [];
   let address = '';
   const first = await managerSide(adminApi({ listen: '127.0.0.1:0' }), {
     async reload() {
       await first.close();
       sides.push(await managerSide(adminApi({ listen: address }), { previous: first, clock: first.clock }));
-      // The answer comes later than what a close waits for other answers.
+      // The answer takes longer than a close waits for other answers.
       await sleep(1200);
     },
   });
@@ -175,7 +175,7 @@ test('a reload that is refused says why', async () => {
   });
 });
 
-test('an address that is taken fails the start with the address and what to do', async () => {
+test('an address in use fails the start with the address and the remedy', async () => {
   const other = createServer();
   await new Promise<void>(resolve => other.listen(0, '127.0.0.1', resolve));
   const { port } = other.address() as AddressInfo;
@@ -191,7 +191,7 @@ test('an address that is taken fails the start with the address and what to do',
   );
 });
 
-test('a close lets answers finish that are under way, and cuts idle connections and those that take too long', async () => {
+test('a close lets answers under way finish, and cuts idle connections and those that take too long', async () => {
   const gate = Promise.withResolvers<void>();
   const plugin = {
     name: 'slow',
@@ -227,7 +227,7 @@ test('a close lets answers finish that are under way, and cuts idle connections 
   await idleClosed;
 });
 
-test('it serves IPv6, too', async () => {
+test('it serves IPv6', async () => {
   await withApi({ api: { listen: '[::1]:0' } }, async ({ address, call }) => {
     assert.match(address, /^\[::1\]:\d+$/);
     assert.is((await call('GET', '/healthz')).status, 200);

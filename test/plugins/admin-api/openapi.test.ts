@@ -1,4 +1,4 @@
-// GET /openapi.json: a valid OpenAPI 3.1 description, and every call of it does what it says.
+// GET /openapi.json: a valid OpenAPI 3.1 description, and every call answers as it says.
 import { Validator } from '@seriousme/openapi-schema-validator';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
@@ -132,7 +132,7 @@ test('is valid, and describes the routes of all plugins', async () => {
   });
 });
 
-test('every call answers as it is described', async () => {
+test('every call answers as described', async () => {
   await withAll(async api => {
     const { paths, components } = await descriptionOf(api);
     const operations = new Map(
@@ -150,7 +150,7 @@ test('every call answers as it is described', async () => {
   });
 });
 
-test('a body that the description refuses is refused, too', async () => {
+test('a body that the description refuses is refused by the API', async () => {
   await withAll(async api => {
     const { paths } = await descriptionOf(api);
     for (const [path, body] of [

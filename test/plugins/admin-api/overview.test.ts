@@ -1,4 +1,4 @@
-// GET /overview: what is wrong in words, and traffic as it is and was.
+// GET /overview: problems as sentences, and current and past traffic.
 import * as assert from 'uvu/assert';
 import type { TrafficCounts } from '../../../core/plugin/traffic.ts';
 import { managerSide } from '../../../core/testing.ts';
@@ -18,7 +18,7 @@ const problems = async (on: Pick<Api, 'call'>) => {
   return list.map(problem => [at(problem, 'severity'), at(problem, 'text')]);
 };
 
-test('all is well', async () => {
+test('without problems it says that all is well', async () => {
   await withApi({ servers, status: { version: '1.2.3', readyWorkers: 2, wantedWorkers: 2 } }, async on => {
     const body = await overview(on);
     assert.equal([at(body, 'status'), at(body, 'version'), at(body, 'problems')], ['ok', '1.2.3', []]);
@@ -31,7 +31,7 @@ test('all is well', async () => {
   });
 });
 
-test('servers that are down are said with their reason and since when', async () => {
+test('servers that are down are listed with the reason and since when', async () => {
   await withApi({ servers }, async on => {
     const { side } = on;
     side.clock.advance(60_000);
@@ -56,7 +56,7 @@ test('servers that are down are said with their reason and since when', async ()
   });
 });
 
-test('no server, no worker, no leader, worker deaths and what plugins say are problems, the worst first', async () => {
+test('no server, no worker, no leader, worker deaths and reports of plugins are problems, the worst first', async () => {
   const status = { readyWorkers: 0, wantedWorkers: 2 };
   await withApi({ servers: { default: [], api, empty: [] }, status }, async on => {
     const { side, call } = on;
@@ -89,7 +89,7 @@ test('no server, no worker, no leader, worker deaths and what plugins say are pr
   });
 });
 
-test('a server that passes its checks and fails requests is a problem, until it is drained', async () => {
+test('a server that passes its checks and fails requests is a problem until it is drained', async () => {
   const plugins = [stats(), adminApi({ listen: '127.0.0.1:0' })];
   const side = await managerSide(plugins, { servers });
   const on = callsTo(addressOf(side));
@@ -109,11 +109,11 @@ const counts = (success: number, failed: number, bucket: number, id: string = ap
   servers: [{ pool: 'api', id, success, failed, latency: [bucket, success + failed] }],
 });
 
-test('traffic is that of the last step, of pools and servers that of the last ones; history stays over a reload', async () => {
+test('traffic is that of the last step, for pools and servers that of the last few; history stays over a reload', async () => {
   const plugins = [stats(), adminApi({ listen: '127.0.0.1:0' })];
   const side = await managerSide(plugins, { servers });
   const on = callsTo(addressOf(side));
-  // As a worker tells it.
+  // As a worker reports it.
   const told = (made: TrafficCounts): void => {
     const servers = made.servers.map(one => ({ ...one, connectErrors: 0, inFlight: 3 }));
     side.receive('stats', { counts: { ...made, servers } }, 1);

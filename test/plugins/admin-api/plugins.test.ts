@@ -1,4 +1,4 @@
-// GET /plugins: the plugins in their order, with what they take and where they fail.
+// GET /plugins: the plugins in their order, with the time they take and where they fail.
 import * as assert from 'uvu/assert';
 import { definePlugin, withId } from '../../../core/plugin/define-plugin.ts';
 import { when } from '../../../core/plugin/when.ts';
@@ -25,7 +25,7 @@ const picky = definePlugin({
   },
 });
 
-test('plugins are listed by scope in their order, with what they take in each stage and where they failed', async () => {
+test('plugins are listed by scope in their order, with their time in each stage and where they failed', async () => {
   const plugins = [
     metrics({ stages: 1 }),
     routes([{ name: 'api', path: '/api/*', pool: 'api', plugins: [withId('inner', picky())] }]),

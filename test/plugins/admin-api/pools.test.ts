@@ -1,4 +1,4 @@
-// Pools at run time: they come, change and go as servers do, and their settings reach the workers.
+// Pools at run time: they are added, changed and removed as servers are, and their settings reach the workers.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ test('a pool is added, changed, given servers and removed again', async () => {
   });
 });
 
-test('a pool shows who finds servers for it, and which list is not taken', async () => {
+test('a pool shows which sources find servers for it, and which list is held', async () => {
   await withApi({}, async api => {
     const sources = async () => at((await api.call('GET', '/pools/default')).body, 'sources');
     assert.is(await sources(), undefined);
@@ -50,7 +50,7 @@ test('a pool shows who finds servers for it, and which list is not taken', async
   });
 });
 
-test('what Host says is the server’s word, else the pool’s, else the client’s', async () => {
+test('Host is set by the server, else by its pool, else by the client', async () => {
   const other = 'http://127.0.0.1:2';
   await withApi({ servers: [url, { url: other, host: 'b.test' }] }, async api => {
     const hosts = () => [url, other].map(id => api.side.pools.get('default', id)?.upstream.ownHost);
@@ -71,7 +71,7 @@ test('what Host says is the server’s word, else the pool’s, else the client�
   });
 });
 
-test('the PROXY protocol is spoken as the server says, else as its pool does', async () => {
+test('the PROXY protocol is set by the server, else by its pool', async () => {
   const other = 'http://127.0.0.1:2';
   await withApi({ servers: [url, { url: other, proxyProtocol: 'v1' }] }, async api => {
     const spoken = () =>
@@ -87,7 +87,7 @@ test('the PROXY protocol is spoken as the server says, else as its pool does', a
   });
 });
 
-test('a pool of the config that is removed takes its servers along, and brings them back when it is added', async () => {
+test('removing a pool of the config removes its servers, and adding it restores them', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-pools-'));
   try {
     const before = () => [poolFile({ path: join(folder, 'pool.json') })];
@@ -116,7 +116,7 @@ test('a pool of the config that is removed takes its servers along, and brings t
   }
 });
 
-test('what cannot be is refused with its reason', async () => {
+test('an impossible change is refused with its reason', async () => {
   await withApi({ servers: { default: [], a: [], b: [] } }, async api => {
     const refusal = async (method: string, path: string, body?: unknown) => {
       const { status, body: answer } = await api.call(method, path, body);
@@ -136,7 +136,7 @@ test('what cannot be is refused with its reason', async () => {
   });
 });
 
-test('PUT has a pool be exactly what is said, and names the plugins that it has', async () => {
+test('PUT makes a pool exactly what the body says, including the names of its plugins', async () => {
   const define = { least: leastRequests() };
   await withApi({ before: [roundRobin()], define }, async api => {
     const made = await api.call('PUT', '/pools/api', { plugins: ['least'], http2: true });

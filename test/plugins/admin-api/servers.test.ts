@@ -21,7 +21,7 @@ const test = suite('admin-api servers');
 
 const url = 'http://127.0.0.1:12345';
 
-/** A server as it is shown, without what a test does not look at. */
+/** A server as it is shown, without the fields that a test ignores. */
 async function shown(api: Api, path: string, ...fields: string[]): Promise<unknown[]> {
   const { body } = await api.call('GET', path);
   return fields.map(field => at(body, field));
@@ -77,7 +77,7 @@ test('an answer shows the server with its links', async () => {
   });
 });
 
-test('registering again answers 200, sets what is given and keeps the rest', async () => {
+test('registering again responds 200, sets the given fields and keeps the rest', async () => {
   await withApi({}, async api => {
     await api.call('POST', '/servers', { url, weight: 3, host: 'upstream', healthCheck: { path: '/up' } });
     const again = await api.call('POST', '/servers', { url });
@@ -89,7 +89,7 @@ test('registering again answers 200, sets what is given and keeps the rest', asy
   });
 });
 
-test('registering again does not undo what an operator said of its state', async () => {
+test('registering again does not undo an operator’s change of its state', async () => {
   await withApi({ servers: [url] }, async api => {
     await api.call('PATCH', '/servers/127.0.0.1/12345', { state: 'disabled' });
     await api.call('POST', '/servers', { url });
@@ -97,7 +97,7 @@ test('registering again does not undo what an operator said of its state', async
   });
 });
 
-test('a registration and a change at the same time both hold', async () => {
+test('a registration and a change at the same time both take effect', async () => {
   const kept: Batch[] = [];
   const slowStore: StateStore = {
     layer: 'api',
@@ -158,7 +158,7 @@ test('PATCH cannot change the URL', async () => {
   });
 });
 
-test('DELETE of a server without requests is done at once', async () => {
+test('DELETE of a server without requests takes effect at once', async () => {
   await withApi({ servers: [url] }, async api => {
     const { status, text } = await api.call('DELETE', '/servers/127.0.0.1/12345');
     assert.equal([status, text], [204, '']);
@@ -169,7 +169,7 @@ test('DELETE of a server without requests is done at once', async () => {
 /** An API whose worker 1 has a request on `url` until `finish` is called. */
 async function withBusyServer(body: (api: Api, finish: () => void) => Promise<void>): Promise<void> {
   await withApi({ servers: [url] }, async api => {
-    // A worker that does not say by itself that it is idle.
+    // A worker that does not report by itself that it is idle.
     const pools = new Pools();
     const leave = api.side.admit(1, {
       apply: change => pools.apply(change),
@@ -204,7 +204,7 @@ test('DELETE ?force does not wait for requests', async () => {
   });
 });
 
-test('DELETE ?wait answers when the server has drained', async () => {
+test('DELETE ?wait responds when the server has drained', async () => {
   await withBusyServer(async (api, finish) => {
     let answered = false;
     const removal = api.call('DELETE', `${path}?wait`).then(answer => {
@@ -218,7 +218,7 @@ test('DELETE ?wait answers when the server has drained', async () => {
   });
 });
 
-test('DELETE ?wait=10s answers 202 when that was not long enough', async () => {
+test('DELETE ?wait=10s responds 202 when that was not long enough', async () => {
   await withBusyServer(async api => {
     const removal = api.call('DELETE', `${path}?wait=10s`);
     while ((await shown(api, path, 'state'))[0] !== 'draining') await sleep(5);
@@ -228,7 +228,7 @@ test('DELETE ?wait=10s answers 202 when that was not long enough', async () => {
   });
 });
 
-test('PATCH ?wait answers when a server that is to drain has drained', async () => {
+test('PATCH ?wait responds when the server has drained', async () => {
   await withBusyServer(async (api, finish) => {
     const change = api.call('PATCH', `${path}?wait`, { state: 'draining' });
     while ((await shown(api, path, 'state'))[0] !== 'draining') await sleep(5);
@@ -251,7 +251,7 @@ test('IPv6 servers are found with and without brackets, encoded or not; names ar
   });
 });
 
-test('two servers that differ in scheme only are told apart with ?scheme', async () => {
+test('?scheme distinguishes two servers that differ only in scheme', async () => {
   await withApi({ servers: ['http://127.0.0.1:443', 'https://127.0.0.1'] }, async api => {
     const { status, body } = await api.call('GET', '/servers/127.0.0.1/443');
     assert.is(status, 409);
@@ -264,7 +264,7 @@ test('two servers that differ in scheme only are told apart with ?scheme', async
   });
 });
 
-test('a server of HTTP/2 is added, shown, changed and told apart by its scheme', async () => {
+test('a server of HTTP/2 is added, shown, changed and distinguished by its scheme', async () => {
   await withApi({ servers: ['http://127.0.0.1:50051'] }, async api => {
     const added = await api.call('POST', '/servers', { url: 'h2c://127.0.0.1:50051' });
     assert.equal([added.status, at(added.body, 'id')], [201, 'h2c://127.0.0.1:50051']);
@@ -356,7 +356,7 @@ test('when the store is away, answers say that they may be stale, and writes are
   });
 });
 
-test('in isolation, without a socket, the routes are there for other plugins and tests', async () => {
+test('the routes can be called without a socket, for other plugins and tests', async () => {
   const side = await managerSide(adminApi({ listen: '127.0.0.1:0' }), { servers: [url] });
   const answer = await side.admin('PATCH', '/servers/127.0.0.1/12345', { weight: 4 });
   assert.equal([answer.status, at(answer.body, 'weight')], [200, 4]);
@@ -410,7 +410,7 @@ test('a server on a unix socket is under /servers/unix/ and its path, percent-en
   });
 });
 
-test("shows what a plugin finds, and takes an operator's word over it", async () => {
+test("shows what a plugin finds, and prefers an operator's change", async () => {
   const other = 'http://127.0.0.1:12346';
   const found: { source?: DiscoverySource } = {};
   const finder: Plugin = {
@@ -443,7 +443,7 @@ test("shows what a plugin finds, and takes an operator's word over it", async ()
   });
 });
 
-test('the event loop turns while a long list of servers is made, and a server removed meanwhile is left out', async () => {
+test('the event loop turns while a long list of servers is built, and a server removed meanwhile is left out', async () => {
   const servers = Array.from({ length: 40 }, (_, n) => `http://127.0.0.1:${20_000 + n}`);
   const last = servers.at(-1) ?? '';
   const found: { source?: DiscoverySource } = {};

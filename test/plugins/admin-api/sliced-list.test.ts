@@ -1,11 +1,11 @@
-// SlicedList: a long list is made while the event loop turns.
+// SlicedList: a long list is built while the event loop turns.
 import * as assert from 'uvu/assert';
 import { inSlices, oneAtATime } from '../../../plugins/admin-api/sliced-list.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('sliced lists');
 
-test('others have their turn while a long list is made, and what is gone by then is left out', async () => {
+test('other work has its turn while a long list is built, and what is removed meanwhile is left out', async () => {
   const items = Array.from({ length: 200 }, (_, n) => n);
   const gone = new Set([199]);
   let turns = 0;
@@ -27,7 +27,7 @@ test('others have their turn while a long list is made, and what is gone by then
   assert.is(await inSlices([], () => ''), '');
 });
 
-test('one list is built at a time, and too many that wait are refused', async () => {
+test('one list is built at a time, and those beyond the queue are refused', async () => {
   const first = Promise.withResolvers<void>();
   let building = 0;
   let most = 0;

@@ -1,4 +1,4 @@
-// admin-api over TLS: who gets in by a certificate, by a token, or not at all, and what handshakes may take.
+// admin-api over TLS: which callers are admitted by a certificate, by a token, or not at all, and bounds of handshakes.
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type RequestOptions, request } from 'node:https';
@@ -26,7 +26,7 @@ const token = 'correct-horse-battery-staple';
 interface Api {
   readonly side: TestManagerSide;
   readonly port: number;
-  /** The status of a call over a connection of its own, and its body; or the code of what went wrong. */
+  /** The status of a call over a separate connection, and its body; or the code of its error. */
   call(path: string, options?: RequestOptions): Promise<[status: number | string, text: string]>;
 }
 
@@ -96,7 +96,7 @@ test('calls go over TLS, old versions and plain HTTP do not', async () => {
   });
 });
 
-test('TLS alone lets nobody in from elsewhere: a token does, or certificates that are required', async () => {
+test('TLS alone does not open the API to other machines: a token or required certificates do', async () => {
   for (const options of [{ tls: tls() }, { tls: asked('request') }]) {
     const error = await startError({ listen: '0.0.0.0:0', ...options });
     assert.equal([error.code, error.field], ['CONFIG_INVALID', 'token']);
@@ -107,7 +107,7 @@ test('TLS alone lets nobody in from elsewhere: a token does, or certificates tha
   }
 });
 
-test('certificates that are required stand in for a token, by whatever name or proxy a call comes', async () => {
+test('required certificates replace a token, whatever name or proxy a call comes by', async () => {
   await withApi({ tls: asked('require') }, async ({ call, side }) => {
     const headers = { host: 'weldr.example', via: '1.1 somebody' };
     assert.is((await call('/servers', { ...operator, headers, method: 'POST' }))[0], 201);
@@ -121,7 +121,7 @@ test('certificates that are required stand in for a token, by whatever name or p
   });
 });
 
-test('a page of another site gets nothing by the certificate that its browser shows', async () => {
+test('a page of another site gains nothing from the certificate of its browser', async () => {
   await withApi({ tls: asked('require') }, async ({ call }) => {
     for (const headers of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }]) {
       assert.is((await call('/servers', { ...operator, headers, method: 'POST' }))[0], 403);
@@ -129,7 +129,7 @@ test('a page of another site gets nothing by the certificate that its browser sh
   });
 });
 
-test('a token is asked for beside certificates that are required, and in place of those that are not', async () => {
+test('a token is required in addition to required certificates, and instead of optional ones', async () => {
   await withApi({ tls: asked('require'), token }, async ({ call }) => {
     assert.is((await call('/servers', operator))[0], 401);
     assert.is((await call('/servers', { ...operator, ...bearer }))[0], 200);
@@ -148,7 +148,7 @@ test('a token is asked for beside certificates that are required, and in place o
   });
 });
 
-test('what cannot be used is said at the start, with its place; what changes in the files is shown', async () => {
+test('unusable files are refused at the start, with their place; changed files are used', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-admin-tls-'));
   try {
     const [cert, key] = [join(folder, 'own.pem'), join(folder, 'own.key')];
@@ -176,7 +176,7 @@ test('what cannot be used is said at the start, with its place; what changes in 
   }
 });
 
-/** A connection over which a handshake begins, and does not go on. */
+/** A connection over which a handshake begins and does not continue. */
 async function slow(port: number): Promise<Socket> {
   const socket = connectPlain(port, '127.0.0.1');
   socket.on('error', () => {});
@@ -185,7 +185,7 @@ async function slow(port: number): Promise<Socket> {
   return socket;
 }
 
-test('however many handshakes are held, a new one is over at once, and no call that stands is cut', async () => {
+test('a new handshake ends at once however many are held, and no call under way is cut', async () => {
   await withApi({ tls: tls() }, async ({ call, port }) => {
     const held = await Promise.all(Array.from({ length: 300 }, () => slow(port)));
     assert.is((await call('/healthz'))[0], 200);
@@ -211,7 +211,7 @@ test('a handshake that drips ends after ten seconds', async () => {
   });
 });
 
-test('an end of the API ends handshakes, too', async () => {
+test('closing the API ends handshakes', async () => {
   let socket: Socket | undefined;
   await withApi({ tls: tls() }, async ({ port }) => {
     socket = await slow(port);
@@ -220,7 +220,7 @@ test('an end of the API ends handshakes, too', async () => {
   await until('its end', () => socket?.closed === true);
 });
 
-test('an answer of any size leaves whole, and a body arrives so', async () => {
+test('answers and bodies of any size are transferred whole', async () => {
   await withApi({ tls: tls() }, async ({ call, port }) => {
     const url = (n: number): string => `http://127.0.0.1:${n}`;
     const changes = Array.from({ length: 100 }, (_, n) => ({
@@ -246,7 +246,7 @@ test('an answer of any size leaves whole, and a body arrives so', async () => {
   });
 });
 
-test('a caller who closes the sending side behind a call is still answered', async () => {
+test('a caller who closes the sending side after a call is still answered', async () => {
   await withApi({ tls: tls() }, async ({ port }) => {
     const socket = connect({ port, host: '127.0.0.1', ca: authority.cert });
     socket.end('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');

@@ -1,4 +1,4 @@
-// GET /traces/:id: as a list that is waited for, and as a stream that resumes, ends, and holds nothing back for who is slow.
+// GET /traces/:id: as a list that can wait, and as a stream that resumes, ends, and buffers nothing for slow readers.
 import * as assert from 'uvu/assert';
 import type { Explanation } from '../../../core/explain/explanation.ts';
 import { suite } from '../../support/suite.ts';
@@ -33,7 +33,7 @@ const take = ({ side }: Api, id: number, method: string, more: object = {}): voi
 const methodsOf = ({ messages }: Followed): unknown[] =>
   messages.filter(({ event }) => event === 'message').map(({ data }) => data['method']);
 
-test('a stream sends requests as they come, says when it is over, resumes, and ends the trace when nobody is left', async () => {
+test('a stream sends requests as they come, reports its end, resumes, and ends the trace with its last reader', async () => {
   await withApi({}, async api => {
     const { address, call, side } = api;
     const id = await begin(api, { count: 4, duration: '10m' });
@@ -44,7 +44,7 @@ test('a stream sends requests as they come, says when it is over, resumes, and e
     take(api, id, 'TWO');
     await first.message(({ id: place }) => place === '2');
     assert.equal(methodsOf(first), ['ONE', 'TWO']);
-    // As long as somebody follows, however long nothing comes.
+    // While a reader follows, however long nothing comes.
     side.clock.advance(60_000);
     assert.is(side.traces.size, 1);
     first.close();
@@ -109,7 +109,7 @@ test('a list waits for the first request, for the end, or not at all', async () 
   });
 });
 
-test('a reader who takes nothing is held nothing back for, and gets the rest when it does', async () => {
+test('nothing is buffered for a reader that stops, which gets the rest when it reads again', async () => {
   await withApi({}, async api => {
     const { address } = api;
     const id = await begin(api, { count: 100 });

@@ -1,4 +1,4 @@
-// The basic-auth plugin: who gets in, what servers are told, and which lists it takes.
+// The basic-auth plugin: who is admitted, what servers receive, and which lists it takes.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ const test = suite('basic-auth');
 const sesame = '$2b$04$L7rDxBXJI/rC75nE4MHVB.AZPQf0kn7WZ1OZw7C6nr.iDArP5823e';
 const withoutPadding = (bytes: Buffer): string => bytes.toString('base64').replace(/=+$/, '');
 
-/** Published vectors: what made them is not what reads them. */
+/** Published vectors: not made by the code that reads them. */
 const vectors: Readonly<Record<string, readonly [password: string, hash: string]>> = {
   // https://www.openwall.com/crypt/, wrapper.c
   bcrypt: ['U*U', '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'],
@@ -58,7 +58,7 @@ const as = (user: string, password: string, more: RunOptions = {}): RunOptions =
   headers: { Authorization: `Basic ${encoded(`${user}:${password}`)}` },
 });
 
-test('lets in who has a name and its password, and asks all others for them', async () => {
+test('admits a name with its password, and asks all others for both', async () => {
   await withSide({ users: { ada: sesame }, realm: 'the cave' }, async side => {
     assert.is((await side.run(as('ada', 'open sesame'))).status, 200);
     for (const request of [{}, as('ada', 'open'), as('ada', ''), as('', ''), as('eve', 'open sesame')]) {
@@ -105,7 +105,7 @@ test('takes no other form of Authorization', async () => {
   });
 });
 
-test('tells servers who it is, if asked to, and the password only if told so', async () => {
+test('forwards the name to servers if configured, and the password only if configured separately', async () => {
   const told = async (options: Partial<BasicAuthOptions>) => {
     let seen: unknown;
     await withSide({ users: { ada: sesame }, ...options }, async side => {
@@ -131,14 +131,14 @@ test('tells servers who it is, if asked to, and the password only if told so', a
   ]);
 });
 
-test('notes who it was, and no password', async () => {
+test('notes the name, and no password', async () => {
   await withSide({ users: { ada: sesame } }, async side => {
     assert.equal((await side.run(as('ada', 'open sesame'))).notes, ['basic-auth: user ada']);
     assert.equal((await side.run(as('ada', 'a secret'))).notes, ['basic-auth: wrong']);
   });
 });
 
-test('lets others go on while a password is checked', async () => {
+test('serves other requests while a password is checked', async () => {
   const slow = '$2b$12$L7rDxBXJI/rC75nE4MHVB.AZPQf0kn7WZ1OZw7C6nr.iDArP5823e';
   await withSide({ users: { ada: sesame, slow } }, async side => {
     await side.run(as('ada', 'open sesame'));
@@ -153,7 +153,7 @@ test('lets others go on while a password is checked', async () => {
   });
 });
 
-test('answers 429 to a client that guesses many at once, and 503 when too many wait', async () => {
+test('replies 429 to a client that guesses many at once, and 503 when too many wait', async () => {
   await withSide({ users: { ada: sesame }, queue: 3 }, async side => {
     const guesses = Array.from({ length: 6 }, (_, n) => side.run(as('ada', `guess ${n}`)));
     const statuses = (await Promise.all(guesses)).map(({ status }) => status);

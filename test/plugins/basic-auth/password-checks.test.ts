@@ -1,4 +1,4 @@
-// PasswordChecks: the queue, who may wait in it, and what is remembered.
+// PasswordChecks: the queue, which clients may wait in it, and what is remembered.
 import * as assert from 'uvu/assert';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { settle } from '../../../core/testing.ts';
@@ -10,10 +10,10 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('password checks');
 
-/** What the checker below takes for the hash of a password. */
+/** The hash of a password for the checker below. */
 const hashOf = (password: string): PasswordHash => ({ form: 'bcrypt', text: `hash of ${password}` });
 
-/** Answers when it is told to. */
+/** A checker that answers when a test says so. */
 class SlowChecker implements PasswordChecker {
   readonly asked: CheckQuestion[] = [];
   private pending: PromiseWithResolvers<boolean> | undefined;
@@ -68,7 +68,7 @@ function checksWith(options: { queue?: number; remember?: number } = {}) {
   return { checker, clock, failures, verdicts, ask };
 }
 
-test('checks who is new, and remembers for a while who was right', async () => {
+test('checks new passwords, and remembers right ones for a while', async () => {
   const { ask, checker, clock, verdicts } = checksWith();
   ask('ada', 'lovelace');
   assert.equal(verdicts, []);
@@ -82,7 +82,7 @@ test('checks who is new, and remembers for a while who was right', async () => {
   assert.equal([verdicts.length, checker.asked.length], [3, 2]);
 });
 
-test('remembers nobody who was wrong, and nothing at all if told so', async () => {
+test('remembers no wrong password, and nothing at all when remembering is turned off', async () => {
   const { ask, checker, verdicts } = checksWith();
   for (let n = 0; n < 2; n++) {
     ask('ada', 'turing');
@@ -97,7 +97,7 @@ test('remembers nobody who was wrong, and nothing at all if told so', async () =
   assert.equal([forgetful.verdicts, forgetful.checker.asked.length], [['right', 'right'], 2]);
 });
 
-test('does not take one password for that of another user, nor a colon for the end of a name', async () => {
+test('does not take a password for that of another user, nor a colon for the end of a name', async () => {
   const { ask, checker, verdicts } = checksWith();
   ask('ada', 'lovelace');
   await checker.answer();
@@ -112,7 +112,7 @@ test('does not take one password for that of another user, nor a colon for the e
   assert.equal(verdicts, ['right', 'wrong', 'wrong', 'wrong']);
 });
 
-test('checks a name that is not there against the same hash each time, and lets nobody in by it', async () => {
+test('checks an unknown name against the same hash each time, and never admits it', async () => {
   const { ask, checker, verdicts } = checksWith();
   for (const name of ['eve', 'mallory', 'trudy', 'oscar', 'eve', 'mallory', 'trudy', 'oscar']) {
     // Whichever of the two hashes it is.
@@ -126,14 +126,14 @@ test('checks a name that is not there against the same hash each time, and lets 
   assert.equal(hashes.slice(0, 8), hashes.slice(8));
 });
 
-test('makes one check of equal ones that come at once', async () => {
+test('makes one check for equal ones at the same time', async () => {
   const { ask, checker, verdicts } = checksWith();
   for (let n = 0; n < 20; n++) ask('ada', 'lovelace', `client ${n}`);
   await checker.answer();
   assert.equal([verdicts.length, new Set(verdicts), checker.asked.length], [20, new Set(['right']), 1]);
 });
 
-test('lets one client wait with four, and others past it', async () => {
+test('lets a client have four that wait, and lets others past it', async () => {
   const { ask, checker, verdicts } = checksWith();
   for (let n = 0; n < 6; n++) ask('ada', `guess ${n}`, 'guesser');
   assert.equal(verdicts, ['crowding', 'crowding']);
@@ -144,7 +144,7 @@ test('lets one client wait with four, and others past it', async () => {
   assert.is(checker.asked.length, 6);
 });
 
-test('lets no more wait than it may', async () => {
+test('bounds how many wait', async () => {
   const { ask, checker, verdicts } = checksWith({ queue: 2 });
   for (let n = 0; n < 5; n++) ask('ada', `guess ${n}`, `client ${n}`);
   assert.equal(verdicts, ['busy', 'busy']);
@@ -169,7 +169,7 @@ test('checks nothing for clients that have left, unless others wait for the same
   assert.equal(verdicts, ['wrong', 'right', 'wrong']);
 });
 
-test('says that it cannot say, and goes on with the next', async () => {
+test('reports a failed check, and continues with the next', async () => {
   const { ask, checker, failures, verdicts } = checksWith();
   ask('ada', 'lovelace');
   ask('alan', 'turing');

@@ -1,4 +1,4 @@
-// basic-auth in a real Weldr: nobody gets past it by order, spelling, protocol or a retry, and guesses hold up nobody.
+// basic-auth in a real Weldr: no order, spelling, protocol or retry gets past it, and guesses hold up no other client.
 import * as assert from 'uvu/assert';
 import { when } from '../../../config/index.ts';
 import { basicAuth, retry, roundRobin } from '../../../plugins/index.ts';
@@ -19,7 +19,7 @@ const authorization = `Basic ${Buffer.from('ada:open sesame').toString('base64')
 const wrong = `Basic ${Buffer.from('ada:open').toString('base64')}`;
 const listen = [{ address: '127.0.0.1:0', h2c: true }];
 
-test('guards its paths in every spelling and protocol, wherever it stands, and tells the server no password', async () => {
+test('guards its paths in every spelling and protocol, wherever it is, and sends the server no password', async () => {
   const origin = await startOrigin();
   const dead = `http://127.0.0.1:${await freePort()}`;
   const guard = when(
@@ -67,7 +67,7 @@ test('guards its paths in every spelling and protocol, wherever it stands, and t
   }
 });
 
-test('goes on serving while many guess, and drops what clients leave behind', async () => {
+test('keeps serving while many guess, and drops checks of clients that left', async () => {
   const origin = await startOrigin();
   const slow = '$2b$12$L7rDxBXJI/rC75nE4MHVB.AZPQf0kn7WZ1OZw7C6nr.iDArP5823e';
   const plugins = [basicAuth({ users: { ada: sesame, slow } }), roundRobin()];

@@ -1,4 +1,4 @@
-// The circuit-breaker plugin: when it opens, whom it lets try, when it closes.
+// The circuit-breaker plugin: when it opens, which trials it allows, when it closes.
 import * as assert from 'uvu/assert';
 import { settle, type TestWorkerSide, type UpstreamAnswer, workerSide } from '../../../core/testing.ts';
 import { type CircuitBreakerOptions, circuitBreaker } from '../../../plugins/circuit-breaker/index.ts';
@@ -27,7 +27,7 @@ async function send(
 const isOpen = async (side: TestWorkerSide): Promise<boolean> =>
   (await side.run({ rehearsal: true })).status === 503;
 
-test('opens at the share of bad ends, among enough requests, and asks no server then', async () => {
+test('opens at the share of bad outcomes among enough requests, and then asks no server', async () => {
   const side = await start();
   await send(side, 3, 'RESPONSE_TIMEOUT');
   assert.not.ok(await isOpen(side));
@@ -53,7 +53,7 @@ test('stays closed below the share, and forgets what is older than the window', 
   assert.not.ok(await isOpen(late));
 });
 
-test('takes for bad ends what fails, what is slow, and that there is nobody', async () => {
+test('counts failures, slow requests and missing servers as bad outcomes', async () => {
   for (const [answer, options] of [
     ['CONNECT_FAILED'],
     ['BODY_CUT'],
@@ -73,7 +73,7 @@ test('takes for bad ends what fails, what is slow, and that there is nobody', as
   assert.match(String((await empty.run()).reply?.body), 'come back later');
 });
 
-test('holds nothing against servers that clients or other plugins did', async () => {
+test('does not count what clients or other plugins caused', async () => {
   for (const [answer, options, request] of [
     ['CLIENT_CLOSED'],
     ['REQUEST_TIMEOUT'],
@@ -96,13 +96,13 @@ test('holds nothing against servers that clients or other plugins did', async ()
   assert.equal(await send(side, 6, 200), [403, 403, 403, 403, 403, 403]);
 });
 
-test('counts what a request came to at last', async () => {
+test('counts the final outcome of a request', async () => {
   const side = await workerSide([circuitBreaker({ minRequests: 4 }), roundRobin(), retry()], { upstreams });
   for (let n = 0; n < 10; n++) await side.run({ answers: ['CONNECT_FAILED', 200] });
   assert.not.ok(await isOpen(side));
 });
 
-test('lets a few try when the rest is over, and closes when they went well', async () => {
+test('allows a few trials after the rest, and closes when they succeed', async () => {
   const side = await start({ rest: '5s', passes: 2 });
   await send(side, 4, 502);
   side.clock.advance(4999);
@@ -125,7 +125,7 @@ test('lets a few try when the rest is over, and closes when they went well', asy
   assert.match(side.logs.at(-1)?.msg ?? '', /closed again/);
 });
 
-test('opens again when one trial ends badly, and leaves the place of one that says nothing to the next', async () => {
+test('opens again when a trial fails, and replaces a trial without a result', async () => {
   const side = await start({ rest: '5s', passes: 1 });
   await send(side, 4, 502);
   for (let round = 0; round < 3; round++) {
@@ -137,7 +137,7 @@ test('opens again when one trial ends badly, and leaves the place of one that sa
   assert.equal(await send(side, 2, 200), [200, 200]);
 });
 
-test('ignores what had begun before it closed', async () => {
+test('ignores requests that had begun before it closed', async () => {
   const side = await start({ rest: '5s', passes: 1 });
   const old = Array.from({ length: 8 }, () => Promise.withResolvers<number>());
   const running = old.map(({ promise }) => side.run({ answers: [promise] }));
@@ -149,7 +149,7 @@ test('ignores what had begun before it closed', async () => {
   assert.not.ok(await isOpen(side));
 });
 
-test('is one circuit for each place where it stands', async () => {
+test('has a separate circuit for each place in the config', async () => {
   const breaker = () => circuitBreaker({ minRequests: 4 });
   const side = await workerSide(roundRobin(), {
     upstreams: { default: upstreams, other: ['http://c:1'] },

@@ -11,7 +11,7 @@ import { until } from '../../support/weldr.ts';
 
 const test = suite('circuit-breaker with real traffic');
 
-test('opens when nobody can be reached, spares the servers, and closes when they are back', async () => {
+test('opens when no server can be reached, spares the servers, and closes when they are back', async () => {
   const origin = await startOrigin();
   const breaker = when({ path: '/api/*' }, circuitBreaker({ minRequests: 5, rest: '300ms', passes: 2 }));
   const listen = [{ address: '127.0.0.1:0', h2c: true }];
@@ -25,7 +25,7 @@ test('opens when nobody can be reached, spares the servers, and closes when they
       await origin.reopen();
       const { requests } = origin;
       assert.is(await statusOf('/other'), 200);
-      // It may be half-open by now: either it is turned away, or it is a trial that a server answers.
+      // It may be half-open by now: either the request is turned away, or it is a trial that a server answers.
       for (const path of ['/api', '/%61pi/y', '/API/x/../z'])
         assert.ok([200, 503].includes((await h2Exchange(url, { ':path': path })).status ?? 0), path);
       await until('it is closed', async () => {

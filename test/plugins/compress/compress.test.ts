@@ -1,4 +1,4 @@
-// The compress plugin without its streams: what is compressed, as what, and what the head says of it.
+// The compress plugin without its streams: what is compressed, with which coding, and the head of the response.
 import * as assert from 'uvu/assert';
 import { type RunOptions, type RunResult, workerSide } from '../../../core/testing.ts';
 import { type Coding, CodingChoice, codingFor } from '../../../plugins/compress/coding.ts';
@@ -30,7 +30,7 @@ const encodingOf = async (...parameters: Parameters<typeof run>): Promise<string
 
 const json = { 'Content-Type': 'application/json', ETag: '"v1"', 'Accept-Ranges': 'bytes' };
 
-test('takes the coding that the client likes best, and of equal ones the first', () => {
+test('uses the coding that the client prefers, and the first of equal ones', () => {
   for (const [field, wanted] of [
     ['gzip, deflate, br, zstd', 'zstd'],
     ['gzip, br', 'br'],
@@ -71,7 +71,7 @@ test('takes the coding that the client likes best, and of equal ones the first',
   assert.is(codingFor('gzip, br', ['gzip', 'br']), 'gzip');
 });
 
-test('keeps no more of what clients send than it may', () => {
+test('bounds what it remembers of Accept-Encoding', () => {
   const choice = new CodingChoice(all);
   for (let n = 0; n < 2000; n++) assert.is(choice.for(`gzip, x${n}`), 'gzip');
   assert.is(choice.for(`br${', x'.repeat(1000)}`), 'br');
@@ -79,7 +79,7 @@ test('keeps no more of what clients send than it may', () => {
   assert.ok(kept instanceof Map && kept.size <= 256);
 });
 
-test('knows media types by name and by a part of it', () => {
+test('matches media types by name and by a part of it', () => {
   const types = new MediaTypes(['text/*', 'application/*+json', 'application/json']);
   for (const type of [
     'text/html',
@@ -99,7 +99,7 @@ test('knows media types by name and by a part of it', () => {
     assert.not.ok(types.has(type), type);
 });
 
-test('says how it is encoded, and that it depends, and weakens the tag', async () => {
+test('sets Content-Encoding and Vary, and weakens the tag', async () => {
   const { headers } = await run({ ...json, Vary: 'Origin' });
   assert.equal(
     ['content-encoding', 'etag', 'accept-ranges'].map(name => headers.getAll(name)),
@@ -109,7 +109,7 @@ test('says how it is encoded, and that it depends, and weakens the tag', async (
   assert.is((await run({ ...json, ETag: 'W/"v2"' })).headers.get('etag'), 'W/"v2"');
 });
 
-test('says that it depends to clients that take nothing, too', async () => {
+test('sets Vary for clients that accept no coding, too', async () => {
   for (const request of [{ accepts: '' }, { accepts: 'identity' }]) {
     const { headers } = await run(json, request);
     assert.equal(
@@ -119,7 +119,7 @@ test('says that it depends to clients that take nothing, too', async () => {
   }
 });
 
-test('leaves alone what is encoded, a part, signed, of another type, or must not be changed', async () => {
+test('leaves alone responses that are encoded, partial, signed, of another type, or not to be changed', async () => {
   for (const fields of [
     { ...json, 'Content-Encoding': 'br' },
     { ...json, 'Content-Encoding': 'identity' },
@@ -148,13 +148,13 @@ test('compresses errors of servers, and not those of Weldr', async () => {
   assert.equal([failed.status, failed.headers.has('content-encoding')], [502, false]);
 });
 
-test('compresses what a retry brought, once', async () => {
+test('compresses the response of a retry once', async () => {
   const answers = ['CONNECT_FAILED', { status: 200, headers: json }] as const;
   const { headers } = await run(json, { answers });
   assert.equal([headers.getAll('content-encoding'), headers.getAll('vary')], [['gzip'], ['Accept-Encoding']]);
 });
 
-test('says in a 304 what its 200 said', async () => {
+test('gives a 304 the tag and Vary of its 200', async () => {
   const of = async (tag: string) => {
     const { headers } = await run({ ETag: '"v1"' }, { status: 304, headers: { 'If-None-Match': tag } });
     return [headers.get('etag'), headers.get('vary'), headers.has('content-encoding')];

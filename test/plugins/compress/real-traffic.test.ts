@@ -83,7 +83,7 @@ test('compresses whole bodies with each coding, in both protocols, and to HTTP/1
   });
 });
 
-test('says of HEAD what it would of GET, and of a 304 what its 200 said', async () => {
+test('gives HEAD the head of GET, and a 304 that of its 200', async () => {
   await withOrigin(whole, async ({ port }) => {
     const [head, get] = [await exchange(port, 'br', { method: 'HEAD' }), await exchange(port, 'br')];
     for (const name of ['content-encoding', 'etag', 'vary', 'content-length'])
@@ -96,7 +96,7 @@ test('says of HEAD what it would of GET, and of a 304 what its 200 said', async 
   });
 });
 
-test('leaves small bodies as they are, and those out of its scope in every spelling', async () => {
+test('leaves small bodies as they are, and those outside its scope in every spelling', async () => {
   const handle: RequestListener = (request, response) => {
     const text = request.url?.includes('small') ? body.slice(0, 1023) : body;
     response.writeHead(200, { ...json, 'content-length': text.length }).end(text);
@@ -109,7 +109,7 @@ test('leaves small bodies as they are, and those out of its scope in every spell
   });
 });
 
-test('lets each event through as it comes, with each coding', async () => {
+test('passes on each event as it comes, with each coding', async () => {
   let next: () => void = () => {};
   const handle: RequestListener = (_, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -132,8 +132,8 @@ test('lets each event through as it comes, with each coding', async () => {
   });
 });
 
-test('slows a server down whose client does not read, and loses nothing', async () => {
-  // By chance, so that it stays as large as it is.
+test('slows down a server whose client does not read, and loses nothing', async () => {
+  // Random, so that compression does not make it smaller.
   const piece = Buffer.from(Array.from({ length: 64 * 1024 }, () => Math.floor(Math.random() * 256)));
   const pieces = 600;
   let written = 0;
@@ -168,7 +168,7 @@ test('slows a server down whose client does not read, and loses nothing', async 
   );
 });
 
-test('ends nothing well that the server has cut', async () => {
+test('does not end a body properly that the server has cut', async () => {
   const handle: RequestListener = (_, response) => {
     response.writeHead(200, json).write(body.slice(0, 5000), () => response.destroy());
   };
@@ -179,7 +179,7 @@ test('ends nothing well that the server has cut', async () => {
   });
 });
 
-test('compresses no more at once than it may, and again when some are over', async () => {
+test('compresses a bounded number at once, and more when some have ended', async () => {
   const ends: (() => void)[] = [];
   const handle: RequestListener = (_, response) => {
     response.writeHead(200, { 'content-type': 'text/plain' }).write('begun\n');

@@ -1,4 +1,4 @@
-// The concurrency-limit plugin and its lines: who is served, who waits, who is turned away.
+// The concurrency-limit plugin and its queues: which requests are served, which wait, which are turned away.
 import * as assert from 'uvu/assert';
 import { when } from '../../../core/plugin/when.ts';
 import { type RunOptions, settle, type TestWorkerSide, workerSide } from '../../../core/testing.ts';
@@ -15,7 +15,7 @@ const upstreams = ['http://a:1', 'http://b:1'];
 const start = (options: ConcurrencyLimitOptions): Promise<TestWorkerSide> =>
   workerSide([concurrencyLimit(options), roundRobin(), retry()], { upstreams });
 
-/** A request that is under way until it is told its status. */
+/** A request that is under way until it receives its status. */
 function begin(side: TestWorkerSide, request: RunOptions = {}) {
   const answer = Promise.withResolvers<number>();
   const state = { status: 0, end: (status = 200) => answer.resolve(status) };
@@ -25,7 +25,7 @@ function begin(side: TestWorkerSide, request: RunOptions = {}) {
   return state;
 }
 
-test('serves so many at once, has some wait in order, and turns the rest away', async () => {
+test('serves its number at once, queues some in order, and turns the rest away', async () => {
   const side = await start({ max: 2, queue: 2 });
   const requests = Array.from({ length: 5 }, () => begin(side));
   await settle();
@@ -50,7 +50,7 @@ test('serves so many at once, has some wait in order, and turns the rest away', 
   assert.is((await side.run()).status, 200);
 });
 
-test('turns away who has waited long enough, and says when to come again', async () => {
+test('turns away a request that has waited too long, and says when to retry', async () => {
   const side = await start({ max: 1, queueTimeout: '2s' });
   const timers = side.clock.pending;
   const first = begin(side);
@@ -71,7 +71,7 @@ test('turns away who has waited long enough, and says when to come again', async
   assert.is(side.clock.pending, timers);
 });
 
-test('has a turn end with its request, whatever became of it', async () => {
+test('ends a turn with its request, whatever the outcome', async () => {
   const side = await start({ max: 1, queue: 0 });
   for (const answer of ['CONNECT_FAILED', 'CLIENT_CLOSED', 500, 'BODY_CUT'] as const) {
     await side.run({ answers: [answer] });
@@ -82,7 +82,7 @@ test('has a turn end with its request, whatever became of it', async () => {
   assert.is((await side.run()).status, 200);
 });
 
-test('gives a turn back that another filter had no use for', async () => {
+test('returns a turn when another filter refuses the request', async () => {
   const refused = when({ path: '/closed' }, ipFilter({ deny: ['192.0.2.1'] }));
   const side = await workerSide([concurrencyLimit({ max: 1, queue: 0 }), refused, roundRobin()], {
     upstreams,
@@ -91,7 +91,7 @@ test('gives a turn back that another filter had no use for', async () => {
   assert.is((await side.run()).status, 200);
 });
 
-test('counts keys apart', async () => {
+test('counts keys separately', async () => {
   for (const [key, one, other] of [
     ['client', { clientIp: '192.0.2.1' }, { clientIp: '192.0.2.2' }],
     ['client', { clientIp: '2001:db8::1' }, { clientIp: '2001:db8:0:1::1' }],
@@ -114,7 +114,7 @@ test('counts keys apart', async () => {
   held.end();
 });
 
-test('reads a header in any case, and in each spelling that a server behind CGI takes for it', async () => {
+test('reads a header in any case, and in each spelling that a CGI server treats as the same', async () => {
   const side = await start({ max: 1, queue: 0, key: { header: 'X-tenant' } });
   const held = begin(side, { headers: { 'x-TENANT': 'a' } });
   await settle();
@@ -147,7 +147,7 @@ test('limits a request by each instance that it passes', async () => {
   for (let n = 0; n < 3; n++) assert.is((await side.run()).status, 200);
 });
 
-test('has a turn in a pool end with a request that its fallback served', async () => {
+test('ends a turn in a pool with a request that its fallback served', async () => {
   const side = await workerSide(roundRobin(), {
     upstreams: { default: [], spare: upstreams },
     fallbacks: { default: 'spare' },
@@ -168,7 +168,7 @@ test('takes no turn for a request that is only explained', async () => {
   held.end();
 });
 
-test('keeps no key that nobody has use for, and no more in line than it may', () => {
+test('keeps no unused key, and bounds its queue', () => {
   const turns = new Turns(1, 5, 8);
   const turn = (key: string) => ({ key, granted: () => void granted.push(key) });
   const granted: string[] = [];
@@ -179,7 +179,7 @@ test('keeps no key that nobody has use for, and no more in line than it may', ()
   assert.equal([granted.length, turns.waiting, turns.keys], [8, 0, 0]);
 });
 
-test('lets those who leave the line take nobody else’s turn', () => {
+test('does not give away the turn of another when requests leave the queue', () => {
   const granted: number[] = [];
   const turns = new Turns(1, 10, 10);
   const all = Array.from({ length: 4 }, (_, n) => ({ key: '', granted: () => void granted.push(n) }));

@@ -14,7 +14,7 @@ const test = suite('concurrency-limit with real traffic');
 
 const listen = [{ address: '127.0.0.1:0', h2c: true }];
 
-/** Answers what it holds when it is told to. */
+/** Answers the requests that it holds when a test says so. */
 function holding() {
   const held: (() => void)[] = [];
   const seen: string[] = [];
@@ -43,7 +43,7 @@ function watching() {
   return { watched, plugin };
 }
 
-test('lets no more through at once, drops those who leave, and serves who waits', async () => {
+test('lets no more through at once, drops clients that leave, and serves those that wait', async () => {
   const { held, seen, handle } = holding();
   const { watched, plugin } = watching();
   const origin = await startOrigin({ handle });

@@ -36,7 +36,7 @@ async function spreadOf(options: ConsistentHashOptions, requests: readonly Reque
 
 const varied = (make: (n: number) => Request): Request[] => Array.from({ length: 40 }, (_, n) => make(n));
 
-test('goes by what it is told to, and by nothing else', async () => {
+test('hashes the configured key, and nothing else', async () => {
   const kinds: [ConsistentHashOptions['by'], (n: number) => Request][] = [
     ['client', n => ({ clientIp: `192.0.2.${n}` })],
     ['path', n => ({ target: `/item/${n}` })],
@@ -48,7 +48,7 @@ test('goes by what it is told to, and by nothing else', async () => {
   ];
   for (const [by, make] of kinds) {
     assert.ok((await spreadOf({ by }, varied(make))) >= 6, `${JSON.stringify(by)} spreads`);
-    // The same key, and everything else another one.
+    // The same key, and everything else different.
     const same = make(1);
     const others = varied(n => ({ clientIp: `192.0.2.${n}`, ...same }));
     assert.is(
@@ -61,12 +61,12 @@ test('goes by what it is told to, and by nothing else', async () => {
   }
 });
 
-test('reads a path in its normal form, so that two ways to write it are one key', async () => {
+test('reads a path in its normal form, so that two spellings are one key', async () => {
   const requests = ['/a/b', '/a/./b', '/a/c/../b', '/%61/b'].map(target => ({ target }));
   assert.is(await spreadOf({ by: 'path' }, requests), 1);
 });
 
-test('goes by the first of several keys that a request has', async () => {
+test('uses the first of several keys that a request has', async () => {
   const by: ConsistentHashOptions['by'] = [{ header: 'X-User' }, { cookie: 'session' }, 'client'];
   const user = varied(n => ({
     headers: { 'X-User': 'ada', Cookie: `session=${n}` },
@@ -90,7 +90,7 @@ test('goes by the first of several keys that a request has', async () => {
   );
 });
 
-test('takes a host for one, however it is written', async () => {
+test('treats all spellings of a host as one key', async () => {
   const hosts = ['shop.test', 'SHOP.test', 'shop.test:80', 'shop.test.', 'Shop.Test.:8443'];
   assert.is(
     await spreadOf(
@@ -110,7 +110,7 @@ test('sends a request without the key anywhere', async () => {
   );
 });
 
-test('gives the keys of one that has too much to the next ones, and back to it afterwards', () => {
+test('gives the keys of an overloaded upstream to the next ones, and back to it afterwards', () => {
   const servers = pool(upstreams);
   const ring = new FollowedRing(servers, 1.25);
   const key = hashOf('a hot key');
@@ -122,7 +122,7 @@ test('gives the keys of one that has too much to the next ones, and back to it a
     upstream?.begin();
     given.set(upstream?.id ?? '', (given.get(upstream?.id ?? '') ?? 0) + 1);
   }
-  // A share is 10; a quarter more, and what was not counted yet.
+  // A share is 10; plus a quarter, and what was not counted yet.
   for (const [id, count] of given) assert.ok(count <= 14, `${id} has ${count} of 80`);
   assert.is(given.size >= 6, true);
   for (const upstream of servers) while (upstream.inFlight > 0) upstream.end();
@@ -131,7 +131,7 @@ test('gives the keys of one that has too much to the next ones, and back to it a
   ring.close();
 });
 
-test('gives a retry the next one on the ring, always the same', async () => {
+test('gives a retry the next upstream on the ring, always the same', async () => {
   const side = await workerSide(consistentHash(), { upstreams });
   const { attempts } = await side.run({ clientIp: '192.0.2.9' });
   const [first] = attempts;
@@ -147,7 +147,7 @@ test('gives a retry the next one on the ring, always the same', async () => {
   await side.close();
 });
 
-test('gives the keys of one that is full to the next ones on the ring, always the same', async () => {
+test('gives the keys of a full upstream to the next ones on the ring, always the same', async () => {
   const servers = pool(upstreams.map(url => ({ url, maxConnections: 3 })));
   servers.lookFrom({ worker: 0, workers: 1, start: 0 });
   const ring = new FollowedRing(servers, 100);
@@ -178,7 +178,7 @@ test('puts a large pool on the ring in slices, and serves meanwhile', async () =
   ring.close();
 });
 
-test('takes points back in slices for one of great weight, and ends like a ring that had it from the start', async () => {
+test('takes points back in slices for an upstream of great weight, and ends like a ring that had it from the start', async () => {
   const servers = pool(Array.from({ length: 3_000 }, (_, n) => `http://10.0.${n >> 8}.${n & 255}:8080`));
   const ring = new FollowedRing(servers, 100);
   await ring.settled();
@@ -195,7 +195,7 @@ test('takes points back in slices for one of great weight, and ends like a ring 
   other.close();
 });
 
-test('refuses a key that it does not know', async () => {
+test('refuses an unknown key', async () => {
   const thrown = await workerSide(consistentHash({ by: 'cookie' } as object)).catch(error => error);
   assert.is(thrown.field, 'plugins[0].by');
 });

@@ -1,4 +1,4 @@
-// The ring of hashes: whose a key is, what moves when upstreams come and go, shares, limits.
+// The ring of hashes: which upstream has a key, what moves when upstreams come and go, shares, limits.
 import * as assert from 'uvu/assert';
 import { hashOf } from '../../../core/pool/hash.ts';
 import type { Upstream } from '../../../core/pool/pool.ts';
@@ -23,12 +23,12 @@ function ringOf(upstreams: readonly Upstream[], weight = 1): Ring {
 
 const ownersOn = (ring: Ring): (string | undefined)[] => keys.map(key => ring.find(key, anyone, 1)?.id);
 
-test('gives a key to the same upstream, in whatever order they came', () => {
+test('gives a key to the same upstream, whatever order they were added in', () => {
   const upstreams = servers(10);
   assert.equal(ownersOn(ringOf(upstreams)), ownersOn(ringOf(upstreams.toReversed())));
 });
 
-test('moves the keys of one that leaves, and no others', () => {
+test('moves the keys of an upstream that leaves, and no others', () => {
   const upstreams = servers(10);
   const ring = ringOf(upstreams);
   const before = ownersOn(ring);
@@ -77,7 +77,7 @@ test('keeps the proportions of weights that would ask for too many points', () =
   assert.ok(light > 80 && light < 400, `${light} of 20,000 keys for a hundredth of the weight`);
 });
 
-test('goes on round the ring past those that are not accepted, and gives up after a while', () => {
+test('continues round the ring past upstreams that are not accepted, and gives up after a while', () => {
   const upstreams = servers(4);
   const ring = ringOf(upstreams);
   for (const key of keys.slice(0, 200)) {

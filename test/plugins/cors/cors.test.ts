@@ -1,4 +1,4 @@
-// The cors plugin: who may ask, what preflights are told, and what responses say.
+// The cors plugin: which origins may ask, answers to preflights, and fields of responses.
 import * as assert from 'uvu/assert';
 import { type RunOptions, type RunResult, workerSide } from '../../../core/testing.ts';
 import { type CorsOptions, cors } from '../../../plugins/cors/index.ts';
@@ -22,7 +22,7 @@ const preflight = (origin: string, fields: Record<string, string> = {}): RunOpti
   method: 'OPTIONS',
   headers: { Origin: origin, 'Access-Control-Request-Method': 'PUT', ...fields },
 });
-/** What a response says of CORS, and Vary. */
+/** The CORS fields of a response, and Vary. */
 const said = ({ headers }: RunResult): Record<string, string> =>
   Object.fromEntries(
     [...headers]
@@ -30,7 +30,7 @@ const said = ({ headers }: RunResult): Record<string, string> =>
       .map(([name, value]) => [name.toLowerCase(), value]),
   );
 
-test('answers a preflight itself, with all that may be asked', async () => {
+test('answers a preflight itself, with everything that is allowed', async () => {
   const result = await run(
     {
       origins: [shop],
@@ -53,7 +53,7 @@ test('answers a preflight itself, with all that may be asked', async () => {
   });
 });
 
-test('refuses a preflight of another origin, and tells it nothing', async () => {
+test('refuses a preflight of another origin, and reveals nothing', async () => {
   for (const origin of [
     'https://evil.test',
     'null',
@@ -76,7 +76,7 @@ test('passes on an OPTIONS that is no preflight', async () => {
   }
 });
 
-test('lets an allowed origin read, and says that it depends, to requests without an origin as well', async () => {
+test('lets an allowed origin read, and sets Vary even without an origin', async () => {
   const options = { origins: [shop], exposeHeaders: ['X-Total', 'X-Page'] };
   assert.equal(said(await run(options, from(shop))), {
     vary: 'Origin',
@@ -87,7 +87,7 @@ test('lets an allowed origin read, and says that it depends, to requests without
   assert.equal(said(await run(options)), { vary: 'Origin' });
 });
 
-test('keeps what Vary says, and says nothing twice', async () => {
+test('keeps the values of Vary, and repeats none', async () => {
   for (const [known, wanted] of [
     ['Accept-Encoding', ['Accept-Encoding', 'Origin']],
     ['accept, ORIGIN', ['accept, ORIGIN']],
@@ -98,12 +98,12 @@ test('keeps what Vary says, and says nothing twice', async () => {
   }
 });
 
-test('says * where all may ask, which does not depend on who does', async () => {
+test('sends * without Vary where all origins may ask', async () => {
   assert.equal(said(await run({ origins: ['*'] }, from('null'))), { 'access-control-allow-origin': '*' });
   assert.equal(said(await run({ origins: ['*'] })), {});
 });
 
-test('replaces what a server says of CORS', async () => {
+test('replaces the CORS fields of a server', async () => {
   const own = {
     'Access-Control-Allow-Origin': '*',
     'Access-Control-Allow-Credentials': 'true',
@@ -120,7 +120,7 @@ test('replaces what a server says of CORS', async () => {
   });
 });
 
-test('lets a page read errors and refusals, and says it once however often it was tried', async () => {
+test('lets a page read errors and refusals, with each field once after any number of attempts', async () => {
   const failed = await run({ origins: [shop] }, { ...from(shop), answers: ['CONNECT_FAILED'] });
   assert.equal([failed.status, failed.headers.getAll('access-control-allow-origin')], [502, [shop]]);
   const own = { status: 200, headers: { 'Access-Control-Allow-Origin': '*' } };
@@ -128,7 +128,7 @@ test('lets a page read errors and refusals, and says it once however often it wa
   assert.equal(again.headers.getAll('access-control-allow-origin'), [shop]);
 });
 
-test('takes no request with two origins', async () => {
+test('does not allow a request with two origins', async () => {
   const headers: [string, string][] = [
     ['Origin', shop],
     ['Origin', 'https://evil.test'],
@@ -138,7 +138,7 @@ test('takes no request with two origins', async () => {
   assert.is((await run({ origins: [shop] }, { method: 'OPTIONS', headers: asked })).status, 403);
 });
 
-test('allows whatever fields are asked for, if it is told so, but nothing that is no name', async () => {
+test('allows any requested fields, if configured, but no invalid names', async () => {
   const options = { origins: [shop], headers: '*' as const, credentials: true };
   const asked = { 'Access-Control-Request-Headers': 'authorization, x-a,, bad name,x-b' };
   const result = await run(options, preflight(shop, asked));
@@ -147,7 +147,7 @@ test('allows whatever fields are asked for, if it is told so, but nothing that i
   assert.not((await run(options, preflight(shop))).headers.has('access-control-allow-headers'));
 });
 
-test('lets pages of the internet into a private network only if told so', async () => {
+test('lets pages of the internet into a private network only if configured', async () => {
   const asked = { 'Access-Control-Request-Private-Network': 'true' };
   const name = 'access-control-allow-private-network';
   assert.not((await run({ origins: [shop] }, preflight(shop, asked))).headers.has(name));
@@ -156,7 +156,7 @@ test('lets pages of the internet into a private network only if told so', async 
   assert.not((await run(open, preflight(shop))).headers.has(name));
 });
 
-test('knows origins by exact text, by names below one, and by expressions for the whole', () => {
+test('matches origins by exact text, by names below one, and by expressions for the whole', () => {
   const list = new OriginList([
     'HTTPS://Shop.test:443',
     'http://127.0.0.1:3000',
@@ -206,7 +206,7 @@ test('knows origins by exact text, by names below one, and by expressions for th
   assert.not.ok(new OriginList(['/.*/']).has('null'));
 });
 
-test('takes a regular expression of code, without its state', async () => {
+test('takes a regular expression object, without its state', async () => {
   const options = { origins: [/https:\/\/A\d\.test/gi] };
   for (let n = 0; n < 3; n++)
     assert.is(

@@ -14,7 +14,7 @@ const page = 'https://shop.test';
 const asked = { origin: page, 'access-control-request-method': 'PUT' };
 const listen = [{ address: '127.0.0.1:0', h2c: true }];
 
-test('answers preflights before another filter refuses, and has its refusal read', async () => {
+test('answers preflights before another filter refuses, and lets pages read its refusal', async () => {
   const origin = await startOrigin();
   const refused = ipFilter({ deny: ['127.0.0.1'] });
   const plugins = [when({ path: '/api/*' }, cors({ origins: [page] }), refused), roundRobin(), retry()];
@@ -48,7 +48,7 @@ test('answers preflights before another filter refuses, and has its refusal read
   }
 });
 
-test('says who may read, whatever a server says, to responses of all kinds', async () => {
+test('sets which origins may read responses of all kinds, whatever a server says', async () => {
   const origin = await startOrigin({
     handle(_, response) {
       response.setHeader('access-control-allow-origin', '*').setHeader('vary', 'Cookie').end('x');

@@ -69,7 +69,7 @@ async function addServer(address: string, pool = 'default'): Promise<void> {
   await rowOf(address).getByText('Healthy').waitFor();
 }
 
-test('a wrong token is told, and the right one leads in', async () => {
+test('a wrong token is refused with a message, and the right one signs in', async () => {
   assert.is(new URL(page.url()).pathname, '/ui/');
   await signIn(page, 'not-the-right-token');
   await page.getByText('This is not the token.').waitFor();
@@ -94,7 +94,7 @@ test('a person adds a server and sees it become healthy', async () => {
   await page.keyboard.press('Escape');
 });
 
-test('who has only the page finds the sick server, drains it under load, and sees that nothing was lost', async () => {
+test('a person with only the page finds the sick server, drains it under load, and sees that nothing was lost', async () => {
   const [sick = '', other = ''] = origins.map(({ port }) => `127.0.0.1:${port}`);
   // Its checks pass: only its answers are wrong.
   await fetch(`http://${sick}/health/fail`, { method: 'POST' });
@@ -135,7 +135,7 @@ test('who has only the page finds the sick server, drains it under load, and see
   assert.is(line['by'], '127.0.0.1 with the token on the dashboard');
 });
 
-test('requests are shown with their attempts and who answered, routes with their hits, plugins with their time', async () => {
+test('requests are shown with their attempts and what answered, routes with their hits, plugins with their time', async () => {
   const [sick = ''] = origins.map(({ port }) => `127.0.0.1:${port}`);
   await page.getByRole('link', { name: /^Servers/ }).click();
   await rowOf(sick)
@@ -248,7 +248,7 @@ test('a lost connection is shown, and resumed', async () => {
   await page.getByRole('status').getByText('Live').waitFor();
 });
 
-test('a reader looks and is offered no change', async () => {
+test('a reader sees everything and is offered no change', async () => {
   const other = await browser.newContext();
   const reader = await other.newPage();
   await reader.goto(`${weldr.adminUrl}/ui/#/servers`);
@@ -259,7 +259,7 @@ test('a reader looks and is offered no change', async () => {
   await other.close();
 });
 
-test('a person signs out, and the cookie is worth nothing more', async () => {
+test('a person signs out, and the cookie is no longer valid', async () => {
   const [cookie] = await context.cookies(`${weldr.adminUrl}/ui/api/`);
   assert.ok(cookie?.httpOnly && cookie.sameSite === 'Strict' && cookie.path === '/ui/');
   await page.getByRole('button', { name: 'Sign out' }).click();

@@ -1,4 +1,4 @@
-// dashboard, in a real browser: what upstreams and other sites cannot do to it, and whom it leaves out: nobody.
+// dashboard, in a real browser: what upstreams and other sites cannot do to it, and that it is accessible.
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -126,7 +126,7 @@ interface AxeResult {
   readonly passes: readonly unknown[];
 }
 
-test('all of the page is at most 120 KB, compressed', () => {
+test('the whole page is at most 120 KB, compressed', () => {
   const folder = fileURLToPath(new URL('../../../dashboard/dist/', import.meta.url));
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile());
   const sizes = files.map(({ parentPath, name }) => gzipSync(readFileSync(join(parentPath, name))).length);
@@ -134,7 +134,7 @@ test('all of the page is at most 120 KB, compressed', () => {
   assert.ok(sum > 20_000 && sum <= 120_000, `${sum} bytes`);
 });
 
-test('what upstreams say is shown as text and never runs', async () => {
+test('texts from upstreams are shown as text and never run', async () => {
   await visit({}, async ({ page, complaints }) => {
     await open(page, 'servers');
     await page.getByLabel('Pool').selectOption('default');
@@ -154,7 +154,7 @@ test('what upstreams say is shown as text and never runs', async () => {
   });
 });
 
-test('another site on this host can neither frame it nor change anything by it', async () => {
+test('another site on this host can neither frame it nor use it to change anything', async () => {
   await visit({}, async ({ context, page }) => {
     const other = await context.newPage();
     await other.goto(urlOf(site));
@@ -176,7 +176,7 @@ test('another site on this host can neither frame it nor change anything by it',
   });
 });
 
-test('axe finds nothing in what is used most, in light and dark', async () => {
+test('axe finds nothing in the most used pages, in light and dark', async () => {
   await visit({ colorScheme: 'light', viewport: { width: 1280, height: 800 } }, async ({ page }) => {
     const look = async (name: string): Promise<void> => {
       assert.equal(await violations(page, 'all'), [], name);
@@ -195,7 +195,7 @@ test('axe finds nothing in what is used most, in light and dark', async () => {
   });
 });
 
-test('a phone shows every page without scrolling sideways, and a thousand servers by a few rows', async () => {
+test('a phone shows every page without scrolling sideways, and a thousand servers with a few rows', async () => {
   await visit({ viewport: { width: 375, height: 700 }, hasTouch: true }, async ({ page }) => {
     for (const name of hashes) {
       await open(page, name);

@@ -1,4 +1,4 @@
-// dashboard: how browsers come in, what a session may do and how it ends, and who is kept out.
+// dashboard: how browsers sign in, what a session may do and how it ends, and what is refused.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { FakeClock, managerSide, type TestManagerSide } from '../../../core/testing.ts';
@@ -72,7 +72,7 @@ test('a browser that opens / is sent to the page, and curl gets JSON', async () 
   });
 });
 
-test('the page asks for no token, lets nobody frame it and runs nothing but its own files', async () => {
+test('the page needs no token, cannot be framed and runs only its own files', async () => {
   await withPage({}, async ({ call }) => {
     const page = await call('GET', '/ui/', undefined, { ...html, 'sec-fetch-site': 'cross-site' });
     const policy = page.headers.get('content-security-policy') ?? '';
@@ -92,7 +92,7 @@ test('the page asks for no token, lets nobody frame it and runs nothing but its 
   });
 });
 
-test('signing in gives a cookie that scripts cannot read and that goes to the page alone', async () => {
+test('signing in sets a cookie that scripts cannot read and that is sent to the page only', async () => {
   await withPage({}, async ({ call, side }) => {
     const answer = await call('POST', '/ui/api/session', { token }, ofPage);
     const port = addressOf(side).split(':')[1];
@@ -102,7 +102,7 @@ test('signing in gives a cookie that scripts cannot read and that goes to the pa
   });
 });
 
-test('a session calls what the token calls, under /ui/api/ alone', async () => {
+test('a session can call what the token can, under /ui/api/ only', async () => {
   await withPage({}, async ({ call, signIn, side }) => {
     assert.is((await call('GET', '/ui/api/servers', undefined, ofPage)).status, 401);
     const headers = await signIn(token);
@@ -116,7 +116,7 @@ test('a session calls what the token calls, under /ui/api/ alone', async () => {
   });
 });
 
-test('another page cannot have the browser change anything', async () => {
+test('another page cannot make the browser change anything', async () => {
   await withPage({}, async ({ call, signIn }) => {
     const { cookie = '' } = await signIn(token);
     const { host } = new URL(`http://${cookie.slice(6, 11)}`);
@@ -139,7 +139,7 @@ test('another page cannot have the browser change anything', async () => {
   });
 });
 
-test('a browser that tells only the origin is believed', async () => {
+test('a browser that sends only the origin is believed', async () => {
   await withPage({}, async ({ call, signIn, side }) => {
     const { cookie = '' } = await signIn(token);
     const headers = { cookie, 'weldr-page': '1', host: addressOf(side), origin: `http://${addressOf(side)}` };
@@ -147,7 +147,7 @@ test('a browser that tells only the origin is believed', async () => {
   });
 });
 
-test('wrong tokens have to wait longer each time, a right one ends that', async () => {
+test('wrong tokens have to wait longer each time, until a right one', async () => {
   await withPage({}, async ({ call, clock }) => {
     const attempt = (given: string): Promise<Answer> =>
       call('POST', '/ui/api/session', { token: given }, ofPage);
@@ -200,7 +200,7 @@ test('an open page is in use, and its stream ends with the session', async () =>
   });
 });
 
-test('a session lives over a reload, but not over another token', async () => {
+test('a session survives a reload, but not a change of the token', async () => {
   const first = await startPage();
   const headers = await first.signIn(token);
   const port = addressOf(first.side).split(':')[1];
@@ -214,7 +214,7 @@ test('a session lives over a reload, but not over another token', async () => {
   await third.side.close();
 });
 
-test('the second token lets look, and change nothing', async () => {
+test('the second token allows reading, and no changes', async () => {
   await withPage({}, async ({ call, signIn }) => {
     const bearer = { authorization: `Bearer ${readToken}` };
     const cookie = await signIn(readToken);
@@ -242,7 +242,7 @@ test('the second token lets look, and change nothing', async () => {
   });
 });
 
-test('without a token this machine needs none, and pages of other names get nothing', async () => {
+test('without a token in the config this machine needs none, and pages of other names get nothing', async () => {
   await withPage({ api: {} }, async ({ call }) => {
     const { body } = await call('GET', '/ui/api/session', undefined, ofPage);
     assert.match(JSON.stringify(body), '"signedIn":true,"withToken":false,"role":"operator"');

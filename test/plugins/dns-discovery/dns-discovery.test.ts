@@ -10,7 +10,7 @@ import { until } from '../../support/weldr.ts';
 
 const test = suite('dns-discovery');
 
-/** Those that are to stay, in order. */
+/** The servers that are not leaving, in order. */
 const shown = (side: TestManagerSide, pool = 'default') =>
   [...side.pools.list(pool)]
     .filter(entry => !entry.leaving)
@@ -26,10 +26,10 @@ const warnings = (side: TestManagerSide) =>
     .filter(({ level, source }) => source !== undefined && (level === 'warn' || level === 'error'))
     .map(({ msg }) => msg);
 
-/** Whom to ask. Time runs faster here than for the name server. */
+/** The resolver and its timeout. Time runs faster here than for the name server. */
 const asked = (names: NameServer) => ({ resolver: [names.address], timeout: '60s' });
 
-/** Lets time pass until something is so: what the name server answers takes real time. */
+/** Lets time pass until a condition holds: answers of the name server take real time. */
 async function passing(side: TestManagerSide, ms: number, what: string, isSo: () => boolean): Promise<void> {
   await until(what, async () => {
     side.clock.advance(ms);
@@ -59,7 +59,7 @@ test('follows the addresses of a name as they change, at the pace of their TTL',
   assert.is(side.clock.pending, 0);
 });
 
-test('keeps what it found while the name server is silent, and when the name is gone; and says so once', async () => {
+test('keeps its servers while the name server is silent, and when the name is gone, and logs it once', async () => {
   const names = await NameServer.start(['10.0.0.1 app.test', '10.0.0.2 app.test']);
   const side = await managerSide(dnsDiscovery({ name: 'app.test', port: 80, ...asked(names) }));
   try {
@@ -83,7 +83,7 @@ test('keeps what it found while the name server is silent, and when the name is 
   }
 });
 
-test('has one question at a time under way, and gives it up when its time is over', async () => {
+test('has one question at a time under way, and gives it up when its time has passed', async () => {
   const silent = await SilentNameServer.start();
   const clock = new FakeClock();
   const started = managerSide(
@@ -97,9 +97,9 @@ test('has one question at a time under way, and gives it up when its time is ove
     { clock },
   );
   await until('it asked', () => silent.questions === 1);
-  // As much time as hundreds of intervals, but for the end of the question.
+  // Hundreds of intervals, but not the timeout of the question.
   for (let i = 0; i < 499; i++) await clock.advanceAsync(100);
-  // It may have been repeated, as what is sent by UDP may be lost.
+  // It may have been repeated, as UDP may lose messages.
   assert.ok(silent.questions < 5);
   await clock.advanceAsync(100);
   const side = await started;
@@ -141,7 +141,7 @@ test('takes ports, weights and backups from SRV records, and follows their targe
   }
 });
 
-test('reads answers that are too long for UDP, and takes as many servers as it may, the same ones each time', async () => {
+test('reads answers that are too long for UDP, and takes up to maxServers, the same ones each time', async () => {
   const records = Array.from({ length: 300 }, (_, i) => `10.0.${i >> 8}.${i & 255} many.test`);
   const names = await NameServer.start(records);
   const plugin = (maxServers: number) =>
@@ -170,7 +170,7 @@ test('reads answers that are too long for UDP, and takes as many servers as it m
   }
 });
 
-test('takes addresses of IPv6, or of both families, which have to be known both', async () => {
+test('takes addresses of IPv6, or of both families, and then needs an answer for both', async () => {
   const names = await NameServer.start(['10.0.0.1 app.test', 'fd00::1 app.test', 'fd00::2 six.test']);
   const found = async (options: Partial<DnsDiscoveryOptions>): Promise<unknown> => {
     const side = await managerSide(dnsDiscovery({ name: 'app.test', port: 80, ...asked(names), ...options }));
@@ -186,7 +186,7 @@ test('takes addresses of IPv6, or of both families, which have to be known both'
   }
 });
 
-test('starts without servers where nobody answers, and says why', async () => {
+test('starts without servers when no name server has the name, and says why', async () => {
   const names = await NameServer.start([]);
   const side = await managerSide(dnsDiscovery({ name: 'nobody.test', port: 80, ...asked(names) }));
   try {
@@ -202,7 +202,7 @@ test('starts without servers where nobody answers, and says why', async () => {
   }
 });
 
-test('keeps its servers over a reload, and leaves the pool that it is not for any more', async () => {
+test('keeps its servers over a reload, and removes them from a pool that it no longer serves', async () => {
   const names = await NameServer.start(['10.0.0.1 app.test']);
   const options = { name: 'app.test', port: 80, ...asked(names), source: 'app' };
   const first = await managerSide(dnsDiscovery(options));
@@ -217,7 +217,7 @@ test('keeps its servers over a reload, and leaves the pool that it is not for an
   await names.close();
 });
 
-test('refuses options that contradict each other, and says what was meant', () => {
+test('refuses options that contradict each other, and suggests what was meant', () => {
   const refused = (options: unknown): string => {
     try {
       parse(dnsDiscovery.schema ?? z.never(), options);

@@ -1,4 +1,4 @@
-// What the records of a name come to: URLs, weights, backups.
+// The servers from the records of a name: URLs, weights, backups.
 import * as assert from 'uvu/assert';
 import { foundList } from '../../../plugins/dns-discovery/found-list.ts';
 import { suite } from '../../support/suite.ts';
@@ -13,7 +13,7 @@ const srv = (name: string, priority: number, weight: number, port = 8080) => ({
 });
 const plain = { scheme: 'http', port: undefined, name: 'app.test' } as const;
 
-test('are at the addresses of a name and the port of the options', () => {
+test('have the addresses of a name and the port of the options', () => {
   const addresses = [
     { address: '10.0.0.1', srv: undefined },
     { address: 'fd00::1', srv: undefined },
@@ -27,7 +27,7 @@ test('are at the addresses of a name and the port of the options', () => {
   ]);
 });
 
-test('have the weights of SRV records, and wait as backups when theirs is not the first priority', () => {
+test('have the weights of SRV records, and are backups when their priority is not the first', () => {
   const found = foundList(
     [
       { address: '10.0.0.1', srv: srv('a.test', 10, 60) },
@@ -43,7 +43,7 @@ test('have the weights of SRV records, and wait as backups when theirs is not th
   ]);
 });
 
-test('keep the relation of weights that are greater than those of servers', () => {
+test('keep the ratio of weights that exceed those of servers', () => {
   const found = foundList(
     [
       { address: '10.0.0.1', srv: srv('a.test', 1, 40_000) },
@@ -58,7 +58,7 @@ test('keep the relation of weights that are greater than those of servers', () =
   );
 });
 
-test('are each there once, by the record that comes first', () => {
+test('appear once each, from the record that comes first', () => {
   const found = foundList(
     [
       { address: '10.0.0.1', srv: srv('a.test', 1, 7) },

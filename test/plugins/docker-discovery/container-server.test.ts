@@ -1,4 +1,4 @@
-// What a container is by its labels, and what is said of labels that are wrong.
+// The server that a container becomes by its labels, and errors about wrong labels.
 import * as assert from 'uvu/assert';
 import {
   type ContainerDefaults,
@@ -55,7 +55,7 @@ function refusal(given: Given, more?: Partial<ContainerDefaults>): string {
   return 'it was taken';
 }
 
-test('says how much it takes at once, and where it is', () => {
+test('has its maximum of connections and its zone from labels', () => {
   const server = serverOf({ labels: { 'max-connections': '40', zone: 'eu-1a' } })?.server;
   assert.ok(typeof server === 'object');
   assert.equal([server.maxConnections, server.zone], [40, 'eu-1a']);
@@ -73,7 +73,7 @@ test('is at its address and its only port', () => {
   });
 });
 
-test('is what its labels say', () => {
+test('has the settings of its labels', () => {
   const labels = {
     pool: 'api',
     port: '9000',
@@ -92,21 +92,21 @@ test('is what its labels say', () => {
   });
 });
 
-test('is none unless it says so and runs', () => {
+test('exists only if its labels say so and it runs', () => {
   assert.is(serverOf({ labels: { enable: 'false', port: 'x' } }), undefined);
   assert.is(serverOf({ state: 'paused' }), undefined);
   assert.is(serverOf({ labels: { pool: 'api' } }, { only: 'blue' }), undefined);
   assert.is(readContainer({ Id: 7 }), undefined);
 });
 
-test('is at the address of this machine in the network host, and in the network of the options where it has several', () => {
+test('is at the address of this machine in the network host, and in the configured network where it has several', () => {
   assert.is(serverOf({ networks: { host: '' } })?.url, 'http://127.0.0.1:8080');
   const networks = { web: '172.18.0.5', back: '172.19.0.5' };
   assert.is(serverOf({ networks }, { network: 'back' })?.url, 'http://172.19.0.5:8080');
   assert.is(serverOf({}, { network: 'back' })?.url, 'http://172.18.0.5:8080', 'one network needs no choice');
 });
 
-test('is refused with the label and the remedy when it is not clear what is meant', () => {
+test('is refused with the label and the remedy when its labels are ambiguous', () => {
   const cases: [Given, RegExp][] = [
     [{ labels: { wieght: '80' } }, /^there is no label weldr\.wieght; did you mean weldr\.weight\?$/],
     [{ labels: { enable: 'yes' } }, /^the label weldr\.enable: expected true or false, got "yes"$/],
@@ -133,7 +133,7 @@ test('is refused with the label and the remedy when it is not clear what is mean
   );
 });
 
-test('comes from an engine at a socket, or at an address as DOCKER_HOST has it', () => {
+test('comes from an engine at a socket, or at an address as in DOCKER_HOST', () => {
   assert.equal(parseEngineAddress('/run/docker.sock'), { socketPath: '/run/docker.sock' });
   assert.equal(parseEngineAddress('unix:///run/docker.sock'), { socketPath: '/run/docker.sock' });
   assert.equal(parseEngineAddress('tcp://10.0.0.5:2375'), { host: '10.0.0.5', port: 2375 });

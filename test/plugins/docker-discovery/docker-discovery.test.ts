@@ -1,4 +1,4 @@
-// docker-discovery with a stand-in for the engine: containers come, change and go; the engine falls silent and comes back.
+// docker-discovery with a stand-in for the engine: containers start, change and stop; the engine fails and comes back.
 import * as assert from 'uvu/assert';
 import { managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { type DockerDiscoveryOptions, dockerDiscovery } from '../../../plugins/docker-discovery/index.ts';
@@ -27,7 +27,7 @@ async function start(
   const plugin = dockerDiscovery({ socket: engine.socket, timeout: '60s', ...options });
   side = await managerSide(plugin, previous === undefined ? {} : { previous });
   await until('its events are followed', () => engine.isFollowed);
-  // The list that is made then.
+  // The list that follows.
   const { lists } = engine;
   await passing('the first lists', 1, () => engine.lists > lists || lists > 1);
   return side;
@@ -62,7 +62,7 @@ async function passing(what: string, ms: number, isSo: () => boolean): Promise<v
   });
 }
 
-/** Time for what events bring about, not enough for a list by the clock. */
+/** Lets enough time pass for effects of events, and not enough for a list by the clock. */
 async function told(what: string, isSo: () => boolean): Promise<void> {
   const began = side?.clock.now() ?? 0;
   await passing(what, 0, () => {
@@ -89,7 +89,7 @@ test('finds the containers that ask for it, and follows them by events', async (
   assert.equal(said(), []);
 });
 
-test('leaves out containers that are unhealthy, starting or paused, until they are well', async () => {
+test('leaves out containers that are unhealthy, starting or paused, until they have recovered', async () => {
   engine.run('a', web(2));
   engine.run('b', web(3, {}, { health: 'healthy' }));
   engine.run('c', web(4, {}, { health: 'starting' }));
@@ -104,7 +104,7 @@ test('leaves out containers that are unhealthy, starting or paused, until they a
   assert.equal(shown(), at(4));
 });
 
-test('keeps what it found while the engine is away, and misses nothing when it is back', async () => {
+test('keeps its servers while the engine is away, and misses nothing when it is back', async () => {
   engine.run('a', web(2));
   engine.run('b', web(3));
   await start();
@@ -134,7 +134,7 @@ test('follows the events again when they break off, and lists what happened mean
   await told('it is found', () => shown().length === 2);
 });
 
-test('lists by the clock what no event told', async () => {
+test('lists regularly what no event reported', async () => {
   for (let n = 2; n < 6; n++) engine.run(`web-${n}`, web(n));
   await start({ interval: '30s' });
   engine.forget('web-2');
@@ -143,7 +143,7 @@ test('lists by the clock what no event told', async () => {
   await passing('it is listed', 1000, () => shown().length === 3);
 });
 
-test('keeps the servers of a pool of which no container is left, and says so once', async () => {
+test('keeps the servers of a pool without any container left, and logs it once', async () => {
   engine.run('a', web(2, { 'weldr.pool': 'api' }));
   engine.run('b', web(3, { 'weldr.pool': 'blue' }));
   await start();
@@ -157,7 +157,7 @@ test('keeps the servers of a pool of which no container is left, and says so onc
   assert.equal(shown('api'), at(7));
 });
 
-test('leaves out a container whose labels are wrong, and no other; says why once, and that it is well', async () => {
+test('leaves out only the container whose labels are wrong, and logs once why, and once that they are right', async () => {
   engine.run('good', web(2));
   engine.run('bad', web(3, { 'weldr.wieght': '3' }));
   engine.run('same', web(2));
@@ -173,7 +173,7 @@ test('leaves out a container whose labels are wrong, and no other; says why once
   assert.ok(side?.logs.some(({ msg, about }) => about === 'container bad' && /again$/.test(String(msg))));
 });
 
-test('reads no answer that is too long, or that is none', async () => {
+test('reads no answer that is too long or invalid', async () => {
   engine.run('a', web(2));
   await start({ maxAnswer: '64kb' });
   const answers: [NonNullable<ContainerEngine['answer']>, RegExp][] = [
@@ -198,7 +198,7 @@ test('reads no answer that is too long, or that is none', async () => {
   assert.equal(shown(), at(2));
 });
 
-test('has one list under way at a time, however many events there are and however long it takes', async () => {
+test('requests one list at a time, however many events there are and however long it takes', async () => {
   engine.run('a', web(2));
   await start({ timeout: '5s' });
   engine.answer = () => {};
@@ -212,7 +212,7 @@ test('has one list under way at a time, however many events there are and howeve
   assert.is(engine.mostListing, 1);
 });
 
-test('takes containers with further labels only, and only so many', async () => {
+test('takes only containers with the configured labels, up to a limit', async () => {
   for (let n = 2; n < 7; n++) engine.run(`web-${n}`, web(n, { project: n % 2 === 0 ? 'shop' : 'blog' }));
   await start({ labels: ['project=shop'], maxServers: 2 });
   assert.equal(shown(), at(2, 4));

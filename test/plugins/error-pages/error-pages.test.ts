@@ -1,4 +1,4 @@
-// The error-pages plugin: which errors get which page, and what stays of them.
+// The error-pages plugin: which errors get which page, and what is kept of them.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,7 +39,7 @@ const accepting = (accept: string, request: RunOptions = {}): RunOptions => ({
 });
 const timeout = { answers: ['RESPONSE_TIMEOUT'], method: 'POST' } as const;
 
-test('gives an error of Weldr the page of its kind, and of its status before that', async () => {
+test('gives an error of Weldr the page of its status, or else of its class', async () => {
   assert.equal(shown(await run({}, timeout)), [504, 'text/html; charset=utf-8', '<h1>504</h1>']);
   const empty = await workerSide([errorPages({ pages }), roundRobin()]);
   const none = await empty.run();
@@ -47,7 +47,7 @@ test('gives an error of Weldr the page of its kind, and of its status before tha
   assert.equal([none.headers.get('retry-after'), none.headers.getAll('vary')], ['5', []]);
 });
 
-test('goes by what the client takes, and leaves the error where none will do', async () => {
+test('follows Accept, and leaves the error where no page is acceptable', async () => {
   for (const [accept, type] of [
     ['application/json', 'application/problem+json'],
     ['text/html;q=0.5, application/*', 'application/problem+json'],
@@ -79,7 +79,7 @@ test('chooses by weight, then by how close it is named, then by order', () => {
   }
 });
 
-test('leaves what servers answer, unless it is told to replace that, and then what is no error', async () => {
+test('leaves responses of servers by default, and always those that are no errors', async () => {
   const answers = [
     { status: 404, headers: { 'Content-Type': 'text/html', ETag: '"x"', 'Set-Cookie': 'a=b' } },
   ];
@@ -92,14 +92,14 @@ test('leaves what servers answer, unless it is told to replace that, and then wh
   }
 });
 
-test('replaces what was kept after a retry', async () => {
+test('replaces the outcome that was kept after a retry', async () => {
   const ok = await run({ ofServers: true }, { answers: ['CONNECT_FAILED', 200] });
   assert.equal([ok.status, ok.reply], [200, undefined]);
   const failed = await run({ ofServers: true }, { answers: ['CONNECT_FAILED', 502] });
   assert.equal(shown(failed), [502, 'text/html; charset=utf-8', '<h1>502</h1>']);
 });
 
-test('keeps the fields of a refusal, and those of plugins before and behind it', async () => {
+test('keeps the fields of a refusal, and those of plugins before and after it', async () => {
   const side = await workerSide(
     [
       headers({ response: { set: { 'X-Before': '1' } } }),
@@ -119,7 +119,7 @@ test('keeps the fields of a refusal, and those of plugins before and behind it',
   );
 });
 
-test('drops what was said of the old body only', async () => {
+test('drops only the fields about the old body', async () => {
   const old = reply(503, 'old', [
     ['Content-Encoding', 'br'],
     ['Content-Digest', 'x'],
@@ -143,7 +143,7 @@ test('drops what was said of the old body only', async () => {
   );
 });
 
-test('leaves what clients of gRPC get', async () => {
+test('leaves responses to gRPC clients', async () => {
   for (const [type, isPage] of [
     ['application/grpc', false],
     ['application/grpc+proto', false],
@@ -155,13 +155,13 @@ test('leaves what clients of gRPC get', async () => {
   }
 });
 
-test('is for the requests of its when alone', async () => {
+test('applies only to the requests of its when', async () => {
   const side = await workerSide([when({ path: '/a' }, errorPages({ pages })), roundRobin()], { upstreams });
   assert.is((await side.run({ ...timeout, target: '/%61' })).reply?.body, '<h1>504</h1>');
   assert.match(String((await side.run({ ...timeout, target: '/b' })).reply?.body), '504 ');
 });
 
-test('lets the page of the inner place stand, and in one list that of the first', async () => {
+test('prefers the page of the inner scope, and in one list that of the first', async () => {
   const outer = errorPages({ pages: { '5xx': { 'text/html': 'outer' } }, ofServers: true });
   const inner = errorPages({ pages: { '504': { 'text/html': 'inner' } }, ofServers: true });
   for (const plugins of [
@@ -179,7 +179,7 @@ test('lets the page of the inner place stand, and in one list that of the first'
   assert.is((await side.run({ answers: [504] })).reply?.body, 'inner');
 });
 
-test('reads files, and refuses what cannot be read or make sense', async () => {
+test('reads files, and refuses unreadable files and invalid options', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-error-pages-'));
   const file = join(folder, 'page.html');
   try {

@@ -1,4 +1,4 @@
-// error-pages in a real Weldr: errors of all kinds, to HEAD, in HTTP/2, and on connections that go on.
+// error-pages in a real Weldr: errors of all kinds, to HEAD, in HTTP/2, and on connections that stay open.
 import * as assert from 'uvu/assert';
 import { errorPages, retry, roundRobin } from '../../../plugins/index.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
@@ -10,7 +10,7 @@ import { statusOf, valuesOf } from '../../wire/support/strict-message.ts';
 
 const test = suite('error-pages with real traffic');
 
-test('gives every error its page, whoever made it, and leaves connections in order', async () => {
+test('gives every error its page, whatever caused it, and keeps connections usable', async () => {
   const origin = await startOrigin();
   const pages = { '4xx': { 'text/html': 'yours {status}' }, '5xx': { 'text/html': 'ours {status}' } };
   const plugins = [roundRobin(), retry(), errorPages({ pages, ofServers: true })];

@@ -1,4 +1,4 @@
-// The fail-open plugin: who gets requests when nobody is available.
+// The fail-open plugin: which servers get requests when none is available.
 import * as assert from 'uvu/assert';
 import { upstreamRecord, workerSide } from '../../../core/testing.ts';
 import { failOpen } from '../../../plugins/fail-open/index.ts';
@@ -9,7 +9,7 @@ const test = suite('fail-open');
 
 const down = (url: string) => ({ url, state: 'down' as const });
 
-test('takes turns among those that are down when nobody is available', async () => {
+test('takes turns among servers that are down when none is available', async () => {
   const side = await workerSide([roundRobin(), failOpen()], {
     upstreams: [down('http://a:1'), down('http://b:1'), down('http://c:1')],
   });
@@ -32,7 +32,7 @@ test('leaves the choice to the balancer as soon as one is available', async () =
   assert.is(seen.size, 2);
 });
 
-test('never gives anything to servers that drain or are disabled', async () => {
+test('never gives a request to servers that drain or are disabled', async () => {
   const side = await workerSide([roundRobin(), failOpen()], {
     upstreams: [
       { url: 'http://a:1', state: 'draining' },
@@ -44,12 +44,12 @@ test('never gives anything to servers that drain or are disabled', async () => {
   for (let n = 0; n < 5; n++) assert.is((await side.run()).upstream?.id, 'http://c:1');
 });
 
-test('answers 503 for an empty pool', async () => {
+test('replies 503 for an empty pool', async () => {
   const side = await workerSide([roundRobin(), failOpen()]);
   assert.is((await side.run()).status, 503);
 });
 
-test('keeps the pools of requests apart', async () => {
+test('keeps pools separate', async () => {
   const side = await workerSide([roundRobin(), failOpen()], {
     upstreams: { default: [down('http://a:1')], other: [down('http://b:1')] },
   });

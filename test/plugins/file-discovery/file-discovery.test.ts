@@ -1,4 +1,4 @@
-// file-discovery with real files: renames, editors, the links of Kubernetes, and what is no list.
+// file-discovery with real files: renames, editors, the links of Kubernetes, and invalid lists.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,7 +39,7 @@ const shown = (pool = 'default') =>
 const said = () =>
   (side?.logs ?? []).filter(({ level }) => level === 'warn' || level === 'error').map(({ msg }) => msg);
 
-/** Time for what was heard of the file, none for looks at it by the clock. */
+/** Lets enough time pass for notifications about the file, and not enough for a look by the clock. */
 const heard = async (what: string, isSo: () => boolean): Promise<void> => {
   const began = side?.clock.now() ?? 0;
   await until(what, async () => {
@@ -68,7 +68,7 @@ test('follows a file that is replaced, and one that is written in place', async 
   assert.equal(said(), []);
 });
 
-test('follows the links that Kubernetes turns when a ConfigMap changes', async () => {
+test('follows the links that Kubernetes replaces when a ConfigMap changes', async () => {
   const version = (name: string, text: string): void => {
     mkdirSync(join(folder, name));
     writeFileSync(join(folder, name, 'servers.yaml'), text);
@@ -85,8 +85,8 @@ test('follows the links that Kubernetes turns when a ConfigMap changes', async (
   await heard('the next swap', () => shown()[0] === 'http://c:1');
 });
 
-test('looks at the file by the clock, too', async () => {
-  // Its folder is not there, so nothing can be watched.
+test('also looks at the file regularly', async () => {
+  // Its folder does not exist, so nothing can be watched.
   path = join(folder, 'later/servers.yaml');
   await start({ interval: '5s' });
   assert.equal(said(), [`the file ${path}: the file does not exist; none was found so far`]);
@@ -100,7 +100,7 @@ test('looks at the file by the clock, too', async () => {
   await heard('it is watched from then on', () => shown()[0] === 'http://b:1');
 });
 
-test('keeps the last good list while the file is none, and names line and remedy once', async () => {
+test('keeps the last good list while the file is invalid, and logs line and remedy once', async () => {
   replace('- http://a:1\n');
   await start();
   const bad: [text: string | Buffer, message: RegExp][] = [
@@ -126,7 +126,7 @@ test('keeps the last good list while the file is none, and names line and remedy
   assert.is(said().length, lines);
 });
 
-test('takes a great loss when the file has been so for a while, and an empty list not at all', async () => {
+test('takes a large loss when the file has stayed so for a while, and an empty list never', async () => {
   replace('[http://a:1, http://b:1, http://c:1, http://d:1]');
   await start({ interval: '5s' });
   replace('[http://a:1]');
@@ -144,7 +144,7 @@ test('takes a great loss when the file has been so for a while, and an empty lis
   assert.is(said().length, 2);
 });
 
-test('reads nothing that is no file, or longer than it may be', async () => {
+test('reads only files, and none over the size limit', async () => {
   execFileSync('mkfifo', [path]);
   await start({ maxSize: '1kb' });
   assert.match(said()[0] ?? '', /: it is not a regular file; /);
@@ -154,7 +154,7 @@ test('reads nothing that is no file, or longer than it may be', async () => {
   assert.equal(shown(), []);
 });
 
-test('keeps its servers over a reload, and leaves the pool that it is not for any more', async () => {
+test('keeps its servers over a reload, and removes them from a pool that it no longer serves', async () => {
   replace('- http://a:1\n- http://b:1\n');
   const first = await start({ source: 'list' });
   const { revision } = first.pools;

@@ -1,4 +1,4 @@
-// The text of a file as servers: both formats, and what is said of a text that is neither.
+// The servers in the text of a file: both formats, and errors for a text in neither.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { readServerList } from '../../../plugins/file-discovery/server-list.ts';
@@ -25,7 +25,7 @@ test('lists URLs and servers as the config does, in YAML and JSON', () => {
   assert.equal(read('[]').servers, []);
 });
 
-test("lists targets and labels as Prometheus' file_sd_config does, without the labels that are for Prometheus", () => {
+test("lists targets and labels as Prometheus' file_sd_config does, without labels meant for Prometheus", () => {
   const text = `
 - targets: [10.0.0.1:80, '[fd00::1]:81']
   labels: { zone: a, __meta_rack: r1, __scheme__: https, empty: '' }
@@ -44,7 +44,7 @@ test("lists targets and labels as Prometheus' file_sd_config does, without the l
   assert.equal(secure.servers, [{ url: 'https://a:1' }]);
 });
 
-test('names the line where a text is not what it should be', () => {
+test('names the line of a mistake', () => {
   assert.match(refusal('- a\n- b: [\n'), /^line [23]: /);
   assert.match(refusal('[\n"a",\n}', 'json'), /^line 3: Unexpected token '\}'/);
   assert.is(refusal('[\n"a",', 'json'), 'line 2: Unexpected end of JSON input');
@@ -72,7 +72,7 @@ test('names the line of a server that the pool cannot take', () => {
   assert.is(list.explain(new Error('no room')), 'no room');
 });
 
-test('is no list when it is empty, or something else', () => {
+test('is refused when it is empty or no list', () => {
   assert.is(refusal(' \n'), 'it is empty; a list without servers is written []');
   assert.match(refusal('# nothing\n'), /^it is empty/);
   assert.match(

@@ -1,4 +1,4 @@
-// The forward-auth plugin against a real auth server: what that is told, and what becomes of its answers.
+// The forward-auth plugin against a real auth server: what that receives, and what its answers cause.
 import type { IncomingMessage, RequestListener } from 'node:http';
 import * as assert from 'uvu/assert';
 import { settle, type TestWorkerSide, workerSide } from '../../../core/testing.ts';
@@ -43,7 +43,7 @@ async function withAuth(
 
 const admit: RequestListener = (_, response) => void response.end();
 
-test('lets pass what the auth server says 2xx to, asked once for all attempts', async () => {
+test('passes requests that the auth server answers with 2xx, asked once for all attempts', async () => {
   for (const status of [200, 204, 202]) {
     await withAuth(
       (_, response) => void response.writeHead(status).end(),
@@ -55,7 +55,7 @@ test('lets pass what the auth server says 2xx to, asked once for all attempts', 
   }
 });
 
-test('tells it what is asked for, and nothing of the body', async () => {
+test('sends it the request line and the client, and nothing of the body', async () => {
   await withAuth(admit, async ({ side, asked }) => {
     await side.run({
       method: 'POST',
@@ -102,7 +102,7 @@ test('tells it what is asked for, and nothing of the body', async () => {
   });
 });
 
-test('refuses a second Authorization, which a server could read in place of the one that it is asked about', async () => {
+test('refuses a second Authorization, which a server could read instead of the one that was checked', async () => {
   const headers: [string, string][] = [
     ['Authorization', 'Bearer x'],
     ['authorization', 'Bearer y'],
@@ -115,7 +115,7 @@ test('refuses a second Authorization, which a server could read in place of the 
   });
 });
 
-test('tells it only the fields that it is to be told', async () => {
+test('sends it only the configured fields', async () => {
   await withAuth(
     admit,
     async ({ side, asked }) => {
@@ -136,7 +136,7 @@ test('tells it only the fields that it is to be told', async () => {
   );
 });
 
-test('tells servers what it says, and drops what clients say in its place', async () => {
+test('forwards its fields to servers, and drops those of clients with the same names', async () => {
   const handle: RequestListener = ({ headers }, response) => {
     if (headers['cookie'] !== undefined)
       response.setHeader('x-user', 'ada').setHeader('X-Groups', ['a', 'b']);
@@ -161,7 +161,7 @@ test('tells servers what it says, and drops what clients say in its place', asyn
   );
 });
 
-test('gives clients its refusal, with fields and body', async () => {
+test('passes its refusal to clients, with fields and body', async () => {
   const handle: RequestListener = (_, response) => {
     response.writeHead(
       302,
@@ -194,7 +194,7 @@ test('gives clients its refusal, with fields and body', async () => {
   );
 });
 
-test('lets nobody pass when it says anything else, or nothing', async () => {
+test('fails closed when it answers anything else, or nothing', async () => {
   for (const handle of [
     (_, response) => void response.writeHead(500).end(),
     (_, response) => void response.writeHead(503).end(),
@@ -216,7 +216,7 @@ test('lets nobody pass when it says anything else, or nothing', async () => {
   await withAuth(admit, async ({ side }) => assert.is((await side.run()).status, 503), { url });
 });
 
-test('waits no longer than it may', async () => {
+test('waits no longer than its timeout', async () => {
   await withAuth(
     () => {},
     async ({ side, auth }) => {
@@ -234,7 +234,7 @@ test('waits no longer than it may', async () => {
   );
 });
 
-test('asks no more at once than it may', async () => {
+test('bounds how many questions are under way', async () => {
   const held: (() => void)[] = [];
   await withAuth(
     (_, response) => void held.push(() => response.end()),
@@ -256,7 +256,7 @@ test('asks no more at once than it may', async () => {
   );
 });
 
-test('keeps connections, and asks again when one was closed just then', async () => {
+test('keeps connections, and asks again when one has just been closed', async () => {
   await withAuth(admit, async ({ side, auth }) => {
     for (let n = 0; n < 5; n++) assert.is((await side.run()).status, 200);
     assert.is(auth.connections, 1);
@@ -272,7 +272,7 @@ test('keeps connections, and asks again when one was closed just then', async ()
   });
 });
 
-test('refuses paths that could be read in two ways, unless it is told to ask', async () => {
+test('refuses ambiguous paths, unless configured to ask', async () => {
   const targets = ['/a%2Fb', '/a//b', '/a;x/b', '/a/..%2fb', '/a%00', '/%'];
   await withAuth(admit, async ({ side, asked }) => {
     for (const target of targets) assert.is((await side.run({ target })).status, 400, target);
@@ -293,7 +293,7 @@ test('refuses paths that could be read in two ways, unless it is told to ask', a
   );
 });
 
-test('gives clients that pass its cookies, if asked to', async () => {
+test('passes its cookies to admitted clients, if configured', async () => {
   const handle: RequestListener = (_, response) =>
     void response.setHeader('set-cookie', ['s=1', 't=2']).end();
   const answers = [{ status: 200, headers: { 'Set-Cookie': 'app=1' } }];

@@ -1,4 +1,4 @@
-// forward-auth in a real Weldr: nobody gets past it by order, spelling, protocol or a retry, and who leaves is forgotten.
+// forward-auth in a real Weldr: no order, spelling, protocol or retry gets past it, and clients that leave are forgotten.
 import * as assert from 'uvu/assert';
 import { when } from '../../../config/index.ts';
 import { forwardAuth, retry, roundRobin } from '../../../plugins/index.ts';
@@ -15,7 +15,7 @@ const test = suite('forward-auth with real traffic');
 
 const listen = [{ address: '127.0.0.1:0', h2c: true }];
 
-test('guards its paths in every spelling and protocol, wherever it stands, and the body goes to the server alone', async () => {
+test('guards its paths in every spelling and protocol, wherever it is, and the body goes only to the server', async () => {
   const origin = await startOrigin();
   const auth = await startOrigin({
     handle({ headers }, response) {
@@ -70,7 +70,7 @@ test('guards its paths in every spelling and protocol, wherever it stands, and t
   }
 });
 
-test('gives up what it asks for a client that leaves, and fails closed when the auth server does', async () => {
+test('cancels the question for a client that leaves, and fails closed when the auth server fails', async () => {
   const origin = await startOrigin();
   const auth = await startOrigin({ handle: () => {} });
   try {

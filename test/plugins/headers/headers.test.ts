@@ -51,7 +51,7 @@ test('removes, sets and adds fields of requests, once for all attempts', async (
   }
 });
 
-test('leaves a client no spelling of a field that servers could take for the same', async () => {
+test('removes every spelling of a field of clients that servers could read as the same', async () => {
   const spoofed = { X_Tenant: 'blue', 'X.Tenant': 'blue', x_debug: '1' };
   const edits = { set: { 'X-Tenant': 'red' }, remove: ['X-Debug'] };
   const [sent] = (await run({ request: edits }, { headers: spoofed })).sent;
@@ -61,7 +61,7 @@ test('leaves a client no spelling of a field that servers could take for the sam
   );
 });
 
-test('removes, sets and adds fields of responses, those of other plugins and of errors included', async () => {
+test('removes, sets and adds fields of responses, including those of other plugins and errors', async () => {
   const options: HeadersOptions = {
     response: { remove: ['Server'], set: { 'X-By': 'edge' }, add: { Link: ['</a>', '</b>'] } },
   };
@@ -75,7 +75,7 @@ test('removes, sets and adds fields of responses, those of other plugins and of 
   assert.equal([replied.status, ...of(replied)], [308, [], ['edge'], ['</a>', '</b>']]);
 });
 
-test('says all of the preset, and of HSTS by https:// alone', async () => {
+test('sends all fields of the preset, HSTS only over https://', async () => {
   const said = async (scheme: 'http' | 'https') =>
     Object.fromEntries((await run({ secure: true }, { scheme })).headers);
   const always = {
@@ -90,7 +90,7 @@ test('says all of the preset, and of HSTS by https:// alone', async () => {
   assert.equal(await said('https'), { ...always, 'Strict-Transport-Security': 'max-age=31536000' });
 });
 
-test('leaves what a server says of itself, unless it is to override that', async () => {
+test('keeps such fields of a server, unless override is set', async () => {
   const own = {
     'X-Content-Type-Options': 'none',
     'Referrer-Policy': 'origin',
@@ -112,7 +112,7 @@ test('leaves what a server says of itself, unless it is to override that', async
   );
 });
 
-test('takes the two fields about frames for one', async () => {
+test('treats the two fields about frames as one', async () => {
   const of = async (fields: Record<string, string>, override = false) => {
     const { headers: list } = await run({ secure: { frames: 'sameorigin', override } }, answering(fields));
     return [list.getAll('x-frame-options'), list.getAll('content-security-policy')];
@@ -132,7 +132,7 @@ test('takes the two fields about frames for one', async () => {
   ]);
 });
 
-test('says nothing that was turned off, and a policy of its own', async () => {
+test('omits what is turned off, and sends a custom policy', async () => {
   const none = {
     frames: false,
     noSniff: false,
@@ -152,7 +152,7 @@ test('says nothing that was turned off, and a policy of its own', async () => {
   ]);
 });
 
-test('is for the requests of its when alone, and adds up over scopes', async () => {
+test('applies only to the requests of its when, and adds up over scopes', async () => {
   const side = await workerSide(
     [
       headers({ response: { set: { 'X-By': 'config' }, add: { 'X-All': 'config' } } }),
@@ -169,7 +169,7 @@ test('is for the requests of its when alone, and adds up over scopes', async () 
   assert.not((await side.run({ target: '/b' })).headers.has('x-a'));
 });
 
-test('edits a copy of a reply that serves many requests', async () => {
+test('edits a copy of a shared reply', async () => {
   const same = reply(200, 'x', { 'X-A': '1' });
   const side = await workerSide(
     [

@@ -20,13 +20,13 @@ const responses: Readonly<Record<string, readonly [status: number, request: stri
   'another filter': [403, get('/closed')],
   'another filter, for an encoded path': [403, get('/%63losed/')],
   'a when that cannot read the path': [400, get('/a/..%2fclosed')],
-  'Weldr, as nothing can be reached': [502, get('/dead')],
+  'Weldr, when no server can be reached': [502, get('/dead')],
   'Weldr, to TRACE': [405, 'TRACE / HTTP/1.1\r\nHost: a.test\r\n\r\n'],
   'Weldr, to a malformed request line': [400, 'GET / hello\r\n\r\n'],
   'Weldr, to a long target': [414, get(`/${'a'.repeat(20_000)}`)],
 };
 
-test('stand on every response, wherever the plugin does', async () => {
+test('are on every response, wherever the plugin is', async () => {
   const origin = await startOrigin();
   const dead = `http://127.0.0.1:${await freePort()}`;
   const toPool = {
@@ -73,7 +73,7 @@ test('stand on every response, wherever the plugin does', async () => {
   }
 });
 
-test('bring nothing back behind the body that was removed from or set in the head', async () => {
+test('allow no trailer to bring back a field that was removed from or set in the head', async () => {
   const late = { 'X-Secret': 'late', X_Origin: 'late', 'X-Sum': '7' };
   const origin = await startOrigin({
     handle(_, response) {
@@ -90,7 +90,7 @@ test('bring nothing back behind the body that was removed from or set in the hea
   const own = headers({ response: { remove: ['X-Secret'], set: { 'X-Origin': 'edge' } } });
   const listen = [{ address: '127.0.0.1:0', h2c: true }];
   try {
-    // Passing in its own framing, and through a transform.
+    // With its framing kept, and through a transform.
     for (const plugins of [
       [own, roundRobin()],
       [own, compress(), roundRobin()],

@@ -1,4 +1,4 @@
-// health-check: what is due runs at its time, bounded, one run of a thing at a time.
+// health-check: checks run when due, bounded, and each thing is checked once at a time.
 import * as assert from 'uvu/assert';
 import { FakeClock, settle } from '../../../core/testing.ts';
 import { CheckSchedule, type Scheduled } from '../../../plugins/health-check/check-schedule.ts';
@@ -6,7 +6,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('check schedule');
 
-/** Something that notes when it runs and is due again after `every` ms. */
+/** A check that records when it runs and is due again after `every` ms. */
 function repeating(clock: FakeClock, every: number): Scheduled & { runs: number[] } {
   const start = clock.monotonic();
   const runs: number[] = [];
@@ -68,7 +68,7 @@ test('one timer serves all', () => {
   assert.is(clock.pending, 0);
 });
 
-test('no more than the limit run at once, the others follow as these end', async () => {
+test('at most the limit run at once, and others follow as these end', async () => {
   const clock = new FakeClock();
   const schedule = new CheckSchedule(clock, 3);
   let running = 0;
@@ -97,7 +97,7 @@ test('no more than the limit run at once, the others follow as these end', async
   schedule.close();
 });
 
-test('what is slow is not run again before it has ended', async () => {
+test('a slow check is not run again before it has ended', async () => {
   const clock = new FakeClock();
   const schedule = new CheckSchedule(clock, 10);
   let runs = 0;
@@ -122,7 +122,7 @@ test('what is slow is not run again before it has ended', async () => {
   schedule.close();
 });
 
-test('what is removed does not run, also when it was removed while it ran', async () => {
+test('a removed check does not run, even when it was removed while it ran', async () => {
   const clock = new FakeClock();
   const schedule = new CheckSchedule(clock, 10);
   const waiting = repeating(clock, 10);

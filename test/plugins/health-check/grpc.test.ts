@@ -39,7 +39,7 @@ async function startHealth(
   return { ...server, seen };
 }
 
-/** What the first check of a server finds. */
+/** The result of the first check of a server. */
 async function firstCheck(
   server: ServerInput,
   options: HealthCheckOptions = {},
@@ -83,7 +83,7 @@ async function withListening(server: NetServer, use: (url: string) => Promise<vo
   }
 }
 
-test('a server that is SERVING is up; asked as a whole, by this user agent and the given metadata', async () => {
+test('a server that is SERVING is up; it is asked as a whole, with the user agent and the configured metadata', async () => {
   await withHealth(serving, async ({ url, port, seen }) => {
     const found = await firstCheck(url, { headers: { Authorization: 'Bearer x' } });
     assert.equal(found, { detail: 'SERVING', state: 'active' });
@@ -94,7 +94,7 @@ test('a server that is SERVING is up; asked as a whole, by this user agent and t
   });
 });
 
-test('what is not SERVING is down, and the reason says what it is', async () => {
+test('a server that is not SERVING is down, and the reason names its status', async () => {
   const answers: readonly (readonly [Parameters<typeof startHealth>[0], string])[] = [
     [Buffer.from([8, 2]), 'NOT_SERVING'],
     [Buffer.from([8, 3]), 'SERVICE_UNKNOWN'],
@@ -113,7 +113,7 @@ test('what is not SERVING is down, and the reason says what it is', async () => 
   }
 });
 
-test('a service is asked for by its name, also one that a server has of its own', async () => {
+test('a service is asked for by its name, also by one set for the server', async () => {
   await withHealth(serving, async ({ url, seen }) => {
     await firstCheck(url, { grpc: { service: 'shop' } });
     await firstCheck({ url, healthCheck: { grpc: { service: 'x'.repeat(200) } } }, { grpc: false });
@@ -122,7 +122,7 @@ test('a service is asked for by its name, also one that a server has of its own'
   });
 });
 
-test('a server can be checked over HTTP where the others are by gRPC', async () => {
+test('a server can be checked over HTTP while others are checked by gRPC', async () => {
   await withListening(
     createHttpServer((_, response) => response.end()),
     async url => {
@@ -131,7 +131,7 @@ test('a server can be checked over HTTP where the others are by gRPC', async () 
   );
 });
 
-test('a server without the health service is told', async () => {
+test('a server without the health service is down, and the reason says so', async () => {
   const server = await startGrpcServer({});
   assert.equal(await firstCheck(server.url), {
     detail: 'UNIMPLEMENTED: the server has no grpc.health.v1.Health',
@@ -140,7 +140,7 @@ test('a server without the health service is told', async () => {
   server.close();
 });
 
-test('https:// servers are asked over TLS, by their tls settings; the host is the one that they need', async () => {
+test('https:// servers are asked over TLS, with their tls settings and host', async () => {
   await withHealth(
     serving,
     async ({ url, seen }) => {
@@ -156,13 +156,13 @@ test('https:// servers are asked over TLS, by their tls settings; the host is th
   );
 });
 
-test('another port is checked where one is given', async () => {
+test('another port is checked where one is set', async () => {
   await withHealth(serving, async ({ port }) => {
     assert.is((await firstCheck('http://127.0.0.1:1', { port })).detail, 'SERVING');
   });
 });
 
-test('nobody who listens, HTTP/1.1, and a response that is no gRPC are failures', async () => {
+test('no listener, HTTP/1.1, and a response that is no gRPC are failures', async () => {
   assert.match((await firstCheck('http://127.0.0.1:1')).detail ?? '', /ECONNREFUSED/);
   await withListening(
     createHttpServer((_, response) => response.end()),
@@ -218,7 +218,7 @@ test('a check that takes too long is a failure, and its connection ends', async 
   });
 });
 
-test('a response may have more fields than are known, and none that is cut', () => {
+test('a response may have unknown fields, and none that is cut', () => {
   const framed = (...bytes: number[]): Buffer => Buffer.from([0, 0, 0, 0, bytes.length, ...bytes]);
   assert.is(servingStatus(framed(8, 1)), 'SERVING');
   // A string, a varint, eight bytes and four of other fields.

@@ -1,4 +1,4 @@
-// health-check against real origins: who fails falls out, who is well comes back, and everything can be set.
+// health-check against real origins: failing servers are taken out, healthy ones come back, and everything can be set.
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,7 @@ import { startOrigin, until } from './origin.ts';
 
 const test = suite('health-check');
 
-/** Ends after `body` whatever was started through it. */
+/** Runs `body`, then ends everything that was started through it. */
 async function withEnds(body: (started: <T extends { close(): Promise<void> }>(t: T) => T) => Promise<void>) {
   const all: { close(): Promise<void> }[] = [];
   try {
@@ -31,7 +31,7 @@ const healthOf = (side: TestManagerSide, url: string): HealthReport | undefined 
 const stateOf = (side: TestManagerSide, url: string): string | undefined =>
   side.pools.get('default', url)?.upstream.state;
 
-/** Lets the next check of a server happen; answers its report. */
+/** Lets the next check of a server happen; returns its report. */
 async function nextCheck(side: TestManagerSide, url: string, ms = 30_000): Promise<HealthReport> {
   const before = healthOf(side, url);
   side.clock.advance(ms);
@@ -123,7 +123,7 @@ test("with initial: 'check' a server is down from its first moment until its fir
   });
 });
 
-test("initial: 'check' of a server or its pool goes before the plugin's, and counts only where checks are on", async () => {
+test("initial: 'check' of a server or its pool overrides the plugin's, and counts only where checks are on", async () => {
   await withEnds(async started => {
     const side = started(await start([], { initial: 'active' }));
     const add = async (port: number, check: HealthCheckSettings): Promise<string> => {
@@ -137,7 +137,7 @@ test("initial: 'check' of a server or its pool goes before the plugin's, and cou
   });
 });
 
-test("a reload with initial: 'check' leaves alone who has requests, and keeps out who has not passed", async () => {
+test("a reload with initial: 'check' leaves servers with requests alone, and keeps out those that have not passed", async () => {
   await withEnds(async started => {
     const [serving, booting] = [started(await startOrigin()), started(await startOrigin())];
     booting.status = 503;
@@ -157,7 +157,7 @@ test("a reload with initial: 'check' leaves alone who has requests, and keeps ou
   });
 });
 
-test('a reload keeps that a server never passed, so that one pass still lets it in', async () => {
+test('a reload remembers that a server never passed, so that one pass still lets it in', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     origin.status = 503;
@@ -176,7 +176,7 @@ test('a reload keeps that a server never passed, so that one pass still lets it 
   });
 });
 
-test('a check is GET / with a User-Agent, the Host of the server, on a connection of its own', async () => {
+test('a check is GET / with a User-Agent and the Host of the server, on a separate connection', async () => {
   await withEnds(async started => {
     const ports: (number | undefined)[] = [];
     const origin = started(
@@ -227,7 +227,7 @@ test('path, method, headers, port and statuses are as set for the server', async
   });
 });
 
-test('a server that needs a certain Host is checked with it', async () => {
+test('a server with a Host setting is checked with it', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     const side = started(
@@ -238,7 +238,7 @@ test('a server that needs a certain Host is checked with it', async () => {
   });
 });
 
-test('nobody who listens, a reset and a response that is not HTTP are failures with their reasons', async () => {
+test('no listener, a reset and a response that is not HTTP are failures with their reasons', async () => {
   await withEnds(async started => {
     const gone = await startOrigin();
     await gone.close();
@@ -296,7 +296,7 @@ test('an endless body is not read to its end', async () => {
   });
 });
 
-test('a server that the API adds is checked at once; one that is removed no more', async () => {
+test('a server that the API adds is checked at once, and a removed one no longer', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     const side = started(await start([]));
@@ -311,7 +311,7 @@ test('a server that the API adds is checked at once; one that is removed no more
   });
 });
 
-test('a registration that is repeated does not disturb the rhythm', async () => {
+test('a repeated registration does not disturb the rhythm', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     const side = started(await start([], { jitter: 0 }));
@@ -327,7 +327,7 @@ test('a registration that is repeated does not disturb the rhythm', async () => 
   });
 });
 
-test('PUT /health-check changes all servers at once and for good, {} goes back to the config', async () => {
+test('PUT /health-check changes all servers at once and permanently, {} returns to the config', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     const side = started(await start([origin.url], { path: '/config', interval: '10s' }));
@@ -372,7 +372,7 @@ test('PUT /health-check changes all servers at once and for good, {} goes back t
   });
 });
 
-test('settings that are not valid are refused with their field and change nothing', async () => {
+test('invalid settings are refused with their field and change nothing', async () => {
   await withEnds(async started => {
     const side = started(await start([]));
     const before = (await side.admin('GET', '/health-check')).body;
@@ -390,7 +390,7 @@ test('settings that are not valid are refused with their field and change nothin
   });
 });
 
-test('one server can be set at run time, or not be checked at all', async () => {
+test('a single server can be set at run time, or not be checked at all', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     origin.status = 500;
@@ -454,7 +454,7 @@ test('a reload keeps counts, verdicts and the rhythm of servers that stay', asyn
   });
 });
 
-test('a checker that is not in the config any more has no say', async () => {
+test('a checker that is no longer in the config has no effect', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     origin.status = 500;
@@ -468,7 +468,7 @@ test('a checker that is not in the config any more has no say', async () => {
   });
 });
 
-test('the settings that were stored are in force after a restart, and others when they are not valid', async () => {
+test('stored settings are active after a restart, and those of the config when the stored ones are invalid', async () => {
   await withEnds(async started => {
     const first = await start([]);
     await first.admin('PUT', '/health-check', { interval: 7000 });

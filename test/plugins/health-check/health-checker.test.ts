@@ -9,7 +9,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('health checker');
 
-/** A checker of `servers` by `check`, on a clock that the test turns. */
+/** A checker of `servers` by `check`, on a fake clock. */
 async function checkerOf(servers: readonly string[], check: Check, jitter = 0.1, concurrency = 256) {
   const clock = new FakeClock();
   const { pools } = await managerSide({ name: 'none' }, { servers, clock });
@@ -26,7 +26,7 @@ async function checkerOf(servers: readonly string[], check: Check, jitter = 0.1,
 
 const many = (n: number): string[] => Array.from({ length: n }, (_, i) => `http://192.0.2.1:${i + 1}`);
 
-test('ten thousand first checks are spread over the interval, later ones stay apart', async () => {
+test('ten thousand first checks are spread over the interval, and later ones stay spread', async () => {
   const perSecond: number[] = [];
   let checks = 0;
   const { checker, clock } = await checkerOf(many(10_000), async () => {
@@ -62,7 +62,7 @@ test('no server waits longer than its interval for its next check', async () => 
   assert.ok(Math.min(...gaps) >= 27_000, `${Math.min(...gaps)} ms`);
 });
 
-test('a check that is under way when its server is removed has no say about one that comes in its place', async () => {
+test('a check under way when its server is removed does not affect the server that replaces it', async () => {
   const ends: ((passed: boolean) => void)[] = [];
   const { checker, clock, pools } = await checkerOf(many(1), async () => {
     const passed = await new Promise<boolean>(resolve => ends.push(resolve));

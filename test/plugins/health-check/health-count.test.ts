@@ -15,7 +15,7 @@ function statuses(checks: string, failures = 3, passes = 2): string[] {
   });
 }
 
-test('three failures in a row make a server failing, not fewer', () => {
+test('three failures in a row make a server failing, and fewer do not', () => {
   assert.equal(statuses('+--+---'), [
     'passing',
     'passing',
@@ -27,7 +27,7 @@ test('three failures in a row make a server failing, not fewer', () => {
   ]);
 });
 
-test('two passes in a row bring it back, not one', () => {
+test('two passes in a row bring it back, and one does not', () => {
   assert.equal(statuses('+---+-++').slice(3), ['failing', 'failing', 'failing', 'failing', 'passing']);
 });
 
@@ -40,7 +40,7 @@ test('one passing check is enough to let in a server that never passed', () => {
   assert.equal(statuses('--+', 3, 5), ['failing', 'failing', 'passing']);
 });
 
-test('from its first pass on a server is judged by the thresholds', () => {
+test('after its first pass a server is judged by the thresholds', () => {
   assert.equal(statuses('-+--+---++'), [
     'failing',
     'passing',
@@ -59,7 +59,7 @@ test('thresholds of one decide at once', () => {
   assert.equal(statuses('-+-+', 1, 1), ['failing', 'passing', 'failing', 'passing']);
 });
 
-test('the report tells when, what, and how often in a row', () => {
+test('the report has the time, the result, and how often in a row', () => {
   const first = count(unchecked, { passed: false, detail: 'refused' }, { failures: 3, passes: 2 }, 5);
   const second = count(first, { passed: false, detail: 'refused again' }, { failures: 3, passes: 2 }, 7);
   assert.equal(second, {

@@ -1,4 +1,4 @@
-// health-check of servers that speak HTTP/2: they are asked in the protocol in which they get requests.
+// health-check of servers that speak HTTP/2: checks use the protocol of requests.
 import * as assert from 'uvu/assert';
 import type { ServerInput } from '../../../core/pool/server-definition.ts';
 import { managerSide } from '../../../core/testing.ts';
@@ -10,7 +10,7 @@ import { until } from './origin.ts';
 
 const test = suite('health-check by HTTP/2');
 
-/** What the first check finds, and the protocol and authority that the origin sees. */
+/** The result of the first check, and the protocol and authority that the origin sees. */
 async function check(
   options: H2OriginOptions,
   server: (url: string) => ServerInput,
@@ -33,18 +33,18 @@ async function check(
   }
 }
 
-test('h2c:// without TLS', async () => {
+test('h2c:// is checked by HTTP/2 without TLS', async () => {
   const { detail, seen } = await check({}, url => url);
   assert.is(detail, '200');
   assert.match(JSON.stringify(seen), /^\["2\.0","127\.0\.0\.1:\d+"\]$/);
 });
 
-test('http2: true without TLS', async () => {
+test('http2: true is checked by HTTP/2 without TLS', async () => {
   const { detail } = await check({}, url => ({ url: url.replace('h2c:', 'http:'), http2: true }));
   assert.is(detail, '200');
 });
 
-test('https:// with a server that speaks nothing else, or both', async () => {
+test('https:// is checked by HTTP/2 when the server speaks only that, or both', async () => {
   const tls = { ca: certificate };
   for (const offers of ['h2', 'both'] as const) {
     const { detail, seen } = await check({ tls: true, offers }, url => ({ url, tls }));
@@ -53,7 +53,7 @@ test('https:// with a server that speaks nothing else, or both', async () => {
   }
 });
 
-test('https:// with http2: false is asked by HTTP/1.1', async () => {
+test('https:// with http2: false is checked by HTTP/1.1', async () => {
   const tls = { ca: certificate };
   const { detail, seen } = await check({ tls: true, offers: 'both' }, url => ({ url, tls, http2: false }));
   assert.equal([detail, JSON.stringify(seen)?.slice(0, 6)], ['200', '["1.1"']);

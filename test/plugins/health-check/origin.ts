@@ -1,4 +1,4 @@
-// An origin whose health a test decides, and waiting for what checks over real sockets bring about.
+// An origin whose health a test decides, and waiting for the effects of checks over real sockets.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

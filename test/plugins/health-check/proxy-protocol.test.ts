@@ -1,4 +1,4 @@
-// health-check of servers that are told of clients by the PROXY protocol: a check is a connection of Weldr's own.
+// health-check of servers that get the PROXY protocol: a check is a connection of Weldr itself.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
@@ -13,7 +13,7 @@ import { until } from './origin.ts';
 
 const test = suite('health-check with the PROXY protocol');
 
-/** What a server finds before the first bytes of HTTP or TLS, the ends of that connection, and what the check says. */
+/** What a server finds before the first bytes of HTTP or TLS, the ends of that connection, and the result of the check. */
 async function check(proxyProtocol: 'v1' | 'v2', protocol: 'http' | 'https') {
   const seen: { header: Buffer; from: string }[] = [];
   const answer = (socket: Socket): void => {

@@ -1,4 +1,4 @@
-// health-check of https:// servers: by the server's own TLS settings, its certificate checked.
+// health-check of https:// servers: with the server's TLS settings, and its certificate verified.
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -20,7 +20,7 @@ interface Seen {
   authorized: boolean;
 }
 
-/** What the first check of an https origin finds with these settings, and what the origin sees. */
+/** The result of the first check of an https origin with these settings, and what the origin sees. */
 async function check(tls: Tls | undefined): Promise<{ detail: string; seen: Seen | undefined }> {
   let seen: Seen | undefined;
   const options = {
@@ -52,7 +52,7 @@ async function check(tls: Tls | undefined): Promise<{ detail: string; seen: Seen
   }
 }
 
-test('a certificate that nobody trusted is a failure', async () => {
+test('an untrusted certificate is a failure', async () => {
   const { detail, seen } = await check(undefined);
   assert.match(detail, /self.signed certificate/);
   assert.is(seen, undefined);
@@ -65,7 +65,7 @@ test('a certificate of the given CA passes; an address is not sent as a name', a
   });
 });
 
-test('the given name is asked for and checked', async () => {
+test('the configured name is requested and verified', async () => {
   const good = await check({ ca: certificate, servername: 'origin.test' });
   assert.equal([good.detail, good.seen?.servername], ['200', 'origin.test']);
   assert.match(
@@ -74,7 +74,7 @@ test('the given name is asked for and checked', async () => {
   );
 });
 
-test('a client certificate is shown', async () => {
+test('a client certificate is sent', async () => {
   const { detail, seen } = await check({ ca: certificate, cert: certificate, key: privateKey });
   assert.equal([detail, seen?.authorized], ['200', true]);
 });
@@ -83,7 +83,7 @@ test('without verification any certificate passes', async () => {
   assert.is((await check({ verify: false })).detail, '200');
 });
 
-test('an address as the name of a certificate is what it is checked against', async () => {
+test('an address as the configured name is what the certificate is verified against', async () => {
   assert.is((await check({ ca: certificate, servername: '127.0.0.1' })).detail, '200');
   assert.match((await check({ ca: certificate, servername: '127.0.0.2' })).detail, '127.0.0.2');
 });

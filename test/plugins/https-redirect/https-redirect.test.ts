@@ -1,4 +1,4 @@
-// The https-redirect plugin: who is sent where, and what browsers are told to remember.
+// The https-redirect plugin: which requests are redirected where, and what browsers remember.
 import * as assert from 'uvu/assert';
 import { type RunOptions, type RunResult, workerSide } from '../../../core/testing.ts';
 import { type HttpsRedirectOptions, httpsRedirect } from '../../../plugins/https-redirect/index.ts';
@@ -37,13 +37,13 @@ test('replaces the port of the host, IPv6 addresses included', async () => {
   }
 });
 
-test('answers who names no host, and asks of the server as a whole', async () => {
+test('replies to requests without a host, and to OPTIONS *', async () => {
   assert.is((await run({ host: '', version: '1.0' })).status, 400);
   const result = await run({ host: 'shop.test', method: 'OPTIONS', target: '*' });
   assert.is(result.headers.get('location'), 'https://shop.test/');
 });
 
-test('tells browsers to remember it over https:// alone, and leaves what the server says', async () => {
+test('sends HSTS only over https://, and keeps that of the server', async () => {
   const options = { hsts: { maxAge: 60, includeSubDomains: true, preload: true } };
   const said = async (request: RunOptions): Promise<string | undefined> =>
     (await run({ ...shop, ...request }, options)).headers.get('strict-transport-security');

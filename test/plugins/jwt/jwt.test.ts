@@ -1,4 +1,4 @@
-// The jwt plugin without sockets: which tokens it lets in, what it answers, and what servers are told.
+// The jwt plugin without sockets: which tokens it admits, its replies, and what servers receive.
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, type JWTPayload, SignJWT } from 'jose';
 import * as assert from 'uvu/assert';
@@ -12,7 +12,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('jwt');
 
-/** Where the clock of a test begins, seconds. */
+/** The time at which the clock of a test starts, seconds. */
 const start = Date.UTC(2025, 0, 1) / 1_000;
 
 const [ec, stranger, rsa, ed] = await Promise.all([
@@ -80,7 +80,7 @@ async function expectRefused(value: string, why: string, options: Partial<JwtOpt
   );
 }
 
-test('lets valid tokens in, by keys of every kind', async () => {
+test('admits valid tokens, with keys of every kind', async () => {
   const tokens = [
     await token(),
     await token({ aud: ['bank', 'shop'] }),
@@ -101,14 +101,14 @@ test('lets valid tokens in, by keys of every kind', async () => {
   }
 });
 
-test('answers 401 without a token, and says what is wanted', async () => {
+test('replies 401 without a token, and says what is needed', async () => {
   const result = await run({}, { realm: 'shop' });
   assert.equal([result.status, challenge(result), result.sent.length], [401, 'Bearer realm="shop"', 0]);
   assert.is(result.headers.get('cache-control'), 'no-store');
   assert.is(challenge(await run({ headers: { Authorization: 'Basic YTpi' } })), 'Bearer');
 });
 
-test('refuses what is no valid token, and says why', async () => {
+test('refuses invalid tokens, and says why', async () => {
   const good = await token();
   const malformed = 'the token is malformed';
   await expectRefused('abc', malformed);
@@ -132,13 +132,13 @@ test('refuses what is no valid token, and says why', async () => {
   await expectRefused(await token(), 'the claim iat is missing', { maxAge: '1m' });
 });
 
-test('takes clocks that differ a little', async () => {
+test('tolerates clocks that differ a little', async () => {
   assert.is((await run(bearer(await token({ exp: start - 4, nbf: start + 4 })))).status, 200);
   const late = await token({ exp: start - 50 });
   assert.is((await run(bearer(late), { clockTolerance: '1m' })).status, 200);
 });
 
-test('takes no algorithm that does not go with the key: none, a public key as a secret, or one left out', async () => {
+test('refuses algorithms that do not fit the key: none, a public key as a secret, or one not listed', async () => {
   const kind = 'the token is of a kind that is not accepted';
   const claims = { iss: 'https://id.test', aud: 'shop', sub: 'ann', exp: start + 3_600 };
   const hmac = (header: object, key: string): string => {
@@ -155,7 +155,7 @@ test('takes no algorithm that does not go with the key: none, a public key as a 
   await expectRefused(hmac({ alg: 'HS256' }, JSON.stringify(jwks.keys[1])), kind);
   await expectRefused(await token(), kind, { algorithms: ['RS256'] });
   await expectRefused(await token(), kind, { jwks: undefined, secret });
-  // The key of one curve under the name of another one's.
+  // A key of one curve under the name of another.
   await expectRefused(await token({}, { header: { kid: 'three' } }), 'the key of the token is not known');
   await expectRefused(
     await token({}, { header: { crit: ['b64'], b64: true } }).catch(
@@ -165,7 +165,7 @@ test('takes no algorithm that does not go with the key: none, a public key as a 
   );
 });
 
-test('takes no key out of a token', async () => {
+test('never uses a key from a token', async () => {
   const own = await exportJWK(stranger.publicKey);
   const header = { kid: undefined, jwk: own, jku: 'https://evil.test/keys', x5u: 'https://evil.test/keys' };
   await expectRefused(await token({}, { header, key: stranger.privateKey }), 'the signature does not match');
@@ -206,7 +206,7 @@ test('refuses more than one token, wherever they are', async () => {
   }
 });
 
-test('looks for the token where it is told to, and nowhere else', async () => {
+test('reads the token from the configured place, and nowhere else', async () => {
   const good = await token();
   assert.is((await run({ target: `/?access_token=${good}` })).status, 401);
   assert.is((await run({ headers: { Cookie: `id=${good}` } }, { from: { cookie: 'id' } })).status, 200);
@@ -218,7 +218,7 @@ test('looks for the token where it is told to, and nowhere else', async () => {
   assert.is((await run(bearer(good), { from: { cookie: 'id' } })).status, 401);
 });
 
-test('takes the token out of what servers get, if told to', async () => {
+test('removes the token from what servers get, if configured', async () => {
   const good = await token();
   const from = ['authorization', { header: 'X-Token' }, { cookie: 'id' }, { query: 't' }] as const;
   const sentOf = async (request: RunOptions) => {
@@ -238,7 +238,7 @@ test('takes the token out of what servers get, if told to', async () => {
   assert.equal(await sentOf({ target: `/x?a=b&%74=${good}&c` }), ['/x?a=b&c', []]);
 });
 
-test('tells servers claims in fields, and drops what clients say in these', async () => {
+test('forwards claims to servers in fields, and drops those of clients with the same names', async () => {
   const forwardClaims = {
     'X-User': 'sub',
     'X-Name': 'name',
@@ -281,12 +281,12 @@ test('tells servers claims in fields, and drops what clients say in these', asyn
   assert.equal([all.sub, all.realm.roles.length], ['ann', 3]);
 });
 
-test('lets who has no token pass where it is optional, and nobody with a bad one', async () => {
+test('admits requests without a token where it is optional, and none with a bad one', async () => {
   assert.is((await run({}, { optional: true })).status, 200);
   assert.is((await run(bearer('abc'), { optional: true })).status, 401);
 });
 
-test('wants scopes, all of them, and answers 403 for others', async () => {
+test('requires all scopes, and replies 403 otherwise', async () => {
   const options = { scopes: ['read', 'write'] };
   for (const claims of [{ scope: 'a read write' }, { scp: ['write', 'read'] }, { scp: 'read write' }]) {
     assert.is((await run(bearer(await token(claims)), options)).status, 200);
@@ -305,7 +305,7 @@ test('wants scopes, all of them, and answers 403 for others', async () => {
   }
 });
 
-test('wants values of claims, and answers 403 for others', async () => {
+test('requires values of claims, and replies 403 otherwise', async () => {
   const options = { claims: { role: ['admin', 'editor'], 'org.id': 7, verified: true } };
   const right = { role: 'editor', org: { id: 7 }, verified: true };
   assert.is((await run(bearer(await token(right)), options)).status, 200);
@@ -345,7 +345,7 @@ test('is asked once for all attempts', async () => {
   assert.equal([status, sent.length], [200, 2]);
 });
 
-test('gives the claims to plugins behind it, who cannot change them', async () => {
+test('passes the claims to later plugins, which cannot change them', async () => {
   const limit = rateLimit({ rate: 1, key: ctx => String(ctx.get(jwt.claims)?.['sub']) });
   const seen: unknown[] = [];
   const look = {
@@ -365,7 +365,7 @@ test('gives the claims to plugins behind it, who cannot change them', async () =
   assert.equal(seen.slice(0, 3), ['ann', true, true]);
 });
 
-test('stands twice, each with its own keys', async () => {
+test('can be listed twice, each with its own keys', async () => {
   const other = withId('second', jwt({ secret, from: { header: 'X-Service' } }));
   const side = await workerSide([jwt({ jwks }), other, roundRobin()], { upstreams: ['http://a:1'] });
   const service = await token({}, { header: { alg: 'HS256' }, key: Buffer.from(secret) });

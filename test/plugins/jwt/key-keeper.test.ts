@@ -55,7 +55,7 @@ interface Provider {
   keys: string;
   status: number;
   headers: Record<string, string>;
-  /** Answers wait for it. */
+  /** Answers wait until it resolves. */
   hold: Promise<void>;
 }
 
@@ -89,7 +89,7 @@ async function withProvider(
   }
 }
 
-/** Waits until the provider has answered so many requests, and all workers know. */
+/** Waits until the provider has answered `count` requests, and all workers have the keys. */
 async function answered(provider: Provider, count: number): Promise<void> {
   await until(
     `the provider has answered ${count} times`,
@@ -118,7 +118,7 @@ test('are fetched once for all workers and all requests that wait', async () => 
   });
 });
 
-test('are fetched again when they are old, or sooner where the provider says so, but not too often', async () => {
+test('are fetched again when they are old, or sooner if the provider says so, but not too often', async () => {
   for (const [headers, after] of [
     [{}, 600_000],
     [{ 'cache-control': 'public, max-age=300' }, 300_000],
@@ -143,7 +143,7 @@ test('are fetched again when they are old, or sooner where the provider says so,
   }
 });
 
-test('are fetched for a key that is not known, once a cool-down, however many strangers ask for however many', async () => {
+test('are fetched for an unknown key, once per cool-down, however many clients send however many of them', async () => {
   await withProvider(async ({ manager, workers, provider }) => {
     await answered(provider, 1);
     provider.keys = await setOf('one', 'two');
@@ -162,7 +162,7 @@ test('are fetched for a key that is not known, once a cool-down, however many st
   });
 });
 
-test('that the provider has taken back let nobody in any more, remembered tokens neither', async () => {
+test('that the provider has withdrawn admit no token any more, not even remembered ones', async () => {
   await withProvider(async ({ manager, workers, provider }) => {
     await answered(provider, 1);
     assert.is(await statusAt(workers[0], 'one'), 200);
@@ -174,7 +174,7 @@ test('that the provider has taken back let nobody in any more, remembered tokens
   });
 });
 
-test('are kept while the provider is away, for so long, and it is asked again in growing pauses', async () => {
+test('are kept for a limited time while the provider is away, and fetched again at growing intervals', async () => {
   await withProvider(
     async ({ manager, workers, provider }) => {
       await answered(provider, 1);
@@ -206,7 +206,7 @@ test('are kept while the provider is away, for so long, and it is asked again in
   );
 });
 
-test('that were never there have requests answered 503, and none of them waits longer than it may', async () => {
+test('that were never fetched cause 503, and no request waits longer than its limit', async () => {
   await withProvider(
     async ({ manager, workers, provider }) => {
       provider.hold = new Promise(() => {});
@@ -218,7 +218,7 @@ test('that were never there have requests answered 503, and none of them waits l
       const result = await running;
       assert.equal([result?.status, result?.headers.get('retry-after')], [503, '5']);
       await until('it says so', () => /did not respond within 2000 ms/.test(manager.logs.at(-1)?.msg ?? ''));
-      // Until it is asked again, nobody waits.
+      // Until the next fetch no request waits.
       assert.is((await workers[0]?.run(request))?.status, 503);
       assert.is((await workers[0]?.run())?.status, 401, 'who has no token is told so');
     },
@@ -226,7 +226,7 @@ test('that were never there have requests answered 503, and none of them waits l
   );
 });
 
-test('are told to a worker that starts later, and stay over a reload', async () => {
+test('are sent to a worker that starts later, and stay over a reload', async () => {
   await withProvider(async ({ manager, provider, workers }) => {
     await answered(provider, 1);
     provider.status = 500;
@@ -246,7 +246,7 @@ test('are told to a worker that starts later, and stay over a reload', async () 
   });
 });
 
-test('of another provider after a reload are not those of the first', async () => {
+test('of the first provider are dropped when a reload names another', async () => {
   await withProvider(async ({ manager, provider }) => {
     await answered(provider, 1);
     provider.status = 500;
@@ -260,7 +260,7 @@ test('of another provider after a reload are not those of the first', async () =
   });
 });
 
-/** What a fetch of what this answers ends with. */
+/** The outcome of a fetch from a server that answers with `handle`. */
 async function fetchFrom(handle: RequestListener): Promise<unknown> {
   const server: Server = createServer(handle);
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
@@ -282,7 +282,7 @@ async function fetchFrom(handle: RequestListener): Promise<unknown> {
 
 const saidOf = async (handle: RequestListener): Promise<string> => String(await fetchFrom(handle));
 
-test('come from where they are said to be alone, and are no more than a set has', async () => {
+test('come only from the configured URL, and are bounded', async () => {
   const set = await setOf('one');
   let asked = 0;
   const redirect: RequestListener = ({ url }, response) => {
@@ -303,7 +303,7 @@ test('come from where they are said to be alone, and are no more than a set has'
   );
 });
 
-test('are taken without what is private, too short, or for something else', async () => {
+test('are taken without those that are private, too short, or for another use', async () => {
   const ec = { ...JSON.parse(await setOf('one')).keys[0] };
   const keys = [
     { ...ec, d: 'secret', kid: 'private too' },

@@ -1,4 +1,4 @@
-// jwt in a real Weldr, with a real provider of keys: nobody gets past it by order, spelling, protocol, pool or a retry.
+// jwt in a real Weldr, with a real provider of keys: no order, spelling, protocol, pool or retry gets past it.
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import * as assert from 'uvu/assert';
 import { definePlugin, type RequestHooks, retry, type WeldrConfig, when } from '../../../config/index.ts';
@@ -55,7 +55,7 @@ const listen = [{ address: '127.0.0.1:0', h2c: true }];
 const tapping = (name: string, worker: (hooks: RequestHooks) => void) =>
   definePlugin({ name, worker: ({ hooks }) => worker(hooks) })();
 
-test('lets in by both protocols who has a token, whose name no client can make up', async () => {
+test('admits tokens in both protocols, and no client can forge the name that it forwards', async () => {
   await withWeldr(
     { listen, servers: [origin.url], plugins: [roundRobin(), check()] },
     async ({ url, port }) => {
@@ -103,7 +103,7 @@ test('fetches keys once for two worker processes', async () => {
   }
 });
 
-test('waits no longer for keys than it may, and forgets who left meanwhile', async () => {
+test('waits no longer for keys than its limit, and forgets clients that left', async () => {
   hold = new Promise(() => {});
   const plugins = [check({ timeout: '200ms' }), roundRobin()];
   await withWeldr({ servers: [origin.url], plugins }, async ({ url, port }) => {
@@ -120,7 +120,7 @@ test('waits no longer for keys than it may, and forgets who left meanwhile', asy
   });
 });
 
-/** Sends each target as it is, by both protocols, and expects that none gets to the origin. */
+/** Sends each target unchanged, in both protocols, and expects that none reaches the origin. */
 async function refusesAll(
   plugins: NonNullable<WeldrConfig['plugins']>,
   targets: readonly string[],
@@ -141,7 +141,7 @@ async function refusesAll(
   });
 }
 
-test('cannot be passed by another way to write a path that it guards', async () => {
+test('cannot be bypassed by another spelling of a path that it guards', async () => {
   const targets = [
     '/login',
     '/%6cogin',
@@ -166,7 +166,7 @@ test('cannot be passed by another way to write a path that it guards', async () 
   await refusesAll([when({ path: '/login' }, check())], targets);
 });
 
-test('cannot be passed through a path that it leaves open', async () => {
+test('cannot be bypassed through a path that it leaves open', async () => {
   const targets = [
     '/',
     '/public/../admin',
@@ -181,7 +181,7 @@ test('cannot be passed through a path that it leaves open', async () => {
   await refusesAll([when({ not: { path: '/public/*' } }, check())], targets);
 });
 
-test('is asked before a pool of its own whichever way a request comes there', async () => {
+test('guards its pool, whichever way a request gets there', async () => {
   const failing = await startOrigin();
   failing.healthStatus = 503;
   const elsewhere = tapping('elsewhere', hooks =>

@@ -15,7 +15,7 @@ for (const check of balancerChecks(leastRequests({ choices: 5 }), { distribution
 
 const test = suite('least-requests');
 
-test('gives no request to the one that is busy while another of two is not', async () => {
+test('gives no request to the busy one of two', async () => {
   const side = await workerSide(leastRequests(), { upstreams: ['http://a:1', 'http://b:1'] });
   const slow = Promise.withResolvers<number>();
   const first = side.run({ answers: [slow.promise] });
@@ -27,7 +27,7 @@ test('gives no request to the one that is busy while another of two is not', asy
   await side.close();
 });
 
-test('counts what is in flight by weight', () => {
+test('counts requests in flight relative to weight', () => {
   const servers = pool(['http://a:1', { url: 'http://b:1', weight: 4 }]);
   const [a, b] = servers;
   const leastBusy = new LeastBusy(servers, 2);
@@ -38,7 +38,7 @@ test('counts what is in flight by weight', () => {
   assert.is(leastBusy.choose([])?.id, 'http://a:1');
 });
 
-test('keeps the busiest of many close to the mean, where chance alone does not', () => {
+test('keeps the busiest of many close to the mean, unlike random choice', () => {
   const servers = pool(Array.from({ length: 100 }, (_, n) => `http://10.0.0.${n}:80`));
   const leastBusy = new LeastBusy(servers, 2);
   // Balls that stay in their bins: the theory's own case.
@@ -47,7 +47,7 @@ test('keeps the busiest of many close to the mean, where chance alone does not',
   assert.ok(most <= 14, `the busiest has ${most} of 1,000 requests among 100`);
 });
 
-test('gives a retry one that was not tried, and any when all were', () => {
+test('gives a retry an upstream that was not tried, and any when all were', () => {
   const servers = pool(['http://a:1', 'http://b:1']);
   const [a, b] = servers;
   assert.ok(a !== undefined && b !== undefined);
@@ -56,7 +56,7 @@ test('gives a retry one that was not tried, and any when all were', () => {
   assert.ok(leastBusy.choose([a, b]) !== undefined);
 });
 
-test('refuses to compare one', async () => {
+test('refuses to compare only one', async () => {
   const thrown = await workerSide(leastRequests({ choices: 1 })).catch(error => error);
   assert.is(thrown.field, 'plugins[0].choices');
 });

@@ -43,7 +43,7 @@ async function start(
   return { manager, workers: sides, clock };
 }
 
-/** Runs requests until `count` of them went to `url`, which answers `answer`; all others answer 200. */
+/** Runs requests until `count` of them went to `url`, which answers `answer`; all other upstreams answer 200. */
 async function send(
   side: TestWorkerSide | undefined,
   url: string,
@@ -73,7 +73,7 @@ async function send(
 
 const seen = new WeakMap<TestWorkerSide, { tell: (url: string) => void }>();
 
-/** Tells which upstream a request goes to, before it is answered. */
+/** Reports which upstream a request goes to, before it is answered. */
 function tapOnce(side: TestWorkerSide, tell: (url: string) => void): () => void {
   const known = seen.get(side);
   if (known !== undefined) known.tell = tell;
@@ -96,7 +96,7 @@ const stateOf = ({ manager }: Setup, url: string): string | undefined =>
 const reasonOf = ({ manager }: Setup, url: string): string =>
   manager.pools.get('default', url)?.upstream.record.reason ?? '';
 
-test('takes an upstream out after failures in a row, in every worker', async () => {
+test('ejects an upstream after failures in a row, in every worker', async () => {
   const setup = await start({}, { workers: 2 });
   const [first, second] = setup.workers;
   await send(first, bad, 4, 'CONNECT_FAILED');
@@ -110,7 +110,7 @@ test('takes an upstream out after failures in a row, in every worker', async () 
   assert.equal([...series], [[key, 1]]);
 });
 
-test('begins anew after a success', async () => {
+test('starts counting again after a success', async () => {
   const setup = await start({ errorRate: 1 });
   const [worker] = setup.workers;
   for (let round = 0; round < 4; round++) {
@@ -120,7 +120,7 @@ test('begins anew after a success', async () => {
   assert.is(stateOf(setup, bad), 'active');
 });
 
-test('takes an upstream out for its error rate, among enough requests, within the window', async () => {
+test('ejects an upstream for its error rate among enough requests in the window', async () => {
   const setup = await start({ failures: 1000, errorRate: 0.5, minRequests: 20, window: '10s' });
   const [worker] = setup.workers;
   for (let n = 0; n < 9; n++) {
@@ -140,7 +140,7 @@ test('takes an upstream out for its error rate, among enough requests, within th
   assert.match(reasonOf(setup, bad), /11 of 20 requests failed within 10000 ms/);
 });
 
-test('never counts what a client did', async () => {
+test('never counts what a client caused', async () => {
   const codes: ErrorCode[] = [
     'BAD_REQUEST',
     'BAD_CHUNK',
@@ -154,7 +154,7 @@ test('never counts what a client did', async () => {
   assert.is(stateOf(setup, bad), 'active');
 });
 
-test('never counts plugins, limits of its own, or the end of an idle connection', async () => {
+test('never counts plugins, limits of Weldr, or the end of an idle connection', async () => {
   const codes: ErrorCode[] = [
     'PLUGIN_FAILED',
     'INTERNAL',
@@ -169,7 +169,7 @@ test('never counts plugins, limits of its own, or the end of an idle connection'
   assert.is(stateOf(setup, bad), 'active');
 });
 
-test('never counts an upstream that gave up on a body that did not come', async () => {
+test('never counts an upstream that gave up on a body that did not arrive', async () => {
   const setup = await start();
   const [worker] = setup.workers;
   for (const bodyLength of [1000, -1]) {
@@ -182,7 +182,7 @@ test('never counts an upstream that gave up on a body that did not come', async 
   assert.is(stateOf(setup, bad), 'down');
 });
 
-test('counts statuses only where asked', async () => {
+test('counts statuses only if configured', async () => {
   const silent = await start();
   await send(silent.workers[0], bad, 50, 503);
   assert.is(stateOf(silent, bad), 'active');
@@ -194,7 +194,7 @@ test('counts statuses only where asked', async () => {
   assert.match(reasonOf(asked, bad), /status 503/);
 });
 
-test('counts slow answers where asked, unless a client took its time with the body', async () => {
+test('counts slow answers if configured, unless a client was slow with the body', async () => {
   const slow = { status: 200, after: 2001 };
   const silent = await start();
   await send(silent.workers[0], bad, 10, slow);
@@ -209,7 +209,7 @@ test('counts slow answers where asked, unless a client took its time with the bo
   assert.match(reasonOf(asked, bad), /5 failures in a row, the last: status 200 after 2001 ms/);
 });
 
-test('brings it back when its requests succeed on probation', async () => {
+test('brings an upstream back when its requests on probation succeed', async () => {
   const setup = await start({ ejection: '10s', passes: 3 });
   const [worker] = setup.workers;
   await send(worker, bad, 5, 'CONNECT_FAILED');
@@ -223,7 +223,7 @@ test('brings it back when its requests succeed on probation', async () => {
   assert.is(stateOf(setup, bad), 'active');
 });
 
-test('takes it out for twice as long each time it fails on probation, up to a limit', async () => {
+test('doubles the ejection each time it fails on probation, up to a limit', async () => {
   const setup = await start({ ejection: '10s', maxEjection: '60s' }, { workers: 2 });
   const [first, second] = setup.workers;
   await send(first, bad, 5, 'CONNECT_FAILED');
@@ -234,13 +234,13 @@ test('takes it out for twice as long each time it fails on probation, up to a li
     assert.is(reasonOf(setup, bad), 'passive-health: on probation');
     await send(first, bad, 1, 'CONNECT_FAILED');
     assert.is(stateOf(setup, bad), 'down');
-    // The other worker's probation is over as well.
+    // The other worker's probation has ended as well.
     const during = await second?.run();
     assert.is.not(during?.upstream?.id, bad);
   }
 });
 
-test('lets nobody in whom a filter behind it denies while it tries an upstream out', async () => {
+test('does not admit a client that a later filter denies while it tries an upstream', async () => {
   const clock = new FakeClock();
   const manager = await managerSide(passiveHealth(), { servers: urls, clock });
   const plugins = [passiveHealth(), ipFilter({ deny: ['203.0.113.0/24'] }), roundRobin(), retry()];
@@ -255,7 +255,7 @@ test('lets nobody in whom a filter behind it denies while it tries an upstream o
   assert.is((await worker.run()).upstream?.id, bad);
 });
 
-test('gives an upstream on probation one request at a time of each worker', async () => {
+test('gives an upstream on probation one request at a time from each worker', async () => {
   const setup = await start({}, { workers: 2 });
   const [first, second] = setup.workers;
   await send(first, bad, 5, 'CONNECT_FAILED');
@@ -269,7 +269,7 @@ test('gives an upstream on probation one request at a time of each worker', asyn
   for (const running of held) assert.is((await running)?.upstream?.id, bad);
 });
 
-test('tries out only with requests that can be tried elsewhere', async () => {
+test('uses only requests for trials that can be retried elsewhere', async () => {
   const setup = await start();
   const [worker] = setup.workers;
   await send(worker, bad, 5, 'CONNECT_FAILED');
@@ -286,7 +286,7 @@ test('tries out only with requests that can be tried elsewhere', async () => {
   assert.is((await worker?.run())?.upstream?.id, bad);
 });
 
-test('brings it back without a trial when no request comes for one', async () => {
+test('brings an upstream back without a trial when no request arrives for one', async () => {
   const setup = await start();
   await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
   await setup.clock.advanceAsync(10_000);
@@ -312,7 +312,7 @@ test('waits for a trial that has begun, however long it takes', async () => {
   assert.match(reasonOf(setup, bad), /failed on probation; out for 20000 ms/);
 });
 
-test('takes back a doubling for each ejection time that it stays well', async () => {
+test('undoes one doubling for each ejection time without failures', async () => {
   const setup = await start({ ejection: '10s', passes: 1 });
   const [worker] = setup.workers;
   const failAndReturn = async (ms: number) => {
@@ -331,7 +331,7 @@ test('takes back a doubling for each ejection time that it stays well', async ()
   await failAndReturn(10_000);
 });
 
-test('never takes out more than the share, and never the last one', async () => {
+test('never ejects more than the share, and never the last one', async () => {
   for (const [servers, most] of [
     [urls, 2],
     [urls.slice(0, 3), 1],
@@ -346,7 +346,7 @@ test('never takes out more than the share, and never the last one', async () => 
   }
 });
 
-test('takes out others when those that were out are back, gone or removed', async () => {
+test('ejects others when the ejected ones are back, gone or removed', async () => {
   const setup = await start({ passes: 1 }, { workers: 2 });
   const [first, second] = setup.workers;
   const out = () => urls.filter(url => stateOf(setup, url) === 'down').length;
@@ -369,11 +369,11 @@ test('takes out others when those that were out are back, gone or removed', asyn
   await setup.manager.pools.remove('default', gone, { force: true });
   await setup.clock.advanceAsync(2_000);
   await failAll();
-  // One of three: the one that is still out.
+  // One of three: the one still ejected.
   assert.is(out(), 1);
 });
 
-test('never takes out the last one that is available, whoever took out the others', async () => {
+test('never ejects the last available upstream, whatever took out the others', async () => {
   const setup = await start({ maxEjected: 1 });
   for (const url of urls.slice(1)) setup.manager.pools.verdict('default', url, 'check', 'failing');
   await send(setup.workers[0], bad, 20, 'CONNECT_FAILED');
@@ -381,7 +381,7 @@ test('never takes out the last one that is available, whoever took out the other
   assert.not.ok(setup.manager.logs.some(({ msg }) => /took out/.test(String(msg))));
 });
 
-test('brings those that are out back when nobody else is left', async () => {
+test('brings ejected upstreams back when no other is left', async () => {
   const setup = await start();
   await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
   for (const url of urls.slice(1, 3)) setup.manager.pools.verdict('default', url, 'check', 'failing');
@@ -390,7 +390,7 @@ test('brings those that are out back when nobody else is left', async () => {
   assert.is(stateOf(setup, bad), 'active');
 });
 
-test('leaves the decision to an active check that complains as well', async () => {
+test('leaves the decision to an active check that also reports a failure', async () => {
   const setup = await start();
   await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
   setup.manager.pools.verdict('default', bad, 'health-check', 'refused');
@@ -401,7 +401,7 @@ test('leaves the decision to an active check that complains as well', async () =
   assert.is(stateOf(setup, bad), 'active');
 });
 
-test('ignores what a request brings that ends after its upstream was taken out', async () => {
+test('ignores a request that ends after its upstream was ejected', async () => {
   const setup = await start({ passes: 1 });
   const [worker] = setup.workers;
   const slow = Promise.withResolvers<UpstreamAnswer>();
@@ -420,7 +420,7 @@ test('ignores what a request brings that ends after its upstream was taken out',
   assert.is(stateOf(setup, bad), 'active');
 });
 
-test('tells a new worker who is on probation', async () => {
+test('sends a new worker which upstreams are on probation', async () => {
   const setup = await start({ passes: 1 });
   await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
   await setup.clock.advanceAsync(10_000);
@@ -433,7 +433,7 @@ test('tells a new worker who is on probation', async () => {
   assert.is(stateOf(setup, bad), 'active');
 });
 
-test('goes on over a reload: who is out stays out as long as was said, and doubles later', async () => {
+test('continues over a reload: an ejection lasts its time, and the next one is doubled', async () => {
   const setup = await start();
   await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
   await setup.clock.advanceAsync(4_000);
@@ -451,7 +451,7 @@ test('goes on over a reload: who is out stays out as long as was said, and doubl
   assert.match(reasonOf(after, bad), /out for 20000 ms/);
 });
 
-test('goes on with a probation over a reload', async () => {
+test('continues a probation over a reload', async () => {
   const setup = await start({ passes: 1 });
   await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
   await setup.clock.advanceAsync(10_000);
@@ -467,7 +467,7 @@ test('goes on with a probation over a reload', async () => {
   assert.is(manager.pools.get('default', bad)?.upstream.state, 'active');
 });
 
-test('takes the last server out when a backup waits, and never the last backup', async () => {
+test('ejects the last server when a backup is available, and never the last backup', async () => {
   const clock = new FakeClock();
   const spare = 'http://b:1';
   const servers = [bad, { url: spare, backup: true }];
@@ -482,7 +482,7 @@ test('takes the last server out when a backup waits, and never the last backup',
   await manager.close();
 });
 
-test('forgets a server that is removed, and everything at the end', async () => {
+test('forgets a removed server, and everything at its end', async () => {
   const setup = await start();
   await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
   await setup.manager.pools.remove('default', bad, { force: true });

@@ -1,4 +1,4 @@
-// passive-health in a real Weldr: what clients do wrong counts against nobody, what servers do wrong does.
+// passive-health in a real Weldr: mistakes of clients do not count against servers, failures of servers do.
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -30,11 +30,11 @@ const spoiled: readonly string[] = [
   'PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n',
 ];
 
-test('takes no server out for 200 requests that their clients spoiled', async () => {
+test('ejects no server for 200 requests that their clients spoiled', async () => {
   const origins = [await startOrigin(), await startOrigin()];
   const weldr = await startWeldr({ config: config(origins), workers: 1 });
   const port = Number(new URL(weldr.url).port);
-  // On a busy machine a client may have left before its request was anywhere: such a round proves nothing.
+  // On a busy machine a client may have left before its request was sent: such a round proves nothing.
   const areTried = () => origins.every(({ requests }) => requests > 25);
   for (let round = 0; round < 25 || !areTried(); round++) {
     await Promise.all(spoiled.map((request, n) => spoil(port, request, (round + n) % 2 === 0)));
@@ -45,7 +45,7 @@ test('takes no server out for 200 requests that their clients spoiled', async ()
   await Promise.all(origins.map(origin => origin.close()));
 });
 
-test('takes a server out that refuses connections, and brings it back when it answers', async () => {
+test('ejects a server that refuses connections, and brings it back when it answers', async () => {
   const origins = [await startOrigin(), await startOrigin()];
   const [bad, good] = origins;
   if (bad === undefined || good === undefined) throw new Error('there is no origin');
@@ -65,7 +65,7 @@ test('takes a server out that refuses connections, and brings it back when it an
   await Promise.all(origins.map(origin => origin.close()));
 });
 
-/** Sends it, and leaves a little later. */
+/** Sends a request, and leaves a little later. */
 async function spoil(port: number, request: string, politely: boolean): Promise<void> {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => {});

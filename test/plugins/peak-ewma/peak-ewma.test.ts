@@ -1,4 +1,4 @@
-// The peak-ewma plugin: the kit for balancers, what it remembers of latencies, who gets requests.
+// The peak-ewma plugin: the kit for balancers, what it remembers of latencies, which upstreams get requests.
 import * as assert from 'uvu/assert';
 import {
   balancerChecks,
@@ -29,7 +29,7 @@ latency('rises at once and falls with time', () => {
   assert.ok(Math.abs(peak.valueAt(10_000) - (500 / Math.E + 10 * (1 - 1 / Math.E))) < 0.01);
 });
 
-latency('is not spoiled by a time that goes back', () => {
+latency('stays valid when the time goes back', () => {
   const peak = new PeakLatency(1_000, 100);
   peak.observe(20, 100);
   peak.observe(10, 50);
@@ -40,7 +40,7 @@ const test = suite('peak-ewma');
 
 const upstreams = ['http://a:1', 'http://b:1'];
 
-/** Has the first request come to `answer`, and others to a fast 200; how many of 20 the first one's upstream got. */
+/** Answers the first request with `answer`, others with a fast 200; returns how many of 20 the first one's upstream got. */
 async function laterShare(answer: UpstreamAnswer, wait = 0): Promise<number> {
   const side = await workerSide(peakEwma(), { upstreams });
   const first = await side.run({ answers: [answer] });
@@ -56,24 +56,24 @@ async function laterShare(answer: UpstreamAnswer, wait = 0): Promise<number> {
   return had;
 }
 
-test('leaves one alone that was slow', async () => {
+test('avoids an upstream that was slow', async () => {
   assert.is(await laterShare({ status: 200, after: 500 }), 0);
 });
 
-test('does not take one that fails at once for a fast one', async () => {
+test('does not treat an upstream that fails at once as fast', async () => {
   assert.is(await laterShare({ error: 'CONNECT_FAILED', after: 1 }), 0);
   assert.is(await laterShare({ status: 503, after: 1 }), 0);
 });
 
-test('takes the time of a request that the client gave up on into account', async () => {
+test('counts the time of a request that the client gave up on', async () => {
   assert.is(await laterShare({ error: 'CLIENT_CLOSED', after: 800 }), 0);
 });
 
-test('asks one again that was slow, when some time has gone by', async () => {
+test('tries a slow upstream again after some time', async () => {
   assert.ok((await laterShare({ status: 200, after: 500 }, 120_000)) > 0);
 });
 
-test('gives a newcomer one request, and more when it has answered', async () => {
+test('gives a new upstream one request, and more when it has answered', async () => {
   const side = await workerSide(peakEwma(), { upstreams: ['http://a:1'] });
   for (let n = 0; n < 5; n++) await side.run({ answers: [{ status: 200, after: 50 }] });
   side.pools.default.set(upstreamRecord('http://new:1'));
@@ -88,7 +88,7 @@ test('gives a newcomer one request, and more when it has answered', async () => 
   await side.close();
 });
 
-test('counts in what is in flight', () => {
+test('includes requests in flight', () => {
   const servers = pool(upstreams);
   const [a, b] = servers;
   assert.ok(a !== undefined && b !== undefined);

@@ -1,4 +1,4 @@
-// pool-file: whatever is done to its file, the pool loads; only what was never confirmed may be missing.
+// pool-file: whatever happens to its file, the pool loads; only unconfirmed changes may be missing.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -17,7 +17,7 @@ async function journalOf(folder: string, ports: readonly number[]): Promise<{ pa
 
 const asideIn = (folder: string): string[] => readdirSync(folder).filter(name => name.includes('.damaged-'));
 
-test('cut off at any byte, it loads what was complete, and what is written next is kept', async () => {
+test('a file cut off at any byte loads what was complete, and keeps what is written next', async () => {
   await inFolder(async folder => {
     const { path, bytes } = await journalOf(folder, [1, 2, 3]);
     const text = bytes.toString('latin1');
@@ -34,7 +34,7 @@ test('cut off at any byte, it loads what was complete, and what is written next 
   });
 });
 
-test('a last line that was cut off is dropped with a log line, nothing is set aside', async () => {
+test('a last line that was cut off is dropped with a log line, and nothing is set aside', async () => {
   await inFolder(async folder => {
     const { path, bytes } = await journalOf(folder, [1, 2]);
     writeFileSync(path, bytes.subarray(0, bytes.length - 5));
@@ -45,7 +45,7 @@ test('a last line that was cut off is dropped with a log line, nothing is set as
   });
 });
 
-test('damage in a line sets the file aside, says so, and the other entries are used', async () => {
+test('a damaged line sets the file aside with a log line, and the other entries are used', async () => {
   await inFolder(async folder => {
     const { path, bytes } = await journalOf(folder, [1, 2, 3]);
     const damaged = Buffer.from(bytes.toString('latin1').replace('127.0.0.1:2', '127.0.0.1:7'), 'latin1');
@@ -64,7 +64,7 @@ test('damage in a line sets the file aside, says so, and the other entries are u
   });
 });
 
-test('any changed byte is noticed and costs its line, or two when it was the line feed between them', async () => {
+test('any changed byte is detected and loses its line, or two when it was the line feed between them', async () => {
   await inFolder(async folder => {
     const { path, bytes } = await journalOf(folder, [1, 2, 3]);
     const headerLength = bytes.indexOf('\n');
@@ -80,7 +80,7 @@ test('any changed byte is noticed and costs its line, or two when it was the lin
   });
 });
 
-test('a file that is not one of Weldr is refused and left alone', async () => {
+test('a foreign file is refused and left alone', async () => {
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
     for (const foreign of ['{"servers":[]}', '{\n  "servers": []\n}\n', 'export default {};\n']) {
@@ -95,7 +95,7 @@ test('a file that is not one of Weldr is refused and left alone', async () => {
   });
 });
 
-test('a file of which a crash left zeros only is kept beside', async () => {
+test('a file that a crash left as zeros is kept under another name', async () => {
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
     writeFileSync(path, '\0\0\0\0');
@@ -106,7 +106,7 @@ test('a file of which a crash left zeros only is kept beside', async () => {
   });
 });
 
-test('a file that somebody emptied is begun anew, and the log says so', async () => {
+test('an emptied file is started again, with a log line', async () => {
   await inFolder(async folder => {
     const { path } = await journalOf(folder, [1]);
     writeFileSync(path, '');
@@ -116,7 +116,7 @@ test('a file that somebody emptied is begun anew, and the log says so', async ()
   });
 });
 
-test('what a later version adds to a row is kept when the file is written anew', async () => {
+test('fields of a later version are kept when the file is rewritten', async () => {
   await inFolder(async folder => {
     const { path, bytes } = await journalOf(folder, [1]);
     const { encodeLine } = await import('../../../plugins/pool-file/journal-line.ts');
@@ -156,7 +156,7 @@ test('a file of a newer Weldr is refused and left alone', async () => {
   });
 });
 
-test('a draft that a killed process left does not disturb', async () => {
+test('a draft that a killed process left does no harm', async () => {
   await inFolder(async folder => {
     const { path } = await journalOf(folder, [1]);
     writeFileSync(`${path}.new`, 'half');

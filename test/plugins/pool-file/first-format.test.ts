@@ -1,4 +1,4 @@
-// pool-file: a file that the version before wrote is read as it was meant, and can be gone back to.
+// pool-file: a file of the previous version is read as it was meant, and can be restored.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -9,7 +9,7 @@ import { idOf, inFolder } from './journal-fixture.ts';
 
 const test = suite('pool-file, first format');
 
-/** As that version wrote it: one server added, one of the config changed, one removed, one forgotten, a setting. */
+/** A file of that version: one server added, one of the config changed, one removed, one forgotten, a setting. */
 const written = `["11cb8dde",{"format":"weldr-pool","version":1}]
 ["3b4d161e",{"op":"put","entry":{"pool":"default","id":"http://127.0.0.1:3","kind":"added","server":{"url":"http://127.0.0.1:3","weight":5,"mapHost":true,"state":"active"}}}]
 ["04659e5d",{"op":"put","entry":{"pool":"blue","id":"http://127.0.0.1:4","kind":"added","server":{"url":"http://127.0.0.1:4","weight":1,"mapHost":false,"state":"active"}}}]
@@ -20,7 +20,7 @@ const written = `["11cb8dde",{"format":"weldr-pool","version":1}]
 ["354cdd34",{"op":"setting","setting":{"name":"health-check","value":{"interval":1000}}}]
 `;
 
-test('what it said is in force, and a copy of it is kept beside', async () => {
+test('its changes are active, and a copy of it is kept next to it', async () => {
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
     writeFileSync(path, written);

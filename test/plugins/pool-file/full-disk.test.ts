@@ -1,4 +1,4 @@
-// pool-file: a disk that is full or read-only refuses changes, half-does none, and all is well when it is over.
+// pool-file: a full or read-only disk makes changes fail, applies none partly, and works again afterwards.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -48,7 +48,7 @@ function onSmallDisk(behaviour: string, body: (disk: string) => Promise<void>): 
   else test.skip(behaviour, 'needs root on Linux, to mount a small file system', run);
 }
 
-/** Takes all the space that is left. */
+/** Uses up all remaining space. */
 function fill(disk: string): void {
   for (const size of [65_536, 4096, 1]) {
     for (let n = 0; ; n++) {
@@ -117,7 +117,7 @@ onSmallDisk(
   },
 );
 
-onSmallDisk('a disk without space for writing anew leaves the file growing, not failing', async disk => {
+onSmallDisk('without space for a rewrite the file keeps growing, and changes do not fail', async disk => {
   const path = join(disk, 'pool.json');
   const { journal, logs } = await openJournal(path);
   const big = (port: number): Batch => {
@@ -127,7 +127,7 @@ onSmallDisk('a disk without space for writing anew leaves the file growing, not 
     });
     return define(server);
   };
-  // 5 x 60 KB live; then small changes until it is due to be written anew, for which there is no room.
+  // 5 x 60 KB live; then small changes until it is due for a rewrite, for which there is no room.
   for (let port = 1; port <= 5; port++) await journal.write(big(port));
   for (let n = 1; n <= 3; n++) await journal.write(put(1, n));
   assert.ok(statSync(path).size > 300_000);
@@ -142,7 +142,7 @@ onSmallDisk('a disk without space for writing anew leaves the file growing, not 
 });
 
 onSmallDisk(
-  'a start on a read-only disk uses what is there, refuses changes, and takes them when it is writable',
+  'a start on a read-only disk uses the file, refuses changes, and takes them when it is writable',
   async disk => {
     const path = join(disk, 'pool.json');
     const before = await openJournal(path);

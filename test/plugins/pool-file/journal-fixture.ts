@@ -1,4 +1,4 @@
-// What the tests of pool-file share: folders of their own, journals in them, servers to put in.
+// What the tests of pool-file share: temporary folders, journals in them, servers to put in.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.
 import { systemClock } from '../../../core/time/clock.ts';
 import { PoolJournal } from '../../../plugins/pool-file/pool-journal.ts';
 
-/** Calls `body` with a new folder, which is gone afterwards. */
+/** Calls `body` with a new folder, which is removed afterwards. */
 export async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-pool-file-'));
   try {
@@ -26,7 +26,7 @@ export async function openJournal(path: string): Promise<{ journal: PoolJournal;
   return { journal, logs };
 }
 
-/** What a journal holds, read as a start of Weldr reads it. */
+/** The rows of a journal, read as by a start of Weldr. */
 export async function readJournal(path: string): Promise<{ ids: string[]; logs: LogLine[] }> {
   const { journal, logs } = await openJournal(path);
   const ids = idsOf(await journal.load());
@@ -44,7 +44,7 @@ export function put(port: number, weight = 1, ttl?: number): Batch {
   return define(server);
 }
 
-/** A server, a pool and a route, which bear this number each, in one batch. */
+/** A server, a pool and a route, each with this number, in one batch. */
 export function putAll(port: number, number: number): Batch {
   const { changes, ...mark } = put(port, 1, 1000 + number);
   const others = ['pool', 'route'].map((kind): RowChange => {

@@ -15,7 +15,7 @@ const test = suite('pool-file kill', { timeoutMs: 600_000, testTimeoutMs: 590_00
 const rounds = 200;
 const random = randomOf(Date.now());
 
-/** Lets a writer run from number `first` and kills it; the numbers that it confirmed. */
+/** Lets a writer run from number `first` and kills it; returns the numbers that it confirmed. */
 async function runAndKill(path: string, first: number, afterMs: number): Promise<number[]> {
   const script = join(import.meta.dirname, 'kill-writer.ts');
   const child: ChildProcess = spawn(process.execPath, [script, path, String(first)], {
@@ -37,7 +37,7 @@ async function runAndKill(path: string, first: number, afterMs: number): Promise
   return numbers.slice(0, -1).map(Number);
 }
 
-test(`servers, pools and routes that were confirmed are there after each of ${rounds} kills in the middle of writing`, async () => {
+test(`confirmed servers, pools and routes exist after each of ${rounds} kills in the middle of writing`, async () => {
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
     /** The last confirmed number of each port. */
@@ -62,7 +62,7 @@ test(`servers, pools and routes that were confirmed are there after each of ${ro
         assert.ok(value, `round ${round}: server ${port} is lost`);
         const number = Number(value['ttl']) - 1000;
         assert.ok(number >= n, `round ${round}: server ${port} went back`);
-        // A batch is there as a whole.
+        // A batch is stored as a whole.
         const others = ['pool', 'route'].map(kind => stored(kind, keyOf(kind, port))?.['number']);
         assert.equal(others, [number, number], `round ${round}: ${port} is there in part`);
       }

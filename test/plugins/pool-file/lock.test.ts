@@ -1,4 +1,4 @@
-// pool-file: two Weldrs never write the same file, and a lock that a dead one left does not stay in the way.
+// pool-file: two Weldrs never write the same file, and a lock of a dead one is taken over.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
@@ -45,7 +45,7 @@ test('the lock of a process that was killed is taken over', async () => {
   });
 });
 
-test('a lock whose pid belongs to another process by now is taken over', async () => {
+test('a lock whose pid now belongs to another process is taken over', async () => {
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
     const { journal } = await openJournal(path);
@@ -83,7 +83,7 @@ test('a lock file that cannot be read is taken over', async () => {
   });
 });
 
-test('a process whose lock was taken writes no more; one whose lock file was tidied away goes on', async () => {
+test('a process whose lock was taken over writes no more; one whose lock file was deleted continues', async () => {
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
     const { journal } = await openJournal(path);

@@ -1,4 +1,4 @@
-// pool-file: what was changed at run time is there again after a restart, in a file that stays small.
+// pool-file: run-time changes survive a restart, in a file that stays small.
 import {
   readdirSync,
   readFileSync,
@@ -28,7 +28,7 @@ const definition = (port: number, weight = 1) => ({
   state: 'active' as const,
 });
 
-test('the pool after a restart is what it was: added, changed, removed, settings', async () => {
+test('a restart restores the pool: added, changed and removed servers, and settings', async () => {
   await inFolder(async folder => {
     const plugin = () => poolFile({ path: join(folder, 'pool.json') });
     const servers = [idOf(1), idOf(2)];
@@ -61,7 +61,7 @@ test('the pool after a restart is what it was: added, changed, removed, settings
   });
 });
 
-test('a change that was made before there was a store is in the store from then on', async () => {
+test('a change that was made before there was a store is stored when one starts', async () => {
   await inFolder(async folder => {
     const early = await managerSide({
       name: 'early',
@@ -88,7 +88,7 @@ test('changes are refused from the release of the store until the next one is lo
   });
 });
 
-test('changes that come together share a sync', async () => {
+test('changes at the same time share a sync', async () => {
   await inFolder(async folder => {
     const { journal } = await openJournal(join(folder, 'pool.json'));
     const syncs = await countingSyncs(async () => {
@@ -138,7 +138,7 @@ test('the file stays small however often a server is changed', async () => {
   });
 });
 
-test('only its user may read the file: definitions may hold keys', async () => {
+test('only its owner may read the file: definitions may hold keys', async () => {
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
     const { journal } = await openJournal(path);
@@ -161,7 +161,7 @@ test('a symbolic link is followed, not replaced', async () => {
   });
 });
 
-test('a file that somebody removed or replaced while Weldr runs is written anew', async () => {
+test('a file that was removed or replaced while Weldr runs is rewritten', async () => {
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
     const { journal, logs } = await openJournal(path);
@@ -177,7 +177,7 @@ test('a file that somebody removed or replaced while Weldr runs is written anew'
   });
 });
 
-test('a start fails with the field when the directory is not there or the path is one', async () => {
+test('a start fails with the field when the directory is missing or the path is one', async () => {
   await inFolder(async folder => {
     const missing = join(folder, 'no', 'pool.json');
     await rejects(managerSide(poolFile({ path: missing })), 'CONFIG_INVALID', /create it first/);
@@ -201,7 +201,7 @@ async function rejects(promise: Promise<unknown>, code: string, message: RegExp)
   assert.match(thrown.message, message);
 }
 
-/** How often `body` makes the system sync a file's data. */
+/** Counts how often `body` makes the system sync a file's data. */
 async function countingSyncs(body: () => Promise<void>): Promise<number> {
   const file = await open('/dev/null', 'r');
   const shared: { datasync(): Promise<void> } = Object.getPrototypeOf(file);

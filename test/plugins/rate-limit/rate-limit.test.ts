@@ -1,4 +1,4 @@
-// The rate-limit plugin in one worker: whose requests are counted together, and what refusals and responses say.
+// The rate-limit plugin in one worker: which requests are counted together, and what refusals and responses say.
 import * as assert from 'uvu/assert';
 import { addressKey } from '../../../core/network/address-key.ts';
 import { withId } from '../../../core/plugin/define-plugin.ts';
@@ -30,7 +30,7 @@ test('lets a burst through, then the rate', async () => {
   assert.equal(await statuses(6), [200, 200, 200, 200, 200, 429]);
 });
 
-test('says with 429 when a request will do, and chooses no upstream for it', async () => {
+test('replies 429 with the time to retry, and chooses no upstream', async () => {
   const side = await workerSide([rateLimit({ rate: 0.1, burst: 1 }), roundRobin()], { upstreams });
   await side.run();
   const refused = await side.run();
@@ -41,7 +41,7 @@ test('says with 429 when a request will do, and chooses no upstream for it', asy
   assert.is((await side.run()).headers.get('retry-after'), '1');
 });
 
-test('counts clients apart, and a retry not at all', async () => {
+test('counts clients separately, and retries not at all', async () => {
   const side = await workerSide([rateLimit({ rate: 1 }), roundRobin(), retry()], { upstreams });
   assert.is((await side.run({ clientIp: '192.0.2.1', answers: ['CONNECT_FAILED', 200] })).status, 200);
   assert.is((await side.run({ clientIp: '192.0.2.1' })).status, 429);
@@ -68,7 +68,7 @@ test('counts an IPv4 client by its address, however it is written', () => {
   assert.is(addressKey('::ffff:192.0.2.7'), '192.0.2.7');
 });
 
-test('counts an IPv6 client by a network of another size, if told to', async () => {
+test('counts an IPv6 client by a network of another size, if configured', async () => {
   assert.is(addressKey('2001:db8:1:2ff::1', 56), '2001:db8:1:200::/56');
   assert.is(addressKey('2001:db8:1:2ff::1', 48), '2001:db8:1::/48');
   assert.is(addressKey('2001:db8::1', 128), '2001:db8:0:0:0:0:0:1::/128');
@@ -87,7 +87,7 @@ async function statusesOf(plugins: readonly Plugin[], requests: readonly RunOpti
   return statuses;
 }
 
-test('counts by a header, a cookie or a parameter, and by the address what has none or several', async () => {
+test('counts by a header, a cookie or a parameter, or by the address when a request has none or several', async () => {
   const kinds: [RateLimitOptions['by'], (value: string) => RunOptions, RunOptions][] = [
     [
       { header: 'X-Api-Key' },
@@ -117,7 +117,7 @@ test('counts by a header, a cookie or a parameter, and by the address what has n
   }
 });
 
-test('reads a header in any case, and in each spelling that a server behind CGI takes for it', async () => {
+test('reads a header in any case, and in each spelling that a CGI server treats as the same', async () => {
   const of = (...headers: [string, string][]): RunOptions => ({ headers });
   const requests = [
     of(['x-API-key', 'a']),
@@ -136,13 +136,13 @@ test('reads a header in any case, and in each spelling that a server behind CGI 
     );
 });
 
-test('does not take the value of a header for an address', async () => {
+test('does not confuse the value of a header with an address', async () => {
   const by = { header: 'X-Api-Key' };
   const requests = [{}, { headers: { 'X-Api-Key': '192.0.2.1' } }];
   assert.equal(await statusesOf([rateLimit({ rate: 1, by })], requests), [200, 200]);
 });
 
-test('counts by what a function returns, and leaves out what it returns nothing for', async () => {
+test('counts by the result of a function, and skips requests for which it returns nothing', async () => {
   const key = (ctx: ProxyContext) => (ctx.request.path === '/free' ? undefined : ctx.request.method);
   const requests = [{}, {}, { method: 'POST' }, { target: '/free' }, { target: '/free' }];
   assert.equal(await statusesOf([rateLimit({ rate: 1, key })], requests), [200, 429, 200, 200, 200]);
@@ -150,7 +150,7 @@ test('counts by what a function returns, and leaves out what it returns nothing 
   assert.equal(await statusesOf([wrong], [{}]), [500]);
 });
 
-test('limits over a time of its own', async () => {
+test('limits over a configured time', async () => {
   const side = await workerSide([rateLimit({ rate: 2, per: '1m' }), roundRobin()], { upstreams });
   const statuses = [await side.run(), await side.run(), await side.run()].map(({ status }) => status);
   assert.equal(statuses, [200, 200, 429]);
@@ -159,7 +159,7 @@ test('limits over a time of its own', async () => {
   assert.is((await side.run()).status, 200);
 });
 
-test('says in the fields of the draft and in those before it what is left, refused or not', async () => {
+test('sends what is left in the draft’s fields and the older ones, refused or not', async () => {
   const side = await workerSide([rateLimit({ rate: 2, burst: 4, fields: 'both', policy: 'api' })], {
     upstreams,
   });
@@ -172,7 +172,7 @@ test('says in the fields of the draft and in those before it what is left, refus
   assert.equal(fieldsOf(await side.run()), ['"api";q=4;w=2', '"api";r=0;t=2', '4', '0', '2']);
 });
 
-test('stands several times: the tightest refuses, all are told', async () => {
+test('can be listed several times: the tightest refuses, and responses show all', async () => {
   const plugins = [
     rateLimit({ rate: 1, burst: 9, fields: 'both', policy: 'long' }),
     withId('short', rateLimit({ rate: 2, burst: 2, fields: 'both', policy: 'short' })),
@@ -184,14 +184,14 @@ test('stands several times: the tightest refuses, all are told', async () => {
   assert.equal([(await side.run()).status, (await side.run()).status], [200, 429]);
 });
 
-test('lets all pass in a dry run, and notes what it would have refused', async () => {
+test('passes every request in a dry run, and notes those that it would have refused', async () => {
   const side = await workerSide([rateLimit({ rate: 1, dryRun: true }), roundRobin()], { upstreams });
   await side.run();
   const { status, notes } = await side.run();
   assert.equal([status, notes], [200, ['rate-limit: would be refused']]);
 });
 
-test('counts nothing that is only to be explained', async () => {
+test('does not count requests that are only explained', async () => {
   const requests = [{ rehearsal: true }, { rehearsal: true }, {}, {}];
   assert.equal(await statusesOf([rateLimit({ rate: 1 })], requests), [200, 200, 200, 429]);
 });

@@ -1,4 +1,4 @@
-// rate-limit in a real Weldr: over worker processes and a reload, and that no protocol, spelling or order gets past it.
+// rate-limit in a real Weldr: over worker processes and a reload; no protocol, spelling or order gets past it.
 import * as assert from 'uvu/assert';
 import { when } from '../../../config/index.ts';
 import { rateLimit, retry, roundRobin } from '../../../plugins/index.ts';
@@ -21,7 +21,7 @@ export default defineConfig({
   plugins: [rateLimit({ rate: 1, per: '1h', burst: 40, fields: 'draft' }), roundRobin()],
 });`;
 
-test('allows so many over two worker processes, by both protocols, and goes on after a reload', async () => {
+test('allows its number over two worker processes, in both protocols, and continues after a reload', async () => {
   const origin = await startOrigin();
   const weldr = await startWeldr({ config: config(origin.url) });
   try {
@@ -31,13 +31,13 @@ test('allows so many over two worker processes, by both protocols, and goes on a
       if (n % 2 === 0) statuses.push((await h2Exchange(weldr.url)).status ?? 0);
       else statuses.push((await fetchOnce(weldr.url)).status);
     };
-    // What one worker has left comes to the other within a moment, in which that one refuses.
+    // The rest of one worker reaches the other within a moment, during which that one refuses.
     const isUsedUp = () => statuses.length >= 72 && !statuses.slice(-32).includes(200);
     for (let n = 0; !isUsedUp(); n += 4) await Promise.all([ask(n), ask(n + 1), ask(n + 2), ask(n + 3)]);
     const allowed = statuses.filter(status => status === 200).length;
     assert.equal(new Set(statuses), new Set([200, 429]));
     assert.is(origin.requests, allowed);
-    // Each worker has one more for who is new to it.
+    // Each worker allows one more to a client that is new to it.
     assert.ok(allowed >= 38 && allowed <= 42, `${allowed} of 40`);
 
     const { headers } = await fetchOnce(weldr.url);
@@ -55,7 +55,7 @@ test('allows so many over two worker processes, by both protocols, and goes on a
   }
 });
 
-test('counts its paths in every spelling and protocol together, wherever it stands, and no retry', async () => {
+test('counts its paths in every spelling and protocol together, wherever it is, and no retry', async () => {
   const origin = await startOrigin();
   const dead = `http://127.0.0.1:${await freePort()}`;
   const limit = () => when({ path: '/login' }, rateLimit({ rate: 1, per: '1h', burst: 4 }));
@@ -96,7 +96,7 @@ test('counts its paths in every spelling and protocol together, wherever it stan
   }
 });
 
-test('is asked in the scope of a pool whichever way a request comes there', async () => {
+test('limits its pool, whichever way a request gets there', async () => {
   const origin = await startOrigin();
   const api = { servers: [origin.url], plugins: [rateLimit({ rate: 1, per: '1h', burst: 2 })] };
   try {

@@ -20,7 +20,7 @@ const test = suite('rate-limit over workers');
 
 type Random = ReturnType<typeof randomOf>;
 
-/** A manager and its workers, whose messages take some time. */
+/** A manager and its workers, with delayed messages. */
 class Node {
   readonly clock = new FakeClock();
   readonly workers = new Map<number, WorkerBuckets>();
@@ -55,7 +55,7 @@ class Node {
     this.node.welcome(id);
   }
 
-  /** Requests at a worker in this moment; returns how many were allowed. */
+  /** Sends requests to a worker at this moment; returns how many were allowed. */
   ask(worker: number, count = 1, key = 'client'): number {
     let allowed = 0;
     for (let n = 0; n < count; n++) {
@@ -77,12 +77,12 @@ const perSecond = (rate: number, burst = rate): Limit => ({ perMs: rate / 1_000,
 /** How a client spreads its requests: the worker of its nth request. */
 const spreads: Readonly<Record<string, (n: number, ms: number, random: Random, workers: number) => number>> =
   {
-    'all at one worker': () => 1,
+    'at one worker': () => 1,
     evenly: (n, _, __, workers) => 1 + (n % workers),
-    'by chance': (_, __, random, workers) => 1 + random(workers),
-    'nine of ten at one': (_, __, random, workers) => (random(10) > 0 ? 1 : 1 + random(workers)),
-    'one worker after another, for a second': (_, ms, __, workers) => 1 + (Math.floor(ms / 1_000) % workers),
-    'one worker after another, for a tenth of one': (_, ms, __, workers) =>
+    'at random': (_, __, random, workers) => 1 + random(workers),
+    'mostly at one worker': (_, __, random, workers) => (random(10) > 0 ? 1 : 1 + random(workers)),
+    'at one worker after another, a second each': (_, ms, __, workers) => 1 + (Math.floor(ms / 1_000) % workers),
+    'at one worker after another, a tenth of a second each': (_, ms, __, workers) =>
       1 + (Math.floor(ms / 100) % workers),
   };
 
@@ -90,18 +90,18 @@ for (const [how, workerOf] of Object.entries(spreads)) {
   for (const workers of [1, 2, 4]) {
     for (const limit of [perSecond(100), perSecond(50, 200), perSecond(2, 5)]) {
       const title = `${limit.perMs * 1_000} a second, burst ${limit.burst}`;
-      test(`allows what it is to allow to who asks for more ${how}, of ${workers} workers: ${title}`, () => {
+      test(`allows exactly its rate to a client that exceeds it ${how}, with ${workers} workers: ${title}`, () => {
         const node = new Node(limit, workers);
         const random = randomOf(7);
         let allowed = 0;
         const end = 30_000;
         for (let ms = 0, n = 0; ms < end; ms += 2) {
-          // Ten times what it may.
+          // Ten times the rate.
           const asked = Math.max(1, Math.round(limit.perMs * 20));
           for (let i = 0; i < asked; i++) allowed += node.ask(workerOf(n++, ms, random, workers));
           node.clock.advance(2);
           const most = limit.burst + limit.perMs * (ms + 2);
-          // Whoever is new to a worker gets one there, which is missing later.
+          // A client that is new to a worker gets one there, which is missing later.
           assert.ok(allowed <= 1.05 * most + workers, `${allowed} after ${ms} ms, at most ${most}`);
         }
         const due = limit.burst + limit.perMs * end;
@@ -112,7 +112,7 @@ for (const [how, workerOf] of Object.entries(spreads)) {
   }
 }
 
-test('allows no more at any moment to who floods the workers unevenly, before they have heard of each other, too', () => {
+test('allows no more at any moment to a client that floods the workers unevenly, even before they exchange counts', () => {
   for (const workers of [2, 4, 8]) {
     for (const limit of [perSecond(100), perSecond(50, 200)]) {
       const node = new Node(limit, workers);
@@ -128,7 +128,7 @@ test('allows no more at any moment to who floods the workers unevenly, before th
   }
 });
 
-test('never refuses who asks for less than it may, wherever its connections land', () => {
+test('never refuses a client below the rate, wherever its connections land', () => {
   for (const [how, workerOf] of Object.entries(spreads)) {
     for (const workers of [2, 4]) {
       const node = new Node(perSecond(100), workers);
@@ -143,7 +143,7 @@ test('never refuses who asks for less than it may, wherever its connections land
   }
 });
 
-test('gives one worker the whole burst soon after it is asked there', () => {
+test('gives one worker the whole burst soon after requests arrive there', () => {
   const node = new Node(perSecond(10, 100), 4);
   assert.is(node.ask(1, 30), 25);
   node.clock.advance(10);
@@ -152,7 +152,7 @@ test('gives one worker the whole burst soon after it is asked there', () => {
   assert.ok(node.ask(2, 100) + node.ask(3, 100) <= 5, 'one and a bit for who comes there next');
 });
 
-test('who is quiet for long has a whole share at each worker again', () => {
+test('a client that is quiet for long has a whole share at each worker again', () => {
   const node = new Node(perSecond(10, 100), 4);
   for (let n = 0; n < 100; n++) {
     node.ask(1, 50);
@@ -162,7 +162,7 @@ test('who is quiet for long has a whole share at each worker again', () => {
   for (const worker of [1, 2, 3, 4]) assert.is(node.ask(worker, 50), 25);
 });
 
-test('says nothing more to workers of a client that asks for little', () => {
+test('sends workers nothing about a client below the rate', () => {
   const node = new Node(perSecond(100), 4);
   for (let n = 0; n < 100; n++) {
     node.ask(1 + (n % 4));
@@ -171,7 +171,7 @@ test('says nothing more to workers of a client that asks for little', () => {
   assert.is(node.messages, 100, 'one report each');
 });
 
-test('sends so many messages for one client and no more, however hard it tries', () => {
+test('sends a bounded number of messages for one client, however many requests it sends', () => {
   const workers = 4;
   const node = new Node(perSecond(1_000, 2_000), workers);
   const random = randomOf(5);
@@ -186,7 +186,7 @@ test('sends so many messages for one client and no more, however hard it tries',
   assert.is(node.messages, 0, 'none for nothing');
 });
 
-test('remembers over the death of a worker what was spent, and tells the one in its place', () => {
+test('remembers what was spent over the death of a worker, and sends it to the replacement', () => {
   const node = new Node(perSecond(1, 100), 2);
   for (let n = 0; n < 10; n++) {
     node.ask(1, 50);
@@ -198,7 +198,7 @@ test('remembers over the death of a worker what was spent, and tells the one in 
   assert.ok(node.ask(1, 100) <= 1);
 });
 
-test('never remembers more clients than it may, at either side', () => {
+test('bounds the number of clients that it remembers, at either side', () => {
   const node = new Node(perSecond(1, 2), 2, { keys: 100 });
   for (let n = 0; n < 10_000; n++) {
     node.ask(1 + (n % 2), 3, `client ${n}`);
@@ -209,13 +209,13 @@ test('never remembers more clients than it may, at either side', () => {
   assert.is(node.ask(1, 1, 'busy'), 0, 'a client that kept coming was forgotten');
 });
 
-test('who is forgotten by a worker gets no second burst there', () => {
+test('a client that a worker forgot gets no second burst there', () => {
   const node = new Node(perSecond(1, 100), 2, { keys: 1_000 });
   let allowed = 0;
   for (let round = 0; round < 20; round++) {
     allowed += node.ask(1, 200);
     node.clock.advance(110);
-    // The worker forgets it, the manager hears of too few to do so.
+    // The worker forgets it; the manager receives too few others to forget it.
     node.workers.delete(1);
     node.start(1);
     node.clock.advance(5);
@@ -259,7 +259,7 @@ async function allowedOf(worker: TestWorkerSide, count: number): Promise<number>
   return allowed;
 }
 
-test('allows so many over all worker sides of a manager side, and keeps what it knows over a reload', async () => {
+test('allows its number over all worker sides of a manager side, and keeps its counts over a reload', async () => {
   const options = { rate: 10, burst: 40 };
   const before = await sidesOf(options, 3);
   let allowed = 0;
@@ -277,7 +277,7 @@ test('allows so many over all worker sides of a manager side, and keeps what it 
   assert.is(after.manager.clock.pending, 0);
 });
 
-test('a look at what would become of a request keeps no client from being forgotten, and fills nothing', () => {
+test('explaining a request keeps no client from being forgotten, and adds none', () => {
   const clock = new FakeClock();
   const buckets = new WorkerBuckets({ limit: { perMs: 1e-6, burst: 1 }, keys: 4, clock, send: () => {} });
   const now = clock.monotonic();
@@ -286,7 +286,7 @@ test('a look at what would become of a request keeps no client from being forgot
   assert.ok(wait > 0);
   assert.is(buckets.outlook('a', now + 1_000) < wait, true);
   assert.is(buckets.outlook('a', now), wait);
-  // Two more push the oldest two out, whoever was looked at.
+  // Two more push the oldest two out, whichever were looked at.
   for (const key of ['d', 'e']) buckets.take(key, now);
   assert.is(buckets.outlook('a', now), 0);
 });

@@ -30,7 +30,7 @@ test('allows the minimum without any requests, and once in 10 s', () => {
   assert.is(withdrawAll(budget, 12_000), 100);
 });
 
-test('is renewed as requests go on, and by them alone', () => {
+test('is renewed by new requests, and only by them', () => {
   const budget = new RetryBudget(0.2, 0);
   let retries = 0;
   for (let now = 0; now < 60_000; now++) {

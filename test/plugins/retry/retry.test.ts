@@ -1,4 +1,4 @@
-// The retry plugin: what is tried again, where, and when it stops.
+// The retry plugin: what is retried, where, and when it stops.
 import * as assert from 'uvu/assert';
 import type { ErrorCode } from '../../../core/errors.ts';
 import { type RunOptions, workerSide } from '../../../core/testing.ts';
@@ -31,7 +31,7 @@ const hopeless: ErrorCode[] = ['BAD_RESPONSE', 'BODY_CUT', 'LOOP', 'OVERLOADED',
 const idempotent = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'];
 const other = ['POST', 'PATCH', 'get', 'PROPFIND'];
 
-test('tries any method again when the upstream cannot have seen the request', async () => {
+test('retries any method when the upstream cannot have seen the request', async () => {
   for (const code of safe) {
     for (const method of [...idempotent, ...other]) {
       const result = await (await start()).run({ method, answers: [code, 200] });
@@ -41,7 +41,7 @@ test('tries any method again when the upstream cannot have seen the request', as
   }
 });
 
-test('tries only idempotent methods again when the request may have been executed', async () => {
+test('retries only idempotent methods when the request may have been executed', async () => {
   for (const code of maybeExecuted) {
     for (const method of idempotent) {
       assert.is(await attempts({ method, answers: [code, 200] }), 2, `${method} after ${code}`);
@@ -52,11 +52,11 @@ test('tries only idempotent methods again when the request may have been execute
   }
 });
 
-test('never tries again what another upstream cannot mend', async () => {
+test('never retries what another upstream cannot fix', async () => {
   for (const code of hopeless) assert.is(await attempts({ answers: [code, 200] }), 1, code);
 });
 
-test('never tries a request again whose body is not at hand', async () => {
+test('never retries a request whose body is no longer available', async () => {
   for (const code of [...safe, ...maybeExecuted]) {
     const request = { method: 'PUT', bodyLength: 100, answers: [code, 200] };
     assert.is(await attempts({ ...request, replayable: false }), 1, code);
@@ -64,7 +64,7 @@ test('never tries a request again whose body is not at hand', async () => {
   }
 });
 
-test('tries each upstream once, then answers the last failure', async () => {
+test('tries each upstream once, then responds with the last failure', async () => {
   const side = await start({ attempts: 10 });
   const result = await side.run({ answers: ['CONNECT_FAILED'] });
   assert.is(result.status, 502);
@@ -72,13 +72,13 @@ test('tries each upstream once, then answers the last failure', async () => {
   assert.equal(result.attempts.map(({ id }) => id).sort(), three);
 });
 
-test('makes no more attempts than it may', async () => {
+test('makes no more attempts than configured', async () => {
   for (const most of [1, 2, 3]) {
     assert.is(await attempts({ answers: ['CONNECT_FAILED'] }, { attempts: most }), most);
   }
 });
 
-test('sends a request that met a dying connection to the only upstream again, other failures not', async () => {
+test('retries at the only upstream after a dying connection, and not after other failures', async () => {
   const side = await start({}, ['http://a:1']);
   const stale = await side.run({ answers: [{ error: 'STALE_CONNECTION', reusedConnection: true }, 200] });
   assert.is(stale.status, 200);
@@ -90,7 +90,7 @@ test('sends a request that met a dying connection to the only upstream again, ot
   }
 });
 
-test('retries no status by default, and asked ones for idempotent methods only', async () => {
+test('retries no status by default, and configured ones for idempotent methods only', async () => {
   assert.is(await attempts({ answers: [503, 200] }), 1);
   const statuses = [502, 503];
   assert.is(await attempts({ answers: [503, 200] }, { statuses }), 2);
@@ -114,7 +114,7 @@ test('keeps retries within their share of the traffic', async () => {
   assert.is(made - 1000, 200);
 });
 
-test('takes nothing from the budget for what cannot be tried again', async () => {
+test('takes nothing from the budget for what cannot be retried', async () => {
   const side = await start({ minimum: 0.1, budget: 0 });
   await side.run({ bodyLength: 9, replayable: false, answers: ['CONNECT_FAILED', 200] });
   await side.run({ method: 'POST', answers: ['UPSTREAM_RESET', 200] });
@@ -134,7 +134,7 @@ test('counts a request once for the budget, however often it is tried', async ()
   assert.is((await side.run({ answers: ['CONNECT_FAILED'] })).attempts.length, 2);
 });
 
-test('tries other upstreams that are down when fail-open chose one', async () => {
+test('retries at other upstreams that are down when fail-open chose one', async () => {
   const side = await workerSide([roundRobin(), failOpen(), retry()], {
     upstreams: three.map(url => ({ url, state: 'down' as const })),
   });

@@ -30,7 +30,7 @@ function worstDeviation(rotation: Rotation, upstreams: readonly Upstream[], tota
   for (let n = 1; n <= total; n++) {
     const chosen = rotation.choose();
     counts.set(chosen, (counts.get(chosen) ?? 0) + 1);
-    // Those that are behind show at any time; to look at all of them each time would take for ever.
+    // Upstreams that are behind show at any time; looking at all of them each time would take for ever.
     const look = upstreams.length < 50 || n % 101 === 0 ? upstreams : upstreams.filter(u => u === chosen);
     for (const u of look) worst = Math.max(worst, Math.abs((counts.get(u) ?? 0) - (n * u.weight) / weight));
   }
@@ -94,7 +94,7 @@ test('does not drift over millions of choices', () => {
   assert.ok(worst < 1.000001, `off by ${worst}`);
 });
 
-test('shares what is left evenly after one has gone', () => {
+test('shares the rest evenly after an upstream has gone', () => {
   const { rotation, upstreams } = rotationOf([1, 1, 1]);
   choices(rotation, 2);
   const [gone] = upstreams;
@@ -103,7 +103,7 @@ test('shares what is left evenly after one has gone', () => {
   assert.equal([...choices(rotation, 10)].sort().join(''), 'bbbbbccccc');
 });
 
-test('gives a newcomer its share and no burst', () => {
+test('gives a new upstream its share and no burst', () => {
   const { rotation, upstreams } = rotationOf([1, 1, 1, 1]);
   const [first] = upstreams;
   if (first === undefined) throw new Error('unreachable');
@@ -115,7 +115,7 @@ test('gives a newcomer its share and no burst', () => {
   assert.is([...seen].filter(name => name === 'a').length, 10);
 });
 
-test('gives one that leaves and comes back all the time no more than its share', () => {
+test('gives an upstream that flaps no more than its share', () => {
   const { rotation, upstreams } = rotationOf([1, 1, 1, 1]);
   const [flapping] = upstreams;
   if (flapping === undefined) throw new Error('unreachable');
@@ -139,7 +139,7 @@ test('follows a weight that changes', () => {
   assert.is([...choices(rotation, 40)].filter(name => name === 'a').length, 20);
 });
 
-test('passes over those that were tried, who keep their turn', () => {
+test('skips upstreams that were tried, which keep their turn', () => {
   const { rotation, upstreams } = rotationOf([1, 1, 1]);
   const [a, b] = upstreams;
   if (a === undefined || b === undefined) throw new Error('unreachable');
@@ -147,14 +147,14 @@ test('passes over those that were tried, who keep their turn', () => {
   assert.is(choices(rotation, 2), 'ab');
 });
 
-test('chooses whose turn it is when all were tried', () => {
+test('chooses the next in turn when all were tried', () => {
   const { rotation, upstreams } = rotationOf([2, 1]);
   assert.is(rotation.choose(upstreams)?.authority, 'a');
   const worst = worstDeviation(rotationOf([2, 1]).rotation, rotationOf([2, 1]).upstreams, 1);
   assert.ok(worst < 1);
 });
 
-test('stays fair while retries pass over upstreams of other weights', () => {
+test('stays fair while retries skip upstreams of other weights', () => {
   const { rotation, upstreams } = rotationOf([4, 2, 1, 1]);
   const counts = new Map<Upstream | undefined, number>();
   for (let n = 0; n < 8000; n++) {

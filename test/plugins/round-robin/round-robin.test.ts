@@ -29,7 +29,7 @@ async function count(
   return had;
 }
 
-test('refuses options that it does not know, and durations that are none', async () => {
+test('refuses unknown options and invalid durations', async () => {
   for (const options of [{ slowstart: '1s' }, { slowStart: 'soon' }, { slowStart: -1 }]) {
     const thrown = await workerSide(roundRobin(options as object)).catch(error => error);
     assert.is(thrown.code, 'CONFIG_INVALID');
@@ -37,7 +37,7 @@ test('refuses options that it does not know, and durations that are none', async
   }
 });
 
-test('begins at another upstream in each worker', async () => {
+test('starts at another upstream in each worker', async () => {
   const upstreams = Array.from({ length: 8 }, (_, n) => `http://10.0.0.${n + 1}`);
   const first = new Set<string | undefined>();
   for (let id = 1; id <= 8; id++) {
@@ -47,13 +47,13 @@ test('begins at another upstream in each worker', async () => {
   assert.ok(first.size >= 6, `8 workers began at ${first.size} upstreams`);
 });
 
-test('chooses from a pool that a routing plugin made up', async () => {
+test('chooses from a pool that a routing plugin created', async () => {
   const side = await workerSide(roundRobin());
   const chosen = await side.select(context({ pool: pool(['http://a:1'], 'elsewhere') }));
   assert.is((chosen as { id: string }).id, 'http://a:1');
 });
 
-test('ramps an upstream that comes back from a tenth to all of its weight', async () => {
+test('ramps up an upstream that comes back from a tenth to its whole weight', async () => {
   const manager = await managerSide(roundRobin(), { servers: ['http://a:1', 'http://b:1'] });
   const side = await workerSide(roundRobin({ slowStart: '10s' }), { manager });
   assert.is(await count(side, 100, 'http://a:1'), 50);
@@ -71,7 +71,7 @@ test('ramps an upstream that comes back from a tenth to all of its weight', asyn
   assert.is(side.clock.pending, 0);
 });
 
-test('gives the whole share at once without slow start, and to all that were there at the start', async () => {
+test('gives the whole share at once without slow start, and to all upstreams of the start', async () => {
   const manager = await managerSide(roundRobin(), { servers: ['http://a:1', 'http://b:1'] });
   const atOnce = await workerSide(roundRobin(), { manager, id: 1 });
   const ramped = await workerSide(roundRobin({ slowStart: '10s' }), { manager, id: 2 });
@@ -97,7 +97,7 @@ test('ends its ramp when the upstream is removed or the plugin is closed', async
   assert.is(side.clock.pending, 0);
 });
 
-test('treats a wall clock that was set back as the beginning of the ramp', async () => {
+test('starts the ramp again when the wall clock was set back', async () => {
   const side = await workerSide(roundRobin({ slowStart: '10s' }), { upstreams: ['http://a:1'] });
   side.pools.default.set(upstreamRecord({ url: 'http://b:1', activeSince: side.clock.now() + 5000 }));
   assert.is(await count(side, 110, 'http://b:1'), 10);

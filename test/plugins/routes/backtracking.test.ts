@@ -1,11 +1,11 @@
-// Which regular expressions of routes are refused, as a text could keep them busy for ever.
+// Which regular expressions of routes are refused, because a text could keep them busy for ever.
 import * as assert from 'uvu/assert';
 import { backtrackingProblem } from '../../../plugins/routes/backtracking.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('an expression of a route');
 
-test('is refused where something that repeats is repeated', () => {
+test('is refused where a repetition is repeated', () => {
   for (const expression of [
     /^(a+)+$/,
     /(a*)*/,
@@ -35,7 +35,7 @@ test('is refused where it refers back to a group, or is very long', () => {
   assert.match(backtrackingProblem(new RegExp('a'.repeat(1025))) ?? '', 'longer than 1024');
 });
 
-test('is taken where each round of a repetition begins with a character of its own', () => {
+test('is accepted where each round of a repetition begins with a distinct character', () => {
   for (const expression of [
     /^\/v\d+\/(.*)$/,
     /^\/files(?:\/[\w-]+)*\/?$/,

@@ -7,7 +7,7 @@ import { type RouteInput, roundRobin, routes } from '../../../plugins/index.ts';
 import { suite } from '../../support/suite.ts';
 import { routed, rules } from './support.ts';
 
-/** The routes that requests take; a status for one that is refused, `-` for none. */
+/** The routes that requests take; a status for a refused one, `-` for none. */
 async function taken(
   list: readonly RouteInput[],
   requests: readonly (string | RunOptions)[],
@@ -121,7 +121,7 @@ host('is asked from the narrowest to the widest', async () => {
   );
 });
 
-host('which is narrower leaves what none of its routes takes to the wider ones', async () => {
+host('that is narrower leaves requests that none of its routes takes to the wider ones', async () => {
   const list = rules({
     exact: { host: 'www.shop.example', path: '/exact' },
     narrow: { host: '*.shop.example', path: '/narrow' },
@@ -206,7 +206,7 @@ path('is compared segment by segment: a literal before a parameter, both before 
   assert.equal(await taken(list, Object.keys(expected)), Object.values(expected));
 });
 
-path('goes back to a parameter, or to what is above, where a literal leads nowhere', async () => {
+path('backtracks to a parameter, or to a wider path, where a literal leads nowhere', async () => {
   const list = rules({
     a: { path: '/a/b/c' },
     b: { path: '/a/:x/d' },
@@ -222,7 +222,7 @@ path('goes back to a parameter, or to what is above, where a literal leads nowhe
   ]);
 });
 
-path('may stand with others in one route', async () => {
+path('can be one of several in a route', async () => {
   const list = rules({ both: { host: ['a.test', '*.b.test'], path: ['/x', '/y/*'] } });
   const asked = [
     { host: 'a.test', target: '/x' },
@@ -233,7 +233,7 @@ path('may stand with others in one route', async () => {
   assert.equal(await taken(list, asked), ['both', 'both', '-', '-']);
 });
 
-path('with other letters than ASCII is written as it is read', async () => {
+path('with letters beyond ASCII is written unencoded', async () => {
   const list = rules({ umlaut: { path: '/käse/*' } });
   assert.equal(await taken(list, ['/k%C3%A4se/x', '/k%c3%a4se', '/K%C3%A4SE', '/kase']), [
     'umlaut',
@@ -243,7 +243,7 @@ path('with other letters than ASCII is written as it is read', async () => {
   ]);
 });
 
-path('that is too long for an expression is refused where it would be asked', async () => {
+path('that is too long for an expression is refused where the expression would be tried', async () => {
   const list = rules({ expression: { host: 'a.test', path: /x$/ }, plain: { path: '/y/*' } });
   const long = `/y/${'x'.repeat(3000)}`;
   assert.equal(
@@ -257,7 +257,7 @@ path('that is too long for an expression is refused where it would be asked', as
 
 const condition = suite('a condition of a route');
 
-condition('is of method, header, query, cookie, client, scheme or listener, and all must hold', async () => {
+condition('is about method, header, query, cookie, client, scheme or listener, and all must match', async () => {
   const list = rules({
     method: { path: '/m', method: ['PUT', 'post'] },
     header: { path: '/h', header: { 'X-Beta': true, 'X-Old': false } },
@@ -296,7 +296,7 @@ condition('is of method, header, query, cookie, client, scheme or listener, and 
   );
 });
 
-condition('more comes before less, and then the order of the list', async () => {
+condition('count decides: more come before fewer, then the order of the list', async () => {
   const list = rules({
     plain: { path: '/x' },
     one: { path: '/x', method: 'PUT' },
@@ -320,7 +320,7 @@ condition('in code that returns no boolean fails the request', async () => {
   assert.equal(await taken(list, ['/x', '/y']), ['500', '-']);
 });
 
-condition('does not count for a path that no condition is asked of', async () => {
+condition('is evaluated only for its path', async () => {
   let asked = 0;
   const list = rules({
     asked: {
@@ -336,7 +336,7 @@ condition('does not count for a path that no condition is asked of', async () =>
 
 const lists = suite('several lists of routes');
 
-lists('are asked one after the other, one in a when for its requests alone', async () => {
+lists('are tried one after the other, one in a when only for its requests', async () => {
   const inner = when({ host: 'a.test' }, routes([{ name: 'inner', path: '/x/*', pool: 'a' }]));
   const first = routes([{ name: 'first', path: '/y', pool: 'a' }]);
   const second = withId('second', routes([{ name: 'second', path: '/*', pool: 'b' }]));
@@ -354,7 +354,7 @@ lists('are asked one after the other, one in a when for its requests alone', asy
   assert.equal(names, ['inner', 'second', 'first']);
 });
 
-lists('say in the log how many routes they have, and where the rest goes', async () => {
+lists('log how many routes they have, and where other requests go', async () => {
   const said = async (...options: Parameters<typeof routes>): Promise<unknown> => {
     const { logs } = await managerSide(routes(...options));
     return logs.map(({ routes: count, otherwise }) => [count, otherwise]);
@@ -368,7 +368,7 @@ lists('say in the log how many routes they have, and where the rest goes', async
 
 const priority = suite('the priority of a route');
 
-priority('comes before all else', async () => {
+priority('decides before all else', async () => {
   const list = rules({
     exact: { host: 'a.test', path: '/x', method: 'GET' },
     low: { path: '/*', priority: -1 },

@@ -16,7 +16,7 @@ const closed: RouteInput = {
 };
 const open: RouteInput = { name: 'open', path: '/*', pool: 'b' };
 
-/** None of the targets gets to a server, as what the route closes or as ambiguous. */
+/** Asserts that no target reaches a server: the route closes it, or it is ambiguous. */
 async function expectClosed(...targets: readonly string[]): Promise<void> {
   for (const target of targets) {
     const { status, attempts } = await run([open, closed], { target });
@@ -33,7 +33,7 @@ test('CVE-2021-29492: an encoded slash stays one, and is refused where a route w
   assert.is((await run([open, closed], { target: '/open/a%2Fb' })).sent[0]?.target, '/open/a%2Fb');
 });
 
-test('CVE-2021-32779: a # does not end a path for routes alone', () =>
+test('CVE-2021-32779: a # does not end a path only for routes', () =>
   expectClosed('/app1/admin#foo', '/private#'));
 
 test('CVE-2026-73551: path parameters hide no dot segments', () =>
@@ -53,7 +53,7 @@ test('CVE-2025-66490: no encoded character gets past a route', () =>
     '/private%3Bx',
   ));
 
-test('CVE-2026-48020: a prefix is taken off at the border of a segment, and what is left is looked at again', async () => {
+test('CVE-2026-48020: a prefix is stripped at the border of a segment, and the rest is checked again', async () => {
   const api: RouteInput = { name: 'api', path: '/api/*', pool: 'a', stripPrefix: '/api' };
   for (const target of ['/api../admin', '/api..%2fadmin', '/api%2e%2e/admin', '/apix/admin']) {
     const { route, sent, status } = await run([api, open], { target });
@@ -73,7 +73,7 @@ test('CVE-2026-27587: encoded letters in a path are compared without case', asyn
   }
 });
 
-test('CVE-2026-27588: hosts are compared without case, however many there are', async () => {
+test('CVE-2026-27588: hosts are compared without case, at any number', async () => {
   const many = Array.from(
     { length: 200 },
     (_, n): RouteInput => ({ name: `h${n}`, host: `h${n}.test`, pool: 'b' }),
@@ -86,7 +86,7 @@ test('CVE-2026-27588: hosts are compared without case, however many there are', 
   assert.is((await run(list, { host: 'H199.TEST' })).route, 'h199');
 });
 
-test('CVE-2026-120213: captures are encoded where they are put', async () => {
+test('CVE-2026-120213: captures are encoded where they are inserted', async () => {
   const files: RouteInput = {
     name: 'files',
     path: '/files/:name',
@@ -105,5 +105,5 @@ test('CVE-2026-120213: captures are encoded where they are put', async () => {
   assert.is((await run([moved], { target: '/files/a%3Fb' })).headers.get('location'), '/store/a%3Fb/public');
 });
 
-test('middie, 2026: %2F, an absolute target and // are one path for all', () =>
+test('middie, 2026: %2F, an absolute target and // have one reading everywhere', () =>
   expectClosed('/%2Fprivate', '//private', '//any.test/private', '/x//../private', '/private//', '///admin'));

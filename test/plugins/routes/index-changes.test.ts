@@ -1,4 +1,4 @@
-// The index of routes while they come and go, against one that is made anew and against a naive model.
+// The index of routes while they come and go, against a newly built one and a naive model.
 import { serialize } from 'node:v8';
 import * as assert from 'uvu/assert';
 import { RequestFacts } from '../../../core/request/request-facts.ts';
@@ -20,7 +20,7 @@ import {
 
 const test = suite('changes of routes');
 
-/** Routes which come and go: names, each at a place of its list or behind it. */
+/** Routes that come and go: names, each at a place in its list or after it. */
 class Changes {
   readonly routes = new Map<string, Placed>();
   private readonly random: Random;
@@ -33,12 +33,12 @@ class Changes {
     this.priorities = priorities;
   }
 
-  /** One change: which route comes, undefined where it goes. */
+  /** One change: the route that is added, undefined when it is removed. */
   next(): { name: string; route: ModelRoute | undefined; place: number } {
     const { random } = this;
     const number = random.below(this.names);
     const name = `r${number}`;
-    // Of those behind the list, the name decides.
+    // After the list, the name decides.
     const place = number % 3 === 0 ? behindList : number;
     const made = { ...randomRoute(random, name), priority: random.below(this.priorities) };
     const route = random.below(3) === 0 ? undefined : made;
@@ -47,7 +47,7 @@ class Changes {
     return { name, route, place };
   }
 
-  /** Those that are there, in no order. */
+  /** The present routes, in no order. */
   get all(): Placed[] {
     return [...this.routes.values()];
   }
@@ -68,7 +68,7 @@ function shadowsOf(shadows: RouteShadows, names: Iterable<string>): string[] {
   );
 }
 
-test('leave an index that chooses as one made anew, and as a walk through all routes in order', () => {
+test('leave an index that chooses like a newly built one, and like a walk through all routes in order', () => {
   let found = 0;
   for (let seed = 1; seed <= 8; seed++) {
     const random = randomFrom(seed);
@@ -101,14 +101,14 @@ test('leave an index that chooses as one made anew, and as a walk through all ro
   assert.ok(found > 2000, `${found} requests took a route`);
 });
 
-/** Of these two alone. */
+/** Of these two only. */
 function shadowsOther(one: Placed, other: Placed): boolean {
   const both = new RouteShadows();
   for (const { route, place } of [one, other]) both.set(route.name, optionsOf(route), place);
   return both.of(other.route.name).length > 0;
 }
 
-test('leave the shadows that routes looked at anew have, and find those under a route', () => {
+test('leave the same shadows as a new check of all routes, and find those under a route', () => {
   let found = 0;
   for (let seed = 101; seed <= 105; seed++) {
     const random = randomFrom(seed);
@@ -141,7 +141,7 @@ const route = (name: string, host: string, path: string): IndexedRoute => ({
   holds: undefined,
 });
 
-test('leave nothing behind of hosts, segments, expressions and priorities that went', () => {
+test('leave nothing behind of removed hosts, segments, expressions and priorities', () => {
   const index = new RouteIndex<IndexedRoute>();
   const random = randomFrom(7);
   const empty = serialize(index).length;
@@ -167,7 +167,7 @@ test('put a wide host between a host and a wider one, and take it out', () => {
   assert.is(chosen(), 'wide');
 });
 
-test('keep what is there where a route cannot be put in', () => {
+test('keep the index unchanged when a route cannot be added', () => {
   const index = new RouteIndex([route('a', 'a.test', '/*')]);
   assert.throws(() => index.set('a', route('a', 'a.test', '~(')));
   assert.is(index.choose(context({ host: 'a.test', target: '/x' }))?.route.name, 'a');

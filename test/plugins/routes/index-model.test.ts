@@ -1,4 +1,4 @@
-// The index of routes against a naive model: all routes in order, each asked as matchers are.
+// The index of routes against a naive model: all routes in order, each tried as matchers are.
 import * as assert from 'uvu/assert';
 import { RequestFacts } from '../../../core/request/request-facts.ts';
 import { RouteIndex } from '../../../plugins/routes/route-index.ts';

@@ -1,4 +1,4 @@
-// Mistakes in routes: each is said where the config is checked, with its place and what to do.
+// Mistakes in routes: the check of a config reports each, with its place and the remedy.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: how captures are written in templates of routes
 import * as assert from 'uvu/assert';
 import { builtInPlugins } from '../../../config/built-in-plugins.ts';
@@ -30,15 +30,15 @@ const one = (route: object): string => messageOf(() => check([{ name: 'r', ...ro
 const single = suite('a mistake in a route');
 
 const mistakes: Record<string, [route: object, message: string]> = {
-  'a pool that is not there': [
+  'a missing pool': [
     { pool: 'shp' },
     'plugins[0].routes[0].pool: there is no pool "shp"; did you mean "shop"?',
   ],
-  'a pool of a split that is not there': [
+  'a missing pool of a split': [
     { split: { api: 1, zzzzzz: 1 } },
     'plugins[0].routes[0].split: there is no pool "zzzzzz"; there are default, api, shop',
   ],
-  'a listener that is not there': [
+  'a missing listener': [
     { pool: 'api', listener: 'publik' },
     'plugins[0].routes[0].listener: there is no listener "publik"; did you mean "public"?',
   ],
@@ -47,7 +47,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
     { pool: 'api', reply: {} },
     'plugins[0].routes[0].reply: this route already has pool: keep one of them',
   ],
-  'a capture that is not there': [
+  'a missing capture': [
     { path: '/users/:id', redirect: { to: '/people/${user}' } },
     'plugins[0].routes[0].redirect.to: there is no ${user}: the path /users/:id captures ${id}',
   ],
@@ -75,7 +75,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
     { path: '/shop/*', pool: 'api', stripPrefix: '/api' },
     'plugins[0].routes[0].stripPrefix: the path /shop/* does not begin with /api: write a path such as "/api/*"',
   ],
-  'a prefix beside an expression': [
+  'a prefix with an expression': [
     { path: /^\/api/, pool: 'api', stripPrefix: '/api' },
     'plugins[0].routes[0].stripPrefix: the path /^\\/api/ does not begin with /api: use rewrite',
   ],
@@ -83,7 +83,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
     { path: '/api/*', pool: 'api', stripPrefix: '/api', rewrite: '/x/$1' },
     'plugins[0].routes[0].stripPrefix: rewrite replaces the whole path: leave one of the two out',
   ],
-  'an edit of what no server gets': [
+  'an edit of a request that no server gets': [
     { path: '/a/*', redirect: { to: '/b/$1' }, upstreamHost: 'x' },
     'plugins[0].routes[0].upstreamHost: no server gets requests of a route with redirect: leave it out',
   ],
@@ -91,16 +91,16 @@ const mistakes: Record<string, [route: object, message: string]> = {
     { path: '/a/*', pool: 'api', rewrite: '/b;c/$1' },
     'plugins[0].routes[0].rewrite: servers could read this path in several ways: write it without "//", ";" and encoded slashes',
   ],
-  'what is sticky without a split': [
+  'sticky without a split': [
     { pool: 'api', sticky: { cookie: 'x' } },
     'plugins[0].routes[0].sticky: goes with split; a plugin such as stickyCookie keeps a client at one server',
   ],
-  'weights of 0 alone': [{ split: { api: 0 } }, 'plugins[0].routes[0].split: expected a weight above 0'],
-  'an expression that can take for ever': [
+  'only weights of 0': [{ split: { api: 0 } }, 'plugins[0].routes[0].split: expected a weight above 0'],
+  'an expression that can take forever': [
     { path: /^\/(a+)+$/, pool: 'api' },
     'plugins[0].routes[0].path: the expression /^\\/(a+)+$/ repeats a group in which something repeats, which can take forever on a text that does not match: write it without',
   ],
-  'an expression that is none': [
+  'an invalid expression': [
     { host: '~(', pool: 'api' },
     'plugins[0].routes[0].host: "~(" is no regular expression: Invalid regular expression: /(/: Unterminated group',
   ],
@@ -140,21 +140,21 @@ const mistakes: Record<string, [route: object, message: string]> = {
     { pool: 'api', plugins: ['auth'] },
     'plugins[0].routes[0].plugins[0]: there is no plugin "auth" in define',
   ],
-  'a time of nothing': [
+  'a time of 0': [
     { pool: 'api', timeouts: { connect: 0 } },
     'plugins[0].routes[0].timeouts.connect: expected 1ms or more',
   ],
-  'a matcher of not that is none': [
+  'an invalid matcher of not': [
     { pool: 'api', not: { path: 'x' } },
     'plugins[0].routes[0].not: path: the path "x" does not begin with "/": write "/x"',
   ],
 };
 
 for (const [name, [route, message]] of Object.entries(mistakes)) {
-  single(`${name} is said with its place`, () => assert.is(one(route), message));
+  single(`${name} is reported with its place`, () => assert.is(one(route), message));
 }
 
-single('a plugin of define that is nearly named is suggested', () => {
+single('a plugin of define with a similar name is suggested', () => {
   const gate = { name: 'gate', worker() {} };
   const list: RouteInput[] = [{ name: 'r', pool: 'api', plugins: ['atuh'] }];
   const config = { ...settings, define: { auth: gate }, plugins: [routes(list), roundRobin()] };
@@ -166,7 +166,7 @@ single('a plugin of define that is nearly named is suggested', () => {
 
 const together = suite('mistakes in a list of routes');
 
-together('two of one name', () => {
+together('two routes of one name are refused', () => {
   const list = [
     { name: 'a', path: '/x', pool: 'api' },
     { name: 'a', path: '/y', pool: 'api' },
@@ -177,7 +177,7 @@ together('two of one name', () => {
   );
 });
 
-together('a route that can never match is said with what takes its requests', () => {
+together('a route that can never match is reported with the route that takes its requests', () => {
   const never = (place: number, name: string, by: string): string =>
     `plugins[0].routes[${place}]: ${name} can never match, as the route ${by} takes all of its requests: put it before that one, give it a higher priority or remove it`;
   for (const [first, second] of [
@@ -214,7 +214,7 @@ together('a route that can never match is said with what takes its requests', ()
   }
 });
 
-together('a route that some requests are left for is taken', () => {
+together('a route with some requests left is accepted', () => {
   for (const [first, second] of [
     [{ path: '/x' }, { path: '/x/*' }],
     [{ path: '/x/:a' }, { path: '/x/*' }],
@@ -235,7 +235,7 @@ together('a route that some requests are left for is taken', () => {
   }
 });
 
-together('one of several paths that never matches is warned of', () => {
+together('one of several paths that never matches causes a warning', () => {
   const { remarks } = check([
     { name: 'first', path: '/x', pool: 'api' },
     { name: 'second', path: ['/x', '/y'], pool: 'api' },
@@ -246,7 +246,7 @@ together('one of several paths that never matches is warned of', () => {
 });
 
 together(
-  'otherwise behind a route that takes everything, with a pool that is not there, or with two ends',
+  'otherwise is refused after a route that takes everything, with a missing pool, or with two outcomes',
   () => {
     const all = [{ name: 'all', path: '/*', pool: 'api' }];
     assert.is(
@@ -268,7 +268,7 @@ together(
   },
 );
 
-together('what is no list of routes', () => {
+together('a value that is no list of routes is refused', () => {
   assert.match(
     messageOf(() => check('x')),
     /^plugins\[0\]/,
@@ -311,7 +311,7 @@ text('are an object with the routes, or the list alone', () => {
   }
 });
 
-text('have no code', () => {
+text('contain no code', () => {
   const list = [{ name: 'api', pool: 'api', when: 'x' }];
   assert.is(
     messageOf(() => checkConfig({ ...settings, plugins: [{ routes: list }] }, {}, catalogue)),
@@ -321,7 +321,7 @@ text('have no code', () => {
 
 const several = suite('several lists of routes');
 
-several('are told apart by an id', () => {
+several('are distinguished by an id', () => {
   const first = routes([{ name: 'a', path: '/a', pool: 'api' }]);
   const second = withId('more', routes([{ name: 'b', path: '/b', pool: 'api' }]));
   const { plugins } = checkConfig({ ...settings, plugins: [first, second, roundRobin()] });

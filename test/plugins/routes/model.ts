@@ -1,4 +1,4 @@
-// A naive model of routes: all of them in order, each asked as matchers are; and random routes and requests for it.
+// A naive model of routes: all of them in order, each tried as matchers are; and random routes and requests for it.
 import { compileMatcher } from '../../../core/request/compiled-matcher.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';
 import type { RequestFacts } from '../../../core/request/request-facts.ts';
@@ -66,7 +66,7 @@ export function randomRoute(random: Random, name: string): ModelRoute {
   };
 }
 
-/** The options that a route is written as. */
+/** The options of a route. */
 export function optionsOf({ name, priority, hosts: host, paths: path, method }: ModelRoute): RouteOptions {
   const listed = <T>(list: readonly T[]) => (list.length === 0 ? undefined : [...list]);
   return { name, priority, host: listed(host), path: listed(path), method, pool: 'a' } as RouteOptions;
@@ -82,7 +82,7 @@ export interface Rule {
   readonly matches: (facts: RequestFacts) => boolean;
 }
 
-/** Host and path of each route, in the order in which they are asked. */
+/** Host and path of each route, in the order in which they are tried. */
 export function rulesOf(routes: readonly Placed[]): Rule[] {
   const orNone = <T>(list: readonly T[]) => (list.length === 0 ? [undefined] : list);
   const rules = routes.flatMap(({ route, place }) =>

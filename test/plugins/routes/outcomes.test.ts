@@ -1,4 +1,4 @@
-// What becomes of a request that a route takes: pools, splits, redirects, replies, and what is made of it on its way.
+// What happens to a request that a route takes: pools, splits, redirects, replies, and edits on its way.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: how captures are written in templates of routes
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
@@ -23,7 +23,7 @@ pool('sends requests there, and names itself', async () => {
   assert.equal([result.pool.name, result.route, result.sent[0]?.target], ['a', 'r', '/x?y']);
 });
 
-pool('leaves requests of no route to the pool default, or to what otherwise says', async () => {
+pool('leaves other requests to the pool default, or to otherwise', async () => {
   const list: RouteInput[] = [{ name: 'r', path: '/x', pool: 'a' }];
   const plain = await run(list);
   assert.equal([plain.pool.name, plain.route], ['default', undefined]);
@@ -50,7 +50,7 @@ pool('has its own plugins, which see its requests only', async () => {
   assert.equal(statuses, [401, 401, 200]);
 });
 
-pool('has times of its own', async () => {
+pool('has its own timeouts and body limit', async () => {
   const large = { pool: 'a', bodyLimit: '10kb' };
   assert.is((await through(large, { method: 'POST', bodyLength: 10_000 })).status, 200);
   assert.is((await through(large, { method: 'POST', bodyLength: 10_241 })).status, 413);
@@ -58,7 +58,7 @@ pool('has times of its own', async () => {
   assert.equal([ctx.timeouts.connect, ctx.timeouts.response, ctx.timeouts.body], [1000, 2000, 3000]);
 });
 
-pool('edits fields on both ways, of errors and replies too', async () => {
+pool('edits fields in both directions, including errors and replies', async () => {
   const edits = { remove: ['X-Gone'], set: { 'X-Set': 'new' }, add: { 'X-Added': '2' } };
   const route: Rest = { pool: 'a', requestHeaders: edits, responseHeaders: edits };
   const headers = { 'X-Gone': '1', 'X-Set': 'old', 'X-Added': '1' };
@@ -75,7 +75,7 @@ pool('edits fields on both ways, of errors and replies too', async () => {
   assert.equal([replied.status, replied.headers.get('x-set')], [204, 'new']);
 });
 
-pool('leaves a client no spelling of a field that servers could take for one which it edits', async () => {
+pool('removes every spelling of an edited field that servers could read as the same', async () => {
   const route: Rest = { pool: 'a', requestHeaders: { remove: ['X-Role'], set: { 'X-User': 'ada' } } };
   const headers = { X_Role: 'admin', 'x.role': 'admin', x_user: 'root', 'X-User': 'root', 'X-Other': '1' };
   const { sent } = await through(route, { headers });
@@ -84,7 +84,7 @@ pool('leaves a client no spelling of a field that servers could take for one whi
   assert.is(sent[0]?.headers.get('x-user'), 'ada');
 });
 
-pool('tells the server another host, which its redirects do not name to the client', async () => {
+pool('sends the server another host, which its redirects do not reveal to the client', async () => {
   const route: Rest = { pool: 'a', upstreamHost: 'internal.test' };
   const sent = await through(route);
   assert.is(sent.sent[0]?.headers.get('host'), 'internal.test');
@@ -112,7 +112,7 @@ const redirects = suite('a route which redirects');
 const located = async (route: Rest, target: string): Promise<string | undefined> =>
   (await through(route, { target })).headers.get('location');
 
-redirects('puts captures where they belong', async () => {
+redirects('inserts captures', async () => {
   for (const [path, to, target, location] of [
     ['/old/*', 'https://shop.example/$1', '/old/a/b', 'https://shop.example/a/b'],
     ['/old/*', 'https://shop.example/$1', '/old', 'https://shop.example/'],
@@ -129,14 +129,14 @@ redirects('puts captures where they belong', async () => {
   }
 });
 
-redirects('keeps the query unless it has one of its own', async () => {
+redirects('keeps the query unless it has its own', async () => {
   assert.is(await located({ path: '/a', redirect: { to: '/b' } }, '/a?x=%2F&y'), '/b?x=%2F&y');
   assert.is(await located({ path: '/a', redirect: { to: '/b#c' } }, '/a?x'), '/b?x#c');
   assert.is(await located({ path: '/a', redirect: { to: '/b?z' } }, '/a?x'), '/b?z');
   assert.is(await located({ path: '/a', redirect: { to: '/b?' } }, '/a?x'), '/b?');
 });
 
-redirects('has the status that is asked for, 302 by default', async () => {
+redirects('has the configured status, 302 by default', async () => {
   assert.is((await through({ redirect: { to: '/b' } })).status, 302);
   assert.is((await through({ redirect: { to: '/b', status: 308 } })).status, 308);
 });
@@ -152,7 +152,7 @@ redirects('never leads to a host that a client names', async () => {
   }
 });
 
-redirects('encodes captures for the place where they are put', async () => {
+redirects('encodes captures for the place where they are inserted', async () => {
   const inQuery: Rest = { path: '/search/:word', redirect: { to: '/find?q=${word}&n=1#${word}' } };
   for (const [word, encoded] of [
     ['a&b=c', 'a%26b%3Dc'],
@@ -177,7 +177,7 @@ async function sentTarget(route: Rest, target: string): Promise<string | number 
   return status === 200 ? sent[0]?.target : status;
 }
 
-prefix('is taken off at the border of a segment, in any case, and the query stays', async () => {
+prefix('is stripped at the border of a segment, in any case, and the query stays', async () => {
   for (const [target, wanted] of [
     ['/api/x/y?z=1', '/x/y?z=1'],
     ['/api', '/'],
@@ -196,7 +196,7 @@ prefix('is taken off at the border of a segment, in any case, and the query stay
   }
 });
 
-prefix('tells the server what was taken off, whatever the client says', async () => {
+prefix('sends the server what was stripped, whatever the client sends', async () => {
   const headers = { 'X-Forwarded-Prefix': '/evil' };
   const { sent } = await through(api, { target: '/api/x', headers });
   assert.equal(sent[0]?.headers.getAll('x-forwarded-prefix'), ['/api']);
@@ -218,7 +218,7 @@ prefix('is refused where a server could read the rest as something else', async 
   }
 });
 
-prefix('leaves a path alone that a plugin before it has made another one of', async () => {
+prefix('leaves a path alone that an earlier plugin has changed', async () => {
   for (const [made, wanted] of [
     ['/api/other', '/other'],
     ['/elsewhere', '/elsewhere'],
@@ -237,7 +237,7 @@ prefix('leaves a path alone that a plugin before it has made another one of', as
   }
 });
 
-prefix('is put before the path in Location', async () => {
+prefix('is added to the path in Location', async () => {
   for (const [from, to] of [
     ['/login?x#y', '/api/login?x#y'],
     ['/', '/api/'],
@@ -259,7 +259,7 @@ prefix('is put before the path in Location', async () => {
   }
 });
 
-prefix('is put before Path in Set-Cookie', async () => {
+prefix('is added to Path in Set-Cookie', async () => {
   for (const [from, to] of [
     ['a=b; Path=/; HttpOnly', 'a=b; Path=/api; HttpOnly'],
     ['a=b;path=/x', 'a=b;path=/api/x'],
@@ -273,12 +273,12 @@ prefix('is put before Path in Set-Cookie', async () => {
   }
 });
 
-prefix('leaves replies and errors of Weldr as they are', async () => {
+prefix('leaves replies and errors of Weldr unchanged', async () => {
   const { status, headers } = await through(api, { target: '/api/x', answers: ['CONNECT_FAILED'] });
   assert.equal([status, headers.has('location')], [502, false]);
 });
 
-prefix('stays off in every attempt', async () => {
+prefix('is stripped once for all attempts', async () => {
   const list: RouteInput[] = [{ name: 'r', ...api }];
   const side = await workerSide(
     [
@@ -303,7 +303,7 @@ prefix('stays off in every attempt', async () => {
 
 const rewrites = suite('rewrite');
 
-rewrites('makes another path, with captures; the query stays unless it has one', async () => {
+rewrites('replaces the path, with captures; the query stays unless it has one', async () => {
   for (const [path, rewrite, target, wanted] of [
     ['/old/*', '/new/$1', '/old/a/b?c', '/new/a/b?c'],
     ['/users/:id', '/u?id=${id}', '/users/a&b', '/u?id=a%26b'],
@@ -316,7 +316,7 @@ rewrites('makes another path, with captures; the query stays unless it has one',
   }
 });
 
-rewrites('is refused where a capture would be read as more than it is', async () => {
+rewrites('is refused where a capture would add more than its segment', async () => {
   const route: Rest = { path: '/files/:name', pool: 'a', rewrite: '/store/${name}/content' };
   assert.is(await sentTarget(route, '/files/a%20b'), '/store/a%20b/content');
   assert.is(await sentTarget(route, '/files/a%3Fb'), 400);
@@ -358,7 +358,7 @@ splits('gives each pool its share, and one of weight 0 nothing', async () => {
   assert.equal([(counts['a'] ?? 0) + (counts['b'] ?? 0), counts['c']], [2000, undefined]);
 });
 
-splits('keeps a client at its share by a cookie, which it gets once', async () => {
+splits('keeps a client at its pool by a cookie, which it gets once', async () => {
   const route: Rest = { split: { a: 50, b: 50 }, sticky: { cookie: 'canary' } };
   for (let n = 0; n < 20; n++) {
     const first = await through(route, { scheme: 'https' });
@@ -389,7 +389,7 @@ splits('moves only clients whose share has changed when weights change', async (
   assert.is(await poolAt({ a: 0, b: 10 }, 10_000), 'b');
 });
 
-splits('gives a client with a cookie that names no place a new one', async () => {
+splits('gives a client with an unknown cookie a new one', async () => {
   for (const value of ['x', '-1', '1234567', '', '1e3']) {
     const headers = { Cookie: `c=${value}` };
     const result = await through({ split: { a: 1 }, sticky: { cookie: 'c' } }, { headers });
@@ -397,7 +397,7 @@ splits('gives a client with a cookie that names no place a new one', async () =>
   }
 });
 
-splits('keeps a client at its share by its address, and spreads addresses', async () => {
+splits('keeps a client at its pool by its address, and spreads addresses', async () => {
   const route: Rest = { split: { a: 1, b: 1 }, sticky: { hash: 'client' } };
   const clients = Array.from({ length: 1000 }, (_, n) => ({ clientIp: `10.0.${n >> 8}.${n & 255}` }));
   const counts = await shares(route, clients);

@@ -1,4 +1,4 @@
-// A request takes a route only where all servers, as other people wrote them, read its path as one of that route's.
+// A request takes a route only when all servers of other projects read its path as one of that route.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { compilePattern } from '../../../core/request/path-pattern.ts';
@@ -51,7 +51,7 @@ const routes = paths.map(
 
 /** The route for a path that a server has read already. */
 function routeFor(path: string): string | undefined {
-  // Nothing in it is encoded any more, and nothing is to be decoded again.
+  // Nothing in it is encoded any more, and nothing must be decoded again.
   const text = path.replace(/[^\x21-\x7e]|[%"#<>?\\;]/g, char => encodeURIComponent(char));
   return paths.find(pattern => compilePattern(pattern).matches(text, text.length));
 }

@@ -43,7 +43,7 @@ async function withRoutes(
   }
 }
 
-test('a route that is made with plugins has them from its first request on, and takes them with it', async () => {
+test('a new route with plugins has them from its first request on, and ends them when it is removed', async () => {
   await withRoutes(async ({ side, status, write }) => {
     assert.is(await status('/new/x'), 200);
     await write('new', 'put', { path: '/new/*', pool: 'default', plugins: ['no'] });
@@ -60,7 +60,7 @@ test('a route that is made with plugins has them from its first request on, and 
   });
 });
 
-test('the list of a route of the config changes, and is the config’s again', async () => {
+test('the list of a route of the config can change, and return to that of the config', async () => {
   await withRoutes(async ({ status, write }) => {
     assert.is(await status('/listed/x'), 403);
     await write('listed', 'patch', { plugins: ['gone'] });
@@ -70,7 +70,7 @@ test('the list of a route of the config changes, and is the config’s again', a
   });
 });
 
-test('a name that is not in define is refused, and a batch of pool and route with it', async () => {
+test('a name that is not in define is refused, with its whole batch of pool and route', async () => {
   await withRoutes(async ({ side, status, write }) => {
     try {
       await write('new', 'put', { path: '/new/*', pool: 'default', plugins: ['non'] });

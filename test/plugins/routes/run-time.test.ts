@@ -19,7 +19,7 @@ const servers = {
 interface World {
   readonly manager: TestManagerSide;
   readonly worker: TestWorkerSide;
-  /** Calls the admin API; answers status and body, or the error. */
+  /** Calls the admin API; returns status and body, or the error. */
   call(method: string, target: string, body?: unknown, headers?: { ifMatch?: string }): Promise<Answer>;
   /** The pool that a request goes to, or the status of a reply. */
   goes(target: string, more?: Record<string, string>): Promise<string | number>;
@@ -88,7 +88,7 @@ test('a route that is put takes requests at once, and none when it is removed', 
   });
 });
 
-test('of a route of the config the changed fields are kept, and the rest follows the config', async () => {
+test('changed fields of a route of the config are kept, and the rest follows the config', async () => {
   await withRoutes(
     [{ name: 'shop', path: '/shop/*', pool: 'blue', stripPrefix: '/shop' }],
     async ({ call, goes, worker }) => {
@@ -112,7 +112,7 @@ test('of a route of the config the changed fields are kept, and the rest follows
   );
 });
 
-test('a put over a route of the config says all of its fields', async () => {
+test('a put over a route of the config replaces all of its fields', async () => {
   await withRoutes(
     [{ name: 'shop', path: '/shop/*', pool: 'blue', stripPrefix: '/shop' }],
     async ({ call, worker }) => {
@@ -126,7 +126,7 @@ test('a put over a route of the config says all of its fields', async () => {
   );
 });
 
-test('what the config writes in code stays, is named, and cannot be changed', async () => {
+test('fields that the config has as code stay, are named, and cannot be changed', async () => {
   const list: RouteInput[] = [
     { name: 'coded', path: /^\/v\d+\//u, when: ctx => ctx.request.headers.has('x-a'), pool: 'blue' },
     { name: 'text', path: [/^\/t\d+\//, /^\/u/i], pool: 'blue' },
@@ -145,7 +145,7 @@ test('what the config writes in code stays, is named, and cannot be changed', as
   });
 });
 
-test('the config comes first among equals, then routes of operators by name; priority goes before all', async () => {
+test('the config comes first among equals, then routes of operators by name; priority precedes both', async () => {
   await withRoutes([{ name: 'z', path: '/x', reply: { status: 201 } }], async ({ call, goes }) => {
     await call('PUT', '/routes/b', { path: ['/x', '/y'], reply: { status: 202 } });
     await call('PUT', '/routes/a', { path: ['/x', '/y'], reply: { status: 203 } });
@@ -163,7 +163,7 @@ test('a blue/green switch is one batch, and no request sees half of it', async (
     const changes = ['a', 'b'].map(name => ({ kind: 'route', op: 'patch', name, value: { pool: 'green' } }));
     const switched = call('POST', '/batch', { changes });
     const seen = new Set<string>();
-    // Two requests of one moment, in many moments.
+    // Two requests at the same moment, many times.
     const both = async () => seen.add((await Promise.all([goes('/a'), goes('/b')])).join(' '));
     for (let i = 0; i < 20; i++) await both();
     assert.is((await switched).status, 200);
@@ -186,7 +186,7 @@ test('a new pool, its server and the route to it can come in one batch', async (
   });
 });
 
-test('a pool that is not there is refused with the one that may have been meant', async () => {
+test('a missing pool is refused with the one that may have been meant', async () => {
   await withRoutes([{ name: 'shop', path: '/shop', pool: 'blue' }], async ({ call }) => {
     const put = await call('PUT', '/routes/x', { path: '/x', pool: 'gren' });
     assert.equal([put.status, put.body.field], [400, 'pool']);
@@ -201,7 +201,7 @@ test('a pool that is not there is refused with the one that may have been meant'
   });
 });
 
-test('a pool that routes lead to is not deleted, unless it is forced: then they answer 503 and are shown', async () => {
+test('a pool that routes lead to is deleted only by force: then they respond 503 and are shown', async () => {
   await withPlugins([routes([], { otherwise: { pool: 'green' } })], async ({ call, worker }) => {
     await call('PUT', '/routes/shop', { path: '/shop', split: { default: 0, blue: 1 } });
     const refused = await call('DELETE', '/pools/blue');
@@ -211,7 +211,7 @@ test('a pool that routes lead to is not deleted, unless it is forced: then they 
     assert.is((await call('DELETE', '/pools/blue?force')).status, 204);
     assert.is((await worker.run({ target: '/shop' })).status, 503);
     assert.equal((await call('GET', '/routes/shop')).body.dangling, ['blue']);
-    // What is changed elsewhere is not refused for it.
+    // Other changes are not refused because of it.
     assert.is((await call('PATCH', '/routes/shop', { priority: 3 })).status, 200);
     const changes = [
       { kind: 'route', op: 'patch', name: 'shop', value: { split: { blue: null, default: 1 } } },
@@ -223,7 +223,7 @@ test('a pool that routes lead to is not deleted, unless it is forced: then they 
     await call('PUT', '/routes/shop', { path: '/shop', pool: 'blue' });
     assert.is((await worker.run({ target: '/shop' })).status, 200);
     await call('DELETE', '/pools/blue/servers/new.internal/80?force');
-    // A route that leaves in the same batch does not hold its pool.
+    // A route that is removed in the same batch does not hold its pool.
     const leave = [{ kind: 'route', op: 'patch', name: 'shop', value: { split: { blue: 1 } } }];
     await call('POST', '/batch', { changes: leave });
     assert.is((await call('DELETE', '/pools/blue')).status, 409);
@@ -235,7 +235,7 @@ test('a pool that routes lead to is not deleted, unless it is forced: then they 
   });
 });
 
-test('what is wrong with a route is said with the field', async () => {
+test('a mistake in a route is reported with its field', async () => {
   await withRoutes([], async ({ call }) => {
     const wrong: [unknown, string][] = [
       [{ path: '/x' }, ''],
@@ -255,7 +255,7 @@ test('what is wrong with a route is said with the field', async () => {
   });
 });
 
-test('an ETag is of what is in force, and a change by an old one is refused', async () => {
+test('an ETag stands for the active state, and a change with an old one is refused', async () => {
   await withRoutes([{ name: 'shop', path: '/shop', pool: 'blue' }], async ({ call }) => {
     const { etag = '' } = await call('GET', '/routes/shop');
     assert.is((await call('PATCH', '/routes/shop', { pool: 'green' }, { ifMatch: etag })).status, 200);
@@ -265,7 +265,7 @@ test('an ETag is of what is in force, and a change by an old one is refused', as
   });
 });
 
-test('new routes go to the list for all requests, names are unique over all lists', async () => {
+test('new routes join the list for all requests, and names are unique over all lists', async () => {
   const lists = (name: string): Plugin[] => [
     when(
       { header: { 'X-Beta': true } },
@@ -294,7 +294,7 @@ test('new routes go to the list for all requests, names are unique over all list
   });
 });
 
-test('a reload keeps what operators said, over what the config says now', async () => {
+test('a reload keeps changes of operators over the new config', async () => {
   await withRoutes([{ name: 'a', path: '/a', pool: 'blue' }], async ({ call, manager }) => {
     await call('PATCH', '/routes/a', { pool: 'green' });
     await call('PUT', '/routes/new', { path: '/new', pool: 'blue' });
@@ -314,7 +314,7 @@ test('a reload keeps what operators said, over what the config says now', async 
   });
 });
 
-test('requests under way keep the route that they have', async () => {
+test('requests under way keep their route', async () => {
   const list: RouteInput[] = [
     { name: 'a', path: '/a', pool: 'blue', responseHeaders: { set: { 'X-Route': 'old' } } },
   ];
@@ -332,7 +332,7 @@ test('requests under way keep the route that they have', async () => {
   });
 });
 
-test('POST /routes/test says which route a request takes, where it leads, and why not those before it', async () => {
+test('POST /routes/test says which route a request takes, where it leads, and why earlier ones do not match', async () => {
   const list: RouteInput[] = [
     { name: 'post', path: '/api/*', method: 'POST', header: { 'X-A': '1', 'X-B': true }, pool: 'blue' },
     { name: 'host', host: 'other.example', path: '/api/*', pool: 'blue' },

@@ -1,4 +1,4 @@
-// Texts looked up where they stand, and paths whose segments have hashes in common.
+// Texts looked up in place, and paths whose segments share hashes.
 import * as assert from 'uvu/assert';
 import { context } from '../../../core/testing.ts';
 import { emptyHash, hashWith } from '../../../plugins/routes/hash-table.ts';
@@ -12,7 +12,7 @@ const test = suite('the tables of routes');
 /** Pairs of two characters whose hashes are the same, one after the other. */
 const twins = ['bw', 'd9', 'bv', 'd8'] as const;
 
-test('find a text within a longer one, in any case, among few and among many', () => {
+test('find a text within a longer one, in any case, among few or many', () => {
   for (const size of [1, 4, 5, 1000]) {
     const table = new TextTable<number>('forwards');
     for (let n = 0; n < size; n++) table.add(`Key-${n}`, n);
@@ -29,12 +29,12 @@ test('find a text within a longer one, in any case, among few and among many', (
   }
 });
 
-test('find those that are left after others were taken out', () => {
+test('find the remaining texts after others were removed', () => {
   const table = new TextTable<number>('backwards');
   const there = new Map<string, number>();
   const random = randomOf(11);
   for (let n = 0; n < 6000; n++) {
-    // Many to begin with, few in the end.
+    // Many at first, few at the end.
     const text = `${twins[n % 4]}${random(n < 3000 ? 700 : 40)}`;
     if (there.delete(text)) table.remove(text.toUpperCase());
     else if (n < 3000 || random(3) === 0) {
@@ -49,14 +49,14 @@ test('find those that are left after others were taken out', () => {
   assert.is(table.size, 0);
 });
 
-test('tell texts of one hash apart', () => {
+test('distinguish texts of the same hash', () => {
   assert.is(hashOf(twins[0], 'forwards'), hashOf(twins[1], 'forwards'));
   const table = new TextTable<string>('forwards');
   for (const text of [...twins, 'three', 'four']) table.add(text, text);
   for (const text of twins) assert.is(table.get(text), text);
 });
 
-test('take no path for another one whose segments have the same hashes', () => {
+test('do not confuse paths whose segments have the same hashes', () => {
   const path = (name: string, ...paths: string[]) => ({
     name,
     paths,

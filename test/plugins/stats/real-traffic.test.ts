@@ -26,7 +26,7 @@ function configOf(servers: readonly object[], adminPort = 0): string {
     });`;
 }
 
-/** Sends requests one after another, each on a connection of its own; returns which origin answered, or the status. */
+/** Sends requests one after another, each on a separate connection; returns which origin answered, or the status. */
 async function send(weldr: TestWeldr, path: string, count: number): Promise<string[]> {
   const answers: string[] = [];
   for (let n = 0; n < count; n++) {
@@ -47,7 +47,7 @@ async function isReady(weldr: TestWeldr): Promise<boolean> {
   return (await fetch(`${weldr.adminUrl}/readyz`)).ok;
 }
 
-test('one worker shares by weight, and what happened is in GET /stats at once', async () => {
+test('one worker shares by weight, and GET /stats counts requests at once', async () => {
   const origins = [await startOrigin({ name: 'a' }), await startOrigin({ name: 'b' })];
   const [a, b] = origins;
   const weldr = await startWeldr({
@@ -103,7 +103,7 @@ test('a client that leaves counts as failed, and its request is in flight until 
 
 test('numbers outlive a worker that is killed, and a reload', async () => {
   const origin = await startOrigin();
-  // Over a reload a port 0 would be another one.
+  // A reload would choose another port for 0.
   const config = configOf([{ url: origin.url }], await freePort());
   const weldr = await startWeldr({ config, workers: 1 });
   try {

@@ -1,4 +1,4 @@
-// The stats plugin: what counts as what, and that no number gets lost on its way to the manager.
+// The stats plugin: how outcomes count, and that no number is lost on its way to the manager.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import type { ErrorCode } from '../../../core/errors.ts';
@@ -23,7 +23,7 @@ const test = suite('stats');
 const a = 'http://10.0.0.1:8001';
 const b = 'http://[fd00::1]:8002';
 
-/** Asks while the clock stands still; the answer comes when the workers have told. */
+/** Asks while the clock stands still; the answer arrives once the workers have reported. */
 async function sums(manager: TestManagerSide): Promise<unknown> {
   return (await manager.admin('GET', '/stats')).body;
 }
@@ -38,7 +38,7 @@ async function start(extra: readonly Plugin[] = []) {
   return { manager, worker };
 }
 
-test('answers zeros, and every server, before anything has happened', async () => {
+test('shows zeros, and every server, before anything has happened', async () => {
   const { manager } = await start();
   assert.equal(await sums(manager), { client: { success: 0, failed: 0 }, server: { success: 0, failed: 0 } });
   const nothing = {
@@ -69,7 +69,7 @@ const cases: [what: string, answer: UpstreamAnswer, client: 'success' | 'failed'
   ['a malformed request body', 'BAD_CHUNK', 'success', 'none'],
 ];
 for (const [what, answer, client, server] of cases) {
-  test(`counts ${what} as ${client} of the client, ${server} of the server`, async () => {
+  test(`counts ${what} as ${client} for the client, ${server} for the server`, async () => {
     const { manager, worker } = await start();
     await worker.run({ answers: [answer] });
     const one = (outcome: string) => ({
@@ -80,7 +80,7 @@ for (const [what, answer, client, server] of cases) {
   });
 }
 
-test('counts a request that nobody could serve as failed, of no server', async () => {
+test('counts a request that no server could take as failed, and for no server', async () => {
   const manager = await managerSide(stats());
   const worker = await workerSide(stats(), { manager });
   await worker.run();
@@ -111,7 +111,7 @@ test('counts no attempt where a plugin replied before anything was sent', async 
   assert.is((await detail(manager))[0]?.['inFlight'], 0);
 });
 
-test("judges the server by its own status, where a plugin replied in its response's stead", async () => {
+test('judges the server by its own status where a plugin replaced its response', async () => {
   const mask: Plugin = {
     name: 'mask',
     worker: ({ hooks }) =>
@@ -146,7 +146,7 @@ test('counts the kinds of connect errors', async () => {
   assert.is(first?.['failed'], 4);
 });
 
-test('measures latency from the beginning of the attempt to its response head', async () => {
+test('measures latency from the start of the attempt to its response head', async () => {
   const retrier: Plugin = {
     name: 'retrier',
     worker: ({ hooks }) => hooks.judge.tap('retrier', ctx => (ctx.error ? retry : undefined)),
@@ -163,7 +163,7 @@ test('measures latency from the beginning of the attempt to its response head', 
   assert.ok(Math.abs((second?.p50 ?? 0) - 10) < 1, `${second?.p50}`);
 });
 
-test('tells how many were answered and how long they took together, so that a mean of any time can be told', async () => {
+test('shows how many were answered and their total time, so that a mean of any period can be computed', async () => {
   const { manager, worker } = await start();
   const latency = async () => (await detail(manager))[0]?.['latency'] as { count: number; sum: number };
   await worker.run({ answers: [{ status: 200, after: 10 }] });
@@ -175,7 +175,7 @@ test('tells how many were answered and how long they took together, so that a me
   assert.ok(Math.abs((sum - before.sum) / (count - before.count) / 200 - 1) < 0.095, `${sum}`);
 });
 
-test('tells the state of each server, and why it is so', async () => {
+test('shows the state of each server, and its reason', async () => {
   const { manager } = await start();
   manager.pools.verdict('default', b, 'test', 'unwell');
   assert.equal(
@@ -187,7 +187,7 @@ test('tells the state of each server, and why it is so', async () => {
   );
 });
 
-test('shows what is in flight, in all workers, also before it ends', async () => {
+test('shows requests in flight in all workers', async () => {
   const { manager, worker } = await start();
   const other = await workerSide([stats(), firstAvailable], { manager, id: 2 });
   const answer = Promise.withResolvers<number>();
@@ -206,7 +206,7 @@ test('adds up over workers', async () => {
   assert.equal(await sums(manager), { client: { success: 3, failed: 4 }, server: { success: 3, failed: 4 } });
 });
 
-test('workers tell by themselves, so that little is lost when one is killed', async () => {
+test('workers report by themselves, so that little is lost when one is killed', async () => {
   const { manager, worker } = await start();
   await worker.run();
   await manager.clock.advanceAsync(250);
@@ -218,7 +218,7 @@ test('workers tell by themselves, so that little is lost when one is killed', as
   assert.is((await detail(manager))[0]?.['inFlight'], 0);
 });
 
-test('a worker that ends in peace loses nothing', async () => {
+test('a worker that ends normally loses nothing', async () => {
   const { manager, worker } = await start();
   await worker.run();
   await worker.close();
@@ -226,7 +226,7 @@ test('a worker that ends in peace loses nothing', async () => {
   assert.equal(await sums(manager), { client: { success: 1, failed: 0 }, server: { success: 1, failed: 0 } });
 });
 
-test('numbers go on over a reload', async () => {
+test('numbers continue over a reload', async () => {
   const { manager, worker } = await start();
   await worker.run();
   await worker.close();
@@ -263,7 +263,7 @@ test('does not wait for a worker that dies meanwhile', async () => {
   assert.ok(await asked);
 });
 
-test('a server that left stays in the sum and leaves the detail', async () => {
+test('a removed server stays in the sum and leaves the detail', async () => {
   const { manager, worker } = await start();
   await worker.run();
   await sums(manager);
@@ -276,7 +276,7 @@ test('a server that left stays in the sum and leaves the detail', async () => {
   );
 });
 
-test('a server that comes back begins at zero', async () => {
+test('a server that comes back starts at zero', async () => {
   const { manager, worker } = await start();
   await worker.run();
   await sums(manager);
@@ -286,7 +286,7 @@ test('a server that comes back begins at zero', async () => {
   assert.is((await detail(manager)).find(row => row['id'] === a)?.['success'], 0);
 });
 
-/** Looks at what workers send. */
+/** Records what workers send. */
 function tapMessages(manager: TestManagerSide, look: (message: unknown) => void): void {
   const receive = manager.receive.bind(manager);
   Object.assign(manager, {
@@ -311,7 +311,7 @@ test('sends nothing while nothing happens', async () => {
   assert.is(messages, 1);
 });
 
-test('tells of at most 500 servers at once by itself, and of all when asked', async () => {
+test('reports at most 500 servers at once by itself, and all when asked', async () => {
   const servers = Array.from({ length: 1200 }, (_, n) => `http://10.0.${n >> 8}.${n & 255}`);
   const manager = await managerSide(stats(), { servers });
   let next = 0;
@@ -338,7 +338,7 @@ test('leaves no timer behind', async () => {
   assert.is(manager.clock.pending, 0);
 });
 
-test('refuses options that it does not know', async () => {
+test('refuses unknown options', async () => {
   const thrown = await workerSide(stats({ every: '1s' } as object)).catch(error => error);
   assert.is(thrown.code, 'CONFIG_INVALID');
   assert.is(thrown.field, 'plugins[0].every');
@@ -351,7 +351,7 @@ test('shows the path of a server on a unix socket', async () => {
   assert.not.ok('port' in (shown ?? {}));
 });
 
-test('counts what each route took, and when it took the last', async () => {
+test('counts the requests of each route, and shows when it took the last', async () => {
   const plugins = [
     routes([
       { name: 'shop', path: '/shop/*', pool: 'default' },

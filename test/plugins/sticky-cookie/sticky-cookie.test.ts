@@ -1,4 +1,4 @@
-// The sticky-cookie plugin: who comes back where, what the cookie says and when it is set, what it is no way round.
+// The sticky-cookie plugin: where clients return, what the cookie says and when it is set, what it cannot bypass.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import { upstreamRecord, workerSide } from '../../../core/testing.ts';
@@ -41,14 +41,14 @@ test('brings a client back to its upstream, whatever the balancer would choose',
   await side.close();
 });
 
-test('stands wherever it is listed, before the balancer or behind it', async () => {
+test('works before the balancer or after it', async () => {
   const side = await workerSide([roundRobin(), stickyCookie({ secret })], { upstreams });
   const { cookie, id } = await meet(side);
   for (let n = 0; n < 5; n++) assert.is((await side.run(from(cookie))).upstream?.id, id);
   await side.close();
 });
 
-test('is understood by other workers, after a restart, and where an upstream comes back', async () => {
+test('is understood by other workers, after a restart, and when an upstream comes back', async () => {
   const side = await started();
   const { cookie, id = '' } = await meet(side);
   const other = await started({}, { id: 2 });
@@ -61,7 +61,7 @@ test('is understood by other workers, after a restart, and where an upstream com
   await other.close();
 });
 
-test('chooses another one where the upstream is down or gone, says so, and brings the client back there', async () => {
+test('chooses another upstream when the first is down or gone, notes it, and brings the client back there', async () => {
   const side = await started();
   const { cookie, id = '' } = await meet(side);
   side.pools.default.set(upstreamRecord({ url: id, state: 'down' }));
@@ -76,7 +76,7 @@ test('chooses another one where the upstream is down or gone, says so, and bring
   await side.close();
 });
 
-test('takes nobody who made a cookie up', async () => {
+test('ignores forged cookies', async () => {
   const side = await started();
   const chosen = new Set<string | undefined>();
   for (let n = 0; n < 6; n++) chosen.add((await side.run(from('weldr=http://a:1'))).upstream?.id);
@@ -88,7 +88,7 @@ test('takes nobody who made a cookie up', async () => {
   await elsewhere.close();
 });
 
-test('understands cookies of the secret before', async () => {
+test('understands cookies of the previous secret', async () => {
   const old = await started({ secret: 'the secret of last year' });
   const { cookie, id } = await meet(old);
   const side = await started({ secret: [secret, 'the secret of last year'] });
@@ -97,7 +97,7 @@ test('understands cookies of the secret before', async () => {
   await side.close();
 });
 
-test('says no more than it has to, and is for HTTP alone', async () => {
+test('reveals no more than needed, and is HttpOnly', async () => {
   const side = await started();
   const { field } = await meet(side);
   assert.match(field, /^weldr=[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax$/);
@@ -117,12 +117,12 @@ test('says no more than it has to, and is for HTTP alone', async () => {
     all,
     /^lb=[\w-]{22}; Path=\/app; Domain=example\.com; Max-Age=3600; HttpOnly; SameSite=Strict; Secure$/,
   );
-  // It lasts from the last response on.
+  // It lasts from the latest response.
   assert.match((await long.run(from(cookie))).headers.get('set-cookie') ?? '', /Max-Age=3600/);
   await long.close();
 });
 
-test('begins with a cookie of the application, if told to', async () => {
+test('starts with a cookie of the application, if configured', async () => {
   const side = await started({ appCookie: 'SESSION' });
   assert.is((await meet(side)).field, '');
   const answers = [{ status: 200, headers: { 'Set-Cookie': 'SESSION=1; Path=/' } }];
@@ -133,7 +133,7 @@ test('begins with a cookie of the application, if told to', async () => {
   await side.close();
 });
 
-test('keeps pools apart by the name of the cookie', async () => {
+test('keeps pools separate by the name of the cookie', async () => {
   const side = await workerSide([stickyCookie({ secret }), roundRobin()], {
     upstreams: { default: upstreams, api: upstreams },
   });
@@ -142,13 +142,13 @@ test('keeps pools apart by the name of the cookie', async () => {
   await side.close();
 });
 
-test('sets no cookie on a response that is not of an upstream', async () => {
+test('sets no cookie on a response that is not from an upstream', async () => {
   const side = await started();
   assert.is((await side.run({ answers: ['CONNECT_FAILED'] })).headers.get('set-cookie'), undefined);
   await side.close();
 });
 
-test('is no way round what makes upstreams ineligible for a request', async () => {
+test('cannot bypass what makes upstreams ineligible for a request', async () => {
   const picky: Plugin = {
     name: 'picky',
     worker({ hooks }) {
@@ -185,7 +185,7 @@ test('refuses a short secret, and a cookie that browsers refuse', async () => {
   assert.is(none.field, 'plugins[0].secure');
 });
 
-test('waits for an upstream that is full, as the session is there', async () => {
+test('waits for a full upstream, as the session is there', async () => {
   const servers = upstreams.map(url => ({ url, maxConnections: 1 }));
   const side = await started({}, { upstreams: servers, vantage: {} });
   const { cookie, id } = await meet(side);
@@ -197,7 +197,7 @@ test('waits for an upstream that is full, as the session is there', async () => 
   await side.close();
 });
 
-test('leads to an upstream that this Weldr leaves to others, while it is active', async () => {
+test('leads to an active upstream that this Weldr leaves to others', async () => {
   const servers = upstreams.map((url, n) => ({ url, zone: `z${n}` }));
   const other = await started({}, { upstreams: servers, vantage: { zone: 'z0' } });
   const { cookie, id = '' } = await meet(other);

@@ -1,4 +1,4 @@
-// The name that a client asks for, read out of the first bytes of its handshake, in whatever form they come.
+// The name that a client asks for, read from the first bytes of its handshake, in whatever form they come.
 import { once } from 'node:events';
 import { connect as connectPlain, createServer, type Socket } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -35,7 +35,7 @@ const message = (...extensions: Buffer[]): Buffer => {
   ]);
   return Buffer.concat([Buffer.from([1]), vector(3, body)]);
 };
-/** The records that it comes in, of so many bytes at most. */
+/** The records that carry it, of at most this many bytes each. */
 const records = (whole: Buffer, size = 16_384): Buffer => {
   const all: Buffer[] = [];
   for (let at = 0; at < whole.length; at += size) {
@@ -44,7 +44,7 @@ const records = (whole: Buffer, size = 16_384): Buffer => {
   return Buffer.concat(all);
 };
 
-/** The result of bytes that come in pieces of this size, and after how many; undefined: more are needed. */
+/** The result for bytes in pieces of this size, and after how many bytes; undefined when more are needed. */
 function read(bytes: Buffer, size = bytes.length): { name: string | undefined; after: number } | undefined {
   const hello = new ClientHello();
   for (let at = 0; at < bytes.length; at += size) {
@@ -67,7 +67,7 @@ test('the name of real clients is found, or its absence', async () => {
   }
 });
 
-test('it is found in pieces and records of any size, when the last byte is there', () => {
+test('it is found in pieces and records of any size, with the last byte and not before', () => {
   const whole = message(grease, names(Buffer.from('shop.test')), encrypted);
   for (const recordSize of [1, 2, 3, 7, 60, 16_384]) {
     const bytes = records(whole, recordSize);
@@ -79,7 +79,7 @@ test('it is found in pieces and records of any size, when the last byte is there
   }
 });
 
-test('what is behind it stays', () => {
+test('the bytes behind it stay', () => {
   const hello = records(message(names(Buffer.from('a.test'))));
   assert.is(read(Buffer.concat([hello, Buffer.from('more')]))?.name, 'a.test');
 });
@@ -140,7 +140,7 @@ test('no more than 32 KB are read, in however many records', () => {
   assert.ok(after > 32_000 && after < 34_000, `${after}`);
 });
 
-test('any bytes in any place are read to an end, and not beyond', () => {
+test('random bytes in any place neither throw nor yield a name that is not among them', () => {
   const good = records(message(grease, names(Buffer.from('a.test')), encrypted));
   let seed = 1;
   const random = (below: number): number => {

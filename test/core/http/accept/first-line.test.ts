@@ -19,7 +19,7 @@ for (const [what, expected, texts] of [
     ['GET /', 'P /', 'PRIVATE /x HTTP/1.1\r\n', 'GET http://a.test/ HTTP/1.1\r\n', '\r\n\r\nGET /'],
   ],
   [
-    'and so is one of another form that names a version',
+    'a request line of another form that names a version is HTTP/1.1',
     'http/1.1',
     ['CONNECT a.test:443 HTTP/1.1\r\n', 'OPTIONS * HTTP/1.1\r\n', 'CONNECT a.test:443 HTTP/'],
   ],
@@ -35,7 +35,7 @@ for (const [what, expected, texts] of [
     ],
   ],
   [
-    'what is neither is HTTP/2 with a wrong preface',
+    'anything else is HTTP/2 with a wrong preface',
     'h2',
     [
       'INVALID CONNECTION PREFACE\r\n\r\n',
@@ -51,7 +51,7 @@ for (const [what, expected, texts] of [
     ],
   ],
   [
-    'until it shows, more has to come',
+    'a beginning that could be either waits for more',
     'more',
     ['P', 'PRI', 'GE', 'GET', 'GET ', '\r', '\r\n', 'CONNECT a.test:443', 'INVALID CONNECTION PREFACE'],
   ],

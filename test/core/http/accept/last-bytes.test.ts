@@ -23,10 +23,10 @@ import { until } from '../../../wire/support/proxy.ts';
 const test = suite('the last bytes of a connection');
 
 const body = 'x'.repeat(40_000);
-/** Longer than a connection that has nothing to send is kept for, ms. */
+/** Longer than a connection with nothing to send is kept, ms. */
 const pause = 3_500;
 
-/** A client that takes nothing until the test says so. */
+/** A client that reads nothing until the test says so. */
 class SlowClient extends Socket {
   bytes = 0;
   private readonly held: (() => void)[] = [];
@@ -111,7 +111,7 @@ const requests = {
 
 const protocols = ['http/1.1', 'h2'] as const;
 
-/** Has a request answered and its connection end, of which the client has taken nothing yet. */
+/** Answers a request and ends its connection before the client has read anything. */
 async function answered(protocol: 'h2' | 'http/1.1', timeouts = {}): Promise<ReturnType<typeof open>> {
   const opened = open(protocol, timeouts);
   const { client, connection } = opened;

@@ -60,7 +60,7 @@ const headers: [name: string, header: string | Buffer, ends: ProxyHeader['ends']
   ['a checksum', withChecksum(full), v4],
   ['LOCAL', localV2, undefined],
   [
-    'LOCAL with what must be skipped',
+    'LOCAL with bytes to skip',
     rawV2(Buffer.alloc(50, 0xff), { command: 0x20, family: 0xff }),
     undefined,
   ],
@@ -72,7 +72,7 @@ const headers: [name: string, header: string | Buffer, ends: ProxyHeader['ends']
 ];
 
 for (const [name, header, ends] of headers) {
-  test(`${name}: is read when it is whole, whatever follows, and no prefix of it is refused or taken`, () => {
+  test(`reads ${name} once it is whole, whatever follows, and neither refuses nor takes a prefix of it`, () => {
     const bytes = Buffer.from(header.toString('latin1'), 'latin1');
     for (let n = 1; n < bytes.length; n++) {
       const wanted = read(bytes.subarray(0, n));
@@ -117,7 +117,7 @@ test('IPv6 addresses are written as those of sockets are, and IPv4 in IPv6 form 
   }
 });
 
-test('what version 2 says besides the addresses is found', () => {
+test('what version 2 carries besides the addresses is read', () => {
   const { checksumAt: _, ...facts } = whole(full).tlvs ?? { checksumAt: 0 };
   assert.equal(facts, {
     authority: 'shop.test',
@@ -190,7 +190,7 @@ const wrongBinaries: [name: string, header: Buffer][] = [
   ['addresses that are cut', rawV2(ends.subarray(1))],
   ['addresses of IPv6 that are cut', rawV2(Buffer.alloc(35), { family: 0x21 })],
   ['addresses of unix sockets that are cut', rawV2(Buffer.alloc(215), { family: 0x31 })],
-  ['more than is read, before it comes', rawV2(Buffer.alloc(0), { length: 4097 })],
+  ['a length over the limit, before the bytes arrive', rawV2(Buffer.alloc(0), { length: 4097 })],
   ['a TLV whose start is cut', headerV2({}, Buffer.from([4, 0]))],
   ['a TLV that is cut', headerV2({}, Buffer.from([4, 0, 1]))],
   ['two authorities', headerV2({}, tlv(2, 'a.test'), tlv(2, 'b.test'))],
@@ -220,12 +220,12 @@ test('a header with a checksum is refused with any other bit in it', () => {
     } catch {
       continue;
     }
-    // LOCAL, and what has no addresses, is taken without a look at the rest; a longer one is awaited.
+    // LOCAL and headers without addresses are taken without reading the rest; a longer one is awaited.
     assert.ok(typeof found === 'number' || found.ends === undefined || found.tlvs?.checksumAt === undefined);
   }
 });
 
-test('whatever comes, it is refused, awaited within bounds, or read within what came', () => {
+test('random bytes are refused, awaited within bounds, or read within what arrived', () => {
   const random = randomOf(20_261_130);
   const starts = headers.map(([, header]) => Buffer.from(header.toString('latin1'), 'latin1'));
   const pieces = [

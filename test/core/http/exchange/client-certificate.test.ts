@@ -1,4 +1,4 @@
-// X-Forwarded-Client-Cert: what it says about a certificate, so that nothing more can be read out of it.
+// X-Forwarded-Client-Cert: what it says about a certificate, and that no certificate can make it say more.
 import { execFileSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import * as assert from 'uvu/assert';
@@ -52,7 +52,7 @@ test('the certificate itself goes percent-encoded, and comes out as it was', () 
   assert.is(decodeURIComponent(whole), certificate.toString());
 });
 
-test('what is in a name cannot end it: quotes, separators, line breaks, letters beyond ASCII', () => {
+test('no character of a name can end it: quotes, separators, line breaks, letters beyond ASCII', () => {
   const subject = '/O= #A "q";Hash=0 \\\\ b, c=é\nx<> /CN=n+OU=m';
   const certificate = certificateOf(subject, ['URI.1="spiffe://q\\";Hash=0,DNS=evil"', 'DNS.1=a.test']);
   assert.is(
@@ -70,7 +70,7 @@ test('an empty subject is shown as empty, and invalid names are left out', () =>
   );
 });
 
-test("it goes with mode 'append' alone", () => {
+test("it is added in mode 'append' only", () => {
   for (const mode of ['preserve', 'remove']) {
     const { error } = settingsSchema.safeParse({ forwarded: { mode, clientCertificate: true } });
     assert.match(

@@ -25,7 +25,7 @@ import { type Script, ScriptedOrigin } from '../../../wire/support/scripted-orig
 
 const test = suite('Exchange');
 
-/** A stream that takes payload alone, as those of HTTP/2 do, and keeps what it is given. */
+/** A stream that takes payload only, as those of HTTP/2 do, and keeps what it receives. */
 class FakeClientStream implements ClientStream {
   limitBody(): boolean {
     return true;
@@ -199,7 +199,7 @@ test('payload of unknown length reaches an HTTP/1.1 upstream in chunks', async (
   });
 });
 
-test('an exchange that is over is taken by the next request', async () => {
+test('a finished exchange is reused for the next request', async () => {
   await withWire({}, async ({ wire, finished }) => {
     const [first, second] = [new FakeClientStream(), new FakeClientStream()];
     const exchange = exchangeFor(wire, first);
@@ -212,7 +212,7 @@ test('an exchange that is over is taken by the next request', async () => {
   });
 });
 
-test('what is refused before there is a request is answered, and seen when it has finished', async () => {
+test('a refusal before there is a request is sent, and runs the finished stage', async () => {
   await withWire({}, async ({ wire, finished }) => {
     const client = new FakeClientStream();
     exchangeFor(wire, client).refuse(new WeldrError('BAD_REQUEST'));

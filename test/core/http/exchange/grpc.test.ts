@@ -31,7 +31,7 @@ test('a request is a gRPC one by its content type; a gRPC-Web one is not', () =>
   }
 });
 
-test('a grpc-timeout has up to eight digits and a unit; what is malformed says nothing', () => {
+test('a grpc-timeout has up to eight digits and a unit; a malformed one is ignored', () => {
   const read: Readonly<Record<string, number>> = {
     '2H': 7_200_000,
     '3M': 180_000,
@@ -128,7 +128,7 @@ test('fields about a body that is not sent are left out', () => {
   assert.equal(Object.keys(fields).sort(), ['content-type', 'grpc-message', 'grpc-status', 'x-mine']);
 });
 
-test('an error whose status a plugin has changed is what the new status says', () => {
+test('an error whose status a plugin has changed gets the gRPC status for the new one', () => {
   const state = stateOf(reply(504, '504 late\n'), 'weldr');
   state.error = new WeldrError('RESPONSE_TIMEOUT');
   state.status = 429;

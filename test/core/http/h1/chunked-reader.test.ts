@@ -194,7 +194,7 @@ test('a size line, all extensions and all trailers are bounded', () => {
   assert.ok(read([`0\r\n${'X: y\r\n'.repeat(65)}\r\n`], 'keep').refused);
 });
 
-test('a body that was begun with its framing is handed on without it, where that is asked for before it is read', () => {
+test('a body that began with its framing is handed on without it when that is requested before it is read', () => {
   const sink = new Sink();
   const reader = new ChunkedReader(sink);
   reader.begin('keep', []);

@@ -52,7 +52,7 @@ for (const text of requests) {
   });
 }
 
-test('a request head has notes of what steers the wire', () => {
+test('a request head notes what controls the connection', () => {
   const head = new RequestHead(limits);
   head.read(requests[1] ?? '', 0);
   assert.equal(facts(head), {

@@ -67,7 +67,7 @@ test('no list denies a field that it has, in any case and spelling', () => {
   assert.ok(asked > 10_000);
 });
 
-test('what is not there is not found', () => {
+test('an absent field is not found', () => {
   const random = randomOf(11);
   for (let section = 0; section < 400; section++) {
     const names = Array.from({ length: 1 + random(12) }, () => nameOf(random));

@@ -1,4 +1,4 @@
-// How much a peer may cost, and what gives it back.
+// How much work a peer may cause, and how its budget recovers.
 import * as assert from 'uvu/assert';
 import { FloodBudget, frameCost } from '../../../../core/http/h2/flood-budget.ts';
 import { suite } from '../../../support/suite.ts';
@@ -10,7 +10,7 @@ const spendAll = (budget: FloodBudget): void => {
   for (let n = 0; n < 100; n++) assert.ok(budget.spend(frameCost.control, 0));
 };
 
-test('what is spent comes back with time', () => {
+test('a spent budget recovers with time', () => {
   const budget = make();
   spendAll(budget);
   for (let n = 0; n < 10; n++) assert.ok(budget.spend(frameCost.control, 1_000));

@@ -17,7 +17,7 @@ interface Reading {
   readonly stopAt?: string;
 }
 
-/** The events of a connection that begins with `text` (latin1), of which each read has a buffer of its own. */
+/** The events of a connection that begins with `text` (latin1), with a separate buffer for each read. */
 function readAll(text: string, reading: Reading = {}): EventRecorder {
   const recorder = new EventRecorder();
   const { role = 'client', maxFrameSize, maxBlock } = reading;
@@ -30,7 +30,7 @@ function readAll(text: string, reading: Reading = {}): EventRecorder {
     const piece = Buffer.concat([Buffer.from('#'), bytes.subarray(at, at + size), Buffer.from('#')]);
     recorder.source = piece;
     reader.read(piece, 1, piece.length - 1);
-    // What was handed on must not be looked at any more.
+    // Bytes that were handed on must not be read again.
     piece.fill(0x21);
     at += size;
   }
@@ -323,7 +323,7 @@ test('the reserved bit of a stream’s number is ignored', () => {
   assert.equal(events(frame(0, 0, 0xffffffff, 'ab')), ['data 2147483647 of 2', 'payload ab']);
 });
 
-test('a frame over the limit ends the connection before it is there', () => {
+test('a frame over the limit ends the connection before it has arrived', () => {
   const header = frame(0, 0, 1, 'x'.repeat(16_385)).slice(0, 9);
   assert.equal(events(header), ['connection error FRAME_SIZE_ERROR: a DATA frame of 16385 bytes']);
   assert.is(events(frame(0, 0, 1, 'x'.repeat(16_384))).length, 2);

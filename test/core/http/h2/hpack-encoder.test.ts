@@ -1,4 +1,4 @@
-// HpackEncoder: what it writes comes back, and the tables of both sides stay the same.
+// HpackEncoder: what it writes decodes to the same fields, and the tables of both sides stay the same.
 import * as assert from 'uvu/assert';
 import { FieldBlock } from '../../../../core/http/h2/field-block.ts';
 import { HpackDecoder } from '../../../../core/http/h2/hpack-decoder.ts';
@@ -43,7 +43,7 @@ test('all of the RFC’s fields come back', () => {
   }
 });
 
-test('what the static table has is one byte', () => {
+test('a field of the static table is one byte', () => {
   for (let index = 1; index <= staticCount; index++) {
     const value = staticValues[index] ?? '';
     if (value === '') continue;
@@ -59,7 +59,7 @@ test('an empty date is written, also before there was another one', () => {
   assert.equal(decode(new HpackDecoder(), encode(new HpackEncoder(), [['date', '']])), [['date', '']]);
 });
 
-test('a block that comes again is one byte a field', () => {
+test('a block that is repeated is one byte a field', () => {
   const encoder = new HpackEncoder();
   const fields: Field[] = [
     [':method', 'GET'],
@@ -95,7 +95,7 @@ test('a field can be kept out of all tables', () => {
   assert.equal(decode(new HpackDecoder(), block), [['x-token', 'abc']]);
 });
 
-test('what belongs to one response pushes nothing out', () => {
+test('fields of a single response or request evict nothing', () => {
   const encoder = new HpackEncoder();
   encode(encoder, [['x-kept', 'kept']]);
   for (let i = 0; i < 1000; i++) {
@@ -113,7 +113,7 @@ test('what belongs to one response pushes nothing out', () => {
   assert.is(encode(encoder, [['x-kept', 'kept']]).length, 1);
 });
 
-test('a name whose values never come again stops taking entries, and gets them back when they do', () => {
+test('a name whose values never repeat stops taking entries, and takes them again once they do', () => {
   const encoder = new HpackEncoder();
   const decoder = new HpackDecoder();
   encode(encoder, [['x-kept', 'kept']]);
@@ -222,7 +222,7 @@ test('a block may be as long as a head is, and longer than what is kept', () => 
   }, /field block over/);
 });
 
-test('a block is itself, also where the one before was as long in other memory', () => {
+test('a block is right after one of the same length in other memory', () => {
   const encoder = new HpackEncoder();
   // Of one length, where the last, short string of the first needed more room than it took.
   const large: Field[] = [
@@ -256,7 +256,7 @@ test('random blocks come back, while the table changes its size', () => {
     const limit = [0, 64, 256, 4096, 16_384][random(5)] ?? 0;
     const encoder = new HpackEncoder(limit);
     const decoder = new HpackDecoder(65_536);
-    // The decoder's table is of the size that the encoder last heard of.
+    // The decoder's table has the size that the encoder was last told.
     encoder.setMaxTableSize(limit);
     for (let run = 0; run < 200; run++) {
       for (let changes = random(20) === 0 ? 1 + random(3) : 0; changes > 0; changes--) {

@@ -10,7 +10,7 @@ import type { Field } from './hpack-examples.ts';
 
 const test = suite('field blocks against python3-hpack', { timeoutMs: 300_000 });
 
-/** Answers a line of JSON for each line of JSON; each connection has tables of its own. */
+/** Answers each line of JSON with a line of JSON; each connection has separate tables. */
 const program = `
 import json, sys
 from hpack import Decoder, Encoder, HPACKError
@@ -40,7 +40,7 @@ const python = ['python3', '/usr/bin/python3'].find(
   command => spawnSync(command, ['-c', 'import hpack']).status === 0,
 );
 
-/** What Python says of connections, one list of answers each. */
+/** The answers of Python, one list for each connection. */
 function ask(connections: readonly object[]): unknown[][] {
   const { status, stdout, stderr } = spawnSync(python ?? '', ['-c', program], {
     input: connections.map(connection => JSON.stringify(connection)).join('\n'),

@@ -1,4 +1,4 @@
-// ConnectionCache: connections that take several streams, as those of HTTP/2 will; those of HTTP/1.1 are tried on the
+// ConnectionCache: connections that take several streams, as those of HTTP/2 do; those of HTTP/1.1 are tested on the
 // wire.
 import * as assert from 'uvu/assert';
 import type { WeldrError } from '../../../../core/errors.ts';
@@ -199,7 +199,7 @@ test('a connection with room that still has streams is neither closed for a drai
   });
 });
 
-test('an idle connection is taken again, and given up for an upgrade', () => {
+test('an idle connection is reused, and given up for an upgrade', () => {
   withCache(1, ({ made, acquire }) => {
     acquire();
     made[0]?.endStream();

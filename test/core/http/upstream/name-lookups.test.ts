@@ -1,4 +1,4 @@
-// NameLookups: shared, kept, and kept longer while no name server answers. Time is turned by hand.
+// NameLookups: shared, kept, and kept longer while no name server answers. The clock is a fake one.
 import type { LookupAddress } from 'node:dns';
 import * as assert from 'uvu/assert';
 import { NameLookups } from '../../../../core/http/upstream/name-lookups.ts';
@@ -48,7 +48,7 @@ function setUp() {
         error === null ? all.map(({ address }: LookupAddress) => address).join(' ') : String(error.code),
       );
     });
-  /** The calls back since the last time. */
+  /** The callbacks since the last call. */
   const heard = async (): Promise<string[]> => {
     await turn();
     return told.splice(0);
@@ -132,7 +132,7 @@ test('keeps the last good answer while no name server gives another', async () =
   assert.equal(await heard(), Array(49).fill('192.0.2.1'));
 });
 
-test('gives a name up once it is said not to exist for 30 s', async () => {
+test('gives up a name that has not existed for 30 s', async () => {
   const { clock, asked, look, heard } = setUp();
   look('a.test');
   await asked.answer(found(1_000, '192.0.2.1'));

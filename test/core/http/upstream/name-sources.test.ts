@@ -41,7 +41,7 @@ test('appends the domains of resolv.conf first to names with few dots, and last 
   assert.equal(candidates('api', parseSearchList('domain one.test\n')), ['api.one.test', 'api']);
 });
 
-test('asks files before name servers, and sees that they changed', async () => {
+test('asks files before name servers, and notices changes of them', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-hosts-'));
   const hosts = join(folder, 'hosts');
   const server = await NameServer.start(['192.0.2.1 a.test', '192.0.2.2 b.test']);

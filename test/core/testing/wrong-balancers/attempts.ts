@@ -1,4 +1,4 @@
-// Wrong balancers: what they make of requests that are tried again, refused or aborted.
+// Wrong balancers: how they treat requests that are tried again, refused or aborted.
 import type { Plugin } from '../../../../core/plugin/plugin.ts';
 import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../../core/request/context.ts';
@@ -12,7 +12,7 @@ const before = 'chooses as before after requests that were aborted, failed or tr
 const rest = 'counts what is in flight when others have ended';
 const left = 'chooses as before after an upstream left with requests in flight';
 
-/** The less busy of two by counts of its own, which it forgets when `forgets` says so. */
+/** The less busy of two by separate counts, which it forgets when `forgets` says so. */
 const forgetful = (forgets: (pool: Pool, forget: (upstream: Upstream) => void) => unknown): Plugin =>
   balancer('forgetful', ({ id, hooks, pools }) => {
     const random = seeded(id);
@@ -36,19 +36,19 @@ export const wrongInAttempts: readonly Wrong[] = [
     check: retries,
   },
   {
-    mistake: 'ignores what was tried, by chance',
+    mistake: 'ignores what was tried, and draws at random',
     balancer: chance(({ pool }, random) => pool.available[Math.floor(random() * pool.available.length)]),
     options: other,
     check: retries,
   },
   {
-    mistake: 'minds only the last one that was tried',
+    mistake: 'avoids only the last upstream that was tried',
     balancer: turns(({ pool, tried }, turn) => freshFrom(pool.available, tried.slice(-1), turn)),
     options: equal,
     check: retries,
   },
   {
-    mistake: 'looks once for another one',
+    mistake: 'looks for another upstream only once',
     balancer: balancer('once-more', ({ id }) => {
       const next = counter(id - 1);
       return ({ pool, tried }) => {
@@ -60,7 +60,7 @@ export const wrongInAttempts: readonly Wrong[] = [
     check: retries,
   },
   {
-    mistake: 'makes up its mind once a request',
+    mistake: 'decides once per attempt',
     balancer: balancer('stubborn', ({ id }) => {
       const random = seeded(id);
       const minds = new WeakMap<ProxyContext, { tried: number; chosen: Upstream | undefined }>();
@@ -112,7 +112,7 @@ export const wrongInAttempts: readonly Wrong[] = [
     message: /clients left/,
   },
   {
-    mistake: 'counts down what succeeded',
+    mistake: 'counts down successes only',
     balancer: counting(({ begin, end }, { hooks }) => {
       hooks.preProxy.tap('counting', ({ upstream }) => begin(upstream));
       hooks.attemptFinished.tap('counting', ({ upstream, error }) => {
@@ -126,7 +126,7 @@ export const wrongInAttempts: readonly Wrong[] = [
     message: /failed/,
   },
   {
-    mistake: 'counts down the last attempt',
+    mistake: 'counts down the last attempt only',
     balancer: counting(({ begin, end }, { hooks }) => {
       hooks.preProxy.tap('counting', ({ upstream }) => begin(upstream));
       hooks.finished.tap('counting', ({ upstream }) => end(upstream));
@@ -136,7 +136,7 @@ export const wrongInAttempts: readonly Wrong[] = [
     message: /tried again elsewhere/,
   },
   {
-    mistake: 'counts down twice what failed',
+    mistake: 'counts down failures twice',
     balancer: counting(({ begin, end }, { hooks }) => {
       hooks.preProxy.tap('counting', ({ upstream }) => begin(upstream));
       hooks.attemptFinished.tap('counting', ({ upstream, error }) => {
@@ -148,7 +148,7 @@ export const wrongInAttempts: readonly Wrong[] = [
     check: before,
   },
   {
-    mistake: 'counts down what was responded to',
+    mistake: 'counts down responses only',
     balancer: counting(({ begin, end }, { hooks }) => {
       hooks.preProxy.tap('counting', ({ upstream }) => begin(upstream));
       hooks.attemptFinished.tap('counting', ({ upstream, attempt, error }) => {
@@ -160,7 +160,7 @@ export const wrongInAttempts: readonly Wrong[] = [
     message: /a plugin replied to/,
   },
   {
-    mistake: 'counts down twice, though never below nothing',
+    mistake: 'counts down twice, though never below zero',
     balancer: balancer('clamped', ({ id, hooks }) => {
       const random = seeded(id);
       const counts = new WeakMap<Upstream, number>();
@@ -180,14 +180,14 @@ export const wrongInAttempts: readonly Wrong[] = [
     message: /with one left in flight/,
   },
   {
-    mistake: 'forgets the requests in flight of who is removed',
+    mistake: 'forgets the requests in flight of a removed upstream',
     balancer: forgetful((pool, forget) => pool.observe({ removed: forget })),
     options: other,
     check: left,
     message: /was removed with requests in flight/,
   },
   {
-    mistake: 'forgets the requests in flight of who is down',
+    mistake: 'forgets the requests in flight of an upstream that is down',
     balancer: forgetful((pool, forget) =>
       pool.observe({ changed: upstream => void (upstream.available || forget(upstream)) }),
     ),

@@ -1,4 +1,4 @@
-// Wrong balancers: whom they choose, and what they do to what they choose from.
+// Wrong balancers: which upstreams they choose, and what they do to those that they choose from.
 import { type Pool, Upstream } from '../../../../core/pool/pool.ts';
 import { upstreamRecord } from '../../../../core/testing.ts';
 import { balancer, freshFrom, seeded } from '../right-balancers.ts';
@@ -16,7 +16,7 @@ const flaps = 'treats an upstream as before when it comes back';
 
 export const wrongInChoices: readonly Wrong[] = [
   {
-    mistake: 'makes an upstream up',
+    mistake: 'invents an upstream',
     balancer: turns(
       (ctx, turn) => fresh(ctx, turn) ?? new Upstream('default', upstreamRecord('http://nowhere:1')),
     ),
@@ -71,7 +71,7 @@ export const wrongInChoices: readonly Wrong[] = [
     check: nothing,
   },
   {
-    mistake: 'keeps a removed one',
+    mistake: 'keeps a removed upstream',
     balancer: balancer('keeper', ({ id }) => {
       const known = new WeakMap<Pool, Set<Upstream>>();
       const next = counter(id - 1);
@@ -111,7 +111,7 @@ export const wrongInChoices: readonly Wrong[] = [
     message: /which is not in the pool/,
   },
   {
-    mistake: 'makes its list when one comes or goes only',
+    mistake: 'updates its list only when an upstream is added or removed',
     balancer: balancer('membership', ({ pools: all, id }) => {
       const lists = new WeakMap<Pool, readonly Upstream[]>();
       const next = counter(id - 1);
@@ -130,7 +130,7 @@ export const wrongInChoices: readonly Wrong[] = [
     message: /only 1\d of 21 upstreams were chosen/,
   },
   {
-    mistake: 'knows the first hundred only',
+    mistake: 'knows only the first hundred',
     balancer: chance((ctx, random) =>
       fresh(ctx, Math.floor(random() * Math.min(100, ctx.pool.available.length))),
     ),
@@ -149,13 +149,13 @@ export const wrongInChoices: readonly Wrong[] = [
     message: /read only property/,
   },
   {
-    mistake: 'takes out of the array',
+    mistake: 'removes entries from the array',
     balancer: turns(({ pool }) => (pool.available as Upstream[]).splice(0, 1)[0]),
     options: equal,
     check: untouched,
   },
   {
-    mistake: 'notes in tried what it chooses',
+    mistake: 'records its choice in tried',
     balancer: turns((ctx, turn) => {
       const chosen = fresh(ctx, turn);
       if (chosen !== undefined) (ctx.tried as Upstream[]).push(chosen);
@@ -186,7 +186,7 @@ export const wrongInChoices: readonly Wrong[] = [
     check: unavailable,
   },
   {
-    mistake: 'goes by the state and not by who is available',
+    mistake: 'uses the state and ignores which are available',
     balancer: turns(({ pool, tried }, turn) =>
       freshFrom(
         [...pool].filter(({ state }) => state === 'active'),
@@ -215,7 +215,7 @@ export const wrongInChoices: readonly Wrong[] = [
     check: backups,
   },
   {
-    mistake: 'goes by states alone',
+    mistake: 'uses states alone',
     balancer: turns(({ pool, tried }, turn) => {
       const active = [...pool].filter(({ state }) => state === 'active');
       const primaries = active.filter(({ backup }) => !backup);
@@ -243,7 +243,7 @@ export const wrongInChoices: readonly Wrong[] = [
     check: unavailable,
   },
   {
-    mistake: 'goes by a clock',
+    mistake: 'chooses by a clock',
     balancer: balancer(
       'clocked',
       ({ clock }) =>
@@ -254,7 +254,7 @@ export const wrongInChoices: readonly Wrong[] = [
     check: large,
   },
   {
-    mistake: 'forgets to look again at who has come back',
+    mistake: 'forgets upstreams that have come back',
     balancer: balancer('forgetful', ({ pools: all, id }) => {
       const lists = new Map<Pool, Upstream[]>();
       const next = counter(id - 1);
@@ -296,7 +296,7 @@ export const wrongInChoices: readonly Wrong[] = [
     check: waits,
   },
   {
-    mistake: 'trusts an upstream less each time that it was down',
+    mistake: 'trusts an upstream less each time that it is down',
     balancer: balancer('grudging', ({ pools: all, id }) => {
       const random = seeded(id);
       const trust = new Map<string, number>();
@@ -316,7 +316,7 @@ export const wrongInChoices: readonly Wrong[] = [
     check: flaps,
   },
   {
-    mistake: 'takes an upstream in again each time that it comes back',
+    mistake: 'adds an upstream again each time that it comes back',
     balancer: balancer('doubling', ({ id }) => {
       const lists = new WeakMap<Pool, Upstream[]>();
       const next = counter(id - 1);
@@ -340,7 +340,7 @@ export const wrongInChoices: readonly Wrong[] = [
     check: flaps,
   },
   {
-    mistake: 'begins again whenever an upstream flaps',
+    mistake: 'starts over whenever an upstream flaps',
     balancer: balancer('beginner', ({ id }) => {
       const state = new WeakMap<Pool, { version: number; turn: number }>();
       return ctx => {

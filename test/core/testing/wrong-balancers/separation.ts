@@ -14,7 +14,7 @@ let shared = 0;
 
 export const wrongInSeparation: readonly Wrong[] = [
   {
-    mistake: 'minds only the default pool',
+    mistake: 'uses only the default pool',
     balancer: balancer('one-pool', ({ pools: all, id }) => {
       const next = counter(id - 1);
       return ({ tried }) => freshFrom(all.default.available, tried, next(all.default));
@@ -31,7 +31,7 @@ export const wrongInSeparation: readonly Wrong[] = [
         const chosen = fresh(ctx, next(ctx.pool));
         if (chosen === undefined) return undefined;
         const kept = known.get(chosen.id);
-        // It looks whether what it knows is still there, in whatever pool.
+        // It checks that its upstreams still exist, in any pool.
         if (kept?.home !== undefined && kept.available) return kept;
         known.set(chosen.id, chosen);
         return chosen;
@@ -41,7 +41,7 @@ export const wrongInSeparation: readonly Wrong[] = [
     check: pools,
   },
   {
-    mistake: 'takes one version for one pool',
+    mistake: 'treats one version as one pool',
     balancer: balancer('versions', ({ id }) => {
       let version = -1;
       let list: readonly Upstream[] = [];
@@ -94,7 +94,7 @@ export const wrongInSeparation: readonly Wrong[] = [
     message: /for their first requests 8 workers chose 1\.0 different/,
   },
   {
-    mistake: 'has the same chance in each worker',
+    mistake: 'draws the same random numbers in each worker',
     balancer: balancer('same-seed', () => {
       const random = seeded(1);
       return ctx => fresh(ctx, Math.floor(random() * ctx.pool.available.length));
@@ -103,7 +103,7 @@ export const wrongInSeparation: readonly Wrong[] = [
     check: inStep,
   },
   {
-    mistake: 'begins at the same upstream when another one comes',
+    mistake: 'begins at the same upstream when another one is added',
     balancer: balancer('restarting', ({ id, pools: all }) => {
       const turns = new WeakMap<Pool, number>();
       all.follow(pool => {
@@ -154,7 +154,7 @@ export const wrongInSeparation: readonly Wrong[] = [
     check: work,
   },
   {
-    mistake: 'adds the weights up each time',
+    mistake: 'adds up the weights each time',
     balancer: chance(({ pool, tried }, random) => {
       let left = random() * pool.available.reduce((total, { weight }) => total + weight, 0);
       for (const [index, { weight }] of pool.available.entries()) {
@@ -167,7 +167,7 @@ export const wrongInSeparation: readonly Wrong[] = [
     check: work,
   },
   {
-    mistake: 'goes through a list of its own',
+    mistake: 'goes through a separate list',
     balancer: balancer('smooth', ({ id }) => {
       const known = new WeakMap<Upstream, { readonly upstream: Upstream; current: number }>();
       const list = cached(({ available }) =>
@@ -199,7 +199,7 @@ export const wrongInSeparation: readonly Wrong[] = [
     check: work,
   },
   {
-    mistake: 'goes through the ids of a list of its own',
+    mistake: 'goes through the ids of a separate list',
     balancer: balancer('rendezvous', () => {
       const list = cached(({ available }) => [...available]);
       const score = ({ clientIp }: ProxyContext, { id }: Upstream) => hash(`${clientIp} ${id}`);
@@ -230,7 +230,7 @@ export const wrongInSeparation: readonly Wrong[] = [
     check: work,
   },
   {
-    mistake: 'goes through what it has made of the list',
+    mistake: 'goes through what it has derived from the list',
     balancer: balancer('sums', ({ id }) => {
       const random = seeded(id);
       const ends = cached(({ available }) => {

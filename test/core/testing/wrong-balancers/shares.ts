@@ -1,4 +1,4 @@
-// Wrong balancers: how they share requests out.
+// Wrong balancers: how they distribute requests.
 import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
 import { balancer, freshFrom, seeded } from '../right-balancers.ts';
 import { cached, chance, counter, equal, fresh, oneOfTwo, other, turns, type Wrong } from './wrong.ts';
@@ -17,13 +17,13 @@ export const wrongInShares: readonly Wrong[] = [
     message: /an upstream of weight \d got \d+ of \d+ requests/,
   },
   {
-    mistake: 'ignores weights by chance',
+    mistake: 'ignores weights, and draws at random',
     balancer: chance((ctx, random) => fresh(ctx, Math.floor(random() * ctx.pool.available.length))),
     options: { distribution: 0.1 },
     check: shares,
   },
   {
-    mistake: 'goes by weights that do not count',
+    mistake: 'uses weights that it should ignore',
     balancer: balancer('weighing', ({ id }) => {
       const next = counter(id - 1);
       const list = cached(({ available }) => available.flatMap(one => Array(one.weight).fill(one)));
@@ -53,7 +53,7 @@ export const wrongInShares: readonly Wrong[] = [
     message: /of 10000 requests/,
   },
   {
-    mistake: 'gives an upstream all its requests in one go',
+    mistake: 'gives an upstream all its requests at once',
     balancer: balancer('bursts', ({ id }) => {
       const next = counter(id - 1);
       const list = cached(({ available }) => available.flatMap(one => Array(one.weight).fill(one)));
@@ -71,14 +71,14 @@ export const wrongInShares: readonly Wrong[] = [
     message: /the upstream of the one before/,
   },
   {
-    mistake: 'gives two requests to each and calls it chance',
+    mistake: 'gives two requests to each and claims to be random',
     balancer: turns((ctx, turn) => fresh(ctx, turn >> 1)),
     options: { distribution: 0.1, weights: false },
     check: bursts,
     message: /the upstream of the one before, instead of/,
   },
   {
-    mistake: 'changes by chance, but seldom',
+    mistake: 'changes at random, but seldom',
     balancer: balancer('seldom', ({ id }) => {
       const random = seeded(id);
       const next = counter(0);
@@ -93,7 +93,7 @@ export const wrongInShares: readonly Wrong[] = [
     message: /in a row/,
   },
   {
-    mistake: 'goes on when a request is finished only',
+    mistake: 'moves on only when a request has finished',
     balancer: balancer('finishing', ({ hooks, id }) => {
       const ended = new WeakMap<Pool, number>();
       hooks.finished.tap('finishing', ({ pool }) => void ended.set(pool, (ended.get(pool) ?? id) + 1));

@@ -1,11 +1,11 @@
-// A wrong balancer: one mistake, which the conformance kit has to find; and the means to make such a one.
+// A wrong balancer: one mistake, which the conformance kit must find; and the means to build one.
 import type { Plugin, WorkerSide } from '../../../../core/plugin/plugin.ts';
 import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../../core/request/context.ts';
 import type { BalancerCheckOptions } from '../../../../core/testing.ts';
 import { balancer, freshFrom, seeded } from '../right-balancers.ts';
 
-/** A mistake, the balancer which makes it, and the check which it fails. */
+/** A mistake, the balancer that makes it, and the check that it fails. */
 export interface Wrong {
   readonly mistake: string;
   readonly balancer: Plugin;
@@ -30,7 +30,7 @@ export function counter(first: number): (pool: Pool) => number {
 export const at = <T>(list: readonly T[], index: number): T | undefined =>
   list[index % Math.max(1, list.length)];
 
-/** What is made of a pool, until it changes. */
+/** Caches what `make` returns for a pool until the pool changes. */
 export function cached<T>(make: (pool: Pool) => T): (pool: Pool) => T {
   const known = new WeakMap<Pool, { version: number; value: T }>();
   return pool => {
@@ -43,7 +43,7 @@ export function cached<T>(make: (pool: Pool) => T): (pool: Pool) => T {
   };
 }
 
-/** One of two by chance, `isBetter` says which; one that was tried only if all were. */
+/** The better of two random upstreams; one that was tried only if all were. */
 export function oneOfTwo(
   { pool, tried }: ProxyContext,
   random: () => number,
@@ -61,7 +61,7 @@ interface OwnCounts {
   end(upstream: Upstream | undefined): undefined;
 }
 
-/** The less busy of two, by counts of its own, which `keep` keeps. */
+/** The less busy of two, by separate counts, which `keep` updates. */
 export function counting(keep: (counts: OwnCounts, side: WorkerSide) => void): Plugin {
   return balancer('counting', side => {
     const random = seeded(side.id);
