@@ -4,37 +4,20 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { findConfig, searchPlaces } from '../../config/find.ts';
 import { loadConfig } from '../../config/load.ts';
-import { WeldrError } from '../../core/errors.ts';
+import type { WeldrError } from '../../core/errors.ts';
 import type { Overrides, Settings } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
-import { makeFolder } from '../support/weldr.ts';
+import { rejectionOf } from '../support/weldr-error.ts';
+import { inFolder } from './config-folder.ts';
 
 const test = suite('config files');
 
 const addressesOf = ({ listen }: Settings) => listen.map(({ address }) => address);
 
-async function inFolder<T>(files: Record<string, string>, use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = makeFolder();
-  try {
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-    return await use(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
 const load = (name: string, text: string, overrides: Overrides = {}) =>
   inFolder({ [name]: text }, folder => loadConfig(join(folder, name), overrides));
 
-async function problemOf(name: string, text: string): Promise<WeldrError> {
-  try {
-    await load(name, text);
-  } catch (thrown) {
-    if (thrown instanceof WeldrError) return thrown;
-    throw thrown;
-  }
-  throw new Error('it was taken');
-}
+const problemOf = (name: string, text: string): Promise<WeldrError> => rejectionOf(load(name, text));
 
 const typescript = (fields: string) => `
   import { defineConfig, type WeldrConfig } from 'weldr';

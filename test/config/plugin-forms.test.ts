@@ -2,13 +2,13 @@
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { builtInPlugins } from '../../config/built-in-plugins.ts';
-import { WeldrError } from '../../core/errors.ts';
 import { definePlugin, withId } from '../../core/plugin/define-plugin.ts';
 import type { PluginCatalogue } from '../../core/plugin/plugin-form.ts';
 import { instantiate } from '../../core/plugin/plugin-lists.ts';
 import { when } from '../../core/plugin/when.ts';
 import { checkConfig } from '../../core/settings/config.ts';
 import { suite } from '../support/suite.ts';
+import { configErrorOf } from '../support/weldr-error.ts';
 
 const test = suite('plugin forms');
 
@@ -16,16 +16,6 @@ const catalogue = await builtInPlugins();
 
 const check = (config: object) => checkConfig({ plugins: [], ...config }, {}, catalogue);
 const namesOf = (config: object) => check(config).plugins.map(({ name }) => name);
-
-function messageOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (thrown) {
-    if (thrown instanceof WeldrError && thrown.code === 'CONFIG_INVALID') return thrown.message;
-    throw thrown;
-  }
-  throw new Error('it was taken');
-}
 
 test('a plugin is a name, or a name with options, which YAML may leave null', () => {
   const { plugins } = check({ plugins: ['roundRobin', { stats: { interval: '1s' } }, { retry: null }] });
@@ -181,14 +171,14 @@ const wrong: Record<string, [config: object, message: string]> = {
 for (const [what, [config, message]] of Object.entries(wrong)) {
   test(`an error names the place of ${what}`, () => {
     assert.match(
-      messageOf(() => check(config)),
+      configErrorOf(() => check(config)),
       message,
     );
   });
 }
 
 test('mistakes in settings are reported all at once, with those in the list of plugins', () => {
-  const lines = messageOf(() => checkConfig({ lisen: 1, trace: 'no' }, {}, catalogue)).split('\n');
+  const lines = configErrorOf(() => checkConfig({ lisen: 1, trace: 'no' }, {}, catalogue)).split('\n');
   assert.equal(lines.map(line => line.split(':')[0]).sort(), ['lisen', 'plugins', 'trace']);
 });
 
@@ -239,7 +229,7 @@ test('options of plugins made in code are parsed once', () => {
 test('errors of options in code name define and the lists of pools', () => {
   const { counted } = counting();
   const bad = () => counted({ rate: Number.NaN });
-  const message = (lists: object) => messageOf(() => instantiate({ plugins: [], ...lists }));
+  const message = (lists: object) => configErrorOf(() => instantiate({ plugins: [], ...lists }));
   assert.match(message({ define: { auth: bad() } }), /^define\.auth\.rate: /);
   assert.match(
     message({ define: { auth: when({ path: '/a' }, bad()) } }),

@@ -3,26 +3,11 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { loadConfig } from '../../config/load.ts';
-import { WeldrError } from '../../core/errors.ts';
 import { suite } from '../support/suite.ts';
 import { makeFolder } from '../support/weldr.ts';
+import { refusal } from './config-folder.ts';
 
 const test = suite('a config in code that is wrong');
-
-/** The error that the load of a config fails with; $D is its folder. */
-async function refusal(name: string, files: Readonly<Record<string, string>>): Promise<string> {
-  const folder = makeFolder();
-  try {
-    for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
-    await loadConfig(join(folder, name), {});
-  } catch (thrown) {
-    if (!(thrown instanceof WeldrError) || thrown.code !== 'CONFIG_INVALID') throw thrown;
-    return thrown.message.replaceAll(folder, '$D');
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-  throw new Error('it was taken');
-}
 
 const write = 'write export default defineConfig({ plugins: [roundRobin()] })';
 

@@ -7,13 +7,13 @@ import type { CertificateInfo } from '../../../core/certificates/certificate-reg
 import { listenerTls, type TlsMaterials } from '../../../core/certificates/listener-tls.ts';
 import type { ManagerCertificates } from '../../../core/certificates/manager-certificates.ts';
 import { readTls } from '../../../core/certificates/tls-reading.ts';
-import { WeldrError } from '../../../core/errors.ts';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';
 import type { StateStore } from '../../../core/state/store.ts';
 import { FakeClock, managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { poolFile } from '../../../plugins/index.ts';
 import { encryptedKey, type MadeCertificate, makeCertificate } from '../../support/authority.ts';
 import { suite } from '../../support/suite.ts';
+import { rejectionOf } from '../../support/weldr-error.ts';
 
 const test = suite('certificates at run time');
 
@@ -49,15 +49,6 @@ function clockOfToday(): FakeClock {
   return new FakeClock(Date.now());
 }
 
-async function refusal(promise: Promise<unknown>): Promise<WeldrError> {
-  const thrown: unknown = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (thrown instanceof WeldrError) return thrown;
-  throw new Error('not refused', { cause: thrown });
-}
-
 const brief = ({ name, names, layer, shadows, defaultOf }: CertificateInfo) => ({
   name,
   names: names.join(),
@@ -90,14 +81,14 @@ test('a certificate that is put replaces that of the config, which returns when 
   const [own] = materials(shop)['public']?.certificates ?? [];
   assert.is(own && side.certificates.over(own)?.fingerprint, info.fingerprint);
   assert.match(
-    (await refusal(side.pools.write([{ ...key('shop.test'), op: 'remove' }], 'me'))).message,
+    (await rejectionOf(side.pools.write([{ ...key('shop.test'), op: 'remove' }], 'me'))).message,
     'config',
   );
   await certificates.remove('shop.test');
   assert.is(certificates.get('shop.test')?.layer, 'config');
   assert.equal(side.certificates.operators, []);
   assert.match(
-    (await refusal(certificates.remove('nobody.test'))).message,
+    (await rejectionOf(certificates.remove('nobody.test'))).message,
     'there is no certificate nobody.test',
   );
   await side.close();
@@ -138,13 +129,13 @@ test('an unusable certificate is refused, with the field and never with the key'
     [old, 'cert', /^cert: the certificate shop\.test expired on \d{4}-\d\d-\d\d; renew it$/],
     [{ ...shop, key: '' }, 'key', /^key: /],
   ] as const) {
-    const thrown = await refusal(certificates.put('shop.test', pair));
+    const thrown = await rejectionOf(certificates.put('shop.test', pair));
     assert.is(thrown.code, 'INPUT_INVALID');
     assert.is(thrown.field, field);
     assert.match(thrown.message, message);
     assert.not.match(thrown.message, /sesame|END (ENCRYPTED )?PRIVATE KEY/);
   }
-  assert.is((await refusal(certificates.put('shop/test', shop))).field, 'name');
+  assert.is((await rejectionOf(certificates.put('shop/test', shop))).field, 'name');
   assert.equal(certificates.list(), []);
   await certificates.put('shop.test', { cert: shop.cert, key: encrypted, passphrase: 'open sesame' });
   assert.match(side.certificates.operators[0]?.key ?? '', /^-----BEGIN PRIVATE KEY-----/);

@@ -1,13 +1,14 @@
 // PluginLists: names, places, ids, roles, options and versions, as a config is read.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
-import { WeldrError } from '../../../core/errors.ts';
+import type { WeldrError } from '../../../core/errors.ts';
 import { definePlugin, withId } from '../../../core/plugin/define-plugin.ts';
 import { contractVersion, type Plugin } from '../../../core/plugin/plugin.ts';
 import { instantiate, type PluginLists } from '../../../core/plugin/plugin-lists.ts';
 import { RolesByPool } from '../../../core/plugin/roles-by-pool.ts';
 import { duration } from '../../../core/settings/duration.ts';
 import { suite } from '../../support/suite.ts';
+import { errorOf } from '../../support/weldr-error.ts';
 
 const limit = definePlugin({
   name: 'rate-limit',
@@ -22,15 +23,7 @@ const within = (name: string, kind: 'when' | 'route', ...plugins: (Plugin | stri
   children: [{ scope: kind === 'when' ? { kind, name, condition: () => true } : { kind, name }, plugins }],
 });
 
-function problemOf(lists: PluginLists): WeldrError {
-  try {
-    instantiate(lists);
-  } catch (thrown) {
-    if (thrown instanceof WeldrError) return thrown;
-    throw thrown;
-  }
-  throw new Error('it was taken');
-}
+const problemOf = (lists: PluginLists): WeldrError => errorOf(() => instantiate(lists));
 
 const names = suite('the name of an instance');
 

@@ -8,6 +8,7 @@ import type { StateStore } from '../../../core/state/store.ts';
 import { managerSide, settle, type TestManagerSide, workerSide } from '../../../core/testing.ts';
 import { healthCheck, leastRequests, roundRobin, routes, stats } from '../../../plugins/index.ts';
 import { suite } from '../../support/suite.ts';
+import { rejectionOf } from '../../support/weldr-error.ts';
 
 const test = suite('plugins of pools at run time');
 
@@ -52,16 +53,6 @@ const put = (side: TestManagerSide, pool: string, plugins: readonly string[] | n
 
 const remove = (side: TestManagerSide, pool: string) =>
   side.pools.write([{ kind: 'pool', key: pool, op: 'remove' }], 'a test');
-
-async function problemOf(work: Promise<unknown>): Promise<WeldrError> {
-  try {
-    await work;
-  } catch (thrown) {
-    if (thrown instanceof WeldrError) return thrown;
-    throw thrown;
-  }
-  throw new Error('it was not refused');
-}
 
 const server = (url: string) => ({ url, weight: 1, state: 'active' as const });
 
@@ -112,10 +103,10 @@ test('plugins of a list run in its order, and one that stays is not restarted', 
 
 test('a name that is not in define is refused, with the one that was meant', async () => {
   const side = await managerSide([], { define: { least: leastRequests(), gate: { name: 'gate' } } });
-  const error = await problemOf(put(side, 'api', ['leats']));
+  const error = await rejectionOf(put(side, 'api', ['leats']));
   assert.equal([error.code, error.field], ['INPUT_INVALID', 'plugins']);
   assert.is(error.message, 'plugins[0]: there is no plugin "leats" in define; did you mean "least"?');
-  assert.match((await problemOf(put(side, 'api', ['gate', 'gate']))).message, /named pool:api\/gate already/);
+  assert.match((await rejectionOf(put(side, 'api', ['gate', 'gate']))).message, /named pool:api\/gate already/);
   assert.not(side.pools.hasPool('api'));
   await side.close();
 });
@@ -143,9 +134,9 @@ test('a plugin that cannot be in a pool is refused with the reason, and leaves n
     door: /door listens on an address, and cannot stand in a pool/,
   };
   for (const [name, message] of Object.entries(messages)) {
-    assert.match((await problemOf(put(side, 'api', [name]))).message, message, name);
+    assert.match((await rejectionOf(put(side, 'api', [name]))).message, message, name);
   }
-  assert.match((await problemOf(put(side, 'api', ['one', 'two']))).message, /is the balancer already/);
+  assert.match((await rejectionOf(put(side, 'api', ['one', 'two']))).message, /is the balancer already/);
   assert.not(side.pools.hasPool('api'));
   assert.equal([side.runTime.problems({ kind: 'pool', name: 'api' }), worker.stages.scoped], [[], false]);
   for (const end of [worker, side]) await end.close();
@@ -162,7 +153,7 @@ test('a start that fails in one worker refuses the write, and what had started e
   };
   const side = await managerSide([], { define: { gate: diary.plugin('gate'), picky } });
   const workers = [await workerSide([], { manager: side }), await workerSide([], { manager: side, id: 2 })];
-  const error = await problemOf(put(side, 'api', ['gate', 'picky']));
+  const error = await rejectionOf(put(side, 'api', ['gate', 'picky']));
   assert.is(error.message, 'plugin pool:api/picky did not start: no key');
   await settle();
   assert.equal(diary.take().sort(), [
@@ -185,7 +176,7 @@ test('a start that fails in the manager refuses the write before any worker star
   const lost: Plugin = { ...diary.plugin('lost'), manager: async () => Promise.reject(new Error('no way')) };
   const side = await managerSide([], { define: { lost } });
   const worker = await workerSide([], { manager: side });
-  assert.match((await problemOf(put(side, 'api', ['lost']))).message, /pool:api\/lost did not start: no way/);
+  assert.match((await rejectionOf(put(side, 'api', ['lost']))).message, /pool:api\/lost did not start: no way/);
   assert.equal(diary.take(), []);
   for (const end of [worker, side]) await end.close();
 });
@@ -200,7 +191,7 @@ test('a write that the store refuses ends the plugins that were started for it',
   const store: Plugin = { name: 'store', manager: async ({ operator }) => await operator.useStore(broken) };
   const side = await managerSide([store], { define: { gate: diary.plugin('gate') } });
   const worker = await workerSide([], { manager: side });
-  assert.is((await problemOf(put(side, 'api', ['gate']))).code, 'STORE_UNAVAILABLE');
+  assert.is((await rejectionOf(put(side, 'api', ['gate']))).code, 'STORE_UNAVAILABLE');
   await settle();
   assert.equal(diary.take().sort(), ['+m api/gate', '+w1 api/gate', '-m api/gate', '-w1 api/gate']);
   for (const end of [worker, side]) await end.close();
@@ -256,7 +247,7 @@ test('a list that leaves the servers of a pool without a balancer is refused', a
   await side.pools.add('api', server('http://a:1'));
   // The kit's substitute for a missing balancer would choose as well.
   worker.stages.replace({ kind: 'config' }, []);
-  const error = await problemOf(put(side, 'api', []));
+  const error = await rejectionOf(put(side, 'api', []));
   assert.is(error.message, 'plugins: no plugin would choose among the servers of pool api; list a balancer');
   for (const end of [worker, side]) await end.close();
 });

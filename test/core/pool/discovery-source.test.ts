@@ -1,6 +1,5 @@
 // DiscoverySource: servers that plugins find, below the config and the operators.
 import * as assert from 'uvu/assert';
-import { WeldrError } from '../../../core/errors.ts';
 import type { DiscoverySource } from '../../../core/pool/discovery-source.ts';
 import { ManagedPools } from '../../../core/pool/managed-pools.ts';
 import { PluginPools } from '../../../core/pool/manager-pools.ts';
@@ -10,6 +9,7 @@ import type { ServerDefinition } from '../../../core/pool/server-definition.ts';
 import { FakeClock } from '../../../core/testing.ts';
 import { type Clock, systemClock } from '../../../core/time/clock.ts';
 import { suite } from '../../support/suite.ts';
+import { errorOf } from '../../support/weldr-error.ts';
 
 const [a, b, c] = ['http://a:1', 'http://b:1', 'http://c:1'] as const;
 
@@ -49,14 +49,8 @@ function world(running: Clock = new FakeClock()) {
 }
 
 function refusal(call: () => unknown): { code: string; message: string; field: string | undefined } {
-  try {
-    call();
-  } catch (thrown) {
-    if (!(thrown instanceof WeldrError)) throw thrown;
-    const { code, message, field } = thrown;
-    return { code, message, field };
-  }
-  throw new Error('it was not refused');
+  const { code, message, field } = errorOf(call);
+  return { code, message, field };
 }
 
 // ---

@@ -5,6 +5,7 @@ import { WeldrError } from '../../../core/errors.ts';
 import { duration } from '../../../core/settings/duration.ts';
 import { parse } from '../../../core/settings/options.ts';
 import { suite } from '../../support/suite.ts';
+import { errorOf } from '../../support/weldr-error.ts';
 
 const test = suite('parse');
 
@@ -13,15 +14,8 @@ const schema = z.strictObject({
   servers: z.array(z.strictObject({ weight: z.number() })).default([]),
 });
 
-function failureOf(input: unknown, where = ''): WeldrError {
-  try {
-    parse(schema, input, 'INPUT_INVALID', where);
-  } catch (thrown) {
-    if (thrown instanceof WeldrError) return thrown;
-    throw thrown;
-  }
-  throw new Error('it was taken');
-}
+const failureOf = (input: unknown, where = ''): WeldrError =>
+  errorOf(() => parse(schema, input, 'INPUT_INVALID', where));
 
 test('returns the output of the schema', () => {
   assert.equal(parse(schema, { wait: '1s' }), { wait: 1000, servers: [] });

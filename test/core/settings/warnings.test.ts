@@ -36,13 +36,13 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       'servers[0].url: http://127.0.0.1:8687 is this Weldr itself, which listens on 127.0.0.1:8687; requests for it are answered 508',
     ],
   ],
-  'certificates that are not checked': [
+  'unchecked certificates of a server': [
     server({ tls: { verify: false } }),
     [
       'servers[0].tls.verify: without it anybody on the way can pose as https://10.0.0.7; name its authority in tls.ca instead',
     ],
   ],
-  'those of a whole pool': [
+  'unchecked certificates of a whole pool': [
     { pools: { api: { servers: ['https://10.0.0.7'], tls: { verify: false } } } },
     [
       'pools.api.tls.verify: without it anybody on the way can pose as the servers of pool api; name its authority in tls.ca instead',

@@ -9,6 +9,7 @@ import { Route } from '../../../core/request/route.ts';
 import { createHooks, type RequestHooks } from '../../../core/stages/request-hooks.ts';
 import { context, pool, settle, upstreamRecord } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
+import { rejectionOf } from '../../support/weldr-error.ts';
 
 /** It is in no pool. */
 const upstream = new Upstream('default', upstreamRecord('http://a:1'));
@@ -38,15 +39,6 @@ function call(stage: Stage, ctx = context()): Promise<unknown> {
         if (calls === 0) reject(new Error('the stage hangs'));
       });
   });
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<WeldrError> {
-  const thrown = await promise.then(
-    value => new Error(`it answered ${String(value)}`),
-    error => error,
-  );
-  if (!(thrown instanceof WeldrError)) throw thrown;
-  return thrown;
 }
 
 /** Plugins break the types: what JavaScript lets through. */
@@ -124,14 +116,14 @@ stages('takes the results that it allows, and nothing else', async () => {
     const { hooks } = fresh();
     (hooks[stage] as Wrong).tap('some', () => value);
     if (ok) assert.is(await call(hooks[stage] as Wrong, ctx), value);
-    else assert.is((await failureOf(call(hooks[stage] as Wrong, ctx))).code, 'PLUGIN_FAILED');
+    else assert.is((await rejectionOf(call(hooks[stage] as Wrong, ctx))).code, 'PLUGIN_FAILED');
   }
 });
 
 stages('names an upstream of another pool in its error', async () => {
   const { hooks } = fresh();
   hooks.selectUpstream.tap('lost', () => pool(['http://b:1'], 'blue').get('http://b:1'));
-  const error = await failureOf(call(hooks.selectUpstream));
+  const error = await rejectionOf(call(hooks.selectUpstream));
   assert.match(
     error.message,
     'plugin lost in selectUpstream: returned the upstream http://b:1 of pool blue; expected an upstream of ctx.pool',
@@ -192,7 +184,7 @@ stages('uses the name of the plugin for each tap, when it knows it', async () =>
   hooks.preProxy.tap('some tap', () => {
     throw new Error('no luck');
   });
-  const error = await failureOf(call(hooks.preProxy));
+  const error = await rejectionOf(call(hooks.preProxy));
   assert.is(error.message, 'plugin the-plugin in preProxy: no luck');
   assert.equal([error.plugin, error.stage], ['the-plugin', 'preProxy']);
 });
@@ -202,16 +194,16 @@ stages('passes on an error of the client, such as an ambiguous path', async () =
   hooks.request.tap('matcher', () => {
     throw new WeldrError('BAD_REQUEST', 'ambiguous');
   });
-  assert.is((await failureOf(call(hooks.request))).code, 'BAD_REQUEST');
+  assert.is((await rejectionOf(call(hooks.request))).code, 'BAD_REQUEST');
 });
 
-stages('names itself and the plugin even in an error of a class of Weldr that the plugin made', async () => {
+stages('names itself and the plugin even when the plugin throws an error of Weldr', async () => {
   for (const code of ['PLUGIN_FAILED', 'UPSTREAM_RESET', 'INTERNAL'] as const) {
     const { hooks } = fresh();
     hooks.request.tap('forger', () => {
       throw new WeldrError(code, 'odd');
     });
-    const error = await failureOf(call(hooks.request));
+    const error = await rejectionOf(call(hooks.request));
     assert.is(error.code, 'PLUGIN_FAILED');
     assert.match(error.message, 'plugin forger in request: odd');
   }
@@ -234,10 +226,10 @@ for (const [what, thrown] of [
       throw thrown;
     };
     hooks.request.tap('bad', bad);
-    assert.match((await failureOf(call(hooks.request))).message, /^plugin bad in request: /);
+    assert.match((await rejectionOf(call(hooks.request))).message, /^plugin bad in request: /);
     const { hooks: others, reported } = fresh();
     others.request.tapPromise('bad', async () => bad());
-    assert.match((await failureOf(call(others.request))).message, /^plugin bad in request: /);
+    assert.match((await rejectionOf(call(others.request))).message, /^plugin bad in request: /);
     others.finished.tap('bad', bad);
     others.finished.call(context());
     assert.match(reported[0]?.message ?? '', /^plugin bad in finished: /);
@@ -247,7 +239,7 @@ for (const [what, thrown] of [
 stages('shows at most 200 characters of what a plugin returned', async () => {
   const { hooks } = fresh();
   hooks.request.tap('chatty', () => 'x'.repeat(1_000_000) as Wrong);
-  assert.ok((await failureOf(call(hooks.request))).message.length < 400);
+  assert.ok((await rejectionOf(call(hooks.request))).message.length < 400);
 });
 
 for (const value of [null, false, 0, '']) {
@@ -260,7 +252,7 @@ for (const value of [null, false, 0, '']) {
     for (const tap of taps) {
       const { hooks } = fresh();
       tap(hooks);
-      const error = await failureOf(call(hooks.preProxy));
+      const error = await rejectionOf(call(hooks.preProxy));
       assert.match(error.message, /plugin some in preProxy: returned .*; expected a reply or undefined/);
     }
   });
@@ -329,7 +321,7 @@ for (const [what, tap, message] of mistakes) {
   stages(`fails with the plugin's name for ${what}`, async () => {
     const { hooks } = fresh();
     tap(hooks);
-    const error = await failureOf(call(hooks.preProxy));
+    const error = await rejectionOf(call(hooks.preProxy));
     assert.is(error.code, 'PLUGIN_FAILED');
     assert.is(error.status, 500);
     assert.match(error.message, message);
@@ -362,7 +354,7 @@ stages('keeps the thrown value as the cause', async () => {
   hooks.preProxy.tap('bad', () => {
     throw cause;
   });
-  assert.is((await failureOf(call(hooks.preProxy))).cause, cause);
+  assert.is((await rejectionOf(call(hooks.preProxy))).cause, cause);
 });
 
 stages('cannot be replaced by a plugin', () => {

@@ -15,6 +15,7 @@ import {
   workerSide,
 } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
+import { rejectionOf } from '../../support/weldr-error.ts';
 
 const two = { upstreams: ['http://a:1', 'http://b:1'] };
 
@@ -136,7 +137,7 @@ route('takes only a route of a name and a pool', async () => {
         make(name as never, (pool === 'pool' ? pools.default : pool) as never);
       },
     });
-    assert.match(await messageOf(side), /plugin careless did not start: .*route/);
+    assert.match((await rejectionOf(side)).message, /plugin careless did not start: .*route/);
   }
 });
 
@@ -808,13 +809,6 @@ sides('shows the notes of its plugins, a bounded number of them', async () => {
   assert.ok(notes.every((note, n) => note.startsWith(`${n} x`) && note.length === 256));
   assert.equal((await (await worker(() => {})).run()).notes, []);
 });
-
-async function messageOf(promise: Promise<unknown>): Promise<string> {
-  return await promise.then(
-    () => 'it was taken',
-    thrown => String(thrown.message),
-  );
-}
 
 records('begin after an asynchronous stage has ended', async () => {
   const side = await worker(hooks =>

@@ -8,6 +8,7 @@ import { createHooks, type RequestHooks } from '../../../core/stages/request-hoo
 import type { Condition, Role } from '../../../core/stages/scope.ts';
 import { type TestWorkerSide, workerSide } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
+import { rejectionOf } from '../../support/weldr-error.ts';
 
 function plugin(name: string, tap: (hooks: RequestHooks, side: WorkerSide) => void, role?: Role): Plugin {
   return { name, role, worker: side => tap(side.hooks, side) };
@@ -317,7 +318,7 @@ before('keeps the order of taps that have to precede the same one', async () => 
 before('fails the start when it names a tap that does not exist', async () => {
   const start = workerSide([tapBefore('lost', 'nobody', []), firstRole('balancer', [])], { upstreams });
   assert.match(
-    await messageOf(start),
+    (await rejectionOf(start)).message,
     'plugin lost in selectUpstream: wants to be before nobody, which has no tap there',
   );
 });
@@ -411,15 +412,15 @@ for (const [stage, tap] of never) {
     const within = plugin('within', tap);
     const ofPool = workerSide([], { upstreams, pools: { blue: [within] } });
     assert.match(
-      await messageOf(ofPool),
+      (await rejectionOf(ofPool)).message,
       `plugin pool:blue/within in ${stage}: is never asked in the scope of pool blue; put it into the config's own plugins`,
     );
     const ofRoute = workerSide([routeTo('r', 'blue', within)], { upstreams });
-    assert.match(await messageOf(ofRoute), `in ${stage}: is never asked in the scope of route r`);
+    assert.match((await rejectionOf(ofRoute)).message, `in ${stage}: is never asked in the scope of route r`);
     const ofWhen = workerSide([when('x', () => true, within)], { upstreams });
     // Which route a request takes may depend on a condition; a connection has no request.
     if (stage === 'route') await (await ofWhen).close();
-    else assert.match(await messageOf(ofWhen), `in ${stage}: is never asked within a when`);
+    else assert.match((await rejectionOf(ofWhen)).message, `in ${stage}: is never asked within a when`);
   });
 }
 
@@ -429,16 +430,9 @@ unasked('runs the clean-ups of its start', async () => {
     upstreams,
     pools: { blue: [plugin('within', hooks => void hooks.route.tap('x', () => undefined))] },
   });
-  assert.match(await messageOf(start), /is never asked/);
+  assert.match((await rejectionOf(start)).message, /is never asked/);
   assert.is(closed, 1);
 });
-
-async function messageOf(promise: Promise<unknown>): Promise<string> {
-  return await promise.then(
-    () => 'it was taken',
-    thrown => String(thrown.message),
-  );
-}
 
 const measured = suite('measured stages');
 

@@ -3,7 +3,6 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { WeldrError } from '../../../core/errors.ts';
 import type { Batch, Row } from '../../../core/state/row.ts';
 import { SealedStore } from '../../../core/state/sealed-store.ts';
 import type { StateStore } from '../../../core/state/store.ts';
@@ -11,6 +10,7 @@ import { managerSide } from '../../../core/testing.ts';
 import { adminApi, poolFile } from '../../../plugins/index.ts';
 import { certificate, privateKey } from '../../support/certificate.ts';
 import { suite } from '../../support/suite.ts';
+import { rejectionOf } from '../../support/weldr-error.ts';
 
 const test = suite('secrets at rest');
 
@@ -33,15 +33,6 @@ const startIn = (folder: string, keyFile = 'pool.key') =>
     adminApi({ listen: '127.0.0.1:0' }),
   ]);
 
-async function refusal(promise: Promise<unknown>): Promise<string> {
-  const thrown: unknown = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (thrown instanceof WeldrError) return thrown.message;
-  throw new Error('not refused', { cause: thrown });
-}
-
 test('a TLS key is encrypted in the file, used over restarts, and writing it again writes nothing', async () => {
   await inFolder(async folder => {
     const first = await startIn(folder);
@@ -58,7 +49,7 @@ test('a TLS key is encrypted in the file, used over restarts, and writing it aga
     assert.is(second.pools.get('default', id)?.server.tls?.key, key);
     await second.close();
     writeFileSync(join(folder, 'other.key'), `${Buffer.alloc(32, 1).toString('base64')}\n`, { mode: 0o600 });
-    assert.match(await refusal(startIn(folder, 'other.key')), 'another key');
+    assert.match((await rejectionOf(startIn(folder, 'other.key'))).message, 'another key');
     assert.is(readFileSync(join(folder, 'pool.json'), 'utf8'), kept);
   });
 });
@@ -67,11 +58,11 @@ test('a key file that is invalid, or that others can read, is refused with the r
   await inFolder(async folder => {
     const path = join(folder, 'pool.key');
     writeFileSync(path, 'short', { mode: 0o600 });
-    assert.match(await refusal(startIn(folder)), 'openssl rand -base64 32');
+    assert.match((await rejectionOf(startIn(folder))).message, 'openssl rand -base64 32');
     writeFileSync(path, Buffer.alloc(32).toString('base64'));
     chmodSync(path, 0o644);
-    assert.match(await refusal(startIn(folder)), 'chmod 600');
-    assert.match(await refusal(startIn(folder, 'no/such/folder.key')), 'cannot be made');
+    assert.match((await rejectionOf(startIn(folder))).message, 'chmod 600');
+    assert.match((await rejectionOf(startIn(folder, 'no/such/folder.key'))).message, 'cannot be made');
   });
 });
 
@@ -81,7 +72,7 @@ test('an export omits TLS keys unless they are requested, and an export without 
     await side.admin('POST', '/servers', value);
     const without = (await side.admin('GET', '/pool/export')).body;
     assert.not.match(JSON.stringify(without), 'PRIVATE KEY');
-    assert.match(await refusal(side.admin('POST', '/pool/import', without)), 'export with --secrets');
+    assert.match((await rejectionOf(side.admin('POST', '/pool/import', without))).message, 'export with --secrets');
     const whole = (await side.admin('GET', '/pool/export?secrets')).body;
     assert.match(JSON.stringify(whole), 'PRIVATE KEY');
     assert.is((await side.admin('POST', '/pool/import', whole)).status, 200);

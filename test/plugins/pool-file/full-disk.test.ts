@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { WeldrError } from '../../../core/errors.ts';
+import type { WeldrError } from '../../../core/errors.ts';
 import { serverDefinition } from '../../../core/pool/server-definition.ts';
 import { parse } from '../../../core/settings/options.ts';
 import type { Batch } from '../../../core/state/row.ts';
@@ -12,6 +12,7 @@ import { poolFile } from '../../../plugins/pool-file/index.ts';
 import { certificate } from '../../support/certificate.ts';
 import { suite } from '../../support/suite.ts';
 import { define, idOf, idsOf, inFolder, openJournal, put, readJournal } from './journal-fixture.ts';
+import { rejectionOf } from '../../support/weldr-error.ts';
 
 const test = suite('pool-file full disk');
 
@@ -66,15 +67,6 @@ function free(disk: string): void {
   for (const size of [65_536, 4096, 1]) {
     for (let n = 0; n < 2000; n++) rmSync(join(disk, `filler-${size}-${n}`), { force: true });
   }
-}
-
-async function failureOf(change: Promise<unknown>): Promise<WeldrError> {
-  const thrown = await change.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (!(thrown instanceof WeldrError)) throw new Error(`not refused: ${String(thrown)}`);
-  return thrown;
 }
 
 onSmallDisk(
@@ -152,7 +144,7 @@ onSmallDisk(
     const { journal, logs } = await openJournal(path);
     assert.equal(idsOf(await journal.load()), [idOf(1)]);
     assert.ok(logs.some(line => line.level === 'error' && line.msg.includes('run-time changes are refused')));
-    const failure = await failureOf(journal.write(put(2)));
+    const failure = await rejectionOf(journal.write(put(2)));
     assert.is(failure.status, 503);
     assert.match(failure.message, /EROFS.*mount its file system writable/);
     assert.ok(mount('-o', 'remount,rw', disk));
@@ -188,9 +180,9 @@ onSmallDisk('a file that was changed while it could not be locked is not overwri
   assert.ok(mount('-o', 'remount,rw', disk));
   const other = await openJournal(path);
   await other.journal.write(put(2));
-  assert.match((await failureOf(late.journal.write(put(3)))).message, /in use by process/);
+  assert.match((await rejectionOf(late.journal.write(put(3)))).message, /in use by process/);
   await other.journal.close();
-  assert.match((await failureOf(late.journal.write(put(3)))).message, /restart to load it/);
+  assert.match((await rejectionOf(late.journal.write(put(3)))).message, /restart to load it/);
   await late.journal.close();
   assert.equal((await readJournal(path)).ids, [idOf(1), idOf(2)]);
 });

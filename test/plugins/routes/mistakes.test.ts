@@ -2,11 +2,11 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: how captures are written in templates of routes
 import * as assert from 'uvu/assert';
 import { builtInPlugins } from '../../../config/built-in-plugins.ts';
-import { WeldrError } from '../../../core/errors.ts';
 import { withId } from '../../../core/plugin/define-plugin.ts';
 import { checkConfig } from '../../../core/settings/config.ts';
 import { type RouteInput, type RoutesOptions, roundRobin, routes } from '../../../plugins/index.ts';
 import { suite } from '../../support/suite.ts';
+import { configErrorOf } from '../../support/weldr-error.ts';
 
 type Rest = Omit<RoutesOptions, 'routes'>;
 
@@ -15,17 +15,7 @@ const settings = { listen: [{ name: 'public', address: ':8080' }], pools: { api:
 const check = (list: unknown, rest: Rest = {}) =>
   checkConfig({ ...settings, plugins: [routes(list as RouteInput[], rest), roundRobin()] });
 
-function messageOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (thrown) {
-    if (thrown instanceof WeldrError && thrown.code === 'CONFIG_INVALID') return thrown.message;
-    throw thrown;
-  }
-  throw new Error('it was taken');
-}
-
-const one = (route: object): string => messageOf(() => check([{ name: 'r', ...route }]));
+const one = (route: object): string => configErrorOf(() => check([{ name: 'r', ...route }]));
 
 const single = suite('a mistake in a route');
 
@@ -159,7 +149,7 @@ single('a plugin of define with a similar name is suggested', () => {
   const list: RouteInput[] = [{ name: 'r', pool: 'api', plugins: ['atuh'] }];
   const config = { ...settings, define: { auth: gate }, plugins: [routes(list), roundRobin()] };
   assert.is(
-    messageOf(() => checkConfig(config)),
+    configErrorOf(() => checkConfig(config)),
     'plugins[0].routes[0].plugins[0]: there is no plugin "atuh" in define; did you mean "auth"?',
   );
 });
@@ -172,7 +162,7 @@ together('two routes of one name are refused', () => {
     { name: 'a', path: '/y', pool: 'api' },
   ];
   assert.is(
-    messageOf(() => check(list)),
+    configErrorOf(() => check(list)),
     'plugins[0].routes[1].name: routes[0] is already called "a": choose another name',
   );
 });
@@ -207,7 +197,7 @@ together('a route that can never match is reported with the route that takes its
       { name: 'second', pool: 'api', ...second },
     ];
     assert.is(
-      messageOf(() => check(list)),
+      configErrorOf(() => check(list)),
       never(1, 'second', 'first'),
       JSON.stringify(second),
     );
@@ -250,19 +240,19 @@ together(
   () => {
     const all = [{ name: 'all', path: '/*', pool: 'api' }];
     assert.is(
-      messageOf(() => check(all, { otherwise: { pool: 'shop' } })),
+      configErrorOf(() => check(all, { otherwise: { pool: 'shop' } })),
       'plugins[0].otherwise: nothing is left for it, as the route all takes every request: leave one of them out',
     );
     assert.is(
-      messageOf(() => check([], { otherwise: { pool: 'sop' } })),
+      configErrorOf(() => check([], { otherwise: { pool: 'sop' } })),
       'plugins[0].otherwise.pool: there is no pool "sop"; did you mean "shop"?',
     );
     assert.is(
-      messageOf(() => check([], { otherwise: { pool: 'shop', reply: {} } })),
+      configErrorOf(() => check([], { otherwise: { pool: 'shop', reply: {} } })),
       'plugins[0].otherwise: expected one of pool, redirect and reply',
     );
     assert.is(
-      messageOf(() => check([], { otherwise: { redirect: { to: '/${id}' } } })),
+      configErrorOf(() => check([], { otherwise: { redirect: { to: '/${id}' } } })),
       'plugins[0].otherwise.redirect.to: there is no ${id}: the path /* captures $1',
     );
   },
@@ -270,15 +260,15 @@ together(
 
 together('a value that is no list of routes is refused', () => {
   assert.match(
-    messageOf(() => check('x')),
+    configErrorOf(() => check('x')),
     /^plugins\[0\]/,
   );
   assert.match(
-    messageOf(() => check([null])),
+    configErrorOf(() => check([null])),
     /^plugins\[0\]\.routes\[0\]/,
   );
   assert.match(
-    messageOf(() => check({ routes: 5 })),
+    configErrorOf(() => check({ routes: 5 })),
     /^plugins\[0\]\.routes: expected array, got 5/,
   );
 });
@@ -314,7 +304,7 @@ text('are an object with the routes, or the list alone', () => {
 text('contain no code', () => {
   const list = [{ name: 'api', pool: 'api', when: 'x' }];
   assert.is(
-    messageOf(() => checkConfig({ ...settings, plugins: [{ routes: list }] }, {}, catalogue)),
+    configErrorOf(() => checkConfig({ ...settings, plugins: [{ routes: list }] }, {}, catalogue)),
     'plugins[0].routes.routes[0].when: expected a function of the request',
   );
 });
