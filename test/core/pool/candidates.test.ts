@@ -8,7 +8,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('maxConnections of a server');
 
-test('is divided among the workers without a remainder, with at least one each', () => {
+test('is divided among the workers to the last request, with at least one each', () => {
   const sharesOf = (all: number, workers: number): number[] =>
     Array.from({ length: workers }, (_, worker) => shareOfWorker(all, { worker, workers, start: 0 }));
   assert.equal(sharesOf(10, 4), [3, 3, 2, 2]);

@@ -38,7 +38,7 @@ test('reach the pools from config and operators, and change one by one', async (
   await side.close();
 });
 
-test('are bounded, and errors name them', () => {
+test('are bounded in number and length, and their names have no spaces', () => {
   const url = 'http://127.0.0.1:1';
   const many = Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`l${n}`, '']));
   for (const labels of [many, { 'two words': 'x' }, { '': 'x' }, { zone: 1 }, { zone: 'x'.repeat(201) }]) {

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { Pool, type Upstream } from '../../../core/pool/pool.ts';
 import { Pools } from '../../../core/pool/pools.ts';
 import { pool, upstreamRecord } from '../../../core/testing.ts';
+import { randomOf } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
 
 const pools = suite('Pool');
@@ -26,11 +27,7 @@ pools('has its active upstreams available', () => {
 
 pools('keeps its list of available upstreams right through any changes', () => {
   const made = new Pool('default');
-  let seed = 3;
-  const random = (below: number): number => {
-    seed = (seed * 48_271) % 2_147_483_647;
-    return seed % below;
-  };
+  const random = randomOf(3);
   for (let n = 0; n < 5000; n++) {
     const url = `http://10.0.0.${random(25)}`;
     const dice = random(4);
@@ -62,11 +59,7 @@ pools('keeps its lists, and those of its observers, right through any changes of
     else followed.delete(upstream);
   };
   made.observe({ added: put, changed: put, removed: upstream => followed.delete(upstream) });
-  let seed = 5;
-  const random = (below: number): number => {
-    seed = (seed * 48_271) % 2_147_483_647;
-    return seed % below;
-  };
+  const random = randomOf(5);
   for (let n = 0; n < 5000; n++) {
     const url = `http://10.0.0.${random(6)}`;
     const dice = random(4);

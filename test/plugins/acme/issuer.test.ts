@@ -151,7 +151,7 @@ test('a limit fails at once, with how long the authority wants no requests', asy
   );
 });
 
-test('names the certificate that is replaced, and orders without that name where it was replaced before', async () => {
+test('names the certificate that is replaced, and orders without it where it was already replaced', async () => {
   const replaced = { type: 'urn:ietf:params:acme:error:alreadyReplaced', detail: 'by another order' };
   const limited = { type: 'urn:ietf:params:acme:error:rateLimited', detail: 'enough' };
   let orders = 0;

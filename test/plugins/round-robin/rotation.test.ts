@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import type { Pool, Upstream } from '../../../core/pool/pool.ts';
 import { pool } from '../../../core/testing.ts';
 import { Rotation } from '../../../plugins/round-robin/rotation.ts';
+import { randomOf } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('Rotation');
@@ -74,11 +75,7 @@ for (const weights of [
 }
 
 test('is never off by a whole request for any mix of weights', () => {
-  let seed = 42;
-  const random = (below: number): number => {
-    seed = (seed * 48_271) % 2_147_483_647;
-    return seed % below;
-  };
+  const random = randomOf(42);
   for (let n = 0; n < 100; n++) {
     const weights = Array.from({ length: 2 + random(12) }, () => 1 + random(random(2) === 0 ? 5 : 1000));
     const { rotation, upstreams } = rotationOf(weights);
@@ -171,11 +168,7 @@ test('keeps its order and its shares through random changes', () => {
   const upstreams = [...pool(Array.from({ length: 30 }, (_, n) => `http://10.0.0.${n}`))];
   const rotation = new Rotation();
   const inside = new Set<Upstream>();
-  let seed = 7;
-  const random = (below: number): number => {
-    seed = (seed * 48_271) % 2_147_483_647;
-    return seed % below;
-  };
+  const random = randomOf(7);
   for (let n = 0; n < 20_000; n++) {
     const upstream = upstreams[random(30)];
     if (upstream === undefined) continue;

@@ -4,6 +4,7 @@ import { connect as connectPlain, createServer, type Socket } from 'node:net';
 import * as assert from 'uvu/assert';
 import { ClientHello, readServerName } from '../../../../core/http/accept/client-hello.ts';
 import { helloOf } from '../../../support/client-hello.ts';
+import { randomOf } from '../../../support/random.ts';
 import { suite } from '../../../support/suite.ts';
 
 const test = suite('ClientHello');
@@ -142,11 +143,7 @@ test('no more than 32 KB are read, in however many records', () => {
 
 test('random bytes in any place neither throw nor yield a name that is not among them', () => {
   const good = records(message(grease, names(Buffer.from('a.test')), encrypted));
-  let seed = 1;
-  const random = (below: number): number => {
-    seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
-    return seed % below;
-  };
+  const random = randomOf(1);
   for (let n = 0; n < 20_000; n++) {
     const bytes = Buffer.from(good);
     for (let edits = random(4); edits >= 0; edits--) bytes[random(bytes.length)] = random(256);
