@@ -140,7 +140,7 @@ async function historyOf(
   const told: unknown[] = [];
   const line = { ...manager, admin: manager.admin.bind(manager), receive: heard };
   function heard(...message: Parameters<typeof manager.receive>): void {
-    // Those of no instance bear the metrics, which are looked at below.
+    // Messages without an instance carry the metrics, which are compared below.
     if (message[0] !== '') told.push(message);
     manager.receive(...message);
   }

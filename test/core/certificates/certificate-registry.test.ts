@@ -142,7 +142,7 @@ test('an unusable certificate is refused, with the field and never with the key'
   await side.close();
 });
 
-test('a key is kept encrypted, alone, and is used over a restart', async () => {
+test('a store holds the key only encrypted, and a restart uses it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-put-'));
   const path = join(folder, 'pool.json');
   const store = () => poolFile({ path, keyFile: join(folder, 'pool.key') });

@@ -1,4 +1,4 @@
-// What happens in a manager becomes events; what plugins add is bounded; what is wrong is known until it is over.
+// The events of a manager, bounded events of plugins, and problems that last until they are solved.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';

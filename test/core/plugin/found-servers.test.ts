@@ -1,4 +1,4 @@
-// What all plugins that find servers share: log lines said once, metrics, the pool that they are for.
+// What all plugins that find servers share: log lines written once, metrics, and their pool.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';
@@ -71,7 +71,7 @@ test('are logged as kept once while the source fails, and once when it has recov
   await side.close();
 });
 
-test('are counted, and so is what is held', async () => {
+test('are counted, and so are held lists', async () => {
   const own = finder();
   const side = await managerSide(own.plugin());
   const { found } = own;
@@ -102,7 +102,7 @@ test('are for the pool that lists the plugin, or the one that it names', () => {
   assert.is(sourceNameOf({}, 'dns', 'p'.repeat(63)).length, 63);
 });
 
-test('have a warning where the config has no such pool', () => {
+test('cause a warning when the config does not have their pool', () => {
   const warnings = (pool: string): unknown => {
     const own = finder();
     return checkConfig({ pools: { api: [] }, plugins: [firstAvailable, own.plugin({ pool })] }).remarks

@@ -1,4 +1,4 @@
-// The hooks of the manager: what fails in one tap is reported and does not stop the next.
+// The hooks of the manager: a failure of one tap is reported and does not stop the next.
 import * as assert from 'uvu/assert';
 import type { WeldrError } from '../../../core/errors.ts';
 import { createManagerHooks } from '../../../core/plugin/manager-hooks.ts';

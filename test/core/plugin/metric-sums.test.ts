@@ -1,4 +1,4 @@
-// MetricSums: what workers counted, added up; over JSON, as between processes.
+// MetricSums: the counts of workers, added up; sent as JSON, as between processes.
 
 import * as assert from 'uvu/assert';
 import { MetricRecorder } from '../../../core/plugin/metric-recorder.ts';
@@ -71,7 +71,7 @@ test('add up three workers', () => {
   });
 });
 
-test('show 0 for what is defined and has not been counted yet', () => {
+test('show 0 for a metric that is defined and has not been counted yet', () => {
   const { sums, workers } = start(1);
   const metrics = workers[0]?.of('jwt');
   metrics?.counter({ name: 'a_total', help: 'x' });

@@ -105,7 +105,7 @@ names('is unique: the error of a second one says where the first is, and what to
 
 const roles = suite('the role of a plugin');
 
-roles('is taken once at a place, and again further in', () => {
+roles('can be taken once in a place, and again further in', () => {
   instantiate({
     plugins: [balancer('a'), within('x', 'when', balancer('b')), within('y', 'route', balancer('c'))],
     pools: { api: [balancer('d')] },
@@ -132,7 +132,7 @@ roles('is resolved for each pool', () => {
 
 const define = suite('define');
 
-define('gives plugins names which pools and routes use', () => {
+define('gives plugins names that pools and routes use', () => {
   const lists = { define: { gate: limit({ rate: 3 }) }, pools: { api: ['gate'], b: ['gate'] } };
   const instances = instantiate({ plugins: [within('r', 'route', 'gate')], ...lists });
   assert.equal(

@@ -319,7 +319,7 @@ test('a row from another node that names a plugin which define lacks closes the 
   for (const end of [worker, side]) await end.close();
 });
 
-test('a pool that is new in a cluster lets nothing through before its plugins are there', async () => {
+test('a pool that is new in a cluster lets nothing through before its plugins have started', async () => {
   const opened = Promise.withResolvers<void>();
   const slow: Plugin = { name: 'slow', worker: async () => await opened.promise };
   const store = clusterStore();
@@ -377,7 +377,7 @@ test('an active check of a pool takes over from the config’s, and gives its se
   await side.close();
 });
 
-test('a change of one pool leaves what was joined for others as it is', async () => {
+test('a change of one pool keeps the stages of other pools', async () => {
   const diary = new Diary();
   const side = await managerSide([], {
     define: { gate: diary.plugin('gate'), other: diary.plugin('other') },

@@ -13,7 +13,7 @@ const test = suite('when');
 
 const upstreams = ['http://a:1', 'http://b:1'];
 
-/** A filter which refuses every request that it sees. */
+/** A filter that refuses every request that it sees. */
 const closed: Plugin = {
   name: 'closed',
   worker: ({ hooks }) => hooks.request.tap('closed', () => reply(403, 'no')),
@@ -62,7 +62,7 @@ test('other paths pass untouched, doubled slashes and encoded ones too', async (
   }
 });
 
-test('an ambiguous path is refused with 400 by what a client did, not by what a plugin did', async () => {
+test('an ambiguous path is refused with 400 as an error of the client, not of the plugin', async () => {
   const side = await workerSide([when({ path: '/login' }, closed), roundRobin()], { upstreams });
   const { status, error } = await side.run({ target: '//login' });
   assert.is(status, 400);
@@ -130,7 +130,7 @@ test('a plugin of a role replaces the one outside, for these requests alone', as
   assert.is((await side.run({ answers: ['CONNECT_FAILED'] })).attempts.length, 2);
 });
 
-test('within a when, within a pool: all have to hold', async () => {
+test('a when within a when of a pool needs both conditions to match', async () => {
   const side = await workerSide([roundRobin()], {
     upstreams,
     pools: { default: [when({ path: '/a/*' }, when({ method: 'POST' }, closed))] },
@@ -171,7 +171,7 @@ const undecided: readonly [name: string, result: () => unknown][] = [
   ['a number', () => 1],
 ];
 for (const [what, result] of undecided) {
-  test(`a function which returns ${what} lets no request past, and is asked once`, async () => {
+  test(`a function that returns ${what} lets no request past, and is asked once`, async () => {
     let asked = 0;
     const isLogin = (): boolean => {
       asked++;

@@ -148,7 +148,7 @@ lists('may disable a server', () => {
   assert.equal([state, reason], ['disabled', 'disabled by discovered:zone']);
 });
 
-lists('is refused whole, with the place of what is wrong', () => {
+lists('is refused as a whole, with the place of the mistake', () => {
   const w = world();
   const source = w.plugin('dns').source('zone');
   source.replace('default', [a]);
@@ -180,7 +180,7 @@ lists('is refused whole, with the place of what is wrong', () => {
   assert.equal([w.shown(), w.managed.pool('no pool')], [{ [a]: 'active discovered:zone 1' }, undefined]);
 });
 
-lists('is bounded by the servers that there may be in all', () => {
+lists('is bounded by the limit of servers in all pools', () => {
   // A fake clock keeps its timers in a list, and each server that drains has one.
   const w = world(systemClock);
   w.managed.setConfig({ blue: [server(a)] });

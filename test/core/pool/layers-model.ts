@@ -204,7 +204,7 @@ class Run {
     else this.model.operator.set(key, 'removed');
   }
 
-  /** Some plugins stay, in another order; what goes takes its servers and its verdicts with it. */
+  /** Some plugins stay, in another order; a removed one takes its servers and its verdicts along. */
   reload(): void {
     for (const { own } of this.started.values()) own.close();
     const next = plugins.filter(() => this.random(4) > 0).sort(() => this.random(3) - 1);

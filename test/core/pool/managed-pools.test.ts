@@ -192,7 +192,7 @@ layers("let the API's change of a config's server win over the config", async ()
   assert.equal(states(w.pools.all), {});
 });
 
-layers('are the config alone after a reset', async () => {
+layers('consist of the config only after a reset', async () => {
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
   await w.pools.remove('default', a);
@@ -211,7 +211,7 @@ layers('recognise a repeated registration, and update its settings', async () =>
   assert.equal([again.created, record(w).weight], [false, 4]);
 });
 
-layers('hold one server in several pools apart', async () => {
+layers('keep one server in several pools separate', async () => {
   const w = world();
   await w.pools.add('default', server(a));
   await w.pools.add('blue', server(a, { weight: 2 }));
@@ -713,7 +713,7 @@ ttls("leaves the config's server in place, with the config's settings", async ()
   assert.is(w.pools.get('default', a)?.layer, 'config');
 });
 
-ttls('is over when the server is registered without one', async () => {
+ttls('ends when the server is registered without one', async () => {
   const w = world();
   await w.pools.add('default', server(a, { ttl: 5000 }));
   await w.pools.add('default', server(a));

@@ -1,4 +1,4 @@
-// Pool and Pools: membership, availability, and what follows them.
+// Pool and Pools: membership, availability, and observers.
 import * as assert from 'uvu/assert';
 import { Pool, type Upstream } from '../../../core/pool/pool.ts';
 import { Pools } from '../../../core/pool/pools.ts';

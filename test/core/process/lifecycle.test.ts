@@ -110,7 +110,7 @@ test('a reload during a start waits for it', async () => {
   assert.is(life.phase, 'running');
 });
 
-test('a reload that waits for a start which fails is refused', async () => {
+test('a reload that waits for a start is refused when the start fails', async () => {
   const work = new Work();
   const life = new Lifecycle();
   const started = outcomeOf(life.start(work.named('start')));

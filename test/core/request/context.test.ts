@@ -66,7 +66,7 @@ facts('are those of the client, and cannot be changed', () => {
   assert.equal(request.headers.getAll('x-a'), ['1']);
 });
 
-facts('stay what they are when the outgoing request is edited', () => {
+facts('do not change when the outgoing request is edited', () => {
   const ctx = context({ target: '/api/x', headers: { 'X-A': '1' } });
   ctx.outgoing.method = 'POST';
   ctx.outgoing.target = '/x';
@@ -280,7 +280,7 @@ attempts('makes the response of the last one read-only', async () => {
   assert.equal(seen, ['TypeError: this response is not to be sent any more']);
 });
 
-attempts('that failed has no response, and what leaves in its place can be edited by respond', async () => {
+attempts('that failed has no response, and respond can edit the error that replaces it', async () => {
   const side = await workerSide(
     {
       name: 'security',

@@ -125,7 +125,7 @@ test('takes every character that RFC 9110 allows in names and values', () => {
   assert.is(isFieldValue(''), true);
 });
 
-test('names what never passes a proxy, in lower case', () => {
+test('lists the fields that never pass a proxy, in lower case', () => {
   for (const name of ['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding', 'upgrade']) {
     assert.is(hopByHop.has(name), true);
   }

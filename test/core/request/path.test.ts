@@ -77,7 +77,7 @@ test('has no further reading when only unreserved characters are encoded', () =>
   assert.equal(new RequestPath('/%6cogin').readings, ['/login']);
 });
 
-test('may be read with its dot segments, as routers do that take a path as it comes', () => {
+test('may be read with its dot segments, as by routers that use the raw path', () => {
   assert.equal(new RequestPath('/x/%2e%2e/login').readings, ['/login', '/x/../login']);
 });
 

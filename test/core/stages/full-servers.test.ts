@@ -48,7 +48,7 @@ test('is skipped while others have room, and chosen again when it has room', asy
   assert.equal(ids((await side.run()).attempts), [a]);
 });
 
-test('keeps its requests, which wait, where all are full', async () => {
+test('keeps the requests that it is chosen for, which wait, when all are full', async () => {
   const side = await wantingFirst();
   for (const id of [a, b, c]) occupy(side, id, 2);
   assert.equal(ids((await side.run()).attempts), [a]);

@@ -25,7 +25,7 @@ function begin(side: TestWorkerSide, request: RunOptions = {}) {
   return state;
 }
 
-test('serves its number at once, queues some in order, and turns the rest away', async () => {
+test('serves up to max at once, queues some in order, and turns the rest away', async () => {
   const side = await start({ max: 2, queue: 2 });
   const requests = Array.from({ length: 5 }, () => begin(side));
   await settle();

@@ -21,7 +21,7 @@ export default defineConfig({
   plugins: [rateLimit({ rate: 1, per: '1h', burst: 40, fields: 'draft' }), roundRobin()],
 });`;
 
-test('allows its number over two worker processes, in both protocols, and continues after a reload', async () => {
+test('allows its rate over two worker processes, in both protocols, and continues after a reload', async () => {
   const origin = await startOrigin();
   const weldr = await startWeldr({ config: config(origin.url) });
   try {

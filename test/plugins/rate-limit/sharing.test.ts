@@ -259,7 +259,7 @@ async function allowedOf(worker: TestWorkerSide, count: number): Promise<number>
   return allowed;
 }
 
-test('allows its number over all worker sides of a manager side, and keeps its counts over a reload', async () => {
+test('allows its rate over all worker sides of a manager side, and keeps its counts over a reload', async () => {
   const options = { rate: 10, burst: 40 };
   const before = await sidesOf(options, 3);
   let allowed = 0;

@@ -296,7 +296,7 @@ condition('is about method, header, query, cookie, client, scheme or listener, a
   );
 });
 
-condition('count decides: more come before fewer, then the order of the list', async () => {
+condition('puts a route with more of them first, before the order of the list', async () => {
   const list = rules({
     plain: { path: '/x' },
     one: { path: '/x', method: 'PUT' },

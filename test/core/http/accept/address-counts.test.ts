@@ -13,7 +13,7 @@ test('counts all addresses of one IPv6 /64 as one', () => {
   assert.is(counts.of('2001:db8:0:2::2'), 1);
 });
 
-test('counts each IPv4 address for itself, also where it is written as IPv6', () => {
+test('counts each IPv4 address separately, also in IPv6 form', () => {
   const counts = new AddressCounts();
   counts.add('192.0.2.1');
   counts.add('::ffff:192.0.2.1');

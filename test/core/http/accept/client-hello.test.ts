@@ -112,7 +112,7 @@ test('it is read from a socket, which gets all bytes back, those put back before
   }
 });
 
-test('what is no hello, or a malformed one, is left to OpenSSL at once', () => {
+test('bytes that are no hello, or a malformed one, are left to OpenSSL at once', () => {
   const good = records(message(names(Buffer.from('a.test'))));
   const edited = (at: number, value: number): Buffer => Buffer.from(good).fill(value, at, at + 1);
   for (const [what, bytes] of Object.entries({

@@ -59,7 +59,7 @@ class SlowClient extends Socket {
   }
 }
 
-/** A connection whose requests are all answered with {@link body}, and the client behind it. */
+/** A connection whose requests are all answered with {@link body}, and its client. */
 function open(
   protocol: 'h2' | 'http/1.1',
   timeouts = {},

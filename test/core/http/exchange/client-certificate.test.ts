@@ -43,7 +43,7 @@ test('it has the hash, the subject, and the alternative names of kinds that name
   );
 });
 
-test('the certificate itself goes percent-encoded, and comes out as it was', () => {
+test('the certificate itself is percent-encoded, and decodes to the original', () => {
   const { cert } = makeCertificate({ names: ['api.test'] });
   const certificate = new X509Certificate(cert);
   const [, whole = ''] = /;Cert="([^"]*)";Subject="CN=api.test";DNS=api.test$/.exec(

@@ -143,7 +143,7 @@ function ending({ trailers, complete }: Outcome): unknown {
   return { complete, trailers: trailers ?? [] };
 }
 
-test('what is handed on with framing is a chunked body itself, without extensions', () => {
+test('a body that is handed on with framing is chunked itself, without extensions', () => {
   const { text, trailers } = read(['3;a=b\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n'], 'keep');
   assert.is(text, '3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n');
   assert.is(trailers, undefined);
@@ -176,12 +176,12 @@ for (const framing of ['keep', 'strip'] as const) {
   }
 }
 
-test('nothing behind a malformed byte is handed on', () => {
+test('nothing after a malformed byte is handed on', () => {
   assert.is(read(['3\r\nabc\r\nx\r\nsecret'], 'keep').text, '3\r\nabc\r\n');
   assert.is(read(['3\r\nabc\r\nx\r\nsecret'], 'strip').text, 'abc');
 });
 
-test('a body over its limit is refused where it is announced', () => {
+test('a body over its limit is refused as soon as it is announced', () => {
   assert.ok(read(['5\r\nabcde\r\n0\r\n\r\n'], 'keep', 5).complete);
   const over = read(['3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n'], 'keep', 5);
   assert.equal([over.refused, over.text], [true, '3\r\nabc\r\n']);

@@ -100,7 +100,7 @@ test('nothing of one head is left in the next', () => {
   assert.equal(fields.headers.keys, ['host']);
 });
 
-test('an empty Host is refused, as the first of all and behind a good one', () => {
+test('an empty Host is refused, as the first one and after a good one', () => {
   const head = new RequestHead(limits);
   for (const host of ['', 'a.test', '']) {
     const outcome = head.read(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 0);
@@ -190,7 +190,7 @@ test('a field section is read, is not complete, is malformed, or has too many li
   assert.is(reader.read('A: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\n\r\n', 0), tooMany);
 });
 
-test('known names are found whatever their case, and others are not taken for them', () => {
+test('known names are found whatever their case, and no others are mistaken for them', () => {
   const reader = new FieldReader(100, 'request');
   for (const name of ['content-length', 'CONTENT-LENGTH', 'Content-Length', 'cOnTeNt-lEnGtH']) {
     reader.read(`${name}: 3\r\n\r\n`, 0);

@@ -9,7 +9,7 @@ import { emptySettings, frame, preface, setting, uint32 } from './frame-bytes.ts
 const test = suite('FrameReader');
 
 interface Reading {
-  /** The sizes of the reads, the last one again and again; absent: one read. */
+  /** The sizes of the reads, the last one repeated; absent: one read. */
   readonly pieces?: (left: number) => number;
   readonly role?: 'server' | 'client';
   readonly maxFrameSize?: number;
@@ -39,7 +39,7 @@ function readAll(text: string, reading: Reading = {}): EventRecorder {
   return recorder;
 }
 
-/** The events behind the first SETTINGS, read as a whole and byte by byte. */
+/** The events after the first SETTINGS, read as a whole and byte by byte. */
 function events(text: string, reading: Reading = {}): string[] {
   const start = reading.role === 'server' ? preface + emptySettings : emptySettings;
   const { events: whole } = readAll(start + text, reading);
@@ -48,7 +48,7 @@ function events(text: string, reading: Reading = {}): string[] {
   return whole.slice(reading.role === 'server' ? 2 : 1);
 }
 
-/** Ends the connection with `code`; nothing behind it is read. */
+/** Ends the connection with `code`; nothing after it is read. */
 function fails(text: string, code: string, reading: Reading = {}): void {
   const found = events(`${text}${frame(6, 0, 0, 'notread!')}`, reading);
   assert.ok(found.at(-1)?.startsWith(`connection error ${code}: `), `${code} expected: ${found.join(' | ')}`);

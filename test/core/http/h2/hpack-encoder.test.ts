@@ -35,7 +35,7 @@ test('it writes the RFC’s requests as the RFC does', () => {
   }
 });
 
-test('all of the RFC’s fields come back', () => {
+test('all fields of the RFC decode to themselves', () => {
   for (const { tableSize, blocks } of examples) {
     const encoder = new HpackEncoder(tableSize);
     const decoder = new HpackDecoder();
@@ -207,7 +207,7 @@ test('a block that another encoder interrupts is not handed out', () => {
   assert.throws(() => second.end(), /another field block/);
 });
 
-test('a block may be as long as a head is, and longer than what is kept', () => {
+test('a block may be as long as a head, and longer than the buffer that is kept', () => {
   const encoder = new HpackEncoder();
   const decoder = new HpackDecoder();
   for (const count of [1, 10, 300, 10]) {
@@ -224,7 +224,7 @@ test('a block may be as long as a head is, and longer than what is kept', () => 
 
 test('a block is right after one of the same length in other memory', () => {
   const encoder = new HpackEncoder();
-  // Of one length, where the last, short string of the first needed more room than it took.
+  // Both have the same length; the last, short string of the first needed more room than it used.
   const large: Field[] = [
     ['etag', '\xe8'.repeat(16_362)],
     ['etag', '\xe9'.repeat(10)],
@@ -237,7 +237,7 @@ test('a block is right after one of the same length in other memory', () => {
   }
 });
 
-/** Names and values as heads have them: some come again, some never do. */
+/** Names and values as in heads: some repeat, some never do. */
 function randomField(random: (n: number) => number): Field {
   const index = 1 + random(staticCount);
   const name = random(2) === 0 ? (staticNames[index] ?? '') : `x-${'abc'.repeat(random(5))}${random(40)}`;
@@ -250,7 +250,7 @@ function randomField(random: (n: number) => number): Field {
   return [name, random(2) === 0 ? `${random(4)}` : value];
 }
 
-test('random blocks come back, while the table changes its size', () => {
+test('random blocks decode to themselves while the table changes its size', () => {
   for (let seed = 0; seed < 30; seed++) {
     const random = randomOf(seed);
     const limit = [0, 64, 256, 4096, 16_384][random(5)] ?? 0;

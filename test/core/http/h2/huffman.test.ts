@@ -29,7 +29,7 @@ test('it codes as the RFC has it', () => {
   assert.is(encode('\xff').toString('hex'), 'fffffbbf');
 });
 
-test('every pair of octets comes back', () => {
+test('every pair of octets decodes to itself', () => {
   for (let first = 0; first < 256; first++) {
     for (let second = 0; second < 256; second++) {
       const text = String.fromCharCode(first, second);
@@ -39,7 +39,7 @@ test('every pair of octets comes back', () => {
   }
 });
 
-test('random texts come back, long ones too', () => {
+test('random texts decode to themselves, long ones too', () => {
   const random = randomOf(1);
   for (let run = 0; run < 2000; run++) {
     const range = [128, 256][run & 1] ?? 256;

@@ -22,7 +22,7 @@ interface Received {
   ended: boolean;
 }
 
-/** One side of a connection, as plain as it can be: windows are opened again by what arrives. */
+/** One side of a connection in its plainest form: arriving data opens the windows again. */
 class PlainSide implements FrameReceiver {
   readonly streams = new Map<number, Received>();
   readonly problems: string[] = [];
@@ -195,7 +195,7 @@ test('a client of Node and this side understand each other', async () => {
   }
 });
 
-/** One request whose fields and body come back from this side. */
+/** Sends one request whose fields and body this side returns. */
 async function exchangeWithServer(
   session: http2.ClientHttp2Session,
   random: (n: number) => number,

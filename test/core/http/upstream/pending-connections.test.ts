@@ -153,7 +153,7 @@ test('once HTTP/2 was agreed on, they share again', async () => {
   });
 });
 
-test('a connection that fails takes along the requests that have no other', async () => {
+test('a failed connection fails the requests that have no other', async () => {
   await withPending(async ({ pending, sockets, join }) => {
     const takers = [join(), join(), join(), join()];
     sockets[0]?.destroy(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }));

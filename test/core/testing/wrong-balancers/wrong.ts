@@ -76,7 +76,7 @@ export function counting(keep: (counts: OwnCounts, side: WorkerSide) => void): P
   });
 }
 
-/** Of `choose`, that is given the number of the worker and counts for each pool. */
+/** A balancer from `choose`, which receives a count for each pool; it starts at the number of the worker. */
 export const turns = (choose: (ctx: ProxyContext, turn: number) => Upstream | undefined): Plugin =>
   balancer('turns', ({ id }) => {
     const next = counter(id - 1);
