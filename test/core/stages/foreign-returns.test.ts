@@ -55,7 +55,7 @@ returning('in a stage that ignores results harms nothing', async () => {
   for (const stage of looking) {
     const victim = await Victim.start(stage, 'tap');
     for (const [name, make] of [...forged, ...opaque]) {
-      // Its `then` is called, as it may have something to report; a rejection that it leaves behind is the plugin's fault.
+      // Its `then` is called, as it may report something; a rejection that it leaves behind is the plugin's fault.
       if (name.includes('behind the back')) continue;
       const result = await victim.run(() => make(), '/', `${name} in ${stage}`);
       assert.is(result.status, 200, name);

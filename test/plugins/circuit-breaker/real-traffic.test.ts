@@ -1,4 +1,4 @@
-// circuit-breaker in a real Weldr: open for every protocol and spelling of its scope, closed again when servers are healthy.
+// circuit-breaker in a real Weldr: open for every protocol and spelling of its scope, closed when servers recover.
 import * as assert from 'uvu/assert';
 import { when } from '../../../config/index.ts';
 import { circuitBreaker, retry, roundRobin } from '../../../plugins/index.ts';

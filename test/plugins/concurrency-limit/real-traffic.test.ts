@@ -1,4 +1,4 @@
-// concurrency-limit in a real Weldr: no server ever has more requests at once, whatever the protocol and the path's spelling.
+// concurrency-limit in a real Weldr: no server ever has more requests at once, in any protocol and spelling of a path.
 import type { RequestListener } from 'node:http';
 import * as assert from 'uvu/assert';
 import { type Plugin, when } from '../../../config/index.ts';

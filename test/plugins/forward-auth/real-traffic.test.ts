@@ -1,4 +1,4 @@
-// forward-auth in a real Weldr: no order, spelling, protocol or retry gets past it, and clients that leave are forgotten.
+// forward-auth in a real Weldr: no order, spelling, protocol or retry gets past it, and it forgets clients that leave.
 import * as assert from 'uvu/assert';
 import { when } from '../../../config/index.ts';
 import { forwardAuth, retry, roundRobin } from '../../../plugins/index.ts';

@@ -40,7 +40,7 @@ const test = suite('peak-ewma');
 
 const upstreams = ['http://a:1', 'http://b:1'];
 
-/** Answers the first request with `answer`, others with a fast 200; returns how many of 20 the first one's upstream got. */
+/** Answers the first request with `answer`, others with a fast 200; returns how many of 20 its upstream got. */
 async function laterShare(answer: UpstreamAnswer, wait = 0): Promise<number> {
   const side = await workerSide(peakEwma(), { upstreams });
   const first = await side.run({ answers: [answer] });

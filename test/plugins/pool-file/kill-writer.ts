@@ -1,4 +1,4 @@
-// A process that changes servers, pools and routes as fast as it can and reports what was confirmed, until a test kills it.
+// A process that changes servers, pools and routes as fast as it can and reports what was confirmed; a test kills it.
 import { writeSync } from 'node:fs';
 import { openJournal, putAll } from './journal-fixture.ts';
 
