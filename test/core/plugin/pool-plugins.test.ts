@@ -106,7 +106,10 @@ test('a name that is not in define is refused, with the one that was meant', asy
   const error = await rejectionOf(put(side, 'api', ['leats']));
   assert.equal([error.code, error.field], ['INPUT_INVALID', 'plugins']);
   assert.is(error.message, 'plugins[0]: there is no plugin "leats" in define; did you mean "least"?');
-  assert.match((await rejectionOf(put(side, 'api', ['gate', 'gate']))).message, /named pool:api\/gate already/);
+  assert.match(
+    (await rejectionOf(put(side, 'api', ['gate', 'gate']))).message,
+    /named pool:api\/gate already/,
+  );
   assert.not(side.pools.hasPool('api'));
   await side.close();
 });
@@ -176,7 +179,10 @@ test('a start that fails in the manager refuses the write before any worker star
   const lost: Plugin = { ...diary.plugin('lost'), manager: async () => Promise.reject(new Error('no way')) };
   const side = await managerSide([], { define: { lost } });
   const worker = await workerSide([], { manager: side });
-  assert.match((await rejectionOf(put(side, 'api', ['lost']))).message, /pool:api\/lost did not start: no way/);
+  assert.match(
+    (await rejectionOf(put(side, 'api', ['lost']))).message,
+    /pool:api\/lost did not start: no way/,
+  );
   assert.equal(diary.take(), []);
   for (const end of [worker, side]) await end.close();
 });

@@ -241,7 +241,7 @@ layers('are below operators: their change stays, and a reset undoes it', async (
   assert.equal(w.shown(), { [a]: 'active discovered:zone 9' });
 });
 
-layers('keep out what an operator removed, also when it is found again, until it is added again', async () => {
+layers('keep out what an operator removed, even when found again, until it is added again', async () => {
   const w = world();
   const source = w.plugin('dns').source('zone');
   source.replace('default', [a, b]);
@@ -371,29 +371,26 @@ owners('that asks for other sources after a reload leaves no old ones', () => {
   assert.equal(w.shown(), { [a]: 'draining discovered:old 1', [b]: 'active discovered:new 1' });
 });
 
-owners(
-  'gets what the previous process found, as after a reload, and drops what no plugin asks for',
-  () => {
-    const old = world();
-    old
-      .plugin('dns')
-      .source('zone')
-      .replace('blue', [{ url: a, weight: 3, healthCheck: { interval: '5s' } }]);
-    old.plugin('file').source('list').replace('default', [b]);
-    const w = world();
-    const nonsense = { source: 'zone', pool: 'red', servers: [server('nonsense')] };
-    const { found = [], ...heritage } = JSON.parse(JSON.stringify(old.managed.heritage));
-    w.managed.inherit({ ...heritage, found: [nonsense, ...found] });
-    const source = w.plugin('dns').source('zone');
-    assert.equal(source.pools, ['blue']);
-    w.managed.retain(['dns']);
-    assert.equal(w.shown('blue'), { [a]: 'active discovered:zone 3' });
-    assert.equal(w.shown(), { [b]: 'draining discovered:list 1' });
-    const { revision } = w.managed;
-    source.replace('blue', [{ url: a, weight: 3, healthCheck: { interval: '5s' } }]);
-    assert.is(w.managed.revision, revision);
-  },
-);
+owners('gets what the previous process found, as after a reload, and drops what no plugin asks for', () => {
+  const old = world();
+  old
+    .plugin('dns')
+    .source('zone')
+    .replace('blue', [{ url: a, weight: 3, healthCheck: { interval: '5s' } }]);
+  old.plugin('file').source('list').replace('default', [b]);
+  const w = world();
+  const nonsense = { source: 'zone', pool: 'red', servers: [server('nonsense')] };
+  const { found = [], ...heritage } = JSON.parse(JSON.stringify(old.managed.heritage));
+  w.managed.inherit({ ...heritage, found: [nonsense, ...found] });
+  const source = w.plugin('dns').source('zone');
+  assert.equal(source.pools, ['blue']);
+  w.managed.retain(['dns']);
+  assert.equal(w.shown('blue'), { [a]: 'active discovered:zone 3' });
+  assert.equal(w.shown(), { [b]: 'draining discovered:list 1' });
+  const { revision } = w.managed;
+  source.replace('blue', [{ url: a, weight: 3, healthCheck: { interval: '5s' } }]);
+  assert.is(w.managed.revision, revision);
+});
 
 owners('may pass its source to another without any change of servers', () => {
   const w = world();

@@ -290,44 +290,41 @@ stores('is loaded when it is set', async () => {
   assert.is(record(w, b).activeSince, 0);
 });
 
-stores(
-  'may hold unusable rows: they have no effect, are reported once, and nothing stops',
-  async () => {
-    const reported: string[] = [];
-    const pools = new ManagedPools({
-      clock: new FakeClock(),
-      drainTimeout: 0,
-      workers: () => [],
-      report: ({ kind, key }, problem) => void reported.push(`${kind} ${key}: ${problem}`),
-    });
-    const later = { ...server(b), mood: 'new' };
-    await pools.useStore(
-      new MemoryStore([
-        { kind: 'server', key: 'nowhere', op: 'define', value: server(a), ...mark },
-        { kind: 'server', key: 'default/', op: 'remove', ...mark },
-        { kind: 'pool', key: 'no name', op: 'remove', ...mark },
-        { kind: 'route', key: 'shop', op: 'define', value: {}, ...mark },
-        row(a, { op: 'patch', value: { weight: 'heavy' } }),
-        row(b, { op: 'define', value: later }),
-      ]),
-    );
-    pools.setConfig({ default: [server(a)] });
-    pools.setConfig({ default: [server(a)] });
-    assert.equal(states(pools.all), { [b]: 'active', [a]: 'active' });
-    assert.is(pools.get('default', a)?.server.weight, 1);
-    assert.is(reported.length, 6);
-    assert.ok(reported.some(line => line.includes('knows a route')));
-    assert.ok(reported.some(line => line.includes('mood is not known to this version')));
-    assert.ok(reported.some(line => line.includes('what the config says is used instead')));
-    assert.equal(pools.state.row('server', serverKey('default', b))?.value, later, 'it is kept');
-    await pools.update('default', b, { weight: 3 });
-    assert.equal(pools.state.row('server', serverKey('default', b))?.value, { ...later, weight: 3 });
-    assert.is(
-      await failureOf(pools.write([{ kind: 'server', key: 'x', op: 'remove' }], 'me')),
-      'INPUT_INVALID',
-    );
-  },
-);
+stores('may hold unusable rows: they have no effect, are reported once, and nothing stops', async () => {
+  const reported: string[] = [];
+  const pools = new ManagedPools({
+    clock: new FakeClock(),
+    drainTimeout: 0,
+    workers: () => [],
+    report: ({ kind, key }, problem) => void reported.push(`${kind} ${key}: ${problem}`),
+  });
+  const later = { ...server(b), mood: 'new' };
+  await pools.useStore(
+    new MemoryStore([
+      { kind: 'server', key: 'nowhere', op: 'define', value: server(a), ...mark },
+      { kind: 'server', key: 'default/', op: 'remove', ...mark },
+      { kind: 'pool', key: 'no name', op: 'remove', ...mark },
+      { kind: 'route', key: 'shop', op: 'define', value: {}, ...mark },
+      row(a, { op: 'patch', value: { weight: 'heavy' } }),
+      row(b, { op: 'define', value: later }),
+    ]),
+  );
+  pools.setConfig({ default: [server(a)] });
+  pools.setConfig({ default: [server(a)] });
+  assert.equal(states(pools.all), { [b]: 'active', [a]: 'active' });
+  assert.is(pools.get('default', a)?.server.weight, 1);
+  assert.is(reported.length, 6);
+  assert.ok(reported.some(line => line.includes('knows a route')));
+  assert.ok(reported.some(line => line.includes('mood is not known to this version')));
+  assert.ok(reported.some(line => line.includes('what the config says is used instead')));
+  assert.equal(pools.state.row('server', serverKey('default', b))?.value, later, 'it is kept');
+  await pools.update('default', b, { weight: 3 });
+  assert.equal(pools.state.row('server', serverKey('default', b))?.value, { ...later, weight: 3 });
+  assert.is(
+    await failureOf(pools.write([{ kind: 'server', key: 'x', op: 'remove' }], 'me')),
+    'INPUT_INVALID',
+  );
+});
 
 stores('gets the changes of one server in their order, also when writing takes long', async () => {
   const w = world();
@@ -653,24 +650,21 @@ verdicts('is kept over a reload, and dropped with a checker that is gone', () =>
   assert.is(record(w).state, 'active');
 });
 
-verdicts(
-  'sets since when a server is active, which is 0 for those of the start',
-  async () => {
-    const w = world();
-    w.pools.setConfig({ default: [server(a)] });
-    assert.is(record(w).activeSince, 0);
-    await w.pools.add('default', server(b));
-    assert.is(record(w, b).activeSince, w.clock.now());
-    w.pools.verdict('default', a, 'health-check', 'unwell');
-    w.clock.advance(5000);
-    w.pools.verdict('default', a, 'health-check', undefined);
-    assert.is(record(w).activeSince, w.clock.now());
-    const since = w.clock.now();
-    w.clock.advance(5000);
-    await w.pools.update('default', a, { weight: 2 });
-    assert.is(record(w).activeSince, since);
-  },
-);
+verdicts('sets since when a server is active, which is 0 for those of the start', async () => {
+  const w = world();
+  w.pools.setConfig({ default: [server(a)] });
+  assert.is(record(w).activeSince, 0);
+  await w.pools.add('default', server(b));
+  assert.is(record(w, b).activeSince, w.clock.now());
+  w.pools.verdict('default', a, 'health-check', 'unwell');
+  w.clock.advance(5000);
+  w.pools.verdict('default', a, 'health-check', undefined);
+  assert.is(record(w).activeSince, w.clock.now());
+  const since = w.clock.now();
+  w.clock.advance(5000);
+  await w.pools.update('default', a, { weight: 2 });
+  assert.is(record(w).activeSince, since);
+});
 
 verdicts('can come with a report for people', () => {
   const w = world();

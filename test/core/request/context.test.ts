@@ -315,7 +315,7 @@ ids('is set once, and is nothing that a log could misread', () => {
   assert.throws(() => ctx.identify('def'), /has the id abc-1 already/);
 });
 
-ids('can be sent to upstreams in place of what came, whichever plugin edits the request before or after', () => {
+ids('can be sent to upstreams in place of what came, whichever plugin edits the request', () => {
   for (const when of ['never', 'before', 'after']) {
     const ctx = context({ headers: { 'X-Id': 'forged', X_ID: 'forged', A: '1' } });
     if (when === 'before') ctx.outgoing.headers.set('B', '2');

@@ -95,7 +95,7 @@ returning('a thenable that calls back twice, or throws afterwards, counts once',
   }
 });
 
-returning('an upstream that belongs to no pool, or has left its pool, is replaced by another choice', async () => {
+returning('an upstream of no pool, or that has left its pool, is replaced by another choice', async () => {
   const victim = await Victim.start('selectUpstream', 'tap');
   const left = victim.side.pools.default.set(upstreamRecord('http://left:1'));
   victim.side.pools.default.delete('http://left:1');

@@ -26,7 +26,7 @@ const everyTrap: ProxyHandler<object> = Object.fromEntries(
 
 const returning = suite('a plugin that returns what fights back');
 
-returning('in selectUpstream: an upstream that left is not taken for a new one of the same name', async () => {
+returning('in selectUpstream: an upstream that left is not confused with a new one', async () => {
   const victim = await Victim.start('selectUpstream', 'tap');
   const { default: pool } = victim.side.pools;
   const before = pool.delete('http://a:1') ?? fail();

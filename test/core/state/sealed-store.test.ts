@@ -72,7 +72,10 @@ test('an export omits TLS keys unless they are requested, and an export without 
     await side.admin('POST', '/servers', value);
     const without = (await side.admin('GET', '/pool/export')).body;
     assert.not.match(JSON.stringify(without), 'PRIVATE KEY');
-    assert.match((await rejectionOf(side.admin('POST', '/pool/import', without))).message, 'export with --secrets');
+    assert.match(
+      (await rejectionOf(side.admin('POST', '/pool/import', without))).message,
+      'export with --secrets',
+    );
     const whole = (await side.admin('GET', '/pool/export?secrets')).body;
     assert.match(JSON.stringify(whole), 'PRIVATE KEY');
     assert.is((await side.admin('POST', '/pool/import', whole)).status, 200);

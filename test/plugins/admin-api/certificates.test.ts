@@ -75,7 +75,7 @@ test('a mistake is answered with its field', async () => {
   });
 });
 
-test("a certificate of the config is shadowed, never removed, and restored with ?override", async () => {
+test('a certificate of the config is shadowed, never removed, and restored with ?override', async () => {
   await withCalls(async ({ side, call }) => {
     side.certificates.setConfig(ofConfig);
     assert.equal(at((await call('GET', path)).body, 'defaultOf'), ['public']);

@@ -120,7 +120,7 @@ when('a server is drained and enabled again: it is the config’s as before', as
   assert.equal(w.shown, { [other]: '1 active config' });
 });
 
-when('a field is changed at run time and the config then changes it: the operator’s change stays', async w => {
+when('a field is changed at run time and then in the config: the operator’s change stays', async w => {
   await w.start([{ url: id, weight: 2 }]);
   await w.call('PATCH', path, { weight: 7 });
   await w.reload([{ url: id, weight: 3 }]);
@@ -179,7 +179,7 @@ when('a server that no config lists is added: it stays over reloads and restarts
   assert.equal(w.shown, { [id]: '3 active api' });
 });
 
-when('a server that was added is then listed: the added one stays active, and says what it shadows', async w => {
+when('a server that was added is then listed: the added one stays, and says what it shadows', async w => {
   await w.start([]);
   await w.call('POST', '/servers', { url: id, weight: 3 });
   await w.reload([{ url: id, weight: 8 }]);

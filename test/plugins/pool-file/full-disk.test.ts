@@ -11,8 +11,8 @@ import { managerSide } from '../../../core/testing.ts';
 import { poolFile } from '../../../plugins/pool-file/index.ts';
 import { certificate } from '../../support/certificate.ts';
 import { suite } from '../../support/suite.ts';
-import { define, idOf, idsOf, inFolder, openJournal, put, readJournal } from './journal-fixture.ts';
 import { rejectionOf } from '../../support/weldr-error.ts';
+import { define, idOf, idsOf, inFolder, openJournal, put, readJournal } from './journal-fixture.ts';
 
 const test = suite('pool-file full disk');
 

@@ -81,7 +81,8 @@ const spreads: Readonly<Record<string, (n: number, ms: number, random: Random, w
     evenly: (n, _, __, workers) => 1 + (n % workers),
     'at random': (_, __, random, workers) => 1 + random(workers),
     'mostly at one worker': (_, __, random, workers) => (random(10) > 0 ? 1 : 1 + random(workers)),
-    'at one worker after another, a second each': (_, ms, __, workers) => 1 + (Math.floor(ms / 1_000) % workers),
+    'at one worker after another, a second each': (_, ms, __, workers) =>
+      1 + (Math.floor(ms / 1_000) % workers),
     'at one worker after another, a tenth of a second each': (_, ms, __, workers) =>
       1 + (Math.floor(ms / 100) % workers),
   };

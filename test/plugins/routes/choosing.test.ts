@@ -257,7 +257,7 @@ path('that is too long for an expression is refused where the expression would b
 
 const condition = suite('a condition of a route');
 
-condition('is about method, header, query, cookie, client, scheme or listener, and all must match', async () => {
+condition('is about method, header, query, cookie, client, scheme or listener; all must match', async () => {
   const list = rules({
     method: { path: '/m', method: ['PUT', 'post'] },
     header: { path: '/h', header: { 'X-Beta': true, 'X-Old': false } },

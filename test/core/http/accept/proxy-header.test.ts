@@ -59,11 +59,7 @@ const headers: [name: string, header: string | Buffer, ends: ProxyHeader['ends']
   ['TLVs', full, v4],
   ['a checksum', withChecksum(full), v4],
   ['LOCAL', localV2, undefined],
-  [
-    'LOCAL with bytes to skip',
-    rawV2(Buffer.alloc(50, 0xff), { command: 0x20, family: 0xff }),
-    undefined,
-  ],
+  ['LOCAL with bytes to skip', rawV2(Buffer.alloc(50, 0xff), { command: 0x20, family: 0xff }), undefined],
   ['a family that is not specified', rawV2(Buffer.alloc(0), { family: 0 }), undefined],
   ['a transport that is not specified', rawV2(Buffer.alloc(3), { family: 0x10 }), undefined],
   ['UDP', rawV2(Buffer.alloc(12), { family: 0x12 }), undefined],
