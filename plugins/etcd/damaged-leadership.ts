@@ -3,7 +3,7 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/time/clock.ts';
 import { type EtcdClient, plainReason } from './client.ts';
-import type { ElectionTimes } from './election.ts';
+import type { ElectionTimes } from './election-times.ts';
 import type { LeaderKeys, SeenLeader } from './leader-keys.ts';
 import { grantLease, revokeLease } from './leases.ts';
 

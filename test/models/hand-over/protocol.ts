@@ -1,6 +1,6 @@
 // The protocol of the hand-over that the model plays: its times in ms, and its precautions, each of which can be left
 // out to see what it is for.
-import { clockDrift } from '../../../plugins/etcd/election.ts';
+import { clockDrift } from '../../../plugins/etcd/election-times.ts';
 import { commandTime, kernelLateness } from '../../../plugins/floating-ip/address-holder.ts';
 
 /** Times and precautions. */

@@ -1,6 +1,6 @@
 // The times of a leadership: as short as what the plugins hold allows.
 import * as assert from 'uvu/assert';
-import { clockDrift } from '../../../plugins/etcd/election.ts';
+import { clockDrift } from '../../../plugins/etcd/election-times.ts';
 import { electionTimes } from '../../../plugins/etcd/times.ts';
 import { suite } from '../../support/suite.ts';
 

@@ -1,0 +1,36 @@
+// LeadershipNotices: passes the state of the leadership to those who follow it.
+import type { Logger } from 'pino';
+import { toError } from '../../core/errors.ts';
+
+/** The notices of one election. */
+export class LeadershipNotices {
+  private readonly deliver: () => Promise<void>;
+  private readonly log: Logger;
+  private last: Promise<void> = Promise.resolve();
+  private isDue = false;
+
+  /** `deliver` passes on the state as it is then. */
+  constructor(deliver: () => Promise<void>, log: Logger) {
+    this.deliver = deliver;
+    this.log = log;
+  }
+
+  /** Delivers the latest state after the notice before; while that one is under way, further ones become one. */
+  soon(): void {
+    if (this.isDue) return;
+    this.isDue = true;
+    this.last = this.last.then(async () => {
+      this.isDue = false;
+      await this.now();
+    });
+  }
+
+  /** Delivers at once: a loss must not wait behind a tap that hangs. */
+  async now(): Promise<void> {
+    try {
+      await this.deliver();
+    } catch (thrown) {
+      this.log.error({ err: toError(thrown) }, 'a listener of the election failed');
+    }
+  }
+}
