@@ -1,4 +1,4 @@
-// ClusterNode: all that one Weldr keeps with etcd, so that it can outlive a reload of the config.
+// ClusterNode: everything that one Weldr keeps in etcd, in an object that outlives a reload of the config.
 import type { Logger } from 'pino';
 import type { ManagerEvents } from '../../core/events/plugin-events.ts';
 import type { Leadership, LeadershipNeed, ServiceAddress } from '../../core/plugin/manager-hooks.ts';
@@ -20,7 +20,7 @@ import { RoundTrip } from './round-trip.ts';
 import { surrenderOf } from './surrender.ts';
 import { electionTimes, type WantedTimes } from './times.ts';
 
-/** What a node is made with. */
+/** What a {@link ClusterNode} is made of. */
 export interface ClusterNodeOptions {
   readonly access: EtcdAccess;
   readonly prefix: string;
@@ -29,14 +29,14 @@ export interface ClusterNodeOptions {
   readonly times: WantedTimes;
   /** May this node lead? */
   readonly candidate: boolean;
-  /** Among nodes that may lead the one of the highest takes a free leadership first. */
+  /** Of the nodes that may lead, the one with the highest takes a free leadership first. */
   readonly priority: number;
   readonly timeout: number;
   /** Undefined: off. */
   readonly failsafe?: FailsafeOptions | undefined;
 }
 
-/** What it is told by the process that it is in; changes with a reload. */
+/** What the process provides; changes with a reload. */
 export interface ClusterSurroundings {
   readonly pools: ReportedPools;
   readonly status: ManagerStatus;
@@ -44,24 +44,25 @@ export interface ClusterSurroundings {
   readonly clock: Clock;
   readonly events: Pick<ManagerEvents, 'problem'>;
   leaderChanged(leadership: Leadership): Promise<void>;
-  /** Lets go of the leadership once this resolves. */
+  /** Called before the node lets go of the leadership, which waits for it. */
   handingOver(): Promise<void>;
-  /** Why this node should not lead, as other plugins see it. */
+  /** Returns why other plugins object to this node as the leader. */
   objections(): readonly string[];
-  /** What other plugins need of a leadership's times. */
+  /** Returns the time that other plugins need of a leadership. */
   needs(): readonly LeadershipNeed[];
-  /** The service addresses that other plugins keep here. */
+  /** Returns the service addresses that other plugins keep on this node. */
   addresses(): readonly ServiceAddress[];
 }
 
-/** Another node has so long to get ready for a leadership of a node that stops, ms. */
+/** The time that another node has to get ready when the leader stops, ms. */
 const readyWithin = 150;
+/** A larger jump of the wall clock is logged, ms. */
 const clockJump = 1000;
 
-/** Connections of their own for each purpose: a renewal does not wait behind a snapshot, nor behind changes. */
+/** Separate connections, so that a renewal does not wait behind a snapshot or a change. */
 interface Clients {
   readonly client: EtcdClient;
-  /** For all that who leads depends on. */
+  /** For everything that the leadership depends on. */
   readonly leading: EtcdClient;
 }
 
@@ -82,7 +83,7 @@ export class ClusterNode {
   readonly candidate: Candidate;
   readonly maintenance: Maintenance;
   private leaving: Promise<void> | undefined;
-  private addressTold: string | undefined;
+  private addressReported: string | undefined;
   private readonly stopClockWatch: () => void;
 
   private constructor(
@@ -90,37 +91,62 @@ export class ClusterNode {
     surroundings: ClusterSurroundings,
     { client, leading, failsafe }: Clients & { readonly failsafe: Failsafe | undefined },
   ) {
-    const { pools, status, log, clock } = surroundings;
-    const { nodeName, timeout } = options;
+    const { log, clock } = surroundings;
+    const { nodeName, timeout, candidate, priority } = options;
     this.options = options;
     this.surroundings = surroundings;
     this.client = client;
     this.leading = leading;
     this.failsafe = failsafe;
     this.keys = new ClusterKeys(options.prefix);
+    const { keys } = this;
     const localCopy = new LocalCopy(options.localCopy, log, clock);
-    const roundTrip = new RoundTrip(clock);
-    this.roundTrip = roundTrip;
-    const answered = (ms: number): void => roundTrip.record(ms);
-    this.store = new EtcdStore({ client, keys: this.keys, localCopy, log, clock, timeout, answered });
-    const { version, startedAt } = status;
-    this.membership = new Membership({
+    this.roundTrip = new RoundTrip(clock);
+    const answered = (ms: number): void => this.roundTrip.record(ms);
+    this.store = new EtcdStore({ client, keys, localCopy, log, clock, timeout, answered });
+    this.membership = this.makeMembership();
+    this.watch = this.makeWatch();
+    this.election = this.makeElection();
+    this.candidate = new Candidate(
+      { client: leading, keys, nodeName, candidate, priority, log, clock, election: this.election },
+      surroundings,
+    );
+    this.maintenance = new Maintenance({
+      client: leading,
+      keys,
+      candidate: this.candidate,
+      leader: () => this.election.leadership.leader,
+      now: () => clock.now(),
+    });
+    this.stopClockWatch = watchClock(clock, log);
+    this.election.start();
+  }
+
+  private makeMembership(): Membership {
+    const { client, keys } = this;
+    const { pools, status, log, clock } = this.surroundings;
+    return new Membership({
       client,
-      keys: this.keys,
-      nodeName,
-      version,
-      startedAt,
+      keys,
+      nodeName: this.options.nodeName,
+      version: status.version,
+      startedAt: status.startedAt,
       pools,
       log,
       clock,
       facts: () => this.facts(),
     });
+  }
+
+  private makeWatch(): ElectionWatch {
+    const { client, keys } = this;
+    const { log, clock } = this.surroundings;
     const node = this;
     const started = clock.monotonic();
-    this.watch = new ElectionWatch({
+    return new ElectionWatch({
       client,
-      keys: this.keys,
-      nodeName,
+      keys,
+      nodeName: this.options.nodeName,
       get times() {
         return node.times;
       },
@@ -128,21 +154,28 @@ export class ClusterNode {
       clock,
       election: () => this.election,
       unfit: () => this.candidate.unfit(),
-      // Before the first answer it counts from the start.
+      // Before the first answer the time counts from the start.
       silentFor: () => Math.min(this.store.silentFor, clock.monotonic() - started),
-      majority: roundTrip,
+      majority: this.roundTrip,
       nodes: async () => await this.membership.nodes(),
       need: () => Math.max(0, ...this.surroundings.needs().map(({ ms }) => ms)),
       problem: (name, problem) => this.surroundings.events.problem(name, problem),
     });
-    this.election = new Election({
-      client: leading,
-      keys: this.keys,
+  }
+
+  private makeElection(): Election {
+    const { keys, failsafe } = this;
+    const { access, nodeName } = this.options;
+    const { log, clock } = this.surroundings;
+    const node = this;
+    return new Election({
+      client: this.leading,
+      keys,
       nodeName,
       get times() {
         return node.times;
       },
-      surrenderOf: revision => surrenderOf(options.access, this.keys, nodeName, revision),
+      surrenderOf: revision => surrenderOf(access, keys, nodeName, revision),
       log,
       clock,
       failsafe,
@@ -153,33 +186,10 @@ export class ClusterNode {
       changed: async leadership => {
         this.candidate.leadershipChanged(leadership);
         await this.surroundings.leaderChanged(leadership);
-        this.tellOfAddress();
+        this.reportAddress();
       },
       handingOver: async () => await this.surroundings.handingOver(),
     });
-    const { candidate, priority } = options;
-    this.candidate = new Candidate(
-      {
-        client: leading,
-        keys: this.keys,
-        nodeName,
-        candidate,
-        priority,
-        log,
-        clock,
-        election: this.election,
-      },
-      surroundings,
-    );
-    this.maintenance = new Maintenance({
-      client: leading,
-      keys: this.keys,
-      candidate: this.candidate,
-      leader: () => this.election.leadership.leader,
-      now: () => clock.now(),
-    });
-    this.stopClockWatch = watchClock(clock, log);
-    this.election.start();
   }
 
   static async create(options: ClusterNodeOptions, surroundings: ClusterSurroundings): Promise<ClusterNode> {
@@ -208,7 +218,7 @@ export class ClusterNode {
     }
   }
 
-  /** Goes on in a reloaded Weldr. */
+  /** Continues in a reloaded Weldr. */
   adopt(surroundings: ClusterSurroundings): void {
     this.surroundings = surroundings;
     this.candidate.follow(surroundings);
@@ -216,7 +226,7 @@ export class ClusterNode {
     this.watch.sayAgain();
   }
 
-  /** Hands over, if this node leads: another node is asked to be ready first. */
+  /** Leaves the election; a leader hands over first, to a node that is ready if there is one. */
   async leave(): Promise<void> {
     this.election.retire();
     this.leaving ??= this.candidate.leave(readyWithin);
@@ -230,7 +240,7 @@ export class ClusterNode {
     await this.leave();
     await this.failsafe?.close();
     const { status, log } = this.surroundings;
-    // Not before the address has moved; for all that is known the machine stops next.
+    // Not before the address has moved. The machine may stop next.
     const moved = status.stopping
       ? moveLeaderAway({ client: this.client, leaderKey: this.keys.leader, log })
       : undefined;
@@ -242,14 +252,14 @@ export class ClusterNode {
     this.leading.close();
   }
 
-  /** What this node says of itself to the others. */
+  /** Returns what this node reports of itself. */
   private facts(): NodeFacts {
     const { store, watch } = this;
     const unfit = this.candidate.unfit() ?? (watch.identity.isKnown ? watch.objection() : undefined);
     return { unfit, address: this.address, revision: store.revision, newest: store.newest };
   }
 
-  /** All addresses of this node in one, and why not where it was elected and cannot act. */
+  /** All addresses of this node as one, and why they are not held if it was elected and cannot act yet. */
   get address(): NodeFacts['address'] {
     const address = addressOf(this.addresses);
     if (address === undefined || address.held || address.reason !== undefined) return address;
@@ -257,33 +267,33 @@ export class ClusterNode {
     return this.election.isWaiting && reason !== undefined ? { ...address, reason } : address;
   }
 
-  /** The other nodes are to know soon who holds the address. */
-  private tellOfAddress(): void {
-    const told = JSON.stringify(this.address);
-    if (told === this.addressTold) return;
-    this.addressTold = told;
+  /** Reports a change of the address to the other nodes soon. */
+  private reportAddress(): void {
+    const address = JSON.stringify(this.address);
+    if (address === this.addressReported) return;
+    this.addressReported = address;
     this.membership.look();
   }
 
-  /** Of the config, and else as plugins need them now. */
+  /** The times of the config; those it leaves open follow from what plugins need now. */
   private get times(): ElectionTimes {
     return electionTimes(this.options.times, this.surroundings.needs());
   }
 
-  /** The service addresses that are kept here. */
+  /** The service addresses that other plugins keep on this node. */
   get addresses(): readonly ServiceAddress[] {
     return this.surroundings.addresses();
   }
 }
 
-/** All addresses in one: they move together. Undefined: there are none. */
+/** Returns all addresses as one, because they move together; undefined: there are none. */
 export function addressOf(addresses: readonly ServiceAddress[]): NodeFacts['address'] {
   if (addresses.length === 0) return undefined;
   const missing = addresses.find(({ held }) => !held);
   return { held: missing === undefined, ...(missing?.reason !== undefined && { reason: missing.reason }) };
 }
 
-/** Logs jumps of the wall clock. Nothing here depends on it, but logs and certificates do. */
+/** Logs jumps of the wall clock, on which logs and certificates depend, though leases do not. */
 function watchClock(clock: Clock, log: Logger): () => void {
   let offset = clock.now() - clock.monotonic();
   return clock.every(1000, () => {
