@@ -7,13 +7,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { etcd } from '../../../plugins/etcd/index.ts';
 import { surrender } from '../../../plugins/floating-ip/surrender.ts';
-import { EtcdCluster, freePorts, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { EtcdCluster, freePorts } from '../../cluster/etcd-cluster.ts';
 import { type ElectionNode, electionNode, server, storeNode, until } from '../../cluster/etcd-node.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { suite } from '../../support/suite.ts';
+import { missing, testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('access to etcd', { timeoutMs: 120_000 });
-const missing = whyNoEtcd() ?? whyNoOpenssl();
+const reason = missing ?? whyNoOpenssl();
 const directory = mkdtempSync(join(tmpdir(), 'weldr-access-'));
 const file = (name: string) => join(directory, name);
 const pem = (name: string) => readFileSync(file(name));
@@ -31,10 +32,8 @@ function whyNoOpenssl(): string | undefined {
 const hasIpv6 = (networkInterfaces()['lo'] ?? []).some(({ family }) => family === 'IPv6');
 const loopback = hasIpv6 ? '[::1]' : '127.0.0.1';
 
-function withEtcd(behaviour: string, body: () => Promise<void>): void {
-  if (missing === undefined) test(behaviour, body);
-  else test.skip(behaviour, missing, body);
-}
+const withEtcd = (behaviour: string, body: () => Promise<void>) =>
+  testWithEtcd(test, behaviour, body, reason);
 
 test.after(() => rmSync(directory, { recursive: true, force: true }));
 

@@ -4,40 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { electionNode, until, type WholeNode, wholeNode } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
+import { quickElections, withCluster } from './etcd-tests.ts';
 
 const test = suite('the watch of the election', { timeoutMs: 300_000, testTimeoutMs: 90_000 });
-const missing = whyNoEtcd();
-// The default election takes a second and more at each start of an etcd; leases are granted for a second then.
-const fast = ['--heartbeat-interval=20', '--election-timeout=200'];
 const leader = '/weldr/v1/leader';
 
-type Start = (name: string, options?: Parameters<typeof wholeNode>[2]) => Promise<WholeNode>;
-
-function withEtcd(
-  behaviour: string,
-  body: (cluster: EtcdCluster, node: Start) => Promise<void>,
-  { size = 1, args = fast }: { size?: number; args?: readonly string[] } = {},
-): void {
-  const run = async () => {
-    const cluster = await EtcdCluster.start({ size, args });
-    const nodes: WholeNode[] = [];
-    try {
-      await body(cluster, async (name, options) => {
-        const node = await wholeNode(name, { hosts: cluster.hosts }, options);
-        nodes.push(node);
-        return node;
-      });
-    } finally {
-      for (const node of nodes) await node.close();
-      await cluster.close();
-    }
-  };
-  if (missing === undefined) test(behaviour, run);
-  else test.skip(behaviour, missing, run);
-}
+const withEtcd = withCluster(
+  test,
+  (access, name: string, options?: Parameters<typeof wholeNode>[2]) => wholeNode(name, access, options),
+  // etcd grants leases of a second then.
+  { size: 1, args: quickElections },
+);
 
 const leads = ({ node }: WholeNode) => node.election.leadership.leading;
 const saidBy = ({ lines }: WholeNode) =>
@@ -134,7 +113,7 @@ withEtcd(
     await until('b leads', () => leads(b), 10_000);
     await until('it is over', () => !b.problems.has('etcd-alarm'), 10_000);
   },
-  { args: [...fast, '--quota-backend-bytes=8000000'] },
+  { args: [...quickElections, '--quota-backend-bytes=8000000'] },
 );
 
 withEtcd(

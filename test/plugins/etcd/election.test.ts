@@ -1,38 +1,18 @@
 // The leader of the cluster, elected over a real etcd.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import type { ElectionTimes } from '../../../plugins/etcd/election-times.ts';
 import { surrender } from '../../../plugins/floating-ip/surrender.ts';
-import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { type ElectionNode, electionNode, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
+import { withCluster } from './etcd-tests.ts';
 
 const test = suite('election', { timeoutMs: 180_000 });
-const missing = whyNoEtcd();
-
-type Node = (name: string, times?: Parameters<typeof electionNode>[2]) => Promise<ElectionNode>;
-
-function withEtcd(
-  behaviour: string,
-  body: (cluster: EtcdCluster, node: Node) => Promise<void>,
-  size = 1,
-): void {
-  const run = async () => {
-    const cluster = await EtcdCluster.start({ size });
-    const nodes: ElectionNode[] = [];
-    try {
-      await body(cluster, async (name, times) => {
-        const node = await electionNode(name, { hosts: cluster.hosts }, times);
-        nodes.push(node);
-        return node;
-      });
-    } finally {
-      for (const node of nodes) await node.close();
-      await cluster.close();
-    }
-  };
-  if (missing === undefined) test(behaviour, run);
-  else test.skip(behaviour, missing, run);
-}
+const withEtcd = withCluster(
+  test,
+  (access, name: string, times?: Partial<ElectionTimes>) => electionNode(name, access, times),
+  { size: 1 },
+);
 
 const leads = (node: ElectionNode) => node.election.leadership.leading;
 
@@ -212,7 +192,7 @@ withEtcd(
     assert.ok(a.told.slice(told).every(({ leading }) => leading));
     assert.ok(leads(a));
   },
-  3,
+  { size: 3 },
 );
 
 withEtcd(
@@ -234,7 +214,7 @@ withEtcd(
       'no long gap in the renewals',
     );
   },
-  3,
+  { size: 3 },
 );
 
 withEtcd(
@@ -256,5 +236,5 @@ withEtcd(
       await node.close();
     }
   },
-  3,
+  { size: 3 },
 );

@@ -1,12 +1,12 @@
 // Are the hosts of a config one etcd? First by what they say, then on real members that were set up each for itself.
 import * as assert from 'uvu/assert';
 import { compareHosts, type HostView } from '../../../plugins/etcd/etcd-identity.ts';
-import { EtcdCluster, freePorts, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { EtcdCluster, freePorts } from '../../cluster/etcd-cluster.ts';
 import { until, wholeNode } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
+import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('the identity of etcd', { timeoutMs: 120_000 });
-const missing = whyNoEtcd();
 
 const three = ['a', 'b', 'c'];
 const hostsOf = (names: readonly string[]) => names.map(name => `http://${name}:2379`);
@@ -139,8 +139,7 @@ const body = async () => {
     for (const each of [...nodes, ...clusters]) await each.close();
   }
 };
-if (missing === undefined) test(behaviour, body);
-else test.skip(behaviour, missing, body);
+testWithEtcd(test, behaviour, body);
 
 function clusterIdOf(cluster: EtcdCluster): string {
   return JSON.parse(cluster.ctl(['endpoint', 'status', '-w', 'json']) ?? '[{}]')[0].Status.header.cluster_id;

@@ -3,12 +3,12 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { Leadership } from '../../../core/plugin/manager-hooks.ts';
-import { EtcdCluster, freePorts, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { EtcdCluster, freePorts } from '../../cluster/etcd-cluster.ts';
 import { type ElectionNode, electionNode, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
+import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('failsafe', { timeoutMs: 120_000 });
-const missing = whyNoEtcd();
 const secret = 'the secret of this test';
 
 const behaviour =
@@ -63,8 +63,7 @@ const body = async () => {
   }
 };
 
-if (missing === undefined) test(behaviour, body);
-else test.skip(behaviour, missing, body);
+testWithEtcd(test, behaviour, body);
 
 /** A way to etcd that can be cut. */
 class Relay {
@@ -154,5 +153,4 @@ const bodyOfLoss = async () => {
   }
 };
 
-if (missing === undefined) test(behaviourOfLoss, bodyOfLoss);
-else test.skip(behaviourOfLoss, missing, bodyOfLoss);
+testWithEtcd(test, behaviourOfLoss, bodyOfLoss);

@@ -1,11 +1,11 @@
 // The list of who may stand, on a real etcd. How a leader outlives etcd's majority is in failsafe.slow.test.ts.
 import * as assert from 'uvu/assert';
-import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
 import { electionNode, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
+import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('the list of failsafe');
-const missing = whyNoEtcd();
 
 const listed =
   'a node that is not on the list does not stand, and one without failsafe empties it when it leads';
@@ -26,5 +26,4 @@ const bodyOfList = async () => {
     await cluster.close();
   }
 };
-if (missing === undefined) test(listed, bodyOfList);
-else test.skip(listed, missing, bodyOfList);
+testWithEtcd(test, listed, bodyOfList);

@@ -4,12 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import type { FailsafeSide } from '../../../plugins/etcd/failsafe-side.ts';
-import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
 import { type CandidateNode, candidateNode, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
+import { missing, testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('hand-over', { timeoutMs: 120_000 });
-const missing = whyNoEtcd();
 
 let cluster: EtcdCluster | undefined;
 let clusters = 0;
@@ -23,7 +23,7 @@ type Start = (name: string, options?: Parameters<typeof candidateNode>[2]) => Pr
 
 /** Nodes of a cluster of their own, in one etcd for all. */
 function withEtcd(behaviour: string, body: (start: Start) => Promise<void>): void {
-  const run = async () => {
+  testWithEtcd(test, behaviour, async () => {
     const prefix = `/weldr${clusters++}/`;
     const nodes: CandidateNode[] = [];
     try {
@@ -35,9 +35,7 @@ function withEtcd(behaviour: string, body: (start: Start) => Promise<void>): voi
     } finally {
       for (const node of nodes) await node.close();
     }
-  };
-  if (missing === undefined) test(behaviour, run);
-  else test.skip(behaviour, missing, run);
+  });
 }
 
 /** All of them see all of them. */

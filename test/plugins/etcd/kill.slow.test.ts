@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
 import { storeNode } from '../../cluster/etcd-node.ts';
 import { randomOf } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
+import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('etcd kill', { timeoutMs: 900_000, testTimeoutMs: 890_000 });
 
@@ -60,6 +61,4 @@ async function run(): Promise<void> {
   }
 }
 
-const missing = whyNoEtcd();
-if (missing === undefined) test(behaviour, run);
-else test.skip(behaviour, missing, run);
+testWithEtcd(test, behaviour, run);

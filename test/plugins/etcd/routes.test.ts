@@ -7,14 +7,14 @@ import { definePlugin } from '../../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../../core/plugin/plugin.ts';
 import { lagOf } from '../../../plugins/etcd/routes.ts';
 import { etcd, roundRobin, routes } from '../../../plugins/index.ts';
-import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
 import { until } from '../../cluster/etcd-node.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
 import { seriesOf } from '../../support/series.ts';
 import { suite } from '../../support/suite.ts';
+import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('routes in etcd', { timeoutMs: 120_000 });
-const missing = whyNoEtcd();
 
 const body = async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-shared-'));
@@ -68,8 +68,7 @@ const body = async () => {
 
 const behaviour =
   'what is put, changed and removed at one node is so at both, and each says in words that etcd is away';
-if (missing === undefined) test(behaviour, body);
-else test.skip(behaviour, missing, body);
+testWithEtcd(test, behaviour, body);
 
 test('GET /cluster tells -1 as long as etcd has confirmed nothing', () => {
   assert.is(lagOf(Number.POSITIVE_INFINITY), -1);

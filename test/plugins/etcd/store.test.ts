@@ -6,39 +6,20 @@ import { WeldrError } from '../../../core/errors.ts';
 import { Precondition } from '../../../core/plugin/precondition.ts';
 import { type Entity, etagOf } from '../../../core/state/entity.ts';
 import { etcd } from '../../../plugins/etcd/index.ts';
-import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { type StoreNode, server, storeNode, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
+import { quickElections, withCluster } from './etcd-tests.ts';
 
 const test = suite('etcd store', { timeoutMs: 180_000 });
-const missing = whyNoEtcd();
-// The default election takes a second and more at each start of an etcd.
-const fast = ['--heartbeat-interval=20', '--election-timeout=200'];
-
-type Body = (
-  cluster: EtcdCluster,
-  node: (options?: Parameters<typeof storeNode>[1]) => Promise<StoreNode>,
-) => Promise<void>;
-
-function withEtcd(behaviour: string, body: Body): void {
-  const run = async () => {
-    const cluster = await EtcdCluster.start({ args: fast });
-    const nodes: StoreNode[] = [];
-    try {
-      await body(cluster, async options => {
-        const node = await storeNode({ hosts: cluster.hosts }, options);
-        nodes.push(node);
-        await until('following etcd', () => !node.store.stale, 5000).catch(() => {});
-        return node;
-      });
-    } finally {
-      for (const node of nodes) await node.close();
-      await cluster.close();
-    }
-  };
-  if (missing === undefined) test(behaviour, run);
-  else test.skip(behaviour, missing, run);
-}
+const withEtcd = withCluster(
+  test,
+  async (access, options?: Parameters<typeof storeNode>[1]) => {
+    const node = await storeNode(access, options);
+    await until('following etcd', () => !node.store.stale, 5000).catch(() => {});
+    return node;
+  },
+  { args: quickElections },
+);
 
 async function refusal(promise: Promise<unknown>): Promise<WeldrError> {
   try {
