@@ -8,7 +8,7 @@ import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
 import { storeNode } from '../../cluster/etcd-node.ts';
 import { randomOf } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
-import { testWithEtcd } from './etcd-tests.ts';
+import { quickElections, testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('etcd kill', { timeoutMs: 900_000, testTimeoutMs: 890_000 });
 
@@ -38,7 +38,7 @@ async function runAndKill(host: string, first: number, afterMs: number): Promise
 }
 
 async function run(): Promise<void> {
-  const cluster = await EtcdCluster.start({ args: ['--heartbeat-interval=20', '--election-timeout=200'] });
+  const cluster = await EtcdCluster.start({ args: quickElections });
   try {
     const [host = ''] = cluster.hosts;
     const confirmed = new Map<number, number>();

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
-import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
 import { until } from '../../cluster/etcd-node.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
@@ -15,9 +15,10 @@ import {
   whyNoEarlierVersion,
 } from '../../support/version-package.ts';
 import { makeFolder, startWeldr, type TestWeldr } from '../../support/weldr.ts';
+import { missing, testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('two versions at one etcd', { timeoutMs: 180_000, testTimeoutMs: 170_000 });
-const missing = whyNoEtcd() ?? whyNoEarlierVersion();
+const reason = missing ?? whyNoEarlierVersion();
 
 const serversBody = z.object({
   servers: z.array(z.looseObject({ url: z.string(), weight: z.number() })),
@@ -141,9 +142,7 @@ async function withBoth(
 }
 
 function both(behaviour: string, body: Parameters<typeof withBoth>[0]): void {
-  const run = async () => await withBoth(body);
-  if (missing === undefined) test(behaviour, run);
-  else test.skip(behaviour, missing, run);
+  testWithEtcd(test, behaviour, async () => await withBoth(body), reason);
 }
 
 both('each reads what the other writes, and keeps what it does not know', async (a, b, host) => {
