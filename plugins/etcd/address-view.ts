@@ -1,11 +1,11 @@
-// Who holds the service address, as one node can tell it.
+// AddressView: which node holds the service address, as far as one node knows.
 import type { NodeReport } from './membership.ts';
 
-/** As `GET /cluster` has it. */
+/** The field `address` of `GET /cluster`. */
 export interface AddressView {
   readonly held: boolean;
   readonly by: string | null;
-  /** Why nobody does. */
+  /** Why no node holds it. */
   readonly reason?: string;
 }
 
@@ -15,32 +15,32 @@ export interface AddressKnowledge {
   /** Its own addresses; undefined: it keeps none. */
   readonly own: NodeReport['address'];
   readonly leader: string | undefined;
-  /** Why nobody leads. */
-  readonly whyNobody: string | undefined;
-  /** What the nodes said last. */
+  /** Why no node leads. */
+  readonly whyNoLeader: string | undefined;
+  /** The last reports of the nodes. */
   readonly nodes: readonly Pick<NodeReport, 'node' | 'address' | 'revision'>[];
 }
 
-/** Undefined: no node keeps one, or the leader is of an earlier version, which does not say. */
+/** Returns the view; undefined: no node keeps an address, or the leader is of an earlier version, which does not report it. */
 export function addressView({
   nodeName,
   own,
   leader,
-  whyNobody,
+  whyNoLeader,
   nodes,
 }: AddressKnowledge): AddressView | undefined {
   if (own?.held) return { held: true, by: nodeName };
   if (own === undefined && nodes.every(({ address }) => address === undefined)) return undefined;
-  if (leader === undefined) return { held: false, by: null, reason: whyNobody ?? 'nobody leads' };
+  if (leader === undefined) return { held: false, by: null, reason: whyNoLeader ?? 'nobody leads' };
   // What a node reported before it was cut off does not count.
   const report = nodes.find(({ node }) => node === leader);
-  const told = leader === nodeName ? own : report?.address;
-  if (told?.held === true) return { held: true, by: leader };
+  const address = leader === nodeName ? own : report?.address;
+  if (address?.held === true) return { held: true, by: leader };
   const isSilent = leader !== nodeName && report !== undefined && report.revision === undefined;
   if (isSilent) return undefined;
   const reason =
-    told === undefined
+    address === undefined
       ? `${leader} leads, and keeps no address`
-      : (told.reason ?? `${leader} leads, and does not hold it yet`);
+      : (address.reason ?? `${leader} leads, and does not hold it yet`);
   return { held: false, by: null, reason };
 }

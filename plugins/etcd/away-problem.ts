@@ -1,18 +1,18 @@
-// AwayProblem: says in words that etcd cannot be reached, since when and why, as long as it is so.
+// AwayProblem: reports, while etcd cannot be reached, since when and why.
 
 import type { ManagerEvents } from '../../core/events/plugin-events.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { timeOfDay } from '../../core/time/time-of-day.ts';
 import type { EtcdStore } from './etcd-store.ts';
 
-/** A watch that is made anew is no news: so many looks at it, one a second, are. */
-const looksUntilTold = 3;
-/** It is asked each second; ms. */
+/** A watch that is only reconnecting is not reported: it must be seen this many times, once a second. */
+const looksUntilReported = 3;
+/** etcd is asked every second; longer without an answer, ms, counts as silence. */
 const silence = 3_000;
-/** Members that fail in different ways would make an event with each look. */
+/** A new reason replaces the reported one only after this time, ms: members that fail in turn would make an event every second. */
 const reasonStaysFor = 60_000;
 
-/** What it works with. */
+/** What an {@link AwayProblem} works with. */
 export interface AwayProblemOptions {
   readonly store: Pick<EtcdStore, 'stale' | 'silentFor' | 'awayBecause'>;
   readonly events: Pick<ManagerEvents, 'problem'>;
@@ -24,27 +24,27 @@ export class AwayProblem {
   private readonly options: AwayProblemOptions;
   private looks = 0;
   private since = 0;
-  private saidAt = Number.NEGATIVE_INFINITY;
+  private reportedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AwayProblemOptions) {
     this.options = options;
   }
 
-  /** Call it once a second. */
+  /** Looks once; call it once a second. */
   look(): void {
     const { store, events, clock } = this.options;
     if (!store.stale) {
       this.looks = 0;
-      this.saidAt = Number.NEGATIVE_INFINITY;
+      this.reportedAt = Number.NEGATIVE_INFINITY;
       events.problem('away', undefined);
       return;
     }
     const now = clock.now();
     if (this.looks++ === 0) this.since = now;
-    if (this.looks < looksUntilTold || clock.monotonic() - this.saidAt < reasonStaysFor) return;
-    this.saidAt = clock.monotonic();
+    if (this.looks < looksUntilReported || clock.monotonic() - this.reportedAt < reasonStaysFor) return;
+    this.reportedAt = clock.monotonic();
     const { silentFor, awayBecause } = store;
-    // When it answered last is known better than when this was first looked at.
+    // The time of etcd's last answer is more exact than that of the first look.
     if (Number.isFinite(silentFor)) this.since = Math.min(this.since, now - silentFor);
     const what = store.silentFor > silence ? 'has not answered' : 'has not been followed';
     const why = awayBecause === '' ? 'its watch was lost' : awayBecause;

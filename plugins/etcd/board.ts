@@ -1,5 +1,5 @@
-// Board: what nodes and operators say of who is to lead: candidacies, maintenance, a hand-over that is under way. All
-// of it is short, so that every node follows it whole and answers from what it has.
+// Board: what nodes and operators publish about who should lead: candidacies, maintenance, the hand-over under way. It is short, so
+// every node follows all of it and answers from memory.
 import type { IKeyValue } from 'etcd3';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -27,9 +27,9 @@ const orderValue = z.looseObject({
 });
 const restValue = z.looseObject({ by: z.string().max(500), at: z.number() });
 
-/** What a node says of itself: whether it may lead, which pools it reaches, what it answers to an order. */
+/** A node's candidacy: whether it may lead, which pools it reaches, its answer to an order. */
 export type Candidacy = z.output<typeof candidacyValue>;
-/** A wish that one node hands over to another. `pools`: those which the other is to reach, or it refuses. */
+/** An order that one node hands over to another. The other refuses unless it reaches `pools`. */
 export type HandOverOrder = z.output<typeof orderValue>;
 /** Who put a node in maintenance, and when, ms since the epoch. */
 export type Rest = z.output<typeof restValue>;
@@ -40,19 +40,19 @@ export interface BoardOptions {
   readonly keys: ClusterKeys;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Something on it is different. */
+  /** Called after each change. */
   changed(): void;
 }
 
 const retryDelay = 200;
-/** More nodes than that are not looked at. */
+/** Further nodes are ignored. */
 const maxNodes = 1000;
 
-/** Follows the board until it is closed. */
+/** The board as one node sees it, followed until `close`. */
 export class Board {
   readonly candidacies = new Map<string, Candidacy>();
   readonly resting = new Map<string, Rest>();
-  /** The hand-over that is under way, and the lease that it goes with. */
+  /** The hand-over under way, and the lease of its key. */
   order: (HandOverOrder & { readonly lease: string }) | undefined;
   private readonly options: BoardOptions;
   private readonly watcher: KeyWatch;
@@ -72,7 +72,7 @@ export class Board {
     return this.wasRead;
   }
 
-  /** Is what it holds up to date, as far as this node can tell? */
+  /** Is it up to date, as far as this node knows? */
   get fresh(): boolean {
     return this.isFollowing;
   }
@@ -133,7 +133,7 @@ export class Board {
     if (kind === 'candidates') {
       this.set(this.candidacies, node, candidacyValue.safeParse(value).data);
     } else if (kind === 'maintenance') {
-      // Whatever it says: who wrote it wants the node to rest.
+      // The key alone counts, whatever its value is.
       const rest = restValue.safeParse(value).data ?? { by: 'somebody', at: 0 };
       this.set(this.resting, node, kv === undefined ? undefined : rest);
     } else if (kind === 'hand-over') {

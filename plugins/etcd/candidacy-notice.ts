@@ -1,4 +1,4 @@
-// CandidacyNotice: keeps on the board what this node says of itself, for as long as the node is there.
+// CandidacyNotice: keeps this node's candidacy on the board while the node runs.
 import type { Logger } from 'pino';
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { Candidacy } from './board.ts';
@@ -6,7 +6,7 @@ import { type EtcdClient, plainReason } from './client.ts';
 import type { ClusterKeys } from './keys.ts';
 import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
 
-/** A node that is silent for this long is no candidate to anybody, ms. */
+/** After this time without a renewal the others no longer see the candidacy, ms. */
 const noticeLease = 5000;
 const keepEvery = 1500;
 
@@ -17,16 +17,16 @@ export interface CandidacyNoticeOptions {
   readonly nodeName: string;
   readonly log: Logger;
   readonly clock: Clock;
-  /** What is to be said now. */
+  /** Returns the candidacy as it is now. */
   candidacy(): Candidacy;
 }
 
-/** One notice. */
+/** The notice of one node. */
 export class CandidacyNotice {
   private readonly options: CandidacyNoticeOptions;
   private readonly stopKeeping: CancelTimer;
   private lease: string | undefined;
-  /** What etcd has, as JSON. */
+  /** The candidacy in etcd, as JSON. */
   private written = '';
   private work: Promise<void> | undefined;
   private again = false;
@@ -38,12 +38,12 @@ export class CandidacyNotice {
     this.start(() => this.keep());
   }
 
-  /** Writes what is to be said, if that is not what was said last. */
+  /** Writes the candidacy if it has changed. */
   update(): void {
     if (this.lease !== undefined && this.text !== this.written) this.start(() => this.write());
   }
 
-  /** Takes the notice away. */
+  /** Removes the notice. */
   async close(): Promise<void> {
     this.closed = true;
     this.stopKeeping();

@@ -1,4 +1,4 @@
-// Candidate: this node's part in the question who is to lead: what it says of itself, what it answers, when it leaves.
+// Candidate: this node as a candidate for the leadership: what it publishes, how it answers orders, when it hands over.
 import type { Logger } from 'pino';
 import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerStatus } from '../../core/plugin/plugin.ts';
@@ -29,17 +29,17 @@ export interface CandidateOptions {
   readonly election: CandidateElection;
 }
 
-/** What a candidate has to do with its election. */
+/** The part of an election that a candidate uses. */
 export interface CandidateElection {
   readonly leadership: Leadership;
-  /** To whom this node has promised not to stand now; undefined: to nobody. */
+  /** The node that this one has promised not to stand now; undefined: none. */
   readonly promisedTo: string | undefined;
   handOver(why: string): Promise<void>;
   makeReady(): Promise<void>;
   reconsider(): void;
 }
 
-/** What of the process changes with a reload. */
+/** What the process provides; changes with a reload. */
 export interface CandidateSurroundings {
   readonly pools: ReportedPools;
   readonly status: Pick<ManagerStatus, 'readyWorkers' | 'silentWorkers'>;
@@ -47,10 +47,10 @@ export interface CandidateSurroundings {
 }
 
 const lookEvery = 250;
-/** Changes of many servers at once are told together, ms. */
+/** Changes within this time are published together, ms. */
 const noticeDelay = 50;
 
-/** One node's. */
+/** The candidate of one node. */
 export class Candidate {
   readonly board: Board;
   readonly handOver: HandOver;
@@ -76,7 +76,7 @@ export class Candidate {
       pools: surroundings.pools,
       clock,
       wanted: () => this.isLeading && this.hasRival,
-      changed: () => this.tellSoon(),
+      changed: () => this.publishSoon(),
     });
     this.handOver = new HandOver({
       client,
@@ -88,7 +88,7 @@ export class Candidate {
       leadership: () => election.leadership,
       release: async ({ why, to, by }) => {
         await election.handOver(`${why}; ${to} is ready to lead`);
-        // An operator who wants another node to lead has something in mind with this machine.
+        // An operator who wants another node to lead may be about to stop this machine.
         if (by !== nodeName) await moveLeaderAway({ client, leaderKey: keys.leader, log });
       },
       makeReady: async order => await this.makeReady(order),
@@ -115,7 +115,7 @@ export class Candidate {
     this.board.start();
   }
 
-  /** Goes on in a reloaded Weldr. */
+  /** Continues in a reloaded Weldr. */
   follow(surroundings: CandidateSurroundings): void {
     this.surroundings = surroundings;
     this.fitness.follow(this.fitnessSource());
@@ -123,15 +123,15 @@ export class Candidate {
     this.observe(surroundings.pools);
   }
 
-  /** Why this node cannot lead; undefined: it can. */
+  /** Returns why this node cannot lead; undefined: it can. */
   unfit(): string | undefined {
-    // Its workers end one after another now: handing over is on its way.
+    // Its workers are ending now, and the hand-over is already under way.
     if (this.leaving) return undefined;
     if (!this.board.known && !this.isLeading) return 'it does not know yet whether it is in maintenance';
     return this.fitness.against({ leading: this.isLeading });
   }
 
-  /** How long it leaves a free leadership to others, ms; `last`: who led before. */
+  /** Returns how long this node leaves a free leadership to others, ms; `last`: the leader before. */
   standBack(last: string | undefined): number {
     const { candidacies, order } = this.board;
     return standBack({
@@ -143,7 +143,7 @@ export class Candidate {
     });
   }
 
-  /** The leader is another one. */
+  /** Takes note of the leadership after each change. */
   leadershipChanged({ leader, leading }: Leadership): void {
     const before = this.leader;
     if (leading && before !== undefined && before !== this.options.nodeName) this.origins.tookOver();
@@ -151,7 +151,7 @@ export class Candidate {
     this.handOver.review();
   }
 
-  /** This node stops: has another one be ready to lead, within `ms`. */
+  /** Has another node get ready to lead within `ms`, because this one stops. */
   async leave(ms: number): Promise<void> {
     this.leaving = true;
     if (this.isLeading) await this.handOver.announce('this Weldr stops', ms);
@@ -179,7 +179,7 @@ export class Candidate {
     return false;
   }
 
-  /** What this node says of itself. */
+  /** What this node publishes. */
   private get candidacy(): Candidacy {
     const unfit = this.leaving ? 'it stops' : this.unfit();
     const answer = this.handOver.ownAnswer;
@@ -215,11 +215,11 @@ export class Candidate {
 
   private observe(pools: ReportedPools): void {
     this.stopObserving();
-    const changed = () => this.tellSoon();
+    const changed = () => this.publishSoon();
     this.stopObserving = pools.observe({ upstreamChanged: changed, removed: changed });
   }
 
-  private tellSoon(): void {
+  private publishSoon(): void {
     this.noticeIsDue ??= this.options.clock.after(noticeDelay, () => {
       this.noticeIsDue = undefined;
       this.notice.update();

@@ -1,30 +1,30 @@
-// EtcdClient: one etcd3 client for each member, so that which member is asked, for how long, and what comes next is
-// decided here. etcd3's own fail-over retries blindly, opens its circuit for seconds and never bounds a call.
+// EtcdClient: one etcd3 client for each member, so that Weldr decides which member it asks, for how long, and what comes next.
+// etcd3's own fail-over retries blindly, opens its circuit for seconds and never bounds a call.
 import type { Etcd3, IResponseHeader } from 'etcd3';
 import { toError, WeldrError } from '../../core/errors.ts';
 import { failureOf, refusalError } from './etcd-failure.ts';
 
 /** How to reach etcd. */
 export interface EtcdAccess {
-  /** `http://HOST:PORT` or `https://HOST:PORT`, all of one kind. */
+  /** `http://HOST:PORT` or `https://HOST:PORT`, not mixed. */
   readonly hosts: readonly string[];
   readonly user?: string | undefined;
   readonly password?: string | undefined;
-  /** PEM: etcd's certificate is checked against `ca`; undefined: against the authorities that Node knows. */
+  /** Undefined: etcd's certificate is checked against the authorities that Node knows. */
   readonly tls?: EtcdTls | undefined;
 }
 
 /** Certificates for TLS to etcd, PEM. */
 export interface EtcdTls {
   readonly ca: Buffer;
-  /** A client certificate and its key, where etcd asks for one. */
+  /** A client certificate and its key, if etcd asks for one. */
   readonly cert?: Buffer | undefined;
   readonly key?: Buffer | undefined;
   /** The name that etcd's certificate is checked against; undefined: the host's. */
   readonly servername?: string | undefined;
 }
 
-/** One member of etcd as this client sees it. */
+/** One member of etcd, with its client. */
 export interface EtcdMember {
   readonly host: string;
   readonly etcd: Etcd3;
@@ -38,16 +38,16 @@ export interface CallLimits {
   readonly attemptMs: number;
 }
 
-/** What a call is given: options for etcd3's methods. */
+/** The options that an attempt passes to etcd3's methods. */
 export interface AttemptOptions {
-  /** When this attempt ends: a wall time in ms, as gRPC takes it. */
+  /** The wall time at which the attempt ends, ms since the epoch, as gRPC takes it. */
   readonly deadline: number;
 }
 
 const defaultLimits: CallLimits = { totalMs: 3000, attemptMs: 1000 };
 
-// The waits between attempts to connect are ours, so gRPC's own (1 s to 2 min) are made short; a local subchannel
-// pool makes a reset start with a fresh connection instead of one that waits for TCP to notice a lost peer.
+// EtcdClient waits between attempts to connect, so gRPC's own waits (1 s to 2 min) are short. With a local subchannel pool a
+// reset starts with a fresh connection instead of one that waits for TCP to notice a lost peer.
 const channelOptions = {
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
@@ -61,7 +61,7 @@ const channelOptions = {
 export class EtcdClient {
   private readonly members: EtcdMember[];
   private readonly isRecoverable: (error: Error) => boolean;
-  /** Position of the member that answered last. */
+  /** The index of the member that answered last. */
   private preferred = 0;
   private closed = false;
 
@@ -70,7 +70,7 @@ export class EtcdClient {
     this.isRecoverable = isRecoverable;
   }
 
-  /** Loads etcd3, which nobody else pays for, and makes the clients; connects to nothing yet. */
+  /** Loads etcd3, which only a config with etcd pays for, and makes the clients, which connect later. */
   static async create(access: EtcdAccess): Promise<EtcdClient> {
     const { Etcd3, isRecoverableError } = await import('etcd3');
     const { user, password, tls } = access;
@@ -106,25 +106,25 @@ export class EtcdClient {
     return this.members.map(member => member.host);
   }
 
-  /** The members, the one that answered last first. */
+  /** Returns the members, beginning with the one that answered last. */
   inOrder(): EtcdMember[] {
     return [...this.members.slice(this.preferred), ...this.members.slice(0, this.preferred)];
   }
 
-  /** This member answered: ask it first from now on. */
+  /** Asks this member first from now on, because it answered. */
   prefer(member: EtcdMember): void {
     this.preferred = Math.max(0, this.members.indexOf(member));
   }
 
-  /** This member did not answer: ask it last. */
+  /** Asks this member last from now on, because it did not answer. */
   avoid(member: EtcdMember): void {
     if (this.members[this.preferred] === member) this.preferred = (this.preferred + 1) % this.members.length;
   }
 
   /**
-   * Asks one member after another until one answers. Rejects with STORE_UNAVAILABLE when nobody answered within the
-   * limits or etcd cannot do it now (`refusalOf` tells whether a write may have been done all the same), or with etcd's
-   * own error when the call makes no sense to it.
+   * Asks one member after another until one answers. Rejects with STORE_UNAVAILABLE when none answered within the limits or
+   * etcd cannot do it now (`refusalOf` returns whether a write may still have been done), or with etcd's own error when the
+   * call is invalid.
    */
   async call<T>(
     attempt: (etcd: Etcd3, options: AttemptOptions) => Promise<T>,
@@ -154,14 +154,14 @@ export class EtcdClient {
           failures.set(member.host, text);
         }
       }
-      // All refused at once: they may be restarting, or electing.
+      // All members failed: they may be restarting, or electing.
       await new Promise(resolve => setTimeout(resolve, Math.min(100, Math.max(0, end - performance.now()))));
       if (performance.now() >= end) throw unavailable(failures, mayBeDone);
     }
     throw new WeldrError('STORE_UNAVAILABLE', 'this Weldr is leaving the cluster');
   }
 
-  /** One attempt at one member, certainly over after `ms`. */
+  /** Makes one attempt at one member, which ends after `ms` at the latest. */
   async callMember<T>(
     member: EtcdMember,
     attempt: (etcd: Etcd3, options: AttemptOptions) => Promise<T>,
@@ -178,7 +178,7 @@ export class EtcdClient {
     }
   }
 
-  /** Is this a failure that another member, or another time, may not have? */
+  /** May another member, or a later attempt, succeed? */
   mayPass(error: Error): boolean {
     const { kind, mayPass } = failureOf(error);
     return mayPass || (kind === 'no-answer' && this.isRecoverable(error));
@@ -198,7 +198,7 @@ class AttemptTimeout extends Error {
 
 const never = new AbortController().signal;
 
-/** A policy for etcd3 that does nothing: retries and fail-over are EtcdClient's. */
+/** A policy for etcd3 that does nothing: EtcdClient does retries and fail-over. */
 class AsItComes {
   declare readonly _altReturn: never;
   readonly onSuccess = () => ({ dispose() {} });
@@ -214,12 +214,12 @@ function unavailable(failures: ReadonlyMap<string, string>, mayBeDone: boolean):
   return refusalError({ kind: 'unreachable', text, mayBeDone });
 }
 
-/** What an operator can use of an error from gRPC. */
+/** Returns the part of a gRPC error that an operator can use. */
 export function plainReason(error: unknown): string {
   return failureOf(error).text;
 }
 
-/** The revision of an answer's header. */
+/** Returns the revision in an answer's header. */
 export function revisionOf(header: IResponseHeader): number {
   return Number(header.revision);
 }

@@ -1,5 +1,5 @@
-// DamagedLeadership: finds a leadership in etcd by which nobody can lead (written by hand, restored from a backup), says so
-// and, once nobody can hold anything by it any more, takes it away.
+// DamagedLeadership: finds a leadership in etcd by which no node can lead (written by hand, restored from a backup), reports it
+// and removes it, once no node can hold anything by it any more.
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/time/clock.ts';
 import { type EtcdClient, plainReason } from './client.ts';
@@ -7,7 +7,7 @@ import type { ElectionTimes } from './election-times.ts';
 import type { LeaderKeys, SeenLeader } from './leader-keys.ts';
 import { grantLease, revokeLease } from './leases.ts';
 
-/** What it works with. */
+/** What a {@link DamagedLeadership} works with. */
 export interface DamagedLeadershipOptions {
   readonly client: EtcdClient;
   readonly leaderKeys: LeaderKeys;
@@ -18,14 +18,14 @@ export interface DamagedLeadershipOptions {
   readonly clock: Clock;
 }
 
-/** From one question for the lease of the leader to the next, ms. */
+/** The interval between two looks at the leader's lease, ms. */
 const askForLeaseEvery = 5000;
 
 /** The state of the key `leader`, as one node sees it. */
 export class DamagedLeadership {
   private readonly options: DamagedLeadershipOptions;
   private seen: SeenLeader | undefined;
-  /** What is wrong with it. */
+  /** What is wrong with it; undefined: nothing. */
   private damage: string | undefined;
   /** Since when, monotonic ms. */
   private since = 0;
@@ -37,14 +37,14 @@ export class DamagedLeadership {
     this.options = options;
   }
 
-  /** What is wrong, in words; undefined: nothing. */
+  /** What is wrong, as a sentence; undefined: nothing. */
   get finding(): string | undefined {
     if (this.damage === undefined) return undefined;
     const rest = `; it is taken away ${this.patience / 1000} s after it was found, by a node that may lead`;
     return `the key ${this.options.key} ${this.damage}${rest}`;
   }
 
-  /** This is what etcd holds now; undefined: nothing. */
+  /** Takes note of what etcd holds now; undefined: nothing. */
   saw(leader: SeenLeader | undefined): void {
     if (leader?.mod === this.seen?.mod) return;
     this.seen = leader;
@@ -53,7 +53,7 @@ export class DamagedLeadership {
     this.damage = undefined;
   }
 
-  /** Looks once; `mayRepair`: and takes it away when it is time. Never rejects. */
+  /** Looks once; with `mayRepair` it removes the leadership when it is time. Never rejects. */
   async look(mayRepair: boolean): Promise<void> {
     if (this.busy) return;
     this.busy = true;
@@ -69,7 +69,7 @@ export class DamagedLeadership {
     }
   }
 
-  /** A leader that renews would have written anew, or be out, after this long. */
+  /** After this time a leader that renews has written the key again, or is out, ms. */
   private get patience(): number {
     return this.options.times.lease + this.options.times.holdOff;
   }
@@ -102,7 +102,7 @@ export class DamagedLeadership {
     const answer = await client.call(
       async (etcd, options) => await etcd.leaseClient.leaseTimeToLive({ ID: lease }, options),
     );
-    // A lease whose time is over and that is about to be revoked takes its keys along.
+    // A lease that has expired and is about to be revoked takes its keys along.
     this.leaseIsGone = Number(answer.TTL) === -1;
   }
 
@@ -110,10 +110,10 @@ export class DamagedLeadership {
     const { client, leaderKeys, times, log, key } = this.options;
     const seen = await leaderKeys.look();
     if (seen.leader?.mod !== this.seen?.mod) return;
-    // What etcd grants may be longer than what the config asks for.
+    // etcd may grant more than the config asks for.
     const { id, ttl } = await grantLease(client, times.lease);
     revokeLease(client, id).catch(() => {});
-    // A leader that was overwritten and is cut off since does not know of it: it is out after its lease and hold-off.
+    // A leader that was overwritten and then cut off does not know: it is out after its lease and hold-off.
     const wait = Math.max(ttl, seen.lease) + Math.max(times.holdOff, seen.holdOff);
     if (!(await leaderKeys.clear(seen, wait))) return;
     log.warn(

@@ -2,18 +2,18 @@
 
 /** Times of an election, ms. */
 export interface ElectionTimes {
-  /** How long etcd keeps the leadership of a leader that is silent. etcd may grant more, never less. */
+  /** How long etcd keeps the leadership of a silent leader. etcd may grant more, never less. */
   readonly lease: number;
-  /** From one renewal to the next. */
+  /** The interval between renewals. */
   readonly renew: number;
-  /** How long a new leader waits before it acts, when the one before did not say that it had let go. */
+  /** How long a new leader waits before it acts, if the one before did not report that it had let go. */
   readonly holdOff: number;
 }
 
 /** The share of a span by which two clocks may differ over it: NTP slews by 0.05 % at most, so this is generous. */
 export const clockDrift = 0.01;
 
-/** For how long after it asked for a lease of `granted` ms a leader can be sure that nobody else acts, ms. */
+/** Returns how long after it asked for a lease of `granted` ms a leader can be sure that no other node acts, ms. */
 export function safeSpan(granted: number, holdOff: number): number {
   return (granted + holdOff) * (1 - clockDrift);
 }

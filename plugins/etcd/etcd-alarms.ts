@@ -1,35 +1,35 @@
-// EtcdAlarms: looks whether etcd takes changes at all while all else is well: one that is out of space, or damaged, still renews
-// leases, so that nothing is missed until the leader stops.
+// EtcdAlarms: checks whether etcd accepts changes. An etcd that is out of space or damaged still renews leases, so nothing else
+// would show it until the leader stops.
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EtcdClient } from './client.ts';
 import { alarmOf, askMembers } from './etcd-members.ts';
 
-/** From one look to the next, ms. */
+/** The interval between two looks, ms. */
 const lookEvery = 2000;
 
-/** What it works with. */
+/** What {@link EtcdAlarms} work with. */
 export interface EtcdAlarmsOptions {
   readonly client: EtcdClient;
   readonly log: Logger;
   readonly clock: Clock;
-  /** The alarm is another one, or over. */
+  /** Called when the alarm has changed or ended. */
   changed(): void;
 }
 
-/** The alarm of an etcd, as its members tell it. */
+/** The alarm of an etcd, as its members report it. */
 export class EtcdAlarms {
   private readonly options: EtcdAlarmsOptions;
   private lookedAt = Number.NEGATIVE_INFINITY;
   private busy = false;
-  /** In words, with what helps; undefined: there is none. */
+  /** The alarm as a sentence, with what helps; undefined: there is none. */
   problem: string | undefined;
 
   constructor(options: EtcdAlarmsOptions) {
     this.options = options;
   }
 
-  /** Looks if it is time to. Never rejects. */
+  /** Looks, if the last look is long enough ago. Never rejects. */
   async look(): Promise<void> {
     const { client, clock, log } = this.options;
     const now = clock.monotonic();
@@ -38,7 +38,7 @@ export class EtcdAlarms {
     this.lookedAt = now;
     const members = await askMembers(client);
     this.busy = false;
-    // Those that do not answer say nothing about it.
+    // Without any answer nothing is known about alarms.
     if (!members.some(({ answers }) => answers)) return;
     const problem = alarmOf(members);
     if (problem === this.problem) return;

@@ -1,8 +1,8 @@
-// EtcdFailure: what an error of a call to etcd means: was anything done, may another member do better, and what helps,
-// in an operator's words.
+// EtcdFailure: what an error of a call to etcd means: whether anything was done, whether another member may succeed, and what
+// helps, in an operator's words.
 import { describeError, WeldrError } from '../../core/errors.ts';
 
-/** What kind of failure it is. */
+/** The kinds of failure. */
 export type FailureKind =
   | 'no-space'
   | 'corrupt'
@@ -19,28 +19,27 @@ export type FailureKind =
 /** What is known of a call that failed. */
 export interface EtcdFailure {
   readonly kind: FailureKind;
-  /** May the call have had an effect all the same? */
+  /** May the call still have had an effect? */
   readonly mayBeDone: boolean;
-  /** May another member, or another time, answer otherwise? */
+  /** May another member, or a later attempt, succeed? */
   readonly mayPass: boolean;
-  /** In words, with what helps. */
+  /** The failure as a sentence, with what helps. */
   readonly text: string;
 }
 
 interface FailureRow extends Omit<EtcdFailure, 'text'> {
   readonly pattern: RegExp;
-  /** Undefined: etcd's own words. */
+  /** Undefined: etcd's own text. */
   readonly text?: string;
 }
 
 const refused = { mayBeDone: false, mayPass: false } as const;
 const passing = { mayBeDone: false, mayPass: true } as const;
 
-// The texts of etcd (api/v3rpc/rpctypes/error.go), 3.4 to 3.6; codes alone do not tell: too many requests and no space
-// have the same one.
+// The texts of etcd 3.4 to 3.6 (api/v3rpc/rpctypes/error.go). Codes are not enough: too many requests and no space share one.
 const rows: readonly FailureRow[] = [
   {
-    // Two parts of etcd look at the space: the first refuses, the second says so after having written.
+    // Two parts of etcd check the space: the first refuses, the second reports it after having written.
     kind: 'no-space',
     pattern: /database space exceeded/,
     mayBeDone: true,
@@ -118,7 +117,7 @@ const rows: readonly FailureRow[] = [
   { kind: 'unreachable', pattern: /ECONNREFUSED/, ...passing, text: 'connection refused' },
   { kind: 'unreachable', pattern: /EHOSTUNREACH|ENETUNREACH/, ...passing, text: 'no route to it' },
   { kind: 'unreachable', pattern: /ENOTFOUND|Name resolution failed/, ...passing, text: 'no such name' },
-  // Whatever it was, no connection stood, so nothing was sent.
+  // Without a connection nothing was sent.
   { kind: 'unreachable', pattern: /No connection established/, ...passing },
   {
     kind: 'no-answer',
@@ -135,7 +134,7 @@ const rows: readonly FailureRow[] = [
   },
 ];
 
-/** What an error of a call means. What is not known may have been done. */
+/** Returns what an error of a call means. After an unknown error the call may have been done. */
 export function failureOf(thrown: unknown): EtcdFailure {
   const words = describeError(thrown);
   const row = rows.find(({ pattern }) => pattern.test(words));
@@ -145,7 +144,7 @@ export function failureOf(thrown: unknown): EtcdFailure {
   return { kind, mayBeDone, mayPass, text };
 }
 
-/** What is the cause of a STORE_UNAVAILABLE of which the failures of all attempts are known. */
+/** The cause of a STORE_UNAVAILABLE for which the failures of all attempts are known. */
 class Refusal extends Error {
   readonly kind: FailureKind;
   readonly mayBeDone: boolean;
@@ -157,12 +156,12 @@ class Refusal extends Error {
   }
 }
 
-/** A STORE_UNAVAILABLE that {@link refusalOf} knows what to say of. */
+/** Makes a STORE_UNAVAILABLE that {@link refusalOf} can read. */
 export function refusalError(failure: Omit<EtcdFailure, 'mayPass'>): WeldrError {
   return new WeldrError('STORE_UNAVAILABLE', failure.text, { cause: new Refusal(failure) });
 }
 
-/** Why etcd did not do something, of all attempts; undefined: it is not known what has become of it. */
+/** Returns why etcd did not do something in any attempt; undefined: it may have been done. */
 export function refusalOf(thrown: unknown): Omit<EtcdFailure, 'mayPass'> | undefined {
   if (thrown instanceof WeldrError) {
     if (!(thrown.cause instanceof Refusal)) return undefined;

@@ -1,33 +1,33 @@
-// EtcdIdentity: are the hosts of the config members of one etcd? Where each was set up alone, each is a majority of its
-// own, elects a leader and knows nothing of the others: then nobody may lead.
+// EtcdIdentity: checks that the hosts of the config are members of one etcd. If each was set up alone, each has its own majority and
+// elects a leader without knowing the others: then no node may lead.
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../core/time/clock.ts';
 import { type EtcdClient, type EtcdMember, revisionOf } from './client.ts';
 import { listOf, shortHost } from './etcd-members.ts';
 import type { ClusterKeys } from './keys.ts';
 
-/** From one look to the next, and to the one after a look that found something, ms. */
+/** The interval between two looks, and that after a look that found something, ms. */
 const lookEvery = 5000;
 const lookAgainAfter = 1000;
 /** How long each host may take, ms. */
 const patience = 1000;
 
-/** What one host says of the cluster that it belongs to. */
+/** One host's view of the cluster that it belongs to. */
 export interface HostView {
   readonly host: string;
   readonly clusterId: string;
   /** The member that answered. */
   readonly memberId: string;
   readonly members: readonly MemberView[];
-  /** The random text under `cluster-identity`, as this host has it; undefined: it has none. */
+  /** The random text under `cluster-identity` at this host; undefined: none. */
   readonly identity: string | undefined;
-  /** The revision that the identity was written at; 0: it has none. */
+  /** The revision at which the identity was written; 0: none. */
   readonly identityRevision: number;
-  /** Up to where this host has etcd's history. */
+  /** The revision up to which this host has etcd's history. */
   readonly revision: number;
 }
 
-/** A member of etcd as the member list has it. */
+/** An entry of etcd's member list. */
 export interface MemberView {
   readonly id: string;
   readonly name: string;
@@ -35,26 +35,26 @@ export interface MemberView {
   readonly isLearner: boolean;
 }
 
-/** What follows from the views. */
+/** The result of comparing the views. */
 export interface IdentityFinding {
-  /** Why nobody may lead by this etcd. */
+  /** Why no node may lead by this etcd; undefined: nothing is known against it. */
   readonly problem: string | undefined;
-  /** What works, and is surely not meant. */
+  /** What works, but is surely not intended. */
   readonly warnings: readonly string[];
 }
 
-/** What it works with. */
+/** What an {@link EtcdIdentity} works with. */
 export interface EtcdIdentityOptions {
   readonly client: EtcdClient;
   readonly keys: ClusterKeys;
   readonly clock: Clock;
-  /** Is told when what was found has changed. */
+  /** Called when the finding has changed. */
   changed(): void;
 }
 
 const notLooked = 'etcd was not looked at yet';
 
-/** What this node finds, looked at until closed. */
+/** The finding of one node, kept up to date until `close`. */
 export class EtcdIdentity {
   private readonly options: EtcdIdentityOptions;
   private readonly cancel: () => void;
@@ -62,9 +62,9 @@ export class EtcdIdentity {
   private busy = false;
   private wasLooked = false;
   private isWritten = false;
-  /** Of the last look. */
+  /** The problem that the last look found. */
   private suspicion: string | undefined;
-  /** Of two looks in a row: members that come and go make the hosts differ for a moment. */
+  /** The problem that two looks in a row found: while members come and go, the hosts differ for a moment. */
   private confirmed: string | undefined;
   private warned: readonly string[] = [];
 
@@ -74,7 +74,7 @@ export class EtcdIdentity {
     void this.look();
   }
 
-  /** Why nobody may lead by this etcd; undefined: nothing is known against it. */
+  /** Why no node may lead by this etcd; undefined: nothing is known against it. */
   get problem(): string | undefined {
     return this.confirmed;
   }
@@ -83,12 +83,12 @@ export class EtcdIdentity {
     return this.warned;
   }
 
-  /** Was etcd looked at, so that what is known of it counts? */
+  /** Has etcd been looked at, so that the finding counts? */
   get isKnown(): boolean {
     return this.wasLooked;
   }
 
-  /** Why this node does not lead; one that does goes on until it is certain. */
+  /** Returns why this node does not lead; a node that leads continues until that is certain. */
   objection(leads: boolean): string | undefined {
     if (!this.wasLooked && !leads) return notLooked;
     return leads ? this.confirmed : (this.confirmed ?? this.suspicion);
@@ -127,7 +127,7 @@ export class EtcdIdentity {
     if (JSON.stringify([true, this.confirmed, this.warned]) !== before) this.options.changed();
   }
 
-  /** Gives the cluster a name that no other has, unless it has one. Without it the rest is compared all the same. */
+  /** Gives the cluster a unique name, unless it has one. If that fails, the rest is still compared. */
   private async writeOnce(): Promise<void> {
     if (this.isWritten) return;
     const { client, keys } = this.options;
@@ -146,11 +146,11 @@ export class EtcdIdentity {
       );
       this.isWritten = true;
     } catch {
-      // Tried again with the next look.
+      // The next look tries again.
     }
   }
 
-  /** Undefined: it does not answer, which says nothing. */
+  /** Resolves with a host's view; undefined: it does not answer, which proves nothing. */
   private async ask(member: EtcdMember): Promise<HostView | undefined> {
     const key = Buffer.from(this.options.keys.clusterIdentity);
     try {
@@ -185,7 +185,7 @@ export class EtcdIdentity {
   }
 }
 
-/** Do these hosts, of all that the config names, belong to one etcd, and is it made well? */
+/** Returns whether these hosts, of all that the config names, belong to one etcd, and what is unusual about it. */
 export function compareHosts(views: readonly HostView[], hosts: readonly string[]): IdentityFinding {
   const [first] = views;
   if (first === undefined) return { problem: undefined, warnings: [] };
@@ -197,7 +197,7 @@ const remedy =
   'stop etcd everywhere but where the data is to be kept, remove what the others have (Debian: /var/lib/etcd/default), set' +
   ' ETCD_INITIAL_CLUSTER alike, and start them (docs/cluster.md)';
 
-/** How the hosts tell that they are not of one etcd; undefined: they do not. */
+/** Returns how the hosts differ so that they cannot be one etcd; undefined: they do not. */
 function splitOf(views: readonly HostView[]): string | undefined {
   const groups = new Map<string, HostView[]>();
   for (const view of views) {
@@ -217,14 +217,14 @@ function splitOf(views: readonly HostView[]): string | undefined {
   return `the hosts are not members of one etcd, though they have the same cluster id: what is written at one is not at the other (${hostsOf(views)}). Nobody leads: ${remedy}`;
 }
 
-/** Has a host another identity, or none although it is as far as the other, or is the same member? */
+/** Does a host have another identity, or none although it is as far as the other or the same member? */
 function isStranger(view: HostView, other: HostView): boolean {
   if (view.identity === other.identity || other.identity === undefined) return false;
   if (view.identity !== undefined) return true;
   return view.revision >= other.identityRevision || view.memberId === other.memberId;
 }
 
-/** An etcd of which the config names twice as many members as it has is what is left of one, or one that never met them. */
+/** Returns what is wrong when the config names at least twice as many members as etcd has: it may be a part of one. */
 function remnantOf({ members, host }: HostView, hostCount: number): string | undefined {
   if (2 * members.length > hostCount || hostCount < 2) return undefined;
   const count = members.length === 1 ? 'one member' : `${members.length} members`;
@@ -264,7 +264,7 @@ function warningsOf(views: readonly HostView[], first: HostView, hosts: readonly
   return warnings;
 }
 
-/** Hosts that are a member which another host before them is. */
+/** Returns the hosts that are the same member as an earlier one. */
 function twins(views: readonly HostView[]): readonly HostView[] {
   return views.filter(({ memberId }, index) => views.findIndex(view => view.memberId === memberId) < index);
 }
@@ -280,7 +280,7 @@ function hostsOf(views: readonly { readonly host: string }[]): string {
   return listOf(views.map(({ host }) => shortHost(host)));
 }
 
-/** As etcdctl takes it. */
+/** Returns the id as etcdctl takes it. */
 function hexOf(id: string): string {
   return BigInt.asUintN(64, BigInt(id)).toString(16);
 }

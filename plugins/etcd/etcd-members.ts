@@ -1,4 +1,4 @@
-// The members of etcd, each asked by itself: is it well, does it lead, and in words what is wrong with all of them.
+// EtcdMembers: asks each member of etcd whether it is healthy and leads, and describes what is wrong with etcd as a whole.
 import { type EtcdClient, type EtcdMember, plainReason, revisionOf } from './client.ts';
 import { failureOf } from './etcd-failure.ts';
 
@@ -11,7 +11,7 @@ export interface EtcdMemberState {
   readonly version?: string;
   readonly revision?: number;
   readonly databaseBytes?: number;
-  /** What is wrong. */
+  /** What is wrong; undefined: nothing. */
   readonly reason?: string;
   /** Did it answer at all? */
   readonly answers: boolean;
@@ -20,7 +20,7 @@ export interface EtcdMemberState {
 /** How long each may take, ms. */
 const patience = 1000;
 
-/** Asks all of them at once; in the order of their hosts. */
+/** Asks all members at once; resolves with their states in the order of their hosts. */
 export async function askMembers(client: EtcdClient): Promise<readonly EtcdMemberState[]> {
   const members = await Promise.all(client.inOrder().map(member => askMember(client, member)));
   return members.sort((a, b) => (a.host < b.host ? -1 : 1));
@@ -34,7 +34,7 @@ async function askMember(client: EtcdClient, member: EtcdMember): Promise<EtcdMe
       (etcd, options) => etcd.maintenance.status(options),
       patience,
     );
-    // Each member that ran out of space is named by all of them, so a reason may come several times.
+    // Every member names each member that ran out of space, so a reason may occur several times.
     const alarms = new Set(status.errors.map(inWords));
     const reasons = [...(status.leader === '0' ? ['it knows no leader'] : []), ...alarms];
     return {
@@ -52,7 +52,7 @@ async function askMember(client: EtcdClient, member: EtcdMember): Promise<EtcdMe
   }
 }
 
-/** etcd names an alarm as `memberID:… alarm:NOSPACE `. */
+/** Returns an alarm, which etcd names as `memberID:… alarm:NOSPACE `, in an operator's words. */
 function inWords(error: string): string {
   const [, alarm] = /alarm:([A-Z]+)/.exec(error) ?? [];
   if (alarm === 'NOSPACE') return failureOf('database space exceeded').text;
@@ -60,7 +60,7 @@ function inWords(error: string): string {
   return error.trim();
 }
 
-/** What is wrong with etcd as a whole, in words; undefined: a majority is well. */
+/** Returns what is wrong with etcd as a whole; undefined: a majority is healthy. */
 export function troubleOf(members: readonly EtcdMemberState[]): string | undefined {
   const silent = members.filter(({ answers }) => !answers);
   if (2 * silent.length >= members.length && silent.length > 0) {
@@ -81,7 +81,7 @@ export function troubleOf(members: readonly EtcdMemberState[]): string | undefin
   return undefined;
 }
 
-/** The alarm by which etcd takes no changes, in words; undefined: there is none. */
+/** Returns the alarm because of which etcd accepts no changes; undefined: there is none. */
 export function alarmOf(members: readonly EtcdMemberState[]): string | undefined {
   return members.find(({ reason }) => reason?.includes(' alarm)'))?.reason;
 }
@@ -91,7 +91,7 @@ export function listOf(names: readonly string[]): string {
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
 
-/** Host and port, without what is the same for all. */
+/** Returns host and port, without the scheme. */
 export function shortHost(host: string): string {
   return host.replace(/^https?:\/\//i, '');
 }

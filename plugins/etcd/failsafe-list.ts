@@ -1,9 +1,9 @@
-// FailsafeList: who may stand, as the leader wrote it in etcd: itself, and the members without whose promises it does
-// not go on when etcd is away. Everybody else has to wait until the leader has put them on the list.
+// FailsafeList: the nodes that may stand, as the leader wrote them into etcd: itself, and the members without whose promises it does
+// not continue while etcd is away. Every other node waits until the leader has put it on the list.
 import type { IKeyValue } from 'etcd3';
 import { z } from 'zod';
 
-/** The longest promise, ms: a node that has just started may have made one before. */
+/** The longest promise, ms. A node that has just started may have made one before. */
 export const longestPromise = 5000;
 
 const listValue = z.looseObject({
@@ -11,32 +11,32 @@ const listValue = z.looseObject({
   members: z.array(z.looseObject({ node: z.string(), address: z.string() })).max(64),
 });
 
-/** A member, and where it is asked. */
+/** A member, and the address where it is asked. */
 export interface FailsafeMember {
   readonly node: string;
   /** `HOST:PORT`. */
   readonly address: string;
 }
 
-/** What the key says. */
+/** The value of the key. */
 export interface FailsafeList {
   readonly leader: string;
   readonly members: readonly FailsafeMember[];
 }
 
-/** The key as read. */
+/** The key as it was read. */
 export interface SeenFailsafeList {
-  /** The revision that it was last written at; 0: there is none. */
+  /** The revision at which it was last written; 0: the key does not exist. */
   readonly mod: number;
   readonly list: FailsafeList | undefined;
 }
 
-/** What the key is; undefined: there is none. */
+/** Returns the key as read; undefined: it does not exist. */
 export function seenFailsafeList(kv: IKeyValue | undefined): SeenFailsafeList {
   return { mod: Number(kv?.mod_revision ?? 0), list: readFailsafeList(kv?.value) };
 }
 
-/** Reads the key's value. One that cannot be read lets nobody stand but its leader, who is nobody. */
+/** Returns the parsed value. An unreadable one yields a list that lets no node stand. */
 export function readFailsafeList(value: Buffer | undefined): FailsafeList | undefined {
   if (value === undefined) return undefined;
   try {
@@ -47,10 +47,10 @@ export function readFailsafeList(value: Buffer | undefined): FailsafeList | unde
   }
 }
 
-/** What a list says of one node. */
+/** What a list means for one node. */
 export type Standing = 'may stand' | 'may stand after a while' | 'not listed';
 
-/** May this node stand? After a while: when it was started so lately that it may have forgotten a promise. */
+/** Returns whether this node may stand; after a while: if it started so lately that it may have forgotten a promise. */
 export function standingOf(node: string, list: FailsafeList | undefined): Standing {
   if (list === undefined || list.leader === node || list.members.length === 0) return 'may stand';
   return list.members.some(member => member.node === node) ? 'may stand after a while' : 'not listed';

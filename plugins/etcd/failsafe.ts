@@ -1,5 +1,5 @@
-// Failsafe: without a majority of etcd the leader goes on for as long as every other candidate promises not to stand.
-// What makes it safe is in docs/cluster.md ("Failsafe") and searched for mistakes by test/models/hand-over/.
+// Failsafe: without a majority of etcd the leader continues while every other candidate promises not to stand.
+// docs/cluster.md ("Failsafe") says what makes it safe; test/models/hand-over/ searches for mistakes.
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -13,7 +13,7 @@ import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
 import type { PeerChannel } from './peer-channel.ts';
 import { answer, askWith, isAnswerTo, PeerPromises, question } from './peer-promises.ts';
 
-/** Of the plugin's option. */
+/** The plugin's option `failsafe`. */
 export interface FailsafeOptions {
   /** `HOST:PORT`, as the other nodes reach this one. */
   readonly listen: string;
@@ -29,9 +29,9 @@ export interface FailsafeSurroundings {
   readonly candidate: boolean;
   readonly log: Logger;
   readonly clock: Clock;
-  /** How long a promise is to last now, ms. */
+  /** Returns how long a promise has to last now, ms. */
   promise(): number;
-  /** Why this node does not promise now. */
+  /** Returns why this node does not promise the leader with this create revision; undefined: it does. */
   objection(session: number): string | undefined;
 }
 
@@ -40,12 +40,12 @@ const keepEvery = 3000;
 const lookEvery = 1000;
 const patience = 400;
 const retryDelay = 500;
-/** So many that may be in etcd: it cannot be said any more who may stand. */
+/** With more lists that may be in etcd, it is unknown who may stand. */
 const mostLists = 16;
-const nobody: readonly FailsafeMember[] = [];
+const noMembers: readonly FailsafeMember[] = [];
 const presence = z.looseObject({ node: z.string(), address: z.string() });
 
-/** One node's part in it. */
+/** One node's part in failsafe. */
 export class Failsafe implements FailsafeSide {
   readonly promises: PeerPromises;
   private readonly options: FailsafeOptions;
@@ -53,11 +53,11 @@ export class Failsafe implements FailsafeSide {
   private readonly channel: PeerChannel;
   private readonly timers: CancelTimer[];
   private session: HeldSession | undefined;
-  /** The lists that may be in etcd now: a writing that was not answered may have been done. */
-  private lists: (readonly FailsafeMember[])[] = [nobody];
+  /** The lists that may be in etcd now: a write without an answer may have been done. */
+  private lists: (readonly FailsafeMember[])[] = [noMembers];
   private listRevision = 0;
   private writing = false;
-  /** By node. */
+  /** The promises of the others, by node. */
   private readonly given = new Map<string, PromisedTime>();
   private readonly challenges = new Map<string, string>();
   private readonly asking = new Set<string>();
@@ -85,7 +85,7 @@ export class Failsafe implements FailsafeSide {
     ];
   }
 
-  /** Throws CONFIG_INVALID when its address is none of this machine. */
+  /** Throws CONFIG_INVALID when `listen` is not an address of this machine. */
   static async expectPossible(options: FailsafeOptions): Promise<void> {
     const channel = new (await import('./peer-channel.ts')).PeerChannel(() => undefined);
     try {
@@ -95,7 +95,7 @@ export class Failsafe implements FailsafeSide {
     }
   }
 
-  /** Listens. Throws CONFIG_INVALID when it cannot. */
+  /** Opens the port. Throws CONFIG_INVALID when that is impossible. */
   static async start(options: FailsafeOptions, around: FailsafeSurroundings): Promise<Failsafe> {
     // Loaded only where failsafe is on.
     const failsafe = new Failsafe(options, around, (await import('./peer-channel.ts')).PeerChannel);
@@ -108,7 +108,7 @@ export class Failsafe implements FailsafeSide {
     return failsafe;
   }
 
-  /** While another process has the port, such as the one before in an upgrade, it is tried again. */
+  /** Opens the port; tries again while another process has it, such as the one before during an upgrade. */
   private async listen(): Promise<void> {
     if (this.closed) return;
     const { clock, log } = this.around;
@@ -131,7 +131,7 @@ export class Failsafe implements FailsafeSide {
     void this.keep();
   }
 
-  /** For `GET /cluster`. */
+  /** The field `failsafe` of `GET /cluster`. */
   get state() {
     return {
       active: this.isActive,
@@ -168,7 +168,7 @@ export class Failsafe implements FailsafeSide {
 
   won(session: HeldSession, { again }: { readonly again: boolean }): void {
     this.session = session;
-    this.lists = [nobody];
+    this.lists = [noMembers];
     this.listRevision = -1;
     if (!again) {
       this.given.clear();
@@ -201,7 +201,7 @@ export class Failsafe implements FailsafeSide {
     if (this.asking.has(node)) return;
     this.asking.add(node);
     try {
-      // Twice: the first answer may be no more than a challenge.
+      // Twice, because the first answer may be only a challenge.
       for (let round = 0; round < 2; round++) {
         const from = clock.monotonic();
         const asked = askWith(secret, prefix, {
@@ -221,7 +221,7 @@ export class Failsafe implements FailsafeSide {
           return;
         }
         if (given.verdict === 'again') continue;
-        // Counted from when it was asked for; the member counts from its answer.
+        // Counted from the question; the member counts from its answer.
         this.given.set(node, { asked: from, until: from + asked.ms * (1 - clockDrift) });
         if (this.session !== session) return;
         const { promised } = this;
@@ -236,9 +236,9 @@ export class Failsafe implements FailsafeSide {
     }
   }
 
-  /** Whose promises are needed: of all lists that may be in etcd; nobody's: failsafe is not possible. */
+  /** Returns the members whose promises are needed: those of all lists that may be in etcd. Empty: failsafe is not possible. */
   private asked(): readonly FailsafeMember[] {
-    if (this.session === undefined || this.lists.some(list => list.length === 0)) return nobody;
+    if (this.session === undefined || this.lists.some(list => list.length === 0)) return noMembers;
     return [...new Map(this.lists.flat().map(member => [member.node, member])).values()];
   }
 
@@ -254,7 +254,7 @@ export class Failsafe implements FailsafeSide {
 
   // --- the list --------------------------------------------------------------------------------------------------
 
-  /** Has etcd's list name who is there; only the leader writes it. */
+  /** Keeps etcd's list equal to the candidates that are present; only the leader writes it. */
   private async look(): Promise<void> {
     const { client, keys, nodeName, log } = this.around;
     const { session } = this;
@@ -283,7 +283,7 @@ export class Failsafe implements FailsafeSide {
       const there = (seen.responses[1]?.response_range.kvs ?? []).flatMap(kv => readPresence(kv.value));
       if (this.session !== session) return;
       const { list, mod: revision } = seenFailsafeList(listKv);
-      if (list?.leader !== nodeName) this.lists = [nobody];
+      if (list?.leader !== nodeName) this.lists = [noMembers];
       else if (revision !== this.listRevision) this.lists = [list.members];
       this.listRevision = revision;
       const members = there
@@ -302,7 +302,7 @@ export class Failsafe implements FailsafeSide {
   private async write(session: HeldSession, list: FailsafeList): Promise<void> {
     const { client, keys } = this.around;
     const [leaderKey, listKey] = [Buffer.from(keys.leader), Buffer.from(keys.failsafeList)];
-    // It may be done though no answer comes.
+    // It may be done even without an answer.
     this.mayBeThere(list.members);
     const written = await client.call(
       async (etcd, options) =>
@@ -328,10 +328,10 @@ export class Failsafe implements FailsafeSide {
   private mayBeThere(members: readonly FailsafeMember[]): void {
     const text = JSON.stringify(members);
     if (this.lists.some(list => JSON.stringify(list) === text)) return;
-    this.lists = this.lists.length < mostLists ? [...this.lists, members] : [nobody];
+    this.lists = this.lists.length < mostLists ? [...this.lists, members] : [noMembers];
   }
 
-  // --- being there -----------------------------------------------------------------------------------------------
+  // --- presence -----------------------------------------------------------------------------------------------
 
   private async keep(): Promise<void> {
     const { client, keys, nodeName, candidate, log } = this.around;

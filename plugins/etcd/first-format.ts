@@ -1,24 +1,24 @@
-// Taking over what the first format left in etcd: once a cluster, by whichever node comes first.
+// FirstFormat: converts what the first format left in etcd: once for each cluster, by the first node that finds it.
 import type { Logger } from 'pino';
 import type { EtcdClient } from './client.ts';
 import { type ClusterKeys, rowValue } from './keys.ts';
 import { readSnapshot } from './snapshot.ts';
 
-/** Keys that are taken over side by side. */
+/** The number of keys converted at once. */
 const atOnce = 64;
 
-/** What it works with. */
+/** What {@link takeOverFirstFormat} works with. */
 export interface FirstFormatOptions {
   readonly client: EtcdClient;
   readonly keys: ClusterKeys;
   readonly log: Logger;
-  /** ms since the epoch. */
+  /** The time, ms since the epoch. */
   readonly now: number;
 }
 
 /**
- * Writes a row for each key of the first format, unless some node has done so before. The old keys stay, for the way
- * back; leases go on. Rejects with STORE_UNAVAILABLE, and is to be called again then.
+ * Writes a row for each key of the first format, unless a node has done so before. The old keys stay, so that a cluster can go
+ * back; leases continue. Rejects with STORE_UNAVAILABLE; call it again then.
  */
 export async function takeOverFirstFormat({ client, keys, log, now }: FirstFormatOptions): Promise<void> {
   const marker = Buffer.from(keys.migrated);

@@ -1,24 +1,23 @@
-// Fitness: why this node should not lead, as far as it can tell by itself.
-
+// Fitness: why this node should not lead, as far as it knows by itself.
 import type { ManagerStatus } from '../../core/plugin/plugin.ts';
 import type { Clock } from '../../core/time/clock.ts';
 
-/** No worker for this long, and a leader hands over, ms: all of them that died at once are replaced in less. */
+/** A leader without a worker for this long hands over, ms. Workers that all died at once are replaced in less. */
 export const workerGrace = 1000;
 
-/** What a {@link Fitness} looks at. */
+/** What a {@link Fitness} is judged by. */
 export interface FitnessSource {
   readonly clock: Clock;
   /** May this node lead at all? */
   readonly candidate: boolean;
   readonly status: Pick<ManagerStatus, 'readyWorkers' | 'silentWorkers'>;
-  /** Does an operator want it to rest? */
+  /** Is this node in maintenance? */
   resting(): boolean;
-  /** What other plugins say against it. */
+  /** Returns the objections of other plugins. */
   objections(): readonly string[];
 }
 
-/** Asked often: by a leader at each renewal, by others before they take part. */
+/** The fitness of one node: a leader checks it with each renewal, other nodes before they campaign. */
 export class Fitness {
   private source: FitnessSource;
   private lastReady: number;
@@ -28,12 +27,12 @@ export class Fitness {
     this.lastReady = source.clock.monotonic();
   }
 
-  /** Goes on in a reloaded Weldr. */
+  /** Continues in a reloaded Weldr. */
   follow(source: FitnessSource): void {
     this.source = source;
   }
 
-  /** Why it should not lead; undefined: it may. A leader is given a moment to replace workers that died. */
+  /** Returns why it should not lead; undefined: it may. A leader has a moment to replace workers that died. */
   against({ leading }: { readonly leading: boolean }): string | undefined {
     const { source } = this;
     if (!source.candidate) return 'it is no candidate';
@@ -45,7 +44,7 @@ export class Fitness {
     const { readyWorkers, silentWorkers } = this.source.status;
     const now = this.source.clock.monotonic();
     if (readyWorkers > 0) this.lastReady = now;
-    // One that is silent for so long that it does not count has had its moment.
+    // A worker counts as silent only after a while, so its moment is over.
     else if (silentWorkers > 0) return 'no worker reacts';
     if (now - this.lastReady <= (leading ? workerGrace : 0)) return undefined;
     return 'no worker accepts connections';

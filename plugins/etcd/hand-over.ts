@@ -1,6 +1,6 @@
-// HandOver: gives the leadership to a node that has said it is ready for it. The order is a key that all nodes see: the
-// one that is to lead looks whether it can and answers on its candidacy, the leader lets go when it has, and the others
-// stand back for a moment. Whoever asks, on whatever node, writes the order and waits for the outcome.
+// HandOver: passes the leadership to a node that has reported that it is ready. The order is a key that all nodes see: the next
+// leader checks whether it can lead and answers on its candidacy, the leader lets go after that, and the others stand back for a
+// moment. Any node can write the order; it then waits for the outcome.
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { nearest } from '../../core/errors/nearest.ts';
@@ -24,31 +24,31 @@ export interface HandOverOptions {
   leadership(): Leadership;
   /** Lets go of the leadership, as this order says. */
   release(order: HandOverOrder): Promise<void>;
-  /** Looks whether this node can lead, and makes ready for it; resolves with why not. */
+  /** Prepares this node to lead; resolves with why it cannot, undefined: it is ready. */
   makeReady(order: HandOverOrder): Promise<string | undefined>;
-  /** What this node answers is to be read by all. */
+  /** Called when this node has an answer to publish. */
   answered(): void;
 }
 
-/** What is wanted. */
+/** What an operator or a node asks for. */
 export interface HandOverWish {
-  /** Undefined: whoever is best. */
+  /** The next leader; undefined: the best candidate. */
   readonly to?: string | undefined;
-  /** Who wants it. */
+  /** Who asks for it. */
   readonly by: string;
-  /** For the log. */
+  /** The reason, for the log. */
   readonly why: string;
-  /** The pools that the next leader is to reach, or all stays as it is. */
+  /** The pools that the next leader has to reach; otherwise it refuses. */
   readonly pools?: readonly string[];
 }
 
-/** Who led, and who leads. */
+/** The leader before, and the one after. */
 export interface HandedOver {
   readonly from: string;
   readonly to: string;
 }
 
-/** An order that is not carried out by then is none any more, ms. */
+/** An order that is not carried out within this time ends, ms. */
 const orderLease = 5000;
 const answerWithin = 1500;
 const doneWithin = 4000;
@@ -57,7 +57,7 @@ const doneWithin = 4000;
 export class HandOver {
   private readonly options: HandOverOptions;
   private readonly looks = new Set<() => void>();
-  /** The order that this node answered, and what. */
+  /** This node's last answer, and the order it is to. */
   private answer: Candidacy['answer'];
   private answering: string | undefined;
   private releasing: string | undefined;
@@ -67,12 +67,12 @@ export class HandOver {
     this.options = options;
   }
 
-  /** What this node has to say to the order that is there. */
+  /** This node's answer to the current order. */
   get ownAnswer(): Candidacy['answer'] {
     return this.answer?.order === this.options.board.order?.id ? this.answer : undefined;
   }
 
-  /** Something on the board, or who leads, is different. */
+  /** Acts on a change of the board or of the leader. */
   review(): void {
     for (const look of [...this.looks]) look();
     const { board, nodeName } = this.options;
@@ -80,13 +80,13 @@ export class HandOver {
     if (order === undefined) return;
     const { leading } = this.options.leadership();
     if (order.to === nodeName && leading) {
-      // It is done, also where who asked for it is gone.
+      // The order is carried out; the node that wrote it may be gone.
       revokeLease(this.options.client, order.lease).catch(() => {});
     } else if (order.to === nodeName && this.answering !== order.id) {
       this.answering = order.id;
       void this.reply(order);
     } else if (order.from === nodeName && leading && this.isAccepted(order)) {
-      // One that stops lets go by itself, when the requests that are under way had their moment.
+      // A node that stops lets go by itself, after the requests under way have had their moment.
       if (this.releasing === order.id || this.isLeaving) return;
       this.releasing = order.id;
       void this.options.release(order);
@@ -94,8 +94,8 @@ export class HandOver {
   }
 
   /**
-   * Resolves when another node leads. Rejects with CONFLICT when no other can or does, and why; with NOT_FOUND when
-   * there is no such node.
+   * Resolves when another node leads. Rejects with CONFLICT, and why, when none can or does; with NOT_FOUND when there is no such
+   * node.
    */
   async ask(wish: HandOverWish): Promise<HandedOver> {
     const from = this.options.leadership().leader;
@@ -119,7 +119,7 @@ export class HandOver {
     );
   }
 
-  /** Has the best of the others be ready within `ms`, as this node leaves. Never rejects. */
+  /** Has the best of the others get ready within `ms`, because this node leaves. Never rejects. */
   async announce(why: string, ms: number): Promise<void> {
     this.isLeaving = true;
     const { nodeName, log } = this.options;
@@ -167,7 +167,7 @@ export class HandOver {
     if (candidacy.unfit !== undefined) throw conflict(`${to} cannot lead: ${candidacy.unfit}`);
   }
 
-  /** Rejects with CONFLICT while another order stands. */
+  /** Writes the order; resolves with its lease. Rejects with CONFLICT while another order exists. */
   private async write(order: HandOverOrder): Promise<string> {
     const { client, keys } = this.options;
     const lease = await grantLease(client, orderLease);
@@ -198,7 +198,7 @@ export class HandOver {
     return answer !== undefined && answer.refusal === undefined;
   }
 
-  /** Resolves when the node that is to lead is ready. */
+  /** Resolves when the next leader is ready. */
   private async accepted(order: HandOverOrder, ms: number): Promise<void> {
     await this.until(() => this.answerTo(order) !== undefined, ms);
     const answer = this.answerTo(order);
@@ -212,7 +212,7 @@ export class HandOver {
     this.options.answered();
   }
 
-  /** Resolves when it holds, or after `ms`. */
+  /** Resolves when the condition holds, or after `ms`. */
   private async until(holds: () => boolean, ms: number): Promise<void> {
     if (holds()) return;
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -1,28 +1,28 @@
-// Hurry: while etcd does not confirm a leadership in time, as while it elects a leader of its own, every member is asked in quick
-// succession: the first renewal after the election is to be confirmed at once, and not when a member answers that still waits for one.
+// Hurry: asks every member in quick succession while etcd does not confirm a leadership in time, such as while it elects its own
+// leader, so that the first renewal after the election is confirmed at once and does not wait for a member that has no leader yet.
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { EtcdMember } from './client.ts';
 
-/** From one question to the next, ms. */
+/** The interval between two questions, ms. */
 const every = 50;
-/** An answer is waited for so long, ms: or so many times what the last renewal took, where etcd is far away. */
+/** How long to wait for an answer: this many ms, or this many times what the last renewal took, if that is longer. */
 const patience = { ms: 100, times: 4 } as const;
-/** Who owes so many answers is not asked meanwhile. */
+/** A member that owes this many answers is not asked meanwhile. */
 const mostOwed = 2;
 
-/** What a {@link Hurry} is made of. */
+/** What {@link hurryWhenLate} works with. */
 export interface HurryOptions {
   readonly clock: Clock;
   /** Is the last renewal that etcd confirmed older than it should be? */
   isLate(): boolean;
-  /** What a renewal took last, ms. */
+  /** Returns what the last renewal took, ms. */
   took(): number;
   members(): readonly EtcdMember[];
-  /** Renews by way of this member, waiting for each answer for so long; does not reject. */
+  /** Renews through this member, waiting `ms` for each answer; does not reject. */
   ask(member: EtcdMember, ms: number): Promise<void>;
 }
 
-/** Begins with one leadership and ends with it; returns what ends it. */
+/** Starts for one leadership; returns the function that stops it. */
 export function hurryWhenLate(options: HurryOptions): CancelTimer {
   const { clock } = options;
   const owed = new Map<EtcdMember, number>();

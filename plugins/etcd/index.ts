@@ -1,4 +1,4 @@
-// etcd: one pool for many Weldrs, and one of them the leader. etcd is the Raft.
+// etcd: keeps one pool for many Weldrs in etcd, and elects one of them as the leader.
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
@@ -32,7 +32,7 @@ const failsafeSchema = z
       .refine(listen => !/^(0\.0\.0\.0|\[::\]):/.test(listen), {
         message: 'expected the address by which the other nodes reach this one, not all addresses',
       })
-      .describe('Where the other nodes ask this one, HOST:PORT; it listens there.'),
+      .describe('The address HOST:PORT at which this node listens, as the other nodes reach it.'),
     secret: secret()
       .pipe(
         z.string().min(16, 'expected 16 characters or more; `openssl rand -base64 32` makes some').max(1000),
@@ -59,8 +59,8 @@ const schema = z
       .max(200)
       .regex(/^\/([\w.-]+\/)+$/, 'expected a path such as "/weldr/"')
       .default('/weldr/')
-      .describe('Keys of this cluster begin with it; clusters with different ones do not see each other.'),
-    user: z.string().min(1).max(200).optional().describe("The user, where etcd's authentication is on."),
+      .describe('The keys of this cluster begin with it; clusters with different prefixes do not see each other.'),
+    user: z.string().min(1).max(200).optional().describe("The user, if etcd's authentication is on."),
     password: secret()
       .pipe(z.string().max(1000))
       .optional()
@@ -75,46 +75,46 @@ const schema = z
           .regex(/^[\w.-]{1,253}$/, 'expected a name')
           .refine(name => isIP(name) === 0, 'expected a name, not an address')
           .optional()
-          .describe("The name in etcd's certificates, when it is not that of the host."),
+          .describe("The name in etcd's certificates, if it is not the host's."),
       })
       .optional()
-      .describe('Files with PEM, for https:// hosts.'),
+      .describe('PEM files for https:// hosts.'),
     nodeName: z
       .string()
       .regex(/^[\w.-]{1,100}$/, 'expected letters, digits, dots and dashes')
       .optional()
       .transform(name => name ?? hostname())
       .describe('Unique among the nodes; default: the name of the machine.'),
-    candidate: z.boolean().default(true).describe('May this node become the leader?'),
+    candidate: z.boolean().default(true).describe('Whether this node may become the leader.'),
     priority: z
       .int()
       .min(0)
       .max(255)
       .default(100)
-      .describe('Of the nodes that may lead, the one of the highest takes a free leadership first.'),
+      .describe('Of the nodes that may lead, the one with the highest takes a free leadership first.'),
     localCopy: file
       .default('weldr-cluster.json')
-      .describe('Where the pool is kept for a start while etcd is away.'),
+      .describe('The file that keeps the pool for a start while etcd is away.'),
     keyFile: file
       .optional()
       .describe('TLS keys in etcd are encrypted with the key in this file, the same on all nodes.'),
     lease: duration()
       .refine(ms => ms >= 1000 && ms <= 600_000, 'a lease is between 1s and 10m')
       .optional()
-      .describe('How long a leader that is silent stays leader; default: as short as what it holds allows.'),
+      .describe('How long a silent leader stays the leader; default: as short as what it holds allows.'),
     renew: duration()
       .refine(ms => ms >= 50, 'a renewal every 50ms is the most')
       .optional()
-      .describe('From one renewal to the next; default: an eighth of the lease, at least 150ms.'),
+      .describe('The interval between renewals; default: an eighth of the lease, at least 150ms.'),
     holdOff: duration()
       .optional()
       .describe(
-        'How long a new leader waits before it acts, when the one before did not let go by itself; default: 100ms to 300ms, as the lease needs.',
+        'How long a new leader waits before it acts, if the one before did not let go by itself; default: 100ms to 300ms, as the lease needs.',
       ),
     timeout: duration()
       .refine(ms => ms >= 100 && ms <= 600_000, 'a timeout is between 100ms and 10m')
       .prefault('3s')
-      .describe('How long a change of the pool may take before it is answered with 503.'),
+      .describe('How long a change of the pool may take before the answer is 503.'),
     failsafe: failsafeSchema.optional(),
   })
   .refine(o => new Set(o.hosts.map(host => host.split(':')[0])).size === 1, {
@@ -151,26 +151,26 @@ function isSecureAddress(host: string): boolean {
 /** Options of {@link etcd}; each has a default. */
 export type EtcdOptions = z.input<typeof schema>;
 
-// A reload has the next plugin running long before; a config without this plugin lets go of the cluster.
+// After a reload the next plugin takes over much sooner; a config without this plugin leaves the cluster. ms.
 const parkedFor = 5000;
 
-/** What the plugin leaves in its memory for the one after a reload. */
+/** What the plugin keeps over a reload. */
 interface Memory {
   parked: Parked | undefined;
 }
 
 type Side = ManagerSide<never, never, Memory>;
 
-/** A node that runs without a plugin. */
+/** A node that runs on between two configs. */
 interface Parked {
   readonly node: ClusterNode;
   take(): ClusterNode;
 }
 
 /**
- * Keeps the pool in etcd, shared with all Weldrs of the same prefix, and elects one of them: `leaderChanged` tells.
- * The start waits for etcd for `timeout` at most, then begins with the local copy. The start fails with
- * CONFIG_INVALID when a file of `tls` cannot be read, or another plugin stores the pool.
+ * Keeps the pool in etcd, shared by all Weldrs with the same prefix, and elects one of them: the hook `leaderChanged` reports it.
+ * A start waits for etcd for `timeout` at most, then continues with the local copy. It fails with CONFIG_INVALID when a file of
+ * `tls` cannot be read, or another plugin stores the pool.
  */
 export const etcd = definePlugin({
   name: 'etcd',
@@ -196,7 +196,7 @@ export const etcd = definePlugin({
       else park(node, manager);
     });
     manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
-    // While workers go on, so that clients of the service address come to the next leader before they are done here.
+    // Workers still run, so clients of the service address reach the next leader before these end.
     manager.hooks.stopping.tapPromise('etcd', async () => await node.leave());
     showHealth(node, manager);
     addClusterRoutes(manager.admin, node);
@@ -206,7 +206,7 @@ export const etcd = definePlugin({
   },
 });
 
-/** How the cluster is as this node sees it, looked at each second. */
+/** Shows the cluster as this node sees it, once a second. */
 function showHealth({ store, roundTrip }: ClusterNode, { metrics, clock, events, onClose }: Side): void {
   const following = metrics.gauge({
     name: 'etcd_up',
@@ -219,7 +219,7 @@ function showHealth({ store, roundTrip }: ClusterNode, { metrics, clock, events,
   const problem = new AwayProblem({ store, events, clock });
   const mean = metrics.gauge({
     name: 'etcd_round_trip_seconds',
-    help: "How long etcd's majority takes to confirm something, a mean that follows.",
+    help: "How long etcd's majority takes to confirm something, as a moving mean.",
   });
   const worst = metrics.gauge({
     name: 'etcd_round_trip_worst_seconds',
@@ -236,7 +236,7 @@ function showHealth({ store, roundTrip }: ClusterNode, { metrics, clock, events,
   onClose(clock.every(1_000, look));
 }
 
-/** The node that ran before a reload when it was made alike, or a new one. */
+/** Returns the node from before a reload if its options are the same, or a new one. */
 async function takeNode(options: ClusterNodeOptions, manager: Side): Promise<ClusterNode> {
   const { pools, status, log, clock, hooks, events } = manager;
   const surroundings: ClusterSurroundings = {
@@ -263,7 +263,7 @@ async function takeNode(options: ClusterNodeOptions, manager: Side): Promise<Clu
       return addresses;
     },
   };
-  // Before a node that runs is ended for one that could not start.
+  // Checked first, so that a running node is not ended for one that could not start.
   if (options.failsafe !== undefined) await Failsafe.expectPossible(options.failsafe);
   const before = manager.memory.parked?.take();
   if (before !== undefined) {
@@ -276,7 +276,7 @@ async function takeNode(options: ClusterNodeOptions, manager: Side): Promise<Clu
   return await ClusterNode.create(options, surroundings);
 }
 
-/** Leaves a node running for the plugin of the next config. */
+/** Keeps a node running for the plugin of the next config. */
 function park(node: ClusterNode, { memory, clock, log }: Side): void {
   const cancel = clock.after(parkedFor, () => {
     if (memory.parked !== left) return;

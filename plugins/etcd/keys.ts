@@ -1,4 +1,4 @@
-// The layout of the keys in etcd, and what their values say: `<prefix>v2/KIND/KEY`, a row as JSON.
+// ClusterKeys: the layout of the keys in etcd, and how their values are read: `<prefix>v2/KIND/KEY` holds a row as JSON.
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
 import {
@@ -11,29 +11,29 @@ import { parse } from '../../core/settings/options.ts';
 import { stableJson } from '../../core/state/merge-patch.ts';
 import { type Mark, type Row, type RowChange, storedRow } from '../../core/state/row.ts';
 
-/** The version of what values of the first format held. */
+/** The `schema` in values of the first format. */
 const firstSchema = 1;
 
-/** Where things are, under one prefix. */
+/** The keys under one prefix. */
 export class ClusterKeys {
   private readonly prefix: string;
 
-  /** `prefix` such as `/weldr/`: clusters with different prefixes share an etcd and nothing else. */
+  /** `prefix` is such as `/weldr/`; clusters with different prefixes can share an etcd. */
   constructor(prefix: string) {
     this.prefix = prefix;
   }
 
-  /** Every key below it is of one row: `KIND/KEY`, both percent-encoded. */
+  /** The prefix of all rows; each has a key `KIND/KEY` below it, both parts percent-encoded. */
   get rows(): string {
     return `${this.prefix}v2/`;
   }
 
-  /** There once the rows of the first format were taken over. */
+  /** Exists once the rows of the first format have been converted. */
   get migrated(): string {
     return `${this.prefix}v2-migrated`;
   }
 
-  /** Where the first format kept servers and settings. */
+  /** The prefixes under which the first format kept servers and settings. */
   get first(): readonly string[] {
     return [this.firstPools, this.firstSettings];
   }
@@ -53,44 +53,44 @@ export class ClusterKeys {
     return `${this.prefix}v1/cluster-identity`;
   }
 
-  /** One key a node, with the node's lease: that it is there, and what its health checks say. */
+  /** The prefix of the nodes' reports; each has a key with the node's lease. */
   get nodes(): string {
     return `${this.prefix}v1/nodes/`;
   }
 
-  /** What nodes and operators say of who is to lead: see `board.ts`. Short, and followed by every node. */
+  /** The prefix of the board, which every node follows: see `board.ts`. */
   get board(): string {
     return `${this.prefix}v1/board/`;
   }
 
-  /** What a node says of itself as a candidate, with a lease. */
+  /** A node's candidacy, with a lease. */
   candidacy(name: string): string {
     return `${this.board}candidates/${encodeURIComponent(name)}`;
   }
 
-  /** There while a node is in maintenance. */
+  /** Exists while a node is in maintenance. */
   maintenance(name: string): string {
     return `${this.board}maintenance/${encodeURIComponent(name)}`;
   }
 
-  /** The hand-over that is under way, with a lease. */
+  /** The hand-over under way, with a lease. */
   get handOver(): string {
     return `${this.board}hand-over`;
   }
 
-  /** What a key of the board is about; undefined: nothing that is known. */
+  /** Returns what a key of the board is about; undefined: it is unknown. */
   onBoard(key: string): { readonly kind: string; readonly node: string } | undefined {
     if (key === this.handOver) return { kind: 'hand-over', node: '' };
     const [kind, node] = partsOf(key, this.board, 2) ?? [];
     return kind === undefined || node === undefined ? undefined : { kind, node };
   }
 
-  /** Who may stand, where failsafe is on: written by the leader alone. */
+  /** The nodes that may stand with failsafe; only the leader writes it. */
   get failsafeList(): string {
     return `${this.prefix}v1/failsafe-list`;
   }
 
-  /** One key a candidate with failsafe, with a lease of its own: where it is asked. */
+  /** The prefix of the addresses at which candidates with failsafe are asked; each has a key with a separate lease. */
   get failsafeNodes(): string {
     return `${this.prefix}v1/failsafe-nodes/`;
   }
@@ -107,7 +107,7 @@ export class ClusterKeys {
     return `${this.nodes}${encodeURIComponent(name)}`;
   }
 
-  /** The row that a key holds; text tells why it cannot be used. */
+  /** Returns the row that a key holds, or as text why it is unusable. */
   read(key: string, value: string): Row | string {
     const identity = this.identity(key);
     if (identity === undefined) return 'its key is not of a row';
@@ -122,13 +122,13 @@ export class ClusterKeys {
     }
   }
 
-  /** Which row a key is of; undefined: it is none of ours. */
+  /** Returns which row a key belongs to; undefined: it is not a key of a row. */
   identity(key: string): Pick<Row, 'kind' | 'key'> | undefined {
     const [kind, name] = partsOf(key, this.rows, 2) ?? [];
     return kind === undefined || name === undefined ? undefined : { kind, key: name };
   }
 
-  /** What a key of the first format says, as a row; text tells why it cannot be used. */
+  /** Returns a key of the first format as a row, or as text why it is unusable. */
   readFirst(key: string, value: string, mark: Mark): RowChange | string {
     try {
       const { schema, ...content } = parse(firstValue, JSON.parse(value), 'INPUT_INVALID');
@@ -156,12 +156,12 @@ export class ClusterKeys {
 const object = z.looseObject({});
 const firstValue = z.looseObject({ schema: z.number() });
 
-/** The value of a row's key. The same row has the same text always, so that texts can be compared. */
+/** Returns the value of a row's key. Equal rows have equal text, so that texts can be compared. */
 export function rowValue({ kind: _kind, key: _key, ...rest }: Row): string {
   return stableJson(rest);
 }
 
-/** For how long a row stands unless it is renewed, ms; undefined: for good. */
+/** Returns how long a row lasts unless it is renewed, ms; undefined: for good. */
 export function lifetimeOf(row: Row | undefined): number | undefined {
   const ttl = row?.value?.['ttl'];
   return typeof ttl === 'number' ? ttl : undefined;
@@ -182,7 +182,7 @@ function reasonOf(thrown: unknown): string {
   return describeError(thrown).replaceAll('\n', ', ').slice(0, 300);
 }
 
-/** The end of the range of all keys that begin with `prefix`. */
+/** Returns the end of the range of all keys that begin with `prefix`. */
 export function afterPrefix(prefix: string): Buffer {
   const end = Buffer.from(prefix);
   end[end.length - 1] = (end.at(-1) ?? 0) + 1;

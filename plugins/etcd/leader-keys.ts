@@ -7,7 +7,7 @@ import { type SeenFailsafeList, seenFailsafeList } from './failsafe-list.ts';
 import type { ClusterKeys } from './keys.ts';
 import { type GrantedLease, leaseLives } from './leases.ts';
 
-/** The version of what the values hold. */
+/** The `schema` that this version writes. */
 const schema = 1;
 
 const leaderValue = z.looseObject({ node: z.string(), since: z.number() });
@@ -19,50 +19,50 @@ const lastLeaderValue = z.looseObject({
 });
 const anyVersion = z.looseObject({ schema: z.number() });
 
-/** The key `leader` as read. */
+/** The key `leader` as it was read. */
 export interface SeenLeader {
-  /** Who leads; undefined: its value cannot be read. */
+  /** The leader; undefined: the value is unreadable. */
   readonly node: string | undefined;
   /** When it won, ms since the epoch. */
   readonly since: number;
-  /** The revision that it was created at. */
+  /** The revision at which it was created. */
   readonly created: number;
-  /** The revision that it was last written at. */
+  /** The revision at which it was last written. */
   readonly mod: number;
   /** The id of its lease; `0`: none. */
   readonly lease: string;
-  /** Written by a version of Weldr that knows more than this one. */
+  /** Was it written by a later version of Weldr? */
   readonly isNewer: boolean;
 }
 
 /** How the leadership before ended. */
 export interface LastLeadership {
-  /** The leadership that stands; undefined: nobody has it. */
+  /** The current leadership; undefined: it is free. */
   readonly leader: SeenLeader | undefined;
-  /** The mod revision of `last-leader`: whoever wins next must have seen the same. */
+  /** The mod revision of `last-leader`: the next winner must have seen the same. */
   readonly lastMod: number;
   readonly released: boolean;
-  /** What the last leader's config says, ms. */
+  /** The hold-off in the last leader's config, ms. */
   readonly holdOff: number;
-  /** What etcd granted the last leader, ms; 0: it does not say. */
+  /** The lease that etcd granted the last leader, ms; 0: unknown. */
   readonly lease: number;
-  /** Its id; undefined: it does not say. */
+  /** The id of that lease; undefined: unknown. */
   readonly leaseId: string | undefined;
-  /** There is a `last-leader`, and its value cannot be read. */
+  /** Does `last-leader` exist with an unreadable value? */
   readonly isDamaged: boolean;
-  /** Who may stand, where failsafe is used: whoever wins next must have seen the same. */
+  /** The nodes that may stand with failsafe: the next winner must have seen the same. */
   readonly failsafe: SeenFailsafeList;
 }
 
-/** What the key `last-leader` says by itself. */
+/** The contents of the key `last-leader`. */
 export type LeadershipEnd = Omit<LastLeadership, 'leader' | 'failsafe'>;
 
-/** All of it, at one revision of etcd. */
+/** The keys at one revision of etcd. */
 export interface LeadershipLook extends LastLeadership {
   readonly revision: number;
 }
 
-/** What is said of a leadership that is taken. */
+/** What the keys record of a new leadership. */
 export interface Taking {
   readonly since: number;
   readonly times: ElectionTimes;
@@ -81,7 +81,7 @@ export class LeaderKeys {
     this.nodeName = nodeName;
   }
 
-  /** Who leads, and how the leadership before ended, confirmed by etcd's majority. */
+  /** Reads who leads and how the leadership before ended, confirmed by etcd's majority. */
   async look(limits?: CallLimits): Promise<LeadershipLook> {
     const { leader, lastLeader, failsafeList } = this.keys;
     const reads = [leader, lastLeader, failsafeList].map(key => ({
@@ -101,8 +101,8 @@ export class LeaderKeys {
   }
 
   /**
-   * How long who wins now has to wait until the one before is out, ms; `own`: what this node asks for. A key that went
-   * without its lease was deleted by hand, and its leader may not know yet.
+   * Returns how long the next winner has to wait until the leader before is out, ms; `own`: the times of this node. If the lease
+   * still lives, the key was deleted by hand, and its leader may not know yet.
    */
   async waitAfter(
     { released, holdOff, lease, leaseId, isDamaged }: LastLeadership,
@@ -115,8 +115,8 @@ export class LeaderKeys {
   }
 
   /**
-   * Takes the leadership if nobody has it and `seen` still holds: its revision, and the term of Raft that it was taken in.
-   * Undefined: another was faster, or the list of failsafe is another one.
+   * Takes the leadership if no node has it and `seen` still holds; resolves with its revision, and the term of Raft in which it was
+   * taken. Undefined: another node was faster, or the list of failsafe has changed.
    */
   async take(
     seen: LastLeadership,
@@ -125,7 +125,7 @@ export class LeaderKeys {
   ): Promise<{ readonly revision: number; readonly term: string } | undefined> {
     const node = this.nodeName;
     const { leader, lastLeader, failsafeList } = this.keys;
-    // Whoever follows a leader without failsafe may stand.
+    // After a leader without failsafe any node may stand.
     const endsList = !usesFailsafe && seen.failsafe.mod > 0;
     const answer = await this.client.call(
       async (etcd, options) =>
@@ -155,7 +155,7 @@ export class LeaderKeys {
     return answer.succeeded ? { revision: revisionOf(header), term: header.raft_term } : undefined;
   }
 
-  /** Gives up a leadership that was created at `revision`; `released`: the next leader need not wait. */
+  /** Gives up the leadership with this create revision; `released`: the next leader need not wait. */
   async giveUp(revision: number, released: boolean, limits: CallLimits): Promise<void> {
     const { leader, lastLeader } = this.keys;
     await this.client.call(
@@ -175,8 +175,8 @@ export class LeaderKeys {
   }
 
   /**
-   * Takes a leadership away by which nobody leads, if both keys are as `seen`; whoever wins next waits for `holdOff` ms
-   * before it acts. False: they have changed.
+   * Removes a leadership by which no node leads, if both keys are still as `seen`; the next winner waits for `holdOff` ms before it
+   * acts. Resolves with false when they have changed.
    */
   async clear({ leader: seen, lastMod }: LastLeadership, holdOff: number): Promise<boolean> {
     const { leader, lastLeader } = this.keys;
@@ -197,7 +197,7 @@ export class LeaderKeys {
   }
 }
 
-/** What the key `last-leader` says; undefined: there is none. */
+/** Returns what the key `last-leader` says; undefined: it does not exist. */
 export function lastLeadership(last: IKeyValue | undefined): LeadershipEnd {
   const { data } = lastLeaderValue.safeParse(json(last?.value));
   return {
@@ -210,7 +210,7 @@ export function lastLeadership(last: IKeyValue | undefined): LeadershipEnd {
   };
 }
 
-/** What the key `leader` says. */
+/** Returns what the key `leader` says. */
 export function seenLeader({ value, create_revision, mod_revision, lease }: IKeyValue): SeenLeader {
   const content = json(value);
   const { data } = leaderValue.safeParse(content);

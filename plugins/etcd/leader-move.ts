@@ -1,29 +1,29 @@
-// Moving etcd's own leader off a machine that stops: etcd elects another one within a second or two after its leader died, and
-// in a moment when it is asked to before.
+// LeaderMove: moves etcd's own leader off a machine that stops. After its leader's death etcd takes a second or two to elect another
+// one; asked before, it takes a moment.
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type EtcdClient, type EtcdMember, plainReason } from './client.ts';
 
-/** How long the move may take, ms: a stop does not wait for more. */
+/** The longest time of the move, ms: a stop does not wait longer. */
 const within = 200;
-/** How long the next leader of the Weldrs is waited for before, ms, and how often it is looked for. */
+/** How long to wait before that for the next leader of the Weldrs, and the interval of looks for it, ms. */
 const takenWithin = 500;
 const lookEvery = 20;
 
-/** What is moved, and from where. */
+/** What {@link moveLeaderAway} works with. */
 export interface LeaderMove {
   readonly client: EtcdClient;
-  /** The key that the Weldr has which leads. */
+  /** The key that the leader of the Weldrs holds. */
   readonly leaderKey: string;
   readonly log: Logger;
-  /** Is this URL one of this machine? */
+  /** Returns whether a URL is one of this machine; default: its host is an address of an interface, or `localhost`. */
   isOwn?(host: string): boolean;
 }
 
 /**
- * Has etcd be led by another member, when the one that leads it runs on this machine. Call it after this node has given up
- * the leadership. Never rejects.
+ * Moves etcd's leadership to another member if the current one runs on this machine. Call it after this node has given up the
+ * leadership. Never rejects.
  */
 export async function moveLeaderAway({
   client,
@@ -32,12 +32,12 @@ export async function moveLeaderAway({
   isOwn = isOfThisMachine,
 }: LeaderMove): Promise<void> {
   const own = client.inOrder().find(({ host }) => isOwn(host));
-  // A single member leads itself: there has to be another one.
+  // A single member has no other to move to.
   if (own === undefined || client.hosts.length < 2) return;
   try {
     const status = await client.callMember(own, (etcd, options) => etcd.maintenance.status(options), within);
     if (status.leader !== status.header.member_id) return;
-    // While its leader moves etcd drops what it is asked for without an answer: the next leader's taking, too.
+    // While its leader moves, etcd drops requests without an answer, also that with which the next leader takes the leadership.
     await isTaken(client, own, leaderKey);
     const end = performance.now() + within;
     const ask = async <T>(attempt: Parameters<typeof client.callMember<T>>[1]): Promise<T> =>
@@ -48,7 +48,7 @@ export async function moveLeaderAway({
     await ask((etcd, options) => etcd.maintenance.moveLeader({ targetID: target.ID }, options));
     log.info({ from: own.host, to: target.name }, "moved etcd's leader off this machine, as Weldr stops");
   } catch (thrown) {
-    // With etcd's authentication on only root may.
+    // With etcd's authentication on, only root may do this.
     log.debug({ host: own.host, reason: plainReason(thrown) }, "etcd's leader stays where it is");
   }
 }
@@ -68,7 +68,7 @@ async function isTaken(client: EtcdClient, member: EtcdMember, leaderKey: string
   }
 }
 
-/** Is it of an address of a network interface, or of this machine by another name? */
+/** Is the URL's host an address of a network interface, or `localhost`? */
 function isOfThisMachine(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '');

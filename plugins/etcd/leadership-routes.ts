@@ -1,4 +1,4 @@
-// POST /cluster/hand-over, PUT and DELETE /cluster/maintenance: operators say who is to lead, on any node.
+// LeadershipRoutes: POST /cluster/hand-over, PUT and DELETE /cluster/maintenance, by which operators decide on any node who leads.
 import { z } from 'zod';
 import type { AdminRoutes } from '../../core/plugin/admin.ts';
 import { parse } from '../../core/settings/options.ts';
@@ -6,7 +6,7 @@ import type { ClusterNode } from './cluster-node.ts';
 
 const nodeName = z.string().min(1).max(100);
 const handOverBody = z
-  .strictObject({ to: nodeName.optional().describe('Who is to lead; default: whoever is best.') })
+  .strictObject({ to: nodeName.optional().describe('The node that leads next; default: the best candidate.') })
   .optional()
   .transform(body => body ?? {});
 const maintenanceBody = z
@@ -34,7 +34,7 @@ export function addLeadershipRoutes(admin: AdminRoutes, node: ClusterNode): void
     method: 'PUT',
     path: '/cluster/maintenance',
     rel: 'maintenance',
-    summary: 'Have a node lead no more, until it is taken back; it hands over first',
+    summary: 'Keep a node from leading until it is taken back; it hands over first',
     body: maintenanceBody,
     answers: { 200: 'It is in maintenance' },
     async handle({ body, by }) {

@@ -1,14 +1,14 @@
-// Leases of etcd: grant, keep alive once, revoke. etcd3's Lease class keeps alive by itself and reports a loss only
-// after twice its time; here each renewal is one request whose time of sending is known.
+// Leases: grants, renews and revokes leases of etcd. etcd3's Lease class renews by itself and reports a loss only after twice its
+// time; here each renewal is one request, sent at a known time.
 import type { Etcd3 } from 'etcd3';
 import { type AttemptOptions, type CallLimits, type EtcdClient, revisionOf } from './client.ts';
 
 /** A lease as granted. */
 export interface GrantedLease {
   readonly id: string;
-  /** What etcd granted, ms: whole seconds, and at least 1.5 of etcd's election timeouts. */
+  /** The lifetime that etcd granted, ms: whole seconds, and at least 1.5 of etcd's election timeouts. */
   readonly ttl: number;
-  /** `performance.now()` before it was asked for: it cannot end before this plus `ttl`. */
+  /** `performance.now()` before it was requested: it cannot end before this plus `ttl`. */
   readonly from: number;
 }
 
@@ -25,15 +25,15 @@ export async function grantLease(
   }, limits);
 }
 
-/** What etcd answered to a renewal. */
+/** etcd's answer to a renewal. */
 export interface KeptLease {
-  /** What it lasts from now, ms; 0: there is no such lease any more. */
+  /** The lifetime from now, ms; 0: the lease no longer exists. */
   readonly ttl: number;
   readonly raftTerm: string;
   readonly revision: number;
 }
 
-/** Renews a lease once, at the member of `etcd`. Rejects when no answer comes before `options.deadline`. */
+/** Renews a lease once, at the member of `etcd`. Rejects without an answer before `options.deadline`. */
 export async function keepAliveOnce(etcd: Etcd3, id: string, options: AttemptOptions): Promise<KeptLease> {
   const stream = await etcd.leaseClient.leaseKeepAlive(options);
   const { promise, resolve, reject } = Promise.withResolvers<KeptLease>();
@@ -54,7 +54,7 @@ export async function keepAliveOnce(etcd: Etcd3, id: string, options: AttemptOpt
   }
 }
 
-/** Does etcd have this lease, and is its time not over? */
+/** Returns whether etcd still has this lease, and it has not expired. */
 export async function leaseLives(client: EtcdClient, id: string): Promise<boolean> {
   const answer = await client.call(
     async (etcd, options) => await etcd.leaseClient.leaseTimeToLive({ ID: id }, options),
@@ -62,7 +62,7 @@ export async function leaseLives(client: EtcdClient, id: string): Promise<boolea
   return Number(answer.TTL) > 0;
 }
 
-/** Ends a lease, and with it all keys that it holds. A lease that is gone already is fine. */
+/** Ends a lease, and with it all keys that it holds. Does nothing when the lease no longer exists. */
 export async function revokeLease(client: EtcdClient, id: string, limits?: CallLimits): Promise<void> {
   try {
     await client.call(

@@ -1,4 +1,4 @@
-// LocalCopy: the pool as last seen in etcd, in a file, so that a node can start while etcd is away.
+// LocalCopy: keeps the pool as last seen in etcd in a file, so that a node can start while etcd is away.
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
@@ -19,13 +19,13 @@ const copySchema = z.strictObject({
 /** What was in etcd at one revision. */
 export type PoolCopy = z.output<typeof copySchema>;
 
-// Changes come in bursts, and a copy holds the whole pool; it is only for a start without etcd.
+// Changes come in bursts, each copy holds the whole pool, and only a start without etcd needs it. ms.
 const writeDelay = 1000;
 
-/** Written in one go, as a leader's renewals wait for each. */
+/** The number of keys written without a pause, for which a leader's renewals wait. */
 const keysAtOnce = 500;
 
-/** One file. */
+/** The copy in one file. */
 export class LocalCopy {
   private readonly path: string;
   private readonly log: Logger;
@@ -35,7 +35,7 @@ export class LocalCopy {
   private timer: (() => void) | undefined;
   private writing: Promise<void> = Promise.resolve();
 
-  /** `delay`: from a change until it is written, ms. */
+  /** `delay`: the time from a change until it is written, ms; default 1000. */
   constructor(path: string, log: Logger, clock: Clock, delay = writeDelay) {
     this.delay = delay;
     this.path = path;
@@ -43,7 +43,7 @@ export class LocalCopy {
     this.clock = clock;
   }
 
-  /** What the file holds; undefined when there is none. A damaged file is set aside and logged. */
+  /** Resolves with the contents of the file; undefined: there is none. Sets a damaged file aside and logs it. */
   async read(): Promise<PoolCopy | undefined> {
     let text: string;
     try {
@@ -66,13 +66,13 @@ export class LocalCopy {
     }
   }
 
-  /** Writes what `copy` gives, soon. */
+  /** Writes what `copy` returns, soon. */
   save(copy: () => PoolCopy): void {
     this.pending = copy;
     this.timer ??= this.clock.after(this.delay, () => void this.flush());
   }
 
-  /** Writes what is due; resolves when it is on disk. */
+  /** Writes a copy that is due; resolves when it is on disk. */
   async flush(): Promise<void> {
     this.timer?.();
     this.timer = undefined;

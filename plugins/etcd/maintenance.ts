@@ -1,23 +1,22 @@
-// Maintenance: a node that an operator wants to rest does not lead, over restarts, until it is taken back. It is a key
-// in etcd, so that it can be set on any node.
-
+// Maintenance: keeps a node from leading, across restarts, until an operator takes it back. It is a key in etcd, so any node can
+// set it.
 import { nearest } from '../../core/errors/nearest.ts';
 import { WeldrError } from '../../core/errors.ts';
 import type { Candidate } from './candidate.ts';
 import type { EtcdClient } from './client.ts';
 import type { ClusterKeys } from './keys.ts';
 
-/** What it works with. */
+/** What {@link Maintenance} works with. */
 export interface MaintenanceOptions {
   readonly client: EtcdClient;
   readonly keys: ClusterKeys;
   readonly candidate: Candidate;
-  /** Who leads now. */
+  /** Returns the current leader. */
   leader(): string | undefined;
   now(): number;
 }
 
-/** Sets and clears it. */
+/** Begins and ends the maintenance of nodes. */
 export class Maintenance {
   private readonly options: MaintenanceOptions;
 
@@ -26,8 +25,8 @@ export class Maintenance {
   }
 
   /**
-   * Has a node rest; one that leads hands over first. Resolves with who leads in its place. Rejects with NOT_FOUND where
-   * there is no such node, with CONFLICT where it leads and no other can.
+   * Puts a node in maintenance; a leader hands over first. Resolves with the node that leads instead. Rejects with NOT_FOUND when
+   * there is no such node, with CONFLICT when it leads and no other node can.
    */
   async begin(node: string, by: string): Promise<{ readonly handedOverTo: string | undefined }> {
     const { client, keys, candidate, leader, now } = this.options;
@@ -42,7 +41,7 @@ export class Maintenance {
     return { handedOverTo: handedOver?.to };
   }
 
-  /** Has it take part again. Takes no leadership back. */
+  /** Ends the maintenance of a node. It does not take the leadership back. */
   async end(node: string): Promise<void> {
     const { client, keys } = this.options;
     this.expectKnown(node);

@@ -1,4 +1,4 @@
-// Membership: a key for each node, held by a lease, that says that the node is there and what its checks find.
+// Membership: a key for each node, held by a lease, which shows that the node runs and what its checks find.
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -8,12 +8,12 @@ import { type EtcdClient, plainReason, revisionOf } from './client.ts';
 import { afterPrefix, type ClusterKeys } from './keys.ts';
 import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
 
-/** How many unavailable servers one node names; the rest is only counted. */
+/** The number of unavailable servers that one node names; it only counts the rest. */
 const maxListed = 1000;
-/** A node that is silent for this long has left, ms. */
+/** A node that has been silent for this long has left, ms. */
 const nodeLease = 10_000;
 const keepEvery = 3000;
-/** Health changes within this time are told together, ms. */
+/** Changes within this time are reported together, ms. */
 const publishDelay = 1000;
 
 const unavailableServer = z.object({
@@ -23,18 +23,18 @@ const unavailableServer = z.object({
   reason: z.string(),
 });
 
-/** What a node says of itself beside its servers; one of an earlier version says nothing. */
+/** What a node reports beside its servers; an earlier version reports none of it. */
 const nodeFacts = z.object({
   /** Why it should not lead. */
   unfit: z.string().max(1000).optional().catch(undefined),
-  /** The service addresses that it keeps: does it hold them now, and why not? */
+  /** Whether it holds the service addresses that it keeps, and why not. */
   address: z
     .object({ held: z.boolean(), reason: z.string().max(1000).optional() })
     .optional()
     .catch(undefined),
-  /** Up to which revision of etcd it has what operators changed. */
+  /** The revision of etcd up to which it has operators' changes. */
   revision: z.number().optional().catch(undefined),
-  /** The newest change that it knows of. */
+  /** The revision of the newest change that it knows of. */
   newest: z.number().optional().catch(undefined),
 });
 
@@ -50,13 +50,13 @@ const nodeReport = nodeFacts.extend({
 /** A server that a node does not use, and why. */
 export type UnavailableServer = z.output<typeof unavailableServer>;
 
-/** What a node says of itself beside its servers. */
+/** What a node reports beside its servers. */
 export type NodeFacts = z.output<typeof nodeFacts>;
 
-/** What one node says of itself and of the servers, as it sees them. */
+/** One node's report on itself and on the servers as it sees them. */
 export type NodeReport = Omit<z.output<typeof nodeReport>, 'session'>;
 
-/** What a node looks at to report on its servers. */
+/** The pools that a node reports on. */
 export type ReportedPools = Pick<ManagerPools, 'names' | 'list' | 'counts' | 'observe'>;
 
 /** What a {@link Membership} is made of. */
@@ -69,11 +69,11 @@ export interface MembershipOptions {
   readonly pools: ReportedPools;
   readonly log: Logger;
   readonly clock: Clock;
-  /** What this node says of itself now. */
+  /** Returns what this node reports now. */
   facts(): NodeFacts;
 }
 
-/** This node among the others. */
+/** One node's membership. */
 export class Membership {
   private readonly options: MembershipOptions;
   private readonly session = randomUUID();
@@ -86,7 +86,7 @@ export class Membership {
   private published = '';
   private publishing: CancelTimer | undefined;
   private busy = false;
-  /** Keys that hold no report; each is said once, as they are read each second while nobody leads. */
+  /** Keys that hold no report. Each is logged once, because they are read every second while no node leads. */
   private readonly ignored = new Set<string>();
   private closed = false;
   private lastKnown: NodeReport[] = [];
@@ -99,7 +99,7 @@ export class Membership {
     void this.keep();
   }
 
-  /** Reports on these pools from now on: those that were followed before end with a reload. */
+  /** Reports on these pools from now on; those before ended with a reload. */
   follow(pools: ReportedPools): void {
     this.stopObserving();
     const changed = () => this.changed();
@@ -108,7 +108,7 @@ export class Membership {
     changed();
   }
 
-  /** All nodes that are there; while etcd is away, those that were there last. */
+  /** Resolves with the reports of all nodes. Rejects while etcd is away; `lastNodes` are the last ones then. */
   async nodes(): Promise<readonly NodeReport[]> {
     const { client, keys, log } = this.options;
     const answer = await client.call(
@@ -132,7 +132,7 @@ export class Membership {
     return this.lastKnown;
   }
 
-  /** Leaves: the key goes at once. */
+  /** Leaves: removes the key at once. */
   async close(): Promise<void> {
     this.closed = true;
     this.stopObserving();
@@ -142,7 +142,7 @@ export class Membership {
     await revokeLease(this.options.client, this.lease, { totalMs: 500, attemptMs: 250 }).catch(() => {});
   }
 
-  /** What this node says of itself may have changed: tells it soon. */
+  /** Reports soon if the facts have changed. */
   look(): void {
     if (this.published !== JSON.stringify(this.options.facts())) this.changed();
   }

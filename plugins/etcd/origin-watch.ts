@@ -1,5 +1,5 @@
-// OriginWatch: has a leader hand over when it reaches no server of a pool, and another candidate reaches all that the
-// leader does and that pool, too.
+// OriginWatch: has a leader hand over when it reaches no server of a pool, and another candidate reaches that pool and all that the
+// leader reaches.
 import type { Logger } from 'pino';
 import { describeError } from '../../core/errors.ts';
 import type { Clock } from '../../core/time/clock.ts';
@@ -18,17 +18,17 @@ export interface OriginWatchOptions {
   candidacies(): Iterable<NamedCandidacy>;
 }
 
-/** It has to be so for this long, ms: a server that comes back, or a report on its way, moves nothing. */
+/** The state must last this long, ms, so that a server that comes back or a report under way moves nothing. */
 const settleFor = 500;
-/** After a hand-over that did not come about, ms. */
+/** How long to wait after a hand-over that failed, ms. */
 const tryAgainAfter = 5000;
-/** A node that took over stays for this long at least, and one that left comes back after it; doubles each time, ms. */
+/** The shortest time that a node stays after it took over, and away after it left, ms; doubles each time. */
 const shortestStay = 10_000;
 const longestStay = 300_000;
-/** Without leaving for this long all is forgotten, ms. */
+/** After this time without leaving, the doubling starts again, ms. */
 const forgetAfter = 600_000;
 
-/** Of one node; `look` while it leads. */
+/** The watch of one node. Call `look` while it leads. */
 export class OriginWatch {
   private readonly options: OriginWatchOptions;
   private since: number | undefined;
@@ -40,7 +40,7 @@ export class OriginWatch {
     this.options = options;
   }
 
-  /** This node leads in place of another. */
+  /** This node has taken over the leadership from another. */
   tookOver(): void {
     const now = this.options.clock.monotonic();
     this.since = undefined;
@@ -48,7 +48,7 @@ export class OriginWatch {
     this.notBefore = Math.max(this.notBefore, now + this.stay);
   }
 
-  /** Leaves when it is time to. */
+  /** Hands over if it is time to. */
   look(): void {
     const now = this.options.clock.monotonic();
     const better = this.better();

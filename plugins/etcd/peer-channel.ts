@@ -1,4 +1,4 @@
-// PeerChannel: how nodes ask each other for promises: HTTP, one small question and one small answer.
+// PeerChannel: carries the questions for promises between nodes: HTTP, one small question and one small answer.
 import { Agent, createServer, request, type Server } from 'node:http';
 import { describeError, WeldrError } from '../../core/errors.ts';
 
@@ -12,7 +12,7 @@ export class PeerChannel {
   private readonly server: Server;
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 4, maxTotalSockets: 64 });
 
-  /** `answerTo` gives the answer to a question, or nothing. */
+  /** `answerTo` returns the answer to a question; undefined: the question is refused. */
   constructor(answerTo: (question: string) => string | undefined) {
     this.server = createServer(
       {
@@ -39,7 +39,7 @@ export class PeerChannel {
     this.server.on('clientError', (_, socket) => socket.destroy());
   }
 
-  /** Opens the port; false: somebody has it. Throws CONFIG_INVALID when it can never be had. */
+  /** Opens the port; resolves with false when it is in use. Rejects with CONFIG_INVALID when it can never be opened. */
   async listen(host: string, port: number): Promise<boolean> {
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     const fail = (thrown: Error) => {
@@ -55,7 +55,7 @@ export class PeerChannel {
     return listens;
   }
 
-  /** Asks another node; undefined: there is no answer within `ms`. */
+  /** Asks another node; resolves with its answer, undefined: none within `ms`. */
   async ask(address: string, question: string, ms: number): Promise<string | undefined> {
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
     const outgoing = request(`http://${address}${path}`, {

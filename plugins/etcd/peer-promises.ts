@@ -1,31 +1,30 @@
-// PeerPromises: what this node has promised another one, which is not to stand for a while, and how such a question is
-// known to be genuine and new.
+// PeerPromises: this node's promises to others not to stand for a while, and the proof that a question for one is genuine and new.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../../core/time/clock.ts';
 import { longestPromise } from './failsafe-list.ts';
 
-// A challenge is answered at once, or in the next beat.
+// A challenge is answered at once, or in the next beat. ms.
 const challengeLife = 2000;
-/** How many nodes ask here at most; each knows the secret. */
+/** The number of nodes that may ask here, each of which knows the secret. */
 const maxAskers = 64;
 
 const text = z.string().max(200);
 
-/** A question: `from`, who leads with the key of the revision `session`, asks for a promise of so many ms. */
+/** A question: the node `from`, which leads with the create revision `session`, asks for a promise of `ms`. */
 export const question = z.strictObject({
   from: text,
   to: text,
   session: z.int().nonnegative(),
   ms: z.int().positive().max(longestPromise),
-  /** What the one who is asked gave in its last answer; empty at first. */
+  /** The challenge in the last answer of the node asked; empty at first. */
   challenge: text,
-  /** Chance, so that an answer is to this question. */
+  /** Random text, which ties an answer to this question. */
   nonce: text,
   mac: text,
 });
 
-/** An answer. */
+/** An answer to a question. */
 export const answer = z.strictObject({
   verdict: z.literal(['promised', 'refused', 'again']),
   /** Why it was refused. */
@@ -37,12 +36,12 @@ export const answer = z.strictObject({
 export type Question = z.output<typeof question>;
 export type Answer = z.output<typeof answer>;
 
-/** A question, with the proof of who asks. */
+/** Returns a question with the proof that the node knows the secret. */
 export function askWith(secret: string, prefix: string, words: Omit<Question, 'mac'>): Question {
   return { ...words, mac: proofOfQuestion(secret, prefix, words) };
 }
 
-/** Is it the answer to this question? */
+/** Returns whether this is a genuine answer to this question. */
 export function isAnswerTo(secret: string, prefix: string, asked: Question, given: Answer): boolean {
   return isEqual(given.mac, proofOfAnswer(secret, prefix, asked, given));
 }
@@ -50,11 +49,11 @@ export function isAnswerTo(secret: string, prefix: string, asked: Question, give
 /** What a {@link PeerPromises} is made of. */
 export interface PeerPromisesOptions {
   readonly secret: string;
-  /** Of the cluster's keys: two clusters may have one secret. */
+  /** The prefix of the cluster's keys: two clusters may have the same secret. */
   readonly prefix: string;
   readonly nodeName: string;
   readonly clock: Clock;
-  /** Why this node does not promise now; undefined: it does. */
+  /** Returns why this node does not promise now; undefined: it does. */
   objection(session: number): string | undefined;
 }
 
@@ -71,12 +70,12 @@ export class PeerPromises {
     this.options = options;
   }
 
-  /** To whom this node has promised not to stand; undefined: to nobody. */
+  /** The node that this one has promised not to stand; undefined: none. */
   get holder(): string | undefined {
     return this.options.clock.monotonic() < this.until ? this.promisedTo : undefined;
   }
 
-  /** Undefined: it is not from one who knows the secret, and gets no answer. */
+  /** Returns the answer; undefined: the question gets none, because its sender does not know the secret. */
   take(asked: Question): Answer | undefined {
     const { secret, prefix, nodeName } = this.options;
     if (asked.to !== nodeName || asked.from === nodeName) return undefined;
@@ -87,7 +86,7 @@ export class PeerPromises {
 
   private verdict(asked: Question): Pick<Answer, 'verdict' | 'reason'> {
     const { clock, objection } = this.options;
-    // A question that somebody recorded is not answered twice, nor long after.
+    // A recorded question is not answered twice, nor long after.
     if (!this.useUp(asked.challenge, asked.from)) return { verdict: 'again', reason: '' };
     const reason = objection(asked.session);
     if (reason !== undefined) return { verdict: 'refused', reason: reason.slice(0, 200) };
@@ -96,7 +95,7 @@ export class PeerPromises {
     return { verdict: 'promised', reason: '' };
   }
 
-  /** Says when it was made, so that nothing need be kept for those that are never used. */
+  /** Returns a challenge that names its time, so that unused ones need not be kept. */
   private newChallenge(from: string): string {
     const made = Math.floor(this.options.clock.monotonic());
     const number = ++this.challenges;

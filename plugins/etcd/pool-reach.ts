@@ -1,5 +1,5 @@
-// PoolReach: which pools this node can send requests to. Checks find out after some intervals that a whole network is
-// gone; while it matters who leads, a connection a second for each pool finds out sooner.
+// PoolReach: which pools this node can send requests to. Checks need some intervals to notice that a whole network is gone; while
+// another node could lead, one connection a second for each pool notices sooner.
 import { connect } from 'node:net';
 import { NameLookups } from '../../core/http/upstream/name-lookups.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
@@ -8,7 +8,7 @@ import type { ReportedPools } from './membership.ts';
 
 const { lookup } = new NameLookups(systemClock);
 
-/** Names of pools. Those without any server are in neither list. */
+/** The names of pools. Pools without a server are in neither list. */
 export interface Reach {
   readonly usable: readonly string[];
   readonly unusable: readonly string[];
@@ -18,26 +18,26 @@ export interface Reach {
 export interface PoolReachOptions {
   readonly pools: ReportedPools;
   readonly clock: Clock;
-  /** Does it matter now whether checks are late? */
+  /** Returns whether it matters now that checks are late. */
   wanted(): boolean;
-  /** A pool was found to be out of reach, or within it again. */
+  /** Called when a pool went out of reach, or came back. */
   changed(): void;
 }
 
 const probeEvery = 1000;
-/** A server that does not accept a connection within this time is not reached, ms. */
+/** A server that accepts no connection within this time is out of reach, ms. */
 const patience = 1000;
-/** Pools that are tried at once, and servers of a pool before it counts as out of reach. */
+/** The number of pools tried at once, and of servers tried before a pool counts as out of reach. */
 const poolsAtOnce = 16;
 const serversOfPool = 8;
-/** Servers among which some are chosen. */
+/** The number of servers from which some are chosen. */
 const mostSeen = 1000;
-/** More pools than that are not told of. */
+/** Further pools are not reported. */
 const mostNames = 500;
 
 /**
- * Which pools can other nodes use and this one cannot? None, unless they can use all that this node can: a node that
- * leaves for these then leaves nothing behind, so that no two nodes ever find each other better.
+ * Returns the pools that the other node can use and this one cannot; none unless the other can use all that this one can. So a node
+ * that hands over for these loses no pool, and no two nodes ever find each other better.
  */
 export function gains(own: Reach, other: Reach): string[] {
   const there = new Set(other.usable);
@@ -45,11 +45,11 @@ export function gains(own: Reach, other: Reach): string[] {
   return own.unusable.filter(pool => there.has(pool));
 }
 
-/** The pools of this node. */
+/** The reach of one node. */
 export class PoolReach {
   private readonly options: PoolReachOptions;
   private pools: ReportedPools;
-  /** Pools whose checks are content, and none of whose servers took a connection. */
+  /** Pools whose checks pass, but of which no server accepted a connection. */
   private readonly lost = new Set<string>();
   private next = 0;
   private busy = false;
@@ -61,7 +61,7 @@ export class PoolReach {
     this.stop = options.clock.every(probeEvery, () => void this.probe());
   }
 
-  /** Goes on with the pools of a reloaded Weldr. */
+  /** Continues with the pools of a reloaded Weldr. */
   follow(pools: ReportedPools): void {
     this.pools = pools;
   }
@@ -70,7 +70,7 @@ export class PoolReach {
     this.stop();
   }
 
-  /** As checks and attempts at connections have it. */
+  /** The pools in and out of reach, by checks and by attempts to connect. */
   get reach(): Reach {
     const usable: string[] = [];
     const unusable: string[] = [];
@@ -84,7 +84,7 @@ export class PoolReach {
     return { usable, unusable };
   }
 
-  /** Tries these pools now; resolves with those that are out of reach. */
+  /** Tries these pools now; resolves with those out of reach. */
   async outOfReach(pools: readonly string[]): Promise<readonly string[]> {
     const tried = pools.slice(0, poolsAtOnce);
     const reached = await Promise.all(tried.map(pool => this.tryPool(pool)));
@@ -107,14 +107,14 @@ export class PoolReach {
     }
   }
 
-  /** Nobody needs to know any more: checks alone decide. */
+  /** Forgets the attempts, so that checks alone decide. */
   private forget(): void {
     if (this.lost.size === 0) return;
     this.lost.clear();
     this.options.changed();
   }
 
-  /** Does one of its servers take a connection? One is tried, and some others when that one does not. */
+  /** Resolves with whether a server of the pool accepts a connection: tries one, then some others. */
   private async tryPool(pool: string): Promise<boolean> {
     const chosen = this.choose(pool);
     const [first, ...others] = chosen;
@@ -128,7 +128,7 @@ export class PoolReach {
     return reached;
   }
 
-  /** Some of its available servers, at random. */
+  /** Returns some available servers of the pool, at random. */
   private choose(pool: string): Upstream[] {
     const seen: Upstream[] = [];
     for (const { upstream } of this.pools.list(pool)) {
@@ -143,7 +143,7 @@ export class PoolReach {
   }
 }
 
-/** Does it take a connection in time? Nothing is sent over it. */
+/** Resolves with whether the server accepts a connection in time. Sends nothing over it. */
 async function accepts({ endpoint }: Upstream): Promise<boolean> {
   const socket =
     endpoint.kind === 'unix'

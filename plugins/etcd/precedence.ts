@@ -1,9 +1,9 @@
-// Precedence: who takes a free leadership first. Nobody is kept from it for long: those behind wait a moment, that the
-// one before them can.
+// Precedence: decides who takes a free leadership first. No node is kept from it for long: the others wait for a moment, in which the
+// better one can take it.
 import type { Candidacy } from './board.ts';
 import { gains } from './pool-reach.ts';
 
-/** A candidate by its name. */
+/** A candidate and its name. */
 export type NamedCandidacy = readonly [name: string, candidacy: Candidacy];
 
 /** What a node knows when a leadership is free. */
@@ -11,18 +11,18 @@ export interface FreeLeadership {
   readonly nodeName: string;
   readonly own: Candidacy;
   readonly others: Iterable<NamedCandidacy>;
-  /** Who led last: it let go, or is dead. Undefined: nobody is known to. */
+  /** The last leader, which let go or died; undefined: unknown. */
   readonly last: string | undefined;
-  /** Whom an operator, or the leader before, has chosen. */
+  /** The node that an operator, or the leader before, has chosen. */
   readonly chosen: string | undefined;
 }
 
-/** How long those behind a better one wait, ms. */
+/** How long a node waits for a better one, ms. */
 export const behindAnother = 150;
-/** How long others wait for the one that was chosen, and who has led for anybody else, ms. */
+/** How long the others wait for the chosen one, ms. */
 export const behindChosen = 1000;
 
-/** How long this node leaves a free leadership to others, ms. */
+/** Returns how long this node leaves a free leadership to others, ms. */
 export function standBack({ nodeName, own, others, last, chosen }: FreeLeadership): number {
   if (chosen === nodeName) return 0;
   const fit = [...others].filter(
@@ -32,7 +32,7 @@ export function standBack({ nodeName, own, others, last, chosen }: FreeLeadershi
   return fit.some(([, other]) => isBefore(other, own)) ? behindAnother : 0;
 }
 
-/** The one that should lead first: by the pools that they reach, then by priority. */
+/** Returns the candidates, best first: by the pools that they reach, then by priority. */
 export function bestFirst(candidates: readonly NamedCandidacy[]): NamedCandidacy[] {
   return candidates.toSorted(([, a], [, b]) => Number(isBefore(b, a)) - Number(isBefore(a, b)));
 }

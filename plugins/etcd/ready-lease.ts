@@ -1,23 +1,22 @@
-// ReadyLease: a lease that was granted before it is needed, and is renewed until then, so that a leadership can be
-// taken by a single write.
+// ReadyLease: gets a lease before it is needed and renews it until then, so that taking a leadership needs only one write.
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { EtcdClient } from './client.ts';
 import { type GrantedLease, grantLease, keepAliveOnce, revokeLease } from './leases.ts';
 
-/** A lease as renewed last. */
+/** A lease as last renewed. */
 export interface RenewedLease extends GrantedLease {
-  /** The term of Raft in which it was renewed: only a write of the same term confirms it. Undefined: it was not. */
+  /** The term of Raft in which it was renewed: only a write in the same term confirms that. Undefined: not renewed yet. */
   readonly term?: string | undefined;
-  /** `performance.now()` before it was granted, which every term confirms. */
+  /** `performance.now()` before it was granted; a write in any term confirms the grant. */
   readonly grantedFrom: number;
 }
 
-// The address is held by what is left of a lease: one that is renewed less often would be too old when it is used.
+// The address is held for what is left of a lease: renewed less often, the lease would be too old when it is used. ms.
 const renewEvery = 50;
-/** It is of no use to anybody after that, ms. */
+/** An unused lease is dropped after this time, ms. */
 const keptFor = 5000;
 
-/** One lease at a time. */
+/** Holds one lease at a time. */
 export class ReadyLease {
   private readonly client: EtcdClient;
   private readonly clock: Clock;
@@ -29,7 +28,7 @@ export class ReadyLease {
     this.clock = clock;
   }
 
-  /** Resolves when there is one. Rejects when etcd does not answer. */
+  /** Gets a lease of at least `ttl` ms. Rejects when etcd does not answer. */
   async prepare(ttl: number): Promise<void> {
     this.drop();
     const granted = await grantLease(this.client, ttl);
@@ -47,7 +46,7 @@ export class ReadyLease {
     ];
   }
 
-  /** Gives it away; undefined: there is none. */
+  /** Returns the lease, which the caller owns from now on; undefined: there is none. */
   take(): RenewedLease | undefined {
     const { lease } = this;
     this.lease = undefined;
@@ -55,7 +54,7 @@ export class ReadyLease {
     return lease;
   }
 
-  /** Ends it, if there is one. */
+  /** Revokes the lease, if there is one. */
   drop(): void {
     const lease = this.take();
     if (lease !== undefined) revokeLease(this.client, lease.id).catch(() => {});

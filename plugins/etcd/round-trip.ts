@@ -1,28 +1,28 @@
-// RoundTrip: how long etcd takes to answer, as a mean that follows and the longest of the last minute.
+// RoundTrip: how long etcd takes to answer: a moving mean, and the longest of the last minute.
 import type { Clock } from '../../core/time/clock.ts';
 
-/** The weight of the newest answer in the mean. */
+/** The weight of the newest answer in the moving mean. */
 const weight = 0.1;
-/** So many answers make a mean. */
+/** The number of answers after which the mean counts. */
 const enough = 8;
 const spanOfBucket = 5000;
 const buckets = 12;
 
-/** The answers to one kind of question. */
+/** The times of one kind of question. */
 export class RoundTrip {
   private readonly clock: Clock;
   private average: number | undefined;
   private count = 0;
-  /** The last ones, ms. */
+  /** The times of the last answers, ms. */
   private readonly last: number[] = [];
-  /** The longest of each five seconds, the newest last. */
+  /** The longest time within each five seconds, the newest last. */
   private readonly longest: { readonly bucket: number; ms: number }[] = [];
 
   constructor(clock: Clock) {
     this.clock = clock;
   }
 
-  /** An answer took this long, or did not come for this long. */
+  /** Records that an answer took this long, or was missing for this long, ms. */
   record(ms: number): void {
     this.count++;
     this.last.push(ms);
@@ -35,29 +35,29 @@ export class RoundTrip {
     if (this.longest.length > buckets) this.longest.shift();
   }
 
-  /** The mean begins anew. */
+  /** Starts the mean again. */
   forget(): void {
     this.average = undefined;
     this.count = 0;
     this.last.length = 0;
   }
 
-  /** Is the mean one of several? The first answer waits for a connection. */
+  /** Is the mean one of enough answers? The first one includes opening a connection. */
   get isSettled(): boolean {
     return this.count >= enough;
   }
 
-  /** ms; undefined: nothing was asked yet. */
+  /** The moving mean, ms; undefined: no answer yet. */
   get mean(): number | undefined {
     return this.average;
   }
 
-  /** The quickest of the last eight, ms: what is far away is so each time. Undefined: there were not as many. */
+  /** The quickest of the last eight answers, ms, which shows how far away etcd is. Undefined: there were fewer. */
   get quickest(): number | undefined {
     return this.last.length < enough ? undefined : Math.min(...this.last);
   }
 
-  /** The longest of the last minute, ms; undefined: there was none. */
+  /** The longest time of the last minute, ms; undefined: no answer in it. */
   get worst(): number | undefined {
     const recent = this.longest.filter(({ bucket }) => bucket > this.bucket - buckets);
     return recent.length === 0 ? undefined : Math.max(...recent.map(({ ms }) => ms));

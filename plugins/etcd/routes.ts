@@ -1,5 +1,4 @@
-// GET /cluster and GET /cluster/servers: the cluster as this node sees it.
-
+// ClusterRoutes: GET /cluster and GET /cluster/servers, the cluster as this node sees it.
 import { describeError } from '../../core/errors.ts';
 import type { AdminRoutes } from '../../core/plugin/admin.ts';
 import { addressView } from './address-view.ts';
@@ -21,13 +20,13 @@ export function addClusterRoutes(admin: AdminRoutes, node: ClusterNode): void {
     method: 'GET',
     path: '/cluster/servers',
     rel: 'cluster-servers',
-    summary: 'What each node finds of the servers',
+    summary: 'The servers as each node sees them',
     answers: { 200: 'Reports by node' },
     handle: async () => ({ status: 200, body: await describeServers(node) }),
   });
 }
 
-/** What `GET /cluster` says. */
+/** Resolves with the body of `GET /cluster`. */
 export async function describeCluster(node: ClusterNode) {
   const { store, election, options, watch, roundTrip } = node;
   const [{ nodes, reason }, etcd] = await Promise.all([readNodes(node), askMembers(node.client)]);
@@ -45,7 +44,7 @@ export async function describeCluster(node: ClusterNode) {
       nodeName: options.nodeName,
       own: node.address,
       leader: watch.leader,
-      whyNobody: watch.standing.reason,
+      whyNoLeader: watch.standing.reason,
       nodes,
     }),
     stale: store.stale || reason !== undefined,
@@ -60,7 +59,7 @@ export async function describeCluster(node: ClusterNode) {
       servers,
       ...describeCandidate(node, name),
       ...(unfit !== undefined && { unfit }),
-      // One of an earlier version does not say what it has.
+      // A node of an earlier version does not report its revision.
       ...(revision !== undefined && { revision, inStep: revision >= newest }),
     })),
     failsafe: node.failsafe?.state ?? null,
@@ -79,12 +78,12 @@ export async function describeCluster(node: ClusterNode) {
   };
 }
 
-/** How long ago etcd's majority confirmed something, ms; −1: it has not since this node was started. */
+/** Returns the time since etcd's majority last confirmed something, ms; −1: it has not since this node was started. */
 export function lagOf(silentFor: number): number {
   return Number.isFinite(silentFor) ? Math.max(0, Math.round(silentFor)) : -1;
 }
 
-/** What is known of a node as a candidate; nothing of those of earlier versions. */
+/** Returns what is known of a node as a candidate; nothing of one of an earlier version. */
 function describeCandidate({ candidate: { board } }: ClusterNode, name: string) {
   const candidacy = board.candidacies.get(name);
   const rest = board.resting.get(name);

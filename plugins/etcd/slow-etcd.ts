@@ -1,48 +1,51 @@
-// SlowEtcd: do renewals of the lease take longer than it leaves time for? Then the address is not held, or flaps.
+// SlowEtcd: decides whether renewals take longer than the lease leaves time for, so that the address is not held, or flaps.
 import { type ElectionTimes, safeSpan } from './election-times.ts';
 import type { RoundTrip } from './round-trip.ts';
 
-/** A lease is proposed that leaves so many times what a renewal takes. */
+/** The proposed lease leaves this many times what a renewal takes. */
 const reserve = 3;
-/** What is this part of what would do is enough again. */
+/** Renewals that were too slow are quick enough again below this share of the limit. */
 const clearly = 0.8;
-/** What needs of plugins have in them for a renewal, ms. */
+/** The time for a renewal that the needs of plugins include, ms. */
 const usualRenewal = 150;
 
-/** What to judge by. */
+/** What renewals are judged by. */
 export interface SlowEtcdFacts {
   readonly times: ElectionTimes;
-  /** What etcd granted, ms. */
+  /** The lease that etcd granted, ms. */
   readonly granted: number;
-  /** What plugins need of a leadership's time, a usual renewal included, ms; 0: none holds anything. */
+  /** The time that plugins need of a leadership, including a usual renewal, ms; 0: none holds anything. */
   readonly need: number;
-  /** Were they too slow before? Then they have to be clearly quicker. */
+  /** Were renewals too slow before? Then they have to become clearly quicker. */
   readonly wasSlow: boolean;
 }
 
-/** What renewals take, or would take. */
+/** The time that renewals take, or would take. */
 export type RenewalTimes = Pick<RoundTrip, 'mean' | 'isSettled'>;
 
-/** So many renewals in a row without an answer say more than those before. */
+/** After this many renewals in a row without an answer, earlier ones no longer count. */
 const enoughUnanswered = 8;
 
-/** What is known of how far away etcd is. */
+/** What shows how far away etcd is. */
 export interface EtcdDistance {
   readonly renewals: RenewalTimes;
-  /** So many renewals in a row were given up. */
+  /** The number of renewals in a row that were given up. */
   readonly unanswered: number;
-  /** What etcd's majority takes to confirm something. */
+  /** How long etcd's majority takes to confirm something. */
   readonly majority: Pick<RoundTrip, 'quickest'>;
 }
 
-/** What the renewals of a leader take. One that is given up has not taken as long as it would have: it is two questions to etcd's majority. */
+/**
+ * Returns what the renewals of a leader take. A renewal that was given up would have taken longer than it did: it is two questions to
+ * etcd's majority.
+ */
 export function renewalTimes({ renewals, unanswered, majority }: EtcdDistance): RenewalTimes {
   const least = 2 * (majority.quickest ?? 0);
   if (unanswered < enoughUnanswered || least <= (renewals.mean ?? 0)) return renewals;
   return { mean: least, isSettled: true };
 }
 
-/** What is wrong, with what helps; undefined: renewals are quick enough. */
+/** Returns what is wrong, with what helps; undefined: renewals are quick enough. */
 export function slowness(
   renewals: RenewalTimes,
   { times, granted, need, wasSlow }: SlowEtcdFacts,
@@ -59,14 +62,14 @@ export function slowness(
   );
 }
 
-/** The shortest lease by which a leader can be sure for `ms` that nobody else acts: whole seconds, as etcd grants them. */
+/** Returns the shortest lease with which a leader can be sure for `ms` that no other node acts, s: etcd grants whole seconds. */
 export function leaseFor(ms: number, holdOff: number): number {
   let seconds = 1;
   while (safeSpan(seconds * 1000, holdOff) < ms && seconds < 600) seconds++;
   return seconds;
 }
 
-/** So that a text which changes each second is not a new one. */
+/** Rounds, so that the text does not change every second. */
 function rounded(ms: number): number {
   return ms < 100 ? Math.round(ms / 5) * 5 : Math.round(ms / 20) * 20;
 }

@@ -1,4 +1,4 @@
-// Reading a range of etcd whole, at one revision, in pages, so that no answer grows with the pool.
+// Snapshot: reads ranges of etcd at one revision, in pages, so that no answer grows with the pool.
 import type { IKeyValue } from 'etcd3';
 import { type EtcdClient, revisionOf } from './client.ts';
 import { afterPrefix } from './keys.ts';
@@ -12,7 +12,7 @@ export interface Snapshot {
   readonly kvs: readonly IKeyValue[];
 }
 
-/** What to read. */
+/** The keys to read. */
 export interface SnapshotRange {
   readonly prefixes: readonly string[];
   /** Leave the values out. */
@@ -21,7 +21,7 @@ export interface SnapshotRange {
   readonly revision?: number;
 }
 
-/** Reads it. Rejects with STORE_UNAVAILABLE, or with etcd's `compacted` when the revision is not kept any more. */
+/** Reads the keys. Rejects with STORE_UNAVAILABLE, or with etcd's `compacted` when the revision is no longer kept. */
 export async function readSnapshot(client: EtcdClient, range: SnapshotRange): Promise<Snapshot> {
   const kvs: IKeyValue[] = [];
   let { revision } = range;

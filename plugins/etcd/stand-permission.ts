@@ -1,5 +1,5 @@
-// StandPermission: may this node stand for the leadership, by what it has promised another one and by the list of failsafe that the
-// leader before has left?
+// StandPermission: decides whether this node may stand for the leadership, given its promises to others and the list of failsafe that
+// the leader before has left.
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/time/clock.ts';
 import { clockDrift } from './election-times.ts';
@@ -9,13 +9,13 @@ import type { FailsafeSide } from './failsafe-side.ts';
 /** What a {@link StandPermission} is made of. */
 export interface StandPermissionOptions {
   readonly nodeName: string;
-  /** Undefined: off here; others may use it all the same. */
+  /** Undefined: off on this node; others may still use it. */
   readonly failsafe: FailsafeSide | undefined;
   readonly log: Logger;
   readonly clock: Clock;
 }
 
-/** One node's. */
+/** The permission of one node. */
 export class StandPermission {
   private readonly options: StandPermissionOptions;
   private readonly started: number;
@@ -26,19 +26,19 @@ export class StandPermission {
     this.started = options.clock.monotonic();
   }
 
-  /** To whom this node has promised not to stand now; undefined: to nobody. */
+  /** The node that this one has promised not to stand now; undefined: none. */
   get promisedTo(): string | undefined {
     return this.options.failsafe?.promises.holder;
   }
 
-  /** Why the list kept this node from standing when it was looked at last; undefined: it did not. */
+  /** Why the list, when last read, kept this node from standing; undefined: it did not. */
   get obstacle(): string | undefined {
     return this.isUnlisted
       ? 'the leader before uses failsafe and does not know this node, which does not stand; it comes onto the list once there is a leader'
       : undefined;
   }
 
-  /** Has the leader before put this node on the list, and can this node not have forgotten a promise? */
+  /** Returns whether the list lets this node stand, and this node cannot have forgotten a promise. */
   isGivenBy({ list }: SeenFailsafeList): boolean {
     const { clock, log, nodeName, failsafe } = this.options;
     const standing = standingOf(nodeName, list);
@@ -53,7 +53,7 @@ export class StandPermission {
       }
       return false;
     }
-    // What this node promised before it was this process.
+    // An earlier process of this node may have promised.
     const since = failsafe?.answersSince ?? this.started;
     return standing === 'may stand' || clock.monotonic() > since + longestPromise * (1 + 2 * clockDrift);
   }

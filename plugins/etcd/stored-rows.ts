@@ -1,10 +1,10 @@
-// The rows of a cluster, read once, without joining it.
+// StoredRows: reads the rows of a cluster once, without joining it.
 import type { Row } from '../../core/state/row.ts';
 import { type EtcdAccess, EtcdClient } from './client.ts';
 import { ClusterKeys } from './keys.ts';
 import { readSnapshot } from './snapshot.ts';
 
-/** What etcd holds below `prefix`; keys that cannot be used are left out. Rejects with STORE_UNAVAILABLE. */
+/** Resolves with the rows below `prefix`, without unusable keys. Rejects with STORE_UNAVAILABLE. */
 export async function readStoredRows(access: EtcdAccess, prefix: string): Promise<readonly Row[]> {
   const keys = new ClusterKeys(prefix);
   const client = await EtcdClient.create(access);

@@ -1,10 +1,10 @@
-// What ends a leadership in etcd without etcd3, for a process that stands in for a manager: a transaction over the JSON gateway
-// that each member of etcd has (etcd 3.4 and newer, POST /v3/kv/txn).
+// Surrender: describes how to end a leadership without etcd3, for a process that stands in for a manager: a transaction over the JSON
+// gateway that each member of etcd has (etcd 3.4 and newer, POST /v3/kv/txn).
 import type { Surrender } from '../../core/plugin/manager-hooks.ts';
 import type { EtcdAccess } from './client.ts';
 import type { ClusterKeys } from './keys.ts';
 
-/** Ends the leadership whose key has this create revision, and says that its leader has let go; else it changes nothing. */
+/** Returns the request that ends the leadership with this create revision and records that its leader has let go; otherwise it changes nothing. */
 export function surrenderOf(
   { hosts, user, password, tls }: EtcdAccess,
   keys: ClusterKeys,

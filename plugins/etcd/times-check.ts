@@ -1,17 +1,17 @@
-// The check of the times of an election: what would never let a leader hold anything is refused where it is written.
+// TimesCheck: refuses times in a config with which a leader could never hold anything.
 import { WeldrError } from '../../core/errors.ts';
 import { clockDrift, type ElectionTimes, safeSpan } from './election-times.ts';
 import { leaseFor } from './slow-etcd.ts';
 
-/** A hold-off is there for the clocks and a slow renewal; a longer one only makes a fail-over late. */
+/** A hold-off allows for clocks and a slow renewal; a longer one only delays a fail-over. ms. */
 const longestHoldOff = 60_000;
 
-/** Throws CONFIG_INVALID. `need`: the least that plugins of the config need of a leadership's time, ms. */
+/** Throws CONFIG_INVALID for such times. `need`: the least time that plugins of the config need of a leadership, ms. */
 export function checkTimes({ lease, holdOff }: Omit<ElectionTimes, 'renew'>, need: number): void {
   if (holdOff > longestHoldOff) {
     throw refusal('holdOff', `expected ${longestHoldOff / 1000}s or less, got ${holdOff / 1000}s`);
   }
-  // etcd grants whole seconds. Half a millisecond: what is exactly enough is enough.
+  // etcd grants whole seconds. The half millisecond is for rounding.
   const granted = Math.ceil(lease / 1000) * 1000;
   const span = safeSpan(granted, holdOff);
   if (span >= need - 0.5) return;

@@ -1,21 +1,21 @@
-// The times of a leadership: what the config says of them, and else what the plugins of this node need.
+// Times: derives the times of a leadership from the config and, where it sets none, from what the plugins of this node need.
 import type { LeadershipNeed } from '../../core/plugin/manager-hooks.ts';
 import { clockDrift, type ElectionTimes } from './election-times.ts';
 
-/** What the config says; the rest follows from what is needed. */
+/** The times in the config; undefined ones follow from what plugins need. */
 export type WantedTimes = { readonly [Name in keyof ElectionTimes]: ElectionTimes[Name] | undefined };
 
-// Nobody who is told of leadership has said what it needs of it: enough for what acts within two seconds.
+// When no plugin has reported a need: enough for one that acts within two seconds.
 const usual = { lease: 2000, holdOff: 300 } as const;
 const shortestHoldOff = 100;
 const longestHoldOff = 300;
 const shortestRenewal = 150;
-/** A lease outlives this many renewals that fail. */
+/** A lease outlives this many failed renewals. */
 export const renewalsInLease = 4;
 
 /**
- * The shortest lease of whole seconds, as etcd grants them, with which a leadership holds for as long as each plugin needs; the
- * hold-off makes up for less than a third of a second.
+ * Returns the times with the shortest lease of whole seconds, as etcd grants them, that gives each plugin the time it needs; the
+ * hold-off adds up to 0.3 s.
  */
 export function electionTimes(wanted: WantedTimes, needs: readonly LeadershipNeed[]): ElectionTimes {
   const needed = Math.max(0, ...needs.map(({ ms }) => ms)) / (1 - clockDrift);

@@ -1,12 +1,11 @@
-// KeyWatch: follows a range of keys from a revision, over whichever member answers. etcd3's own watcher takes the
-// header's revision for what it has seen, which loses events when a connection ends while it catches up.
-
+// KeyWatch: follows a range of keys from a revision, through any member that answers. etcd3's own watcher takes the header's revision for
+// what it has seen, and so loses events when a connection ends while it catches up.
 import type { IDuplexStream, IEvent, IWatchRequest, IWatchResponse } from 'etcd3';
 import type { Logger } from 'pino';
 import { toError } from '../../core/errors.ts';
 import { type EtcdClient, type EtcdMember, plainReason } from './client.ts';
 
-/** What a watch is for. */
+/** What a {@link KeyWatch} works with. */
 export interface KeyWatchOptions {
   readonly client: EtcdClient;
   readonly log: Logger;
@@ -19,36 +18,36 @@ export interface KeyWatchOptions {
 
 /** Why a watch ended. */
 export type WatchEnd =
-  /** The connection is gone: go on after the last event. */
+  /** The connection is gone: continue after the last event. */
   | 'disconnected'
-  /** etcd does not have the events any more: take a snapshot. */
+  /** etcd no longer has the events: read a snapshot. */
   | 'compacted'
   /** `close` was called. */
   | 'closed';
 
-/** What a watch tells, in order. */
+/** Receives what a watch reports, in order. */
 export interface WatchListener {
-  /** The watch stands; all that happens from here is told. */
+  /** The watch is established: every event from here on is reported. */
   connected(member: EtcdMember): void;
-  /** Events of whole revisions, oldest first. */
+  /** Events of complete revisions, oldest first. */
   events(events: readonly IEvent[]): void;
 }
 
 /**
- * A stream may be dead without an end. A member answers a request for progress at once, so silence means that it is
- * gone: it is asked every so many ms, and given up when it has not answered for `silence`.
+ * How a dead stream is noticed, ms. A member answers a request for progress at once, so silence means that it is gone: the watch
+ * requests progress every `ask` ms, and gives a member up after `silence` ms without an answer.
  */
 export interface WatchPace {
   readonly ask: number;
   readonly silence: number;
 }
 
-/** For what may be a few seconds late. */
+/** For events that may be a few seconds late. */
 export const calm: WatchPace = { ask: 1000, silence: 2500 };
-/** For who leads: a member that died is left long before the lease of a leader is over. */
+/** For the leadership: a dead member is left long before the lease of a leader ends. */
 export const alert: WatchPace = { ask: 200, silence: 600 };
 
-/** One watch at a time; call `follow` again after it ended. */
+/** Runs one watch at a time. Call `follow` again after it ended. */
 export class KeyWatch {
   private readonly options: KeyWatchOptions;
   private cut: ((end: WatchEnd) => void) | undefined;
@@ -58,7 +57,7 @@ export class KeyWatch {
     this.options = options;
   }
 
-  /** Watches from `revision` on until the watch ends; resolves with the reason. */
+  /** Watches from `revision` until the watch ends; resolves with the reason. */
   async follow(revision: number, listener: WatchListener): Promise<WatchEnd> {
     if (this.closed) return 'closed';
     const [member] = this.options.client.inOrder();
@@ -84,7 +83,7 @@ export class KeyWatch {
     return end;
   }
 
-  /** Ends the watch that stands, as if the connection had gone. */
+  /** Ends the current watch, as if the connection were gone. */
   restart(): void {
     this.cut?.('disconnected');
   }
@@ -106,7 +105,7 @@ export class KeyWatch {
     let fragments: IEvent[] = [];
     let over = false;
     const fail = (thrown: unknown) => {
-      // A stream that we cancel reports that as an error, too.
+      // A cancelled stream also reports an error.
       if (over) return;
       this.failed(member, thrown);
       end('disconnected');
@@ -147,7 +146,7 @@ export class KeyWatch {
     let looked = performance.now();
     const timer = setInterval(() => {
       const now = performance.now();
-      // Who was busy, or frozen, heard nobody meanwhile: what waits is read before a member is called silent.
+      // If this process was busy or frozen, it reads what has arrived meanwhile before it calls a member silent.
       if (now - looked > 2 * ask) heard = Math.max(heard, now - ask);
       looked = now;
       if (now - heard > silence) fail(new Error('the watch fell silent'));

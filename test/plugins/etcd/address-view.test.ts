@@ -7,7 +7,7 @@ const test = suite('address view');
 
 const own = { held: false };
 const b = { node: 'b', revision: 7 };
-const known = { nodeName: 'a', own, leader: 'b', whyNobody: undefined };
+const known = { nodeName: 'a', own, leader: 'b', whyNoLeader: undefined };
 
 test('is what the leader says of itself', () => {
   assert.equal(addressView({ ...known, own: { held: true }, leader: 'a', nodes: [] }), {
