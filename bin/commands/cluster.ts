@@ -81,7 +81,7 @@ export async function clusterStatus(admin: AdminClient, json: boolean): Promise<
 function wrongWith({ leader, election, address, stale, reason, members, etcd, ...rest }: Cluster): string[] {
   const wrong: string[] = [];
   if (etcd.problem !== undefined) wrong.push(etcd.problem);
-  if (leader === null) wrong.push(`nobody leads: ${election?.reason ?? 'it was not found out why yet'}`);
+  if (leader === null) wrong.push(`no node leads: ${election?.reason ?? 'the reason is not known yet'}`);
   else if (address?.held === false)
     wrong.push(`nobody holds the address: ${address.reason ?? 'no reason is known'}`);
   if (election?.state === 'leading' && election.reason !== undefined) wrong.push(election.reason);

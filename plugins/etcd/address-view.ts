@@ -31,7 +31,7 @@ export function addressView({
 }: AddressKnowledge): AddressView | undefined {
   if (own?.held) return { held: true, by: nodeName };
   if (own === undefined && nodes.every(({ address }) => address === undefined)) return undefined;
-  if (leader === undefined) return { held: false, by: null, reason: whyNoLeader ?? 'nobody leads' };
+  if (leader === undefined) return { held: false, by: null, reason: whyNoLeader ?? 'no node leads' };
   // What a node reported before it was cut off does not count.
   const report = nodes.find(({ node }) => node === leader);
   const address = leader === nodeName ? own : report?.address;

@@ -134,7 +134,7 @@ export class Board {
       this.set(this.candidacies, node, candidacyValue.safeParse(value).data);
     } else if (kind === 'maintenance') {
       // The key alone counts, whatever its value is.
-      const rest = restValue.safeParse(value).data ?? { by: 'somebody', at: 0 };
+      const rest = restValue.safeParse(value).data ?? { by: 'unknown', at: 0 };
       this.set(this.resting, node, kv === undefined ? undefined : rest);
     } else if (kind === 'hand-over') {
       const { data } = orderValue.safeParse(value);

@@ -83,7 +83,7 @@ export class Campaign {
     while (!this.options.isClosed()) {
       try {
         const session = this.options.session();
-        const isFree = session === undefined || session.isTakenAnew;
+        const isFree = session === undefined || session.isRetaken;
         const wanted = isFree && !this.options.isResigning() && !this.options.isRetired();
         const wait = this.standsBackFor;
         const stands = wanted && wait <= 0 && permission.promisedTo === undefined;
@@ -91,7 +91,7 @@ export class Campaign {
         this.obstacle = undefined;
         await wakeup.wait(wanted && wait > 0 ? wait : lookEvery);
       } catch (thrown) {
-        log.debug({ reason: plainReason(thrown) }, 'the election goes on: etcd does not answer');
+        log.debug({ reason: plainReason(thrown) }, 'the election continues: etcd does not answer');
         const kind = refusalOf(thrown)?.kind ?? failureOf(thrown).kind;
         const isAway = kind === 'unreachable' || kind === 'no-answer' || kind === 'no-majority';
         this.obstacle = isAway ? undefined : plainReason(thrown);
@@ -147,7 +147,7 @@ export class Campaign {
     if (before !== undefined && !again) this.options.stepDown();
     const hold = again ? 0 : wait;
     if (seen.isDamaged)
-      log.error({ key: keys.lastLeader, wait }, 'the key could not be read, and is written anew');
+      log.error({ key: keys.lastLeader, wait }, 'the key could not be read, and is written again');
     this.options.won(this.sessionOf(won, lease, { times, since, hold }), { again, hold });
   }
 
@@ -170,7 +170,7 @@ export class Campaign {
       until: safeUntil(times, asked, lease.ttl),
       etcdUntil: safeUntil(times, asked, lease.ttl),
       confirmed: asked,
-      isTakenAnew: false,
+      isRetaken: false,
     };
   }
 

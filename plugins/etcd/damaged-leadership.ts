@@ -40,7 +40,7 @@ export class DamagedLeadership {
   /** What is wrong, as a sentence; undefined: nothing. */
   get finding(): string | undefined {
     if (this.damage === undefined) return undefined;
-    const rest = `; it is taken away ${this.patience / 1000} s after it was found, by a node that may lead`;
+    const rest = `; a node that may lead removes it ${this.patience / 1000} s after it was found`;
     return `the key ${this.options.key} ${this.damage}${rest}`;
   }
 
@@ -89,8 +89,8 @@ export class DamagedLeadership {
   }
 
   private damageOf({ lease, node, isNewer }: SeenLeader): string | undefined {
-    if (lease === '0') return 'has no lease, so nobody leads by it (was it written by hand?)';
-    if (this.leaseIsGone) return 'has a lease that is gone, so nobody leads by it (was etcd restored?)';
+    if (lease === '0') return 'has no lease, so no node leads by it (was it written by hand?)';
+    if (this.leaseIsGone) return 'has a lease that is gone, so no node leads by it (was etcd restored?)';
     return node === undefined && !isNewer ? 'cannot be read (was it written by hand?)' : undefined;
   }
 
@@ -118,7 +118,7 @@ export class DamagedLeadership {
     if (!(await leaderKeys.clear(seen, wait))) return;
     log.warn(
       { key, wait },
-      `took the leadership away: it ${damage}; whoever wins waits until nobody can hold`,
+      `removed the leadership: it ${damage}; the next leader waits until no other node can hold anything`,
     );
     this.saw(undefined);
   }

@@ -228,7 +228,7 @@ export class ElectionWatch implements ElectionObserver {
     if (stay === undefined) return;
     const reason = slow ?? 'it lost the leadership three times within a minute';
     if (stay === 0)
-      log.error({ reason }, 'the leadership cannot be kept, and no other node may lead: going on');
+      log.error({ reason }, 'the leadership cannot be kept, and no other node may lead: continuing');
     else
       log.error({ reason, seconds: stay / 1000 }, 'the leadership cannot be kept: staying away for a while');
   }

@@ -209,7 +209,7 @@ export class Election {
     } else if (this.leading && this.options.clock.monotonic() >= session.until) {
       this.options.log.error('the lease could not be renewed in time: not leading any more');
       this.options.failsafe?.rest();
-      if (session.isTakenAnew) this.end();
+      if (session.isRetaken) this.end();
       this.stepDown();
       this.countLoss(session);
     }
@@ -245,12 +245,12 @@ export class Election {
 
   /** etcd says that the leadership is over; `free`: and no other node has it. */
   private lose(session: LeaderSession, why: string, { free }: { readonly free: boolean }): void {
-    if (this.session !== session || (session.isTakenAnew && free)) return;
+    if (this.session !== session || (session.isRetaken && free)) return;
     if (free && this.isPromised(session)) {
-      session.isTakenAnew = true;
+      session.isRetaken = true;
       this.options.log.warn(
         { reason: why },
-        'taking the leadership anew; the others have promised not to stand',
+        'taking the leadership again; the others have promised not to stand',
       );
       this.wakeup.ring();
       return;
@@ -286,8 +286,8 @@ export class Election {
   private see(seen: SeenLeader | undefined): void {
     this.options.observer?.saw(seen);
     this.known.latestRevision = Math.max(this.known.latestRevision, seen?.created ?? 0);
-    if (seen === undefined && this.session?.isTakenAnew === true) return;
-    this.lead(seen && (seen.node ?? 'somebody unknown'), seen?.since ?? 0);
+    if (seen === undefined && this.session?.isRetaken === true) return;
+    this.lead(seen && (seen.node ?? 'an unknown node'), seen?.since ?? 0);
   }
 
   private lead(leader: string | undefined, since: number): void {

@@ -56,13 +56,13 @@ const rows: readonly FailureRow[] = [
     kind: 'too-large',
     pattern: /request is too large|message larger than max/,
     ...refused,
-    text: 'it is larger than etcd takes (1.5 MB unless --max-request-bytes says otherwise): make smaller batches',
+    text: 'it is larger than etcd accepts (1.5 MB by default, --max-request-bytes): make smaller batches',
   },
   {
     kind: 'denied',
     pattern: /user name is empty/,
     ...refused,
-    text: "etcd wants a user: give the plugin etcd's `user` and `password`",
+    text: "etcd requires a user: set the plugin etcd's `user` and `password`",
   },
   {
     kind: 'denied',
@@ -74,7 +74,7 @@ const rows: readonly FailureRow[] = [
     kind: 'denied',
     pattern: /authentication is not enabled/,
     ...refused,
-    text: "etcd's authentication is off: take `user` and `password` away, or `etcdctl auth enable`",
+    text: "etcd's authentication is off: remove `user` and `password`, or `etcdctl auth enable`",
   },
   {
     kind: 'denied',
@@ -86,19 +86,19 @@ const rows: readonly FailureRow[] = [
     kind: 'denied',
     pattern: /invalid auth token|UNAUTHENTICATED/,
     ...refused,
-    text: 'etcd does not take the token of the user any more',
+    text: "etcd no longer accepts the user's token",
   },
   {
     kind: 'busy',
     pattern: /too many requests/,
     ...passing,
-    text: 'etcd has too many requests to work on: look at the speed of its disks',
+    text: 'etcd has too many requests under way: check the speed of its disks',
   },
   {
     kind: 'not-capable',
     pattern: /not capable|UNIMPLEMENTED|unknown service/,
     ...passing,
-    text: 'this member of etcd cannot do that yet: its members have to be of 3.4 or newer',
+    text: 'this member of etcd cannot do that: all members must be 3.4 or newer',
   },
   {
     kind: 'learner',

@@ -210,11 +210,11 @@ function splitOf(views: readonly HostView[]): string | undefined {
       const said = names.length === 1 ? `only ${names[0]}` : listOf(names);
       return `${hostsOf(group)} ${group.length === 1 ? 'knows' : 'know'} ${said}`;
     });
-    return `the hosts are not members of one etcd: ${parts.join('; ')}. Nobody leads: ${remedy}`;
+    return `the hosts are not members of one etcd: ${parts.join('; ')}. No node leads: ${remedy}`;
   }
   const strangers = views.filter(view => views.some(other => isStranger(view, other)));
   if (strangers.length === 0) return undefined;
-  return `the hosts are not members of one etcd, though they have the same cluster id: what is written at one is not at the other (${hostsOf(views)}). Nobody leads: ${remedy}`;
+  return `the hosts are not members of one etcd, though they have the same cluster id: what is written at one is not at the other (${hostsOf(views)}). No node leads: ${remedy}`;
 }
 
 /** Does a host have another identity, or none although it is as far as the other or the same member? */
@@ -228,7 +228,7 @@ function isStranger(view: HostView, other: HostView): boolean {
 function remnantOf({ members, host }: HostView, hostCount: number): string | undefined {
   if (2 * members.length > hostCount || hostCount < 2) return undefined;
   const count = members.length === 1 ? 'one member' : `${members.length} members`;
-  return `etcd at ${shortHost(host)} has ${count}, and \`hosts\` names ${hostCount}: it may be one of several that do not know each other. Nobody leads: ${remedy}; or take what is no member out of \`hosts\``;
+  return `etcd at ${shortHost(host)} has ${count}, and \`hosts\` names ${hostCount}: it may be one of several that do not know each other. No node leads: ${remedy}; or take what is no member out of \`hosts\``;
 }
 
 function warningsOf(views: readonly HostView[], first: HostView, hosts: readonly string[]): string[] {

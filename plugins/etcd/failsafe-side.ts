@@ -9,7 +9,7 @@ export interface HeldSession {
   /** The value of `until` that etcd alone has confirmed. */
   readonly etcdUntil: number;
   /** etcd has lost it, but the promises of the others hold. */
-  readonly isTakenAnew: boolean;
+  readonly isRetaken: boolean;
 }
 
 /** The time for which the promises of all others hold. */

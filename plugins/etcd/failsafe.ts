@@ -258,7 +258,7 @@ export class Failsafe implements FailsafeSide {
   private async look(): Promise<void> {
     const { client, keys, nodeName, log } = this.around;
     const { session } = this;
-    if (session === undefined || session.isTakenAnew || this.writing) return;
+    if (session === undefined || session.isRetaken || this.writing) return;
     this.writing = true;
     try {
       const seen = await client.call(

@@ -111,7 +111,7 @@ export class HandOver {
     }
     const { leader } = this.options.leadership();
     if (leader === order.to) return { from, to: order.to };
-    if (leader === undefined) throw conflict(`${from} let go, and nobody leads yet; see the status`);
+    if (leader === undefined) throw conflict(`${from} let go, and no node leads yet; see the status`);
     throw conflict(
       leader === from
         ? `${order.to} was ready to lead, and ${from} did not let go`

@@ -48,7 +48,7 @@ export class ClusterKeys {
     return `${this.prefix}v1/last-leader`;
   }
 
-  /** A random text that tells this etcd from all others; written once. */
+  /** A random text, written once, which distinguishes this etcd from all others. */
   get clusterIdentity(): string {
     return `${this.prefix}v1/cluster-identity`;
   }

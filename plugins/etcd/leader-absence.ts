@@ -63,14 +63,14 @@ export class LeaderAbsence {
     if (loggedAt !== undefined && now - loggedAt < repeatAfter) return;
     if (this.logged.size >= maxReasons) this.logged.clear();
     this.logged.set(reason, now);
-    log.error({ reason }, 'nobody leads the cluster');
+    log.error({ reason }, 'no node leads the cluster');
   }
 
   /** Sets the problem as it is now. */
   report(): void {
     const { why } = this;
     this.options.problem(
-      this.isReported && why !== undefined ? `nobody leads the cluster: ${why}` : undefined,
+      this.isReported && why !== undefined ? `no node leads the cluster: ${why}` : undefined,
     );
   }
 

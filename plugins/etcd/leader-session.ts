@@ -22,8 +22,8 @@ export interface LeaderSession {
   confirmed: number;
   /** The value of `until` that etcd alone has confirmed. */
   etcdUntil: number;
-  /** etcd has lost the key: the promises of the others hold the leadership until it is taken again. */
-  isTakenAnew: boolean;
+  /** etcd has lost the key: the promises of the others hold the leadership until this node takes it again. */
+  isRetaken: boolean;
   /** It was lost, and that was counted. */
   isLost?: boolean;
 }

@@ -37,7 +37,7 @@ export class Renewals {
     this.options = options;
   }
 
-  /** Starts the renewals of a session; each is a request of its own, so that a hanging one holds up no other. */
+  /** Starts the renewals of a session; each is a separate request, so that one that hangs holds up no other. */
   start(session: LeaderSession, wait: number): void {
     const { client, clock, observer } = this.options.election;
     const { times } = session;
@@ -47,7 +47,7 @@ export class Renewals {
       this.options.review();
       if (this.options.session() !== session) return;
       this.askOthers(session);
-      if (session.isTakenAnew) return this.options.wake();
+      if (session.isRetaken) return this.options.wake();
       // A member that still owes an answer is not asked again: one that hangs costs one beat.
       const member = client.inOrder().find(candidate => !asked.has(candidate));
       if (member === undefined) return;
@@ -61,7 +61,7 @@ export class Renewals {
     const endBeat = clock.every(times.renew, () => void renew());
     const endHurry = hurryWhenLate({
       clock,
-      isLate: () => this.options.session() === session && !session.isTakenAnew && this.isLate(session),
+      isLate: () => this.options.session() === session && !session.isRetaken && this.isLate(session),
       took: () => this.took,
       members: () => client.inOrder(),
       ask: async (member, ms) => void (await this.renewIfLed(session, member, ms)),

@@ -101,7 +101,7 @@ test('what is wrong is said, and the exit code is 1', async () => {
   const reason = 'etcd is out of space';
   await wrong(
     { leader: null, election: { state: 'campaigning', since: 1, reason } },
-    /^wrong: nobody leads: etcd is out of space$/m,
+    /^wrong: no node leads: etcd is out of space$/m,
   );
   await wrong(
     { election: { state: 'leading', since: 1, reason: 'renewals take 400 ms' } },

@@ -1,4 +1,4 @@
-// Reaching etcd by TLS with client certificates, and with user and password.
+// Access to etcd by TLS with client certificates, and with user and password.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
@@ -101,7 +101,7 @@ withEtcd(
 );
 
 withEtcd(
-  'a user with a password works, also after its token has run out; a wrong password is said',
+  'a user with a password works, also after its token has expired; a wrong password is reported',
   async () => {
     const cluster = await EtcdCluster.start({ args: ['--auth-token-ttl', '2'] });
     const ctl = (...args: string[]) => assert.ok(cluster.ctl(args) !== undefined, args.join(' '));
@@ -134,7 +134,7 @@ withEtcd(
   },
 );
 
-test('options that make no sense are refused with their place', () => {
+test('invalid options are refused with their place', () => {
   const refusal = (input: Parameters<typeof etcd>[0]) => refusalOf([etcd(input)]);
   assert.match(refusal({ hosts: ['127.0.0.1:2379'] }), 'plugins[0].hosts[0]: expected http://HOST:PORT');
   assert.match(refusal({ hosts: ['http://a:1', 'https://b:1'] }), 'plugins[0].hosts: all of them');

@@ -9,7 +9,7 @@ const own = { held: false };
 const b = { node: 'b', revision: 7 };
 const known = { nodeName: 'a', own, leader: 'b', whyNoLeader: undefined };
 
-test('is what the leader says of itself', () => {
+test('is what the leader reports of itself', () => {
   assert.equal(addressView({ ...known, own: { held: true }, leader: 'a', nodes: [] }), {
     held: true,
     by: 'a',
@@ -23,10 +23,10 @@ test('is what the leader says of itself', () => {
     'no link',
   );
   assert.is(addressView({ ...known, nodes: [b] })?.reason, 'b leads, and keeps no address');
-  assert.is(addressView({ ...known, leader: undefined, nodes: [b] })?.reason, 'nobody leads');
+  assert.is(addressView({ ...known, leader: undefined, nodes: [b] })?.reason, 'no node leads');
 });
 
-test('is unknown, not nobody, where no node keeps one or an earlier version leads', () => {
+test('is unknown when no node keeps one, or an earlier version leads', () => {
   assert.is(addressView({ ...known, own: undefined, nodes: [b] }), undefined);
   assert.is(addressView({ ...known, nodes: [{ node: 'b', revision: undefined }] }), undefined);
 });

@@ -7,7 +7,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('the problem that etcd is away');
 
-test('is said with the time and the reason, not for a blink, not again with each reason, and taken back', () => {
+test('is reported with time and reason, not for a moment, not again for each reason, and withdrawn', () => {
   const clock = new FakeClock(new Date(2026, 2, 1, 14, 3, 30).getTime());
   const store = { stale: true, silentFor: Number.POSITIVE_INFINITY, awayBecause: 'connection refused' };
   const said: (string | undefined)[] = [];

@@ -25,7 +25,7 @@ function refusal(options: EtcdOptions, { holds = true } = {}): string {
   }
 }
 
-test('a lease that leaves no time to hold the address is refused, with one that does', () => {
+test('a lease that leaves no time to hold the address is refused; the message names one that does', () => {
   assert.is(refusal({}), '');
   assert.match(
     refusal({ lease: '1s', holdOff: '300ms' }),
@@ -45,7 +45,7 @@ test('times that make no sense are refused', () => {
   assert.match(refusal({ timeout: '1d' }), /timeout: a timeout is between 100ms and 10m/);
 });
 
-test('a list of hosts that is surely not meant is warned of', () => {
+test('a list of hosts that is surely not intended causes a warning', () => {
   const warningsOf = (hosts: string[]) =>
     checkConfig({ listen: '127.0.0.1:0', plugins: [roundRobin(), etcd({ hosts })] }).remarks.warnings.join(
       '\n',
@@ -58,7 +58,7 @@ test('a list of hosts that is surely not meant is warned of', () => {
   assert.is(warningsOf(['http://a:1', 'http://b:1', 'http://c:1']), '');
 });
 
-test('a mean follows, and the longest is of the last minute', () => {
+test('the mean moves, and the longest time is that of the last minute', () => {
   const clock = new FakeClock();
   const trips = new RoundTrip(clock);
   assert.is(trips.mean, undefined);
@@ -73,7 +73,7 @@ test('a mean follows, and the longest is of the last minute', () => {
   assert.is(trips.worst, 5);
 });
 
-test('renewals that take longer than the lease leaves time for are said with a lease that is enough', () => {
+test('renewals that take longer than the lease leaves time for are reported, with a lease that is enough', () => {
   const trips = new RoundTrip(new FakeClock());
   trips.record(500);
   const times = { lease: 2000, renew: 250, holdOff: 300 };
@@ -94,7 +94,7 @@ test('renewals that take longer than the lease leaves time for are said with a l
   assert.is(leaseFor(2278, 300), 3);
 });
 
-test('renewals that are not answered say how long they would take by what one question takes each time', () => {
+test('the time of unanswered renewals is estimated from that of one question', () => {
   const clock = new FakeClock();
   const [renewals, majority] = [new RoundTrip(clock), new RoundTrip(clock)];
   const times = { lease: 1000, renew: 150, holdOff: 100 };
@@ -119,10 +119,10 @@ test('renewals that are not answered say how long they would take by what one qu
 test('a node that loses the leadership three times within a minute stays away, longer each time', () => {
   const clock = new FakeClock();
   const flapping = new Flapping(clock);
-  const loseThrice = (othersThere: boolean) => {
+  const loseThrice = (hasRival: boolean) => {
     const stays = [1, 2, 3].map(() => {
       clock.advance(5000);
-      return flapping.lost(othersThere);
+      return flapping.lost(hasRival);
     });
     assert.equal(stays.slice(0, 2), [undefined, undefined]);
     return stays[2];

@@ -1,4 +1,4 @@
-// Why nobody leads, said by each node with what helps; and what is repaired by itself.
+// Why no node leads, reported by each node with what helps; and what is repaired automatically.
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,10 +20,10 @@ const withEtcd = withCluster(
 
 const leads = ({ node }: WholeNode) => node.election.leadership.leading;
 const saidBy = ({ lines }: WholeNode) =>
-  lines.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'nobody leads the cluster');
+  lines.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'no node leads the cluster');
 
 withEtcd(
-  'nodes that are not fit say so, each with what the others say, once, and that it is over',
+  'nodes that are not fit report that and why the others are not, once, and when it is over',
   async (_, start) => {
     const a = await start('a', { candidate: false });
     const b = await start('b');
@@ -71,7 +71,7 @@ withEtcd(
 );
 
 withEtcd(
-  'an etcd that is out of space refuses a leader, says what helps, and has one as soon as it is disarmed',
+  'an etcd out of space refuses a leader, reports what helps, and has one as soon as its alarm is disarmed',
   async (cluster, start) => {
     const a = await start('a');
     await until('a leads', () => leads(a));
@@ -117,14 +117,14 @@ withEtcd(
 );
 
 withEtcd(
-  'a leadership without a lease is named and taken away, and who follows waits its full time',
+  'a leadership without a lease is reported and removed, and the next leader waits its full time',
   async (cluster, start) => {
     cluster.ctl(['put', leader, '{"schema":1,"node":"ghost","since":1}']);
     const a = await start('a', { times: { lease: 1000, holdOff: 100 } });
     await until('it is found', () => /has no lease/.test(a.node.watch.standing.reason ?? ''));
     assert.is(a.node.watch.leader, undefined);
     let taken = 0;
-    await until('it is taken away', () => a.lines.some(line => /took the leadership away/.test(line)));
+    await until('it is taken away', () => a.lines.some(line => /removed the leadership/.test(line)));
     taken = performance.now();
     await until('a leads', () => leads(a));
     assert.ok(performance.now() - taken > 900, 'a leader that was overwritten would be out');
@@ -132,7 +132,7 @@ withEtcd(
 );
 
 withEtcd(
-  'a leadership that is written over deposes the leader, and is repaired; so is last-leader',
+  'a leadership that is overwritten deposes the leader, and is repaired; so is last-leader',
   async (cluster, start) => {
     const a = await start('a', { times: { lease: 1000, holdOff: 100 } });
     await until('a leads', () => leads(a));
@@ -140,15 +140,15 @@ withEtcd(
     cluster.ctl(['put', '/weldr/v1/last-leader', 'nonsense']);
     await until('a does not', () => !leads(a));
     await until('a leads again', () => leads(a), 15_000);
-    assert.ok(a.lines.some(line => /took the leadership away/.test(line)));
+    assert.ok(a.lines.some(line => /removed the leadership/.test(line)));
     cluster.ctl(['put', '/weldr/v1/last-leader', 'nonsense']);
     cluster.ctl(['del', leader]);
-    await until('it was named', () => a.lines.some(line => /last-leader.*written anew/.test(line)));
+    await until('it was named', () => a.lines.some(line => /last-leader.*written again/.test(line)));
     await until('a leads', () => leads(a));
   },
 );
 
-withEtcd('what etcd holds of a leadership with a lease that lives is left alone', async (cluster, start) => {
+withEtcd('a leadership whose lease still lives is left alone', async (cluster, start) => {
   const other = await electionNode('other', { hosts: cluster.hosts });
   try {
     await until('other leads', () => other.election.leadership.leading);
@@ -162,7 +162,7 @@ withEtcd('what etcd holds of a leadership with a lease that lives is left alone'
 });
 
 withEtcd(
-  'renewals that take too long for what is held are said, with a lease that is long enough',
+  'renewals that take too long for what is held are reported, with a lease that is long enough',
   async (_, start) => {
     const a = await start('a', { times: { lease: 1000, renew: 100, holdOff: 100 }, need: 1238 });
     await until('it is said', () => a.problems.has('round-trip'));
@@ -173,7 +173,7 @@ withEtcd(
   },
 );
 
-withEtcd('nodes know who holds the address, and whether each is in step', async (_, start) => {
+withEtcd('every node knows which holds the address, and which are in step', async (_, start) => {
   const a = await start('a');
   await until('a leads', () => leads(a));
   const b = await start('b');

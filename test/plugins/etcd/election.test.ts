@@ -16,7 +16,7 @@ const withEtcd = withCluster(
 
 const leads = (node: ElectionNode) => node.election.leadership.leading;
 
-withEtcd('one of three nodes leads, and all know which', async (_, node) => {
+withEtcd('one of three nodes leads, and all know which one', async (_, node) => {
   const nodes = [await node('a'), await node('b'), await node('c')];
   await until('a leader', () => nodes.some(leads));
   await sleep(1000);
@@ -37,7 +37,7 @@ withEtcd('a leader that resigns is followed at once, without a hold-off', async 
 });
 
 withEtcd(
-  'a leadership that was surrendered is followed without a hold-off, and one that is over is left alone',
+  'a surrendered leadership is followed without a hold-off, and surrendering one that is over changes nothing',
   async (_, node) => {
     const a = await node('a');
     await until('a leads', () => leads(a));
@@ -55,7 +55,7 @@ withEtcd(
 );
 
 withEtcd(
-  'a leader that is to hand over leads on, and renews, until what it holds is used no more',
+  'a leader that hands over keeps leading, and renewing, until what it holds is no longer used',
   async (_, node) => {
     const a = await node('a');
     await until('a leads', () => leads(a));
@@ -75,7 +75,7 @@ withEtcd(
   },
 );
 
-withEtcd('what the leader holds is let go before the key is', async (_, node) => {
+withEtcd('a leader lets go of what it holds before it gives up the key', async (_, node) => {
   const a = await node('a');
   const b = await node('b');
   await until('one leads', () => leads(a) || leads(b));
@@ -117,7 +117,7 @@ withEtcd('an unfit node is not elected', async (_, node) => {
 });
 
 withEtcd(
-  'leadership ends by itself at its time when etcd falls silent, and goes on when it answers',
+  'a leadership ends in time when etcd falls silent, and continues when etcd answers',
   async (cluster, node) => {
     const a = await node('a');
     await until('a leads', () => leads(a));
@@ -130,7 +130,7 @@ withEtcd(
   },
 );
 
-withEtcd('a leader whose key is taken away stops at once', async (cluster, node) => {
+withEtcd('a leader whose key is deleted stops at once', async (cluster, node) => {
   const a = await node('a');
   await until('a leads', () => leads(a));
   const losses: number[] = [];
@@ -139,11 +139,11 @@ withEtcd('a leader whose key is taken away stops at once', async (cluster, node)
   cluster.ctl(['del', '/weldr/v1/leader']);
   await until('it was told', () => losses.length > 0, 2000);
   assert.ok((losses[0] ?? 0) - began < 1500);
-  await until('it is elected anew', () => leads(a));
+  await until('it is elected again', () => leads(a));
 });
 
 withEtcd(
-  'after a key that was deleted by hand the next leader waits until the one before is surely out',
+  'after the key was deleted by hand, the next leader waits until the one before is surely out',
   async (cluster, node) => {
     const a = await node('a', { lease: 1000 });
     await until('a leads', () => leads(a));
@@ -159,7 +159,7 @@ withEtcd(
 );
 
 withEtcd(
-  'after a leader that fell silent the next one waits for the hold-off of both configs',
+  'after a leader fell silent, the next one waits for the longer hold-off of both configs',
   async (_, node) => {
     const a = await node('a', { holdOff: 1500 });
     await until('a leads', () => leads(a));
@@ -218,7 +218,7 @@ withEtcd(
 );
 
 withEtcd(
-  'a watch at a member that freezes moves to another before a lease is over',
+  'a watch at a member that freezes moves to another before a lease ends',
   async cluster => {
     const frozen = ((await cluster.leader()) ?? 0) === 0 ? 1 : 0;
     const others = cluster.hosts.filter((_, index) => index !== frozen);

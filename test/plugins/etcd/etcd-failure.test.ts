@@ -5,7 +5,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('failures of etcd');
 
-test('what etcd refuses was not done, and the text has the remedy', () => {
+test('a refusal by etcd means that nothing was done, and the text has the remedy', () => {
   const refusals: Record<string, RegExp> = {
     '3 INVALID_ARGUMENT: etcdserver: request is too large': /smaller batches/,
     '8 RESOURCE_EXHAUSTED: grpc: received message larger than max (2 vs. 1)': /smaller batches/,
@@ -13,7 +13,7 @@ test('what etcd refuses was not done, and the text has the remedy', () => {
     '7 PERMISSION_DENIED: etcdserver: permission denied': /give the user a role/,
     '3 INVALID_ARGUMENT: etcdserver: user name is empty': /`user` and `password`/,
     '3 INVALID_ARGUMENT: etcdserver: authentication failed, invalid user ID or password': /check `user`/,
-    '9 FAILED_PRECONDITION: etcdserver: authentication is not enabled': /take `user` and `password` away/,
+    '9 FAILED_PRECONDITION: etcdserver: authentication is not enabled': /remove `user` and `password`/,
     '5 NOT_FOUND: etcdserver: requested lease not found': /lease not found/,
     '11 OUT_OF_RANGE: etcdserver: mvcc: required revision has been compacted': /compacted/,
   };
@@ -25,7 +25,7 @@ test('what etcd refuses was not done, and the text has the remedy', () => {
   }
 });
 
-test('what another member may do was not done by this one', () => {
+test('a failure that another member may not have means that nothing was done', () => {
   const passing = [
     '8 RESOURCE_EXHAUSTED: etcdserver: too many requests',
     '14 UNAVAILABLE: etcdserver: not capable',
@@ -39,7 +39,7 @@ test('what another member may do was not done by this one', () => {
   }
 });
 
-test('what broke off in the middle may have been done', () => {
+test('a call that broke off in the middle may have been done', () => {
   const unknown = [
     '4 DEADLINE_EXCEEDED: Deadline exceeded after 1.0s',
     'no answer within 1000 ms',

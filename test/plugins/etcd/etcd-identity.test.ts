@@ -1,4 +1,4 @@
-// Are the hosts of a config one etcd? First by what they say, then on real members that were set up each for itself.
+// Whether the hosts of a config are one etcd: first by their views, then on real members that were set up separately.
 import * as assert from 'uvu/assert';
 import { compareHosts, type HostView } from '../../../plugins/etcd/etcd-identity.ts';
 import { EtcdCluster, freePorts } from '../../cluster/etcd-cluster.ts';
@@ -40,7 +40,7 @@ function warningOf(views: readonly HostView[], hosts: readonly string[]): string
   return warnings.join('\n');
 }
 
-test('members of one etcd are found to be so, also when some do not answer or lag behind', () => {
+test('members of one etcd are recognised, also when some do not answer or lag behind', () => {
   assert.equal(
     compareHosts(
       three.map(name => view(name)),
@@ -80,7 +80,7 @@ test('an etcd of which the config names twice as many members may be one of seve
   assert.is(problemOf([view('a', { of: ['a', 'b'] })]), '', 'a member that is being replaced');
 });
 
-test('what works and is not meant is warned of', () => {
+test('a set-up that works but is surely not intended causes a warning', () => {
   const all = three.map(name => view(name));
   const twice = [view('a', { of: ['a'] }), { ...view('a', { of: ['a'] }), host: 'http://127.0.0.1:2379' }];
   assert.match(
@@ -105,7 +105,7 @@ test('what works and is not meant is warned of', () => {
 });
 
 const behaviour =
-  'three etcds that were set up alone, with equal ids, are found out, and nobody leads by any of them';
+  'three etcds that were set up alone, with equal ids, are detected, and no node leads by any of them';
 const body = async () => {
   // As Debian's package starts them: the same name, and the same address among peers, on each machine.
   const [peerPort = 0, ...clientPorts] = await freePorts(4);
@@ -131,7 +131,7 @@ const body = async () => {
       assert.is(node.watch.standing.state, 'split etcd');
       assert.not.ok(
         lines.some(line => line.includes('"msg":"leading"')),
-        'nobody ever led',
+        'no node ever led',
       );
       await until('it is said', () => /not members of one etcd/.test(problems.get('leader') ?? ''));
     }

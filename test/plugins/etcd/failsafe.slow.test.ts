@@ -12,7 +12,7 @@ const test = suite('failsafe', { timeoutMs: 120_000 });
 const secret = 'the secret of this test';
 
 const behaviour =
-  'without a majority the leader leads by the word of all others, goes on when it is back, and ends with that word';
+  'without a majority the leader leads by the promises of all others, and after it by etcd; without one promise it ends';
 
 const body = async () => {
   const cluster = await EtcdCluster.start({ size: 3 });
@@ -104,7 +104,7 @@ class Relay {
 }
 
 const behaviourOfLoss =
-  'a leader that is cut off from etcd leads on when its lease is gone, and takes the key anew without a gap';
+  'a leader that is cut off from etcd keeps leading when its lease is gone, and takes the key again without a gap';
 
 const bodyOfLoss = async () => {
   const cluster = await EtcdCluster.start();
@@ -137,12 +137,12 @@ const bodyOfLoss = async () => {
     assert.is(key(), '', 'b has promised not to stand, and does not');
 
     await relay.mend();
-    await until('the key is taken anew', () => /"node":"a"/.test(key()));
+    await until('the key is taken again', () => /"node":"a"/.test(key()));
     await until('etcd confirms it', () => a.failsafe?.state.active === false);
     assert.ok(a.election.leadership.leading);
     assert.is.not(a.election.leadership.session, session, 'it is another one for who holds the address');
     assert.equal(losses, [], 'there was no gap, and no other leader');
-    await until('b is on the list anew', () => a.failsafe?.state.members.join() === 'b');
+    await until('b is on the list again', () => a.failsafe?.state.members.join() === 'b');
 
     await a.close();
     await until('b leads once its promise is over', () => b.election.leadership.leading);

@@ -1,4 +1,4 @@
-// The list of who may stand, on a real etcd. How a leader outlives etcd's majority is in failsafe.slow.test.ts.
+// The list of nodes that may stand, on a real etcd. failsafe.slow.test.ts shows how a leader outlives etcd's majority.
 import * as assert from 'uvu/assert';
 import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
 import { electionNode, until } from '../../cluster/etcd-node.ts';

@@ -21,7 +21,7 @@ function node() {
   return { clock, status, objections, wish, fitness };
 }
 
-test('a leader whose workers all died leaves only when none came back within a second', () => {
+test('a leader whose workers all died hands over only if none comes back within a second', () => {
   const { clock, status, fitness } = node();
   assert.is(fitness.against({ leading: true }), undefined);
   status.readyWorkers = 0;
@@ -34,7 +34,7 @@ test('a leader whose workers all died leaves only when none came back within a s
   assert.is(fitness.against({ leading: true }), 'no worker accepts connections');
 });
 
-test('a leader whose workers hang has had its moment when they count as silent', () => {
+test('a leader whose workers count as silent hands over at once', () => {
   const { status, fitness } = node();
   Object.assign(status, { readyWorkers: 0, silentWorkers: 2 });
   assert.is(fitness.against({ leading: true }), 'no worker reacts');
@@ -42,7 +42,7 @@ test('a leader whose workers hang has had its moment when they count as silent',
   assert.is(fitness.against({ leading: true }), undefined, 'one that reacts is enough');
 });
 
-test('nobody is elected without a worker, in maintenance, or against an objection', () => {
+test('a node without a worker, in maintenance, or with an objection is not elected', () => {
   const { clock, status, objections, wish, fitness } = node();
   assert.is(fitness.against({ leading: false }), undefined);
   status.readyWorkers = 0;

@@ -1,4 +1,4 @@
-// Who leads next, over a real etcd: hand-overs that operators ask for, priority, maintenance, nodes without origins.
+// Which node leads next, over a real etcd: hand-overs by operators, priority, maintenance, nodes that reach no server.
 import { createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -21,7 +21,7 @@ test.after(async () => await cluster?.close());
 
 type Start = (name: string, options?: Parameters<typeof candidateNode>[2]) => Promise<CandidateNode>;
 
-/** Nodes of a cluster of their own, in one etcd for all. */
+/** Registers a test whose nodes form a separate cluster; all tests share one etcd. */
 function withEtcd(behaviour: string, body: (start: Start) => Promise<void>): void {
   testWithEtcd(test, behaviour, async () => {
     const prefix = `/weldr${clusters++}/`;
@@ -38,7 +38,7 @@ function withEtcd(behaviour: string, body: (start: Start) => Promise<void>): voi
   });
 }
 
-/** All of them see all of them. */
+/** Waits until all nodes see all others. */
 const acquainted = async (...nodes: CandidateNode[]) =>
   await until('they know each other', () =>
     nodes.every(({ candidate: { board } }) => {
@@ -47,7 +47,7 @@ const acquainted = async (...nodes: CandidateNode[]) =>
     }),
   );
 
-/** What a node has that has promised `to` not to stand. */
+/** The failsafe side of a node that has promised `to` not to stand. */
 const promiseTo = (to: string | undefined): FailsafeSide & { promises: { holder: string | undefined } } => ({
   ...{ promises: { holder: to }, answersSince: 0, promised: undefined, isActive: false },
   won() {},
@@ -66,7 +66,7 @@ async function refusal(asked: Promise<unknown>): Promise<string> {
   return 'it was not refused';
 }
 
-withEtcd('the leadership is handed over from any node, to whom is named, and not taken back', async start => {
+withEtcd('an order at any node hands the leadership to the named node, for good', async start => {
   const a = await start('a');
   await until('a leads', () => a.leads());
   const [b, c] = [await start('b'), await start('c')];
@@ -103,7 +103,7 @@ withEtcd('the leadership is handed over from any node, to whom is named, and not
 });
 
 withEtcd(
-  'a node in maintenance hands over, stays away over a restart, and may be taken back',
+  'a node in maintenance hands over, stays away across a restart, and may be taken back',
   async start => {
     const a = await start('a');
     await until('a leads', () => a.leads());
@@ -134,7 +134,7 @@ withEtcd(
   },
 );
 
-withEtcd('a free leadership goes to the node of the highest priority that can lead', async start => {
+withEtcd('a free leadership goes to the fit node with the highest priority', async start => {
   const a = await start('a', { priority: 10 });
   await until('a leads', () => a.leads());
   const [b, c] = [await start('b', { priority: 50 }), await start('c', { priority: 200 })];
@@ -164,7 +164,7 @@ async function listening(): Promise<{ server: Server; url: string }> {
 }
 
 withEtcd(
-  'a leader that reaches no server hands over to who does, and not to who does not either',
+  'a leader that reaches no server hands over to a node that reaches one, and only to such a node',
   async start => {
     const [own, others] = [await listening(), await listening()];
     try {
@@ -188,7 +188,7 @@ withEtcd(
   },
 );
 
-withEtcd('a node that stops has the next one ready before it lets go', async start => {
+withEtcd('a node that stops has the next leader get ready before it lets go', async start => {
   const a = await start('a');
   await until('a leads', () => a.leads());
   const b = await start('b');

@@ -20,7 +20,7 @@ for (const url of ['http://127.0.0.1:1', 'https://[::1]:8443', 'unix:/run/my app
   });
 }
 
-test('keep what a later version says of a row', () => {
+test('keep the fields of a row that only a later version knows', () => {
   const keys = new ClusterKeys('/weldr/');
   const key = keys.row('route', 'shop');
   const text = '{"at":1,"by":"me","later":true,"op":"define","value":{"path":"/"}}';

@@ -18,7 +18,7 @@ async function listening(answerTo: (question: string) => string | undefined) {
   return { channel, port, address: `127.0.0.1:${port}` };
 }
 
-test('a question is answered, and who gets no answer learns nothing', async () => {
+test('a question is answered, and a refused one gets no content', async () => {
   const { channel, address } = await listening(question => (question === 'known' ? 'yes' : undefined));
   assert.is(await channel.ask(address, 'known', 2000), 'yes');
   assert.is(await channel.ask(address, 'unknown', 2000), '');
@@ -26,7 +26,7 @@ test('a question is answered, and who gets no answer learns nothing', async () =
   await channel.close();
 });
 
-test('a question that is too long is cut off, and never asked', async () => {
+test('a question that is too long is cut off, and never answered', async () => {
   const asked: string[] = [];
   const { channel, address } = await listening(question => {
     asked.push(question);
@@ -37,7 +37,7 @@ test('a question that is too long is cut off, and never asked', async () => {
   await channel.close();
 });
 
-test('who says nothing is cut off', async () => {
+test('a silent connection is cut off', async () => {
   const { channel, port } = await listening(() => 'yes');
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => {});
@@ -47,7 +47,7 @@ test('who says nothing is cut off', async () => {
   await channel.close();
 });
 
-test('a node that does not answer is none that was heard', async () => {
+test('a node that does not answer yields no answer in time', async () => {
   const { channel, address } = await listening(() => 'yes');
   await channel.close();
   const other = new PeerChannel(() => undefined);
@@ -55,7 +55,7 @@ test('a node that does not answer is none that was heard', async () => {
   await other.close();
 });
 
-test('a port that somebody has is no mistake of the config, an address of another machine is', async () => {
+test('a port in use is not an error of the config, an address of another machine is', async () => {
   const { channel, port } = await listening(() => 'yes');
   const other = new PeerChannel(() => undefined);
   assert.not.ok(await other.listen('127.0.0.1', port));
@@ -68,7 +68,7 @@ test('a port that somebody has is no mistake of the config, an address of anothe
   assert.match(said, /failsafe cannot listen on 192\.0\.2\.1/);
 });
 
-test('settings that cannot be meant are refused', () => {
+test('invalid settings are refused', () => {
   const refusal = (failsafe: { listen: string; secret: string }): string => {
     try {
       checkConfig({ listen: '127.0.0.1:0', plugins: [roundRobin(), etcd({ failsafe })] });

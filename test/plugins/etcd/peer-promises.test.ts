@@ -1,4 +1,4 @@
-// Promises between nodes: who asks has to know the secret, and asks anew each time.
+// Promises between nodes: a question needs the secret, and a new challenge each time.
 import * as assert from 'uvu/assert';
 import { FakeClock } from '../../../core/testing.ts';
 import { askWith, isAnswerTo, PeerPromises, type Question } from '../../../plugins/etcd/peer-promises.ts';
@@ -28,7 +28,7 @@ function askProperly(promises: PeerPromises, words: Partial<Question> = {}) {
   return { asked, given: promises.take(asked) };
 }
 
-test('a promise lasts from the answer on for as long as was asked', () => {
+test('a promise lasts, from the answer, for the requested time', () => {
   const { clock, promises } = member();
   const { asked, given } = askProperly(promises);
   assert.is(given?.verdict, 'promised');
@@ -47,7 +47,7 @@ test('a question without a challenge of this node gets one, and no promise', () 
   assert.is(promises.holder, undefined);
 });
 
-test('a question that was recorded makes no promise again', () => {
+test('a recorded question makes no second promise', () => {
   const { clock, promises } = member();
   const { asked } = askProperly(promises);
   clock.advance(2001);
@@ -55,21 +55,21 @@ test('a question that was recorded makes no promise again', () => {
   assert.is(promises.holder, undefined);
 });
 
-test('a question that was held back makes no promise later', () => {
+test('a question that was held back makes no promise', () => {
   const { clock, promises } = member();
   const challenge = promises.take(ask())?.challenge ?? '';
   clock.advance(3000);
   assert.is(promises.take(ask({ challenge }))?.verdict, 'again');
 });
 
-test('a challenge is good for the node that it was given to, and for a node that did not start anew', () => {
+test('a challenge is valid only for the node that it was given to, until the node that gave it restarts', () => {
   const { promises } = member();
   const challenge = promises.take(ask())?.challenge ?? '';
   assert.is(promises.take(ask({ from: 'c', challenge }))?.verdict, 'again');
   assert.is(member().promises.take(ask({ challenge }))?.verdict, 'again');
 });
 
-test('who does not know the secret gets no answer', () => {
+test('a question without the secret gets no answer', () => {
   const { promises } = member();
   assert.is(promises.take(ask({}, 'another secret')), undefined);
   assert.is(promises.take({ ...ask(), ms: 5000 }), undefined, 'a changed question');
@@ -77,7 +77,7 @@ test('who does not know the secret gets no answer', () => {
   assert.is(promises.take(ask({}, secret, '/other/')), undefined, 'one of another cluster');
 });
 
-test('an answer that was changed, or is to another question, is none', () => {
+test('an answer that was changed, or is to another question, is not accepted', () => {
   const { promises } = member('it leads');
   const { asked, given } = askProperly(promises);
   assert.is(given?.verdict, 'refused');

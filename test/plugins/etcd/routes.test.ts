@@ -1,4 +1,4 @@
-// Routes in a cluster: what is changed at one Weldr is in force at the others, too.
+// Routes in a cluster: a change at one Weldr is active at the others, too.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,7 +70,7 @@ const behaviour =
   'what is put, changed and removed at one node is so at both, and each says in words that etcd is away';
 testWithEtcd(test, behaviour, body);
 
-test('GET /cluster tells -1 as long as etcd has confirmed nothing', () => {
+test('GET /cluster reports a lag of -1 while etcd has confirmed nothing', () => {
   assert.is(lagOf(Number.POSITIVE_INFINITY), -1);
   assert.is(lagOf(-0.2), 0);
   assert.is(lagOf(1500.4), 1500);

@@ -36,7 +36,7 @@ test('without a list, with an empty one and with its own a node may stand at onc
   assert.is(own.obstacle, undefined);
 });
 
-test('a node that is not on the list of another does not stand, and says so once', () => {
+test("a node that is not on another leader's list does not stand, and logs that once", () => {
   for (const failsafe of [undefined, side(0)]) {
     const { permission: own, lines, clock } = permission(failsafe);
     clock.advance(60_000);
@@ -49,7 +49,7 @@ test('a node that is not on the list of another does not stand, and says so once
   }
 });
 
-test('a node on the list stands once no promise of an earlier process can hold any more', () => {
+test('a node on the list stands once no promise of an earlier process can still hold', () => {
   const started = new FakeClock().monotonic();
   for (const failsafe of [undefined, side(started)]) {
     const { permission: own, clock } = permission(failsafe);
@@ -60,13 +60,13 @@ test('a node on the list stands once no promise of an earlier process can hold a
   }
 });
 
-test('a node which another process answers for does not stand', () => {
+test('a node for which another process answers does not stand', () => {
   const { permission: own, clock } = permission(side(Number.POSITIVE_INFINITY));
   clock.advance(60_000);
   assert.not(own.isGivenBy(listOf('a', 'b')));
 });
 
-test('it says to whom a promise was given', () => {
+test('the node that was promised something is named', () => {
   assert.is(permission(side(0, 'a')).permission.promisedTo, 'a');
   assert.is(permission().permission.promisedTo, undefined);
 });

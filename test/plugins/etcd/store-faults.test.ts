@@ -1,4 +1,4 @@
-// The pool while etcd misbehaves: away, compacted, restored, or with keys that are of no use.
+// The pool while etcd misbehaves: away, compacted, restored, or with unusable keys.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { server, until } from '../../cluster/etcd-node.ts';
@@ -9,7 +9,7 @@ const test = suite('etcd store while etcd misbehaves', { timeoutMs: 180_000 });
 const withEtcd = withStores(test);
 
 withEtcd(
-  'while etcd is away reads go on, writes are refused in time, and nothing flaps on return',
+  'while etcd is away, reads continue and writes are refused in time; nothing flaps on its return',
   async (cluster, node) => {
     const a = await node();
     await a.pools.add('default', server('http://127.0.0.1:9001'));
@@ -31,7 +31,7 @@ withEtcd(
   },
 );
 
-withEtcd('what others changed while the watch was cut is caught up', async (cluster, node) => {
+withEtcd('changes by others while the watch was cut arrive afterwards', async (cluster, node) => {
   const a = await node();
   await a.pools.add('default', server('http://127.0.0.1:9001'));
   await a.pools.add('default', server('http://127.0.0.1:9002'));
@@ -44,8 +44,8 @@ withEtcd('what others changed while the watch was cut is caught up', async (clus
   assert.equal(a.ids(), ['http://127.0.0.1:9001']);
 });
 
-// `ctl` blocks this process: what it does is in etcd, and this node has not heard of it yet.
-withEtcd('a write that changes nothing, as far as this node has heard, asks etcd', async (cluster, node) => {
+// `ctl` blocks this process: its change is in etcd, but has not reached this node yet.
+withEtcd('a write that changes nothing, as far as this node knows, asks etcd', async (cluster, node) => {
   const a = await node();
   const url = 'http://127.0.0.1:9001';
   await a.pools.add('default', server(url));
@@ -69,7 +69,7 @@ withEtcd('a write that changes nothing, as far as this node has heard, asks etcd
   assert.is(thrown.code, 'NOT_FOUND');
 });
 
-withEtcd('a refusal by what this node has heard asks etcd as well', async (cluster, node) => {
+withEtcd('a refusal based on what this node knows asks etcd as well', async (cluster, node) => {
   const a = await node();
   const key = keyOf(9001);
   await a.pools.add('default', server('http://127.0.0.1:9001'));
@@ -83,7 +83,7 @@ withEtcd('a refusal by what this node has heard asks etcd as well', async (clust
   assert.is(a.pools.get('default', 'http://127.0.0.1:9001')?.server.weight, 7);
 });
 
-withEtcd('compacted history is replaced by a snapshot, told as differences only', async (cluster, node) => {
+withEtcd('compacted history is replaced by a snapshot, of which only differences are reported', async (cluster, node) => {
   const a = await node();
   await a.pools.add('default', server('http://127.0.0.1:9001'));
   await a.pools.add('default', server('http://127.0.0.1:9002'));
@@ -138,7 +138,7 @@ withEtcd('a damaged local copy is set aside', async (cluster, node) => {
 });
 
 withEtcd(
-  'an etcd that was restored from an older backup is taken as it is, with a log line',
+  'an etcd restored from an older backup is accepted as it is, with a log line',
   async (cluster, node) => {
     const a = await node();
     await a.pools.add('default', server('http://127.0.0.1:9001'));
@@ -158,7 +158,7 @@ withEtcd(
   },
 );
 
-withEtcd('a restored etcd that has grown past what this node saw is noticed, too', async (cluster, node) => {
+withEtcd('a restored etcd is noticed also when it has grown past what this node saw', async (cluster, node) => {
   const a = await node();
   await a.pools.add('default', server('http://127.0.0.1:9001'));
   const backup = `${cluster.directory}/backup`;
@@ -172,7 +172,7 @@ withEtcd('a restored etcd that has grown past what this node saw is noticed, too
 });
 
 withEtcd(
-  'foreign and damaged keys are logged and left alone, the good ones are used',
+  'foreign and damaged keys are logged and left alone, and valid ones are used',
   async (cluster, node) => {
     const define = (port: number) =>
       JSON.stringify({ op: 'define', value: { url: `http://127.0.0.1:${port}` }, by: 'me', at: 1 });
@@ -194,7 +194,7 @@ withEtcd(
   },
 );
 
-withEtcd('a row whose server is not the one of its key has no effect, and says so', async (cluster, node) => {
+withEtcd('a row whose server is not that of its key has no effect', async (cluster, node) => {
   const value = { url: 'http://127.0.0.1:9001' };
   cluster.ctl(['put', keyOf(9002), JSON.stringify({ op: 'define', value, by: 'me', at: 1 })]);
   const a = await node();

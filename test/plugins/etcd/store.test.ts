@@ -35,7 +35,7 @@ withEtcd("a removal hides the server of every node's config, and a reset brings 
   await until('back at c', () => c.ids().length === 1);
 });
 
-withEtcd('what is stored can be looked at without joining the cluster', async (cluster, node) => {
+withEtcd('stored rows can be read without joining the cluster', async (cluster, node) => {
   const a = await node();
   await a.pools.add('default', server('http://127.0.0.1:9001', { weight: 3 }));
   const look = etcd({ hosts: [...cluster.hosts] });
@@ -59,7 +59,7 @@ withEtcd('a run-time setting reaches the other node, and its removal too', async
   await until('a lost it', () => valueAt(a) === undefined);
 });
 
-withEtcd('writes of two nodes at once to different fields both hold', async (cluster, node) => {
+withEtcd('writes by two nodes to different fields at once both hold', async (cluster, node) => {
   const a = await node();
   await a.pools.add('default', server('http://127.0.0.1:9001'));
   const b = await node();
@@ -73,7 +73,7 @@ withEtcd('writes of two nodes at once to different fields both hold', async (clu
   await until('the removal arrives', () => a.ids().length === 0);
 });
 
-withEtcd('writers of two nodes that compare end at the exact count', async (_, node) => {
+withEtcd('writers at two nodes that compare end at the exact count', async (_, node) => {
   const a = await node();
   const id = 'http://127.0.0.1:9001';
   await a.pools.add('default', server(id));
@@ -106,7 +106,7 @@ withEtcd('writers of two nodes that compare end at the exact count', async (_, n
 });
 
 withEtcd(
-  'of two nodes that write the very same at the very same time, one hears of the other',
+  'of two nodes that write the same at the same time, one learns of the other',
   async (_, node) => {
     const a = await node();
     const b = await node();
@@ -126,7 +126,7 @@ withEtcd(
   },
 );
 
-withEtcd('a batch is one transaction: all of it is there, or nothing', async (_, node) => {
+withEtcd('a batch is one transaction: all of it is written, or nothing', async (_, node) => {
   const a = await node();
   const b = await node();
   const seen: number[] = [];
@@ -147,7 +147,7 @@ withEtcd('a batch is one transaction: all of it is there, or nothing', async (_,
 });
 
 withEtcd(
-  'what an earlier version left is taken over once, with its leases, and stays where it was',
+  'keys of an earlier version are converted once, with their leases, and stay where they were',
   async (cluster, node) => {
     const first = (port: number) => `/weldr/v1/pools/default/http%3A%2F%2F127.0.0.1%3A${port}`;
     // As the version before wrote them.
@@ -196,7 +196,7 @@ withEtcd('many changes arrive in order and complete', async (_, node) => {
   await until('b has the last', () => b.pools.get('default', urls[0] ?? '')?.server.weight === 30);
 });
 
-withEtcd('a registration with a ttl leaves by itself, and stays while it is repeated', async (_, node) => {
+withEtcd('a registration with a ttl stays while it is repeated, and then leaves by itself', async (_, node) => {
   const a = await node();
   const b = await node();
   const service = server('http://127.0.0.1:9001', { ttl: '2s' });

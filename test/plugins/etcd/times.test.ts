@@ -1,4 +1,4 @@
-// The times of a leadership: as short as what the plugins hold allows.
+// The times of a leadership: as short as the needs of plugins allow.
 import * as assert from 'uvu/assert';
 import { clockDrift } from '../../../plugins/etcd/election-times.ts';
 import { electionTimes } from '../../../plugins/etcd/times.ts';
@@ -19,7 +19,7 @@ test('follow what plugins need, in whole seconds of lease', () => {
   }
 });
 
-test('are what the config says, where it says something', () => {
+test('are those of the config, if it sets them', () => {
   assert.equal(electionTimes({ lease: 5000, renew: 100, holdOff: 1000 }, need(850)), {
     lease: 5000,
     renew: 100,
