@@ -1,5 +1,5 @@
-// AddressHolder: keeps addresses on an interface for as long as they are renewed, and not a moment longer: each
-// renewal tells the kernel when to silence or drop them by itself.
+// AddressHolder: keeps addresses on an interface while they are renewed, and not a moment longer: each renewal sets when the kernel
+// silences or drops them by itself.
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { FloatingAddress } from './address.ts';
 import { announce } from './announcement.ts';
@@ -17,12 +17,12 @@ import { PacketFence } from './packet-fence.ts';
  */
 export const kernelLateness = 1050;
 
-/** What it may take from the decision to renew until the kernel has done so, ms; checked afterwards. */
+/** The longest time from the decision to renew until the kernel has done so, ms; checked afterwards. */
 export const commandTime = 50;
 
-/** Behind the packet fence: `valid_lft`, s, and how often it is renewed, ms. It matters when somebody takes the tables away. */
+/** Behind the packet fence: `valid_lft`, s, and the interval of its renewals, ms. It matters if the tables are removed. */
 const belt = { lifetime: 2, every: 500 } as const;
-/** How often it is asked whether another host has an address: while it is held, and while that host keeps us from it, ms. */
+/** The interval of looks for another host with an address, ms: while it is held, and while that host keeps this node from it. */
 const lookForOthers = { held: 10_000, kept: 2000 } as const;
 
 /** What an {@link AddressHolder} is made of. */
@@ -33,39 +33,39 @@ export interface AddressHolderOptions {
   readonly clock: Pick<Clock, 'monotonic' | 'after'>;
 }
 
-/** Is told what becomes of the addresses. */
+/** Receives what becomes of the addresses. */
 export interface AddressObserver {
-  /** They are here, or not any more. */
+  /** They are held, or no longer. */
   held(isHeld: boolean): void;
   /** Why they are not held, though they should be; undefined: they are. */
   complaint(text: string | undefined): void;
 }
 
-/** The addresses of one interface that this node holds now and then. */
+/** The addresses that this node may hold on one interface. */
 export class AddressHolder {
   private readonly options: AddressHolderOptions;
   private readonly announcements: Announcements;
   private packets: PacketFence | undefined;
-  /** Counts the orders; one that is not the latest any more must not add an address. */
+  /** The number of orders; only the latest may add an address. */
   private order = 0;
   private wanted = false;
-  /** The kernel has dropped the addresses by then, monotonic ms. */
+  /** By when the kernel has dropped the addresses, monotonic ms. */
   private goneBy = 0;
-  /** Until when the addresses are certainly there, monotonic ms; 0: not. */
+  /** Until when the addresses are certainly held, monotonic ms; 0: they are not. */
   private thereUntil = 0;
-  /** Was it told last that they are here? */
-  private isTold = false;
+  /** Was `held` last reported as true? */
+  private isReported = false;
   private beltAt = Number.NEGATIVE_INFINITY;
   private work: Promise<void> = Promise.resolve();
   private complaint = '';
   private cancelEnd: CancelTimer | undefined;
-  /** Another host which has an address, in words. */
+  /** The complaint about another host which has an address; undefined: there is none. */
   private foreign: string | undefined;
-  /** Counts the times of holding, for what looks for other hosts. */
+  /** The number of times that holding began or ended; a search for other hosts ends with its own. */
   private looks = 0;
-  /** Who is told. */
+  /** Receives changes, if set. */
   observer: AddressObserver | undefined;
-  /** Run commands so that they cannot take effect late. */
+  /** Are commands run so that they cannot take effect late? */
   keepsDeadlines = false;
 
   constructor(options: AddressHolderOptions) {
@@ -76,17 +76,17 @@ export class AddressHolder {
     );
   }
 
-  /** Are the addresses here, as far as is known? */
+  /** Are the addresses held, as far as is known? */
   get holding(): boolean {
     return this.thereUntil > this.options.clock.monotonic();
   }
 
-  /** What keeps them from being here longer than they may. */
+  /** What keeps the addresses from outliving their time. */
   get fence(): FenceKind {
     return this.packets === undefined ? 'valid_lft' : 'nft';
   }
 
-  /** Takes nftables where they work. `again`: as an earlier process left them. */
+  /** Chooses nftables if they work. `again`: continues with the tables of an earlier process. */
   async chooseFence({ again = false } = {}): Promise<void> {
     const { addresses, interface: name, clock, log } = this.options;
     const packets = new PacketFence(addresses, name, clock);
@@ -100,8 +100,8 @@ export class AddressHolder {
   }
 
   /**
-   * Puts the addresses on the interface, or renews them, so that they are gone at `until` (monotonic ms) if no
-   * renewal follows. Does nothing when too little time is left for that.
+   * Puts the addresses on the interface, or renews them, so that they are gone at `until` (monotonic ms) unless a renewal follows.
+   * Does nothing when too little time is left for that.
    */
   async hold(until: number): Promise<void> {
     if (!this.wanted) this.lookForForeignHosts(++this.looks);
@@ -112,7 +112,7 @@ export class AddressHolder {
     });
   }
 
-  /** Takes the addresses away; resolves when they are gone, which it does not give up before the kernel does it. */
+  /** Removes the addresses. Resolves once they are gone; tries until the kernel has dropped them. */
   async release(): Promise<void> {
     this.wanted = false;
     this.foreign = undefined;
@@ -124,15 +124,14 @@ export class AddressHolder {
     await this.inTurn(async () => await this.remove());
   }
 
-  /** Releases, and takes away what guards the addresses. */
+  /** Releases the addresses, and removes what guards them. */
   async end(): Promise<void> {
     await this.release();
     await this.packets?.remove();
   }
 
   /**
-   * Takes away what a Weldr before this one left. Resolves with why addresses cannot be changed here; undefined: they
-   * can.
+   * Removes what an earlier Weldr left. Resolves with why addresses cannot be changed on this machine; undefined: they can.
    */
   async clear(): Promise<string | undefined> {
     for (const line of this.lines('del')) {
@@ -158,16 +157,16 @@ export class AddressHolder {
     if (this.complaint !== '') this.observer?.complaint(undefined);
     this.complaint = '';
     this.watchEnd();
-    // The time before may have run out, and been told, while this renewal was under way.
-    if (!(fresh || !this.isTold) || !this.wanted) return;
+    // The previous time may have run out, and been reported, while this renewal was under way.
+    if (!(fresh || !this.isReported) || !this.wanted) return;
     this.announcements.start();
     const addresses = this.options.addresses.map(({ text }) => text);
     this.options.log.info({ addresses, fence: this.fence }, 'holding the address');
-    this.isTold = true;
+    this.isReported = true;
     this.observer?.held(true);
   }
 
-  /** Says so when no renewal comes in time. */
+  /** Reports it when no renewal comes in time. */
   private watchEnd(): void {
     const { clock, log } = this.options;
     this.cancelEnd?.();
@@ -176,15 +175,15 @@ export class AddressHolder {
       this.thereUntil = 0;
       log.warn({}, 'no renewal came in time: the kernel has ended the holding of the address');
       this.announcements.stop();
-      this.isTold = false;
+      this.isReported = false;
       this.observer?.held(false);
     });
   }
 
-  /** The kernel drops the addresses in time. Resolves with what went wrong. */
+  /** Renews the lifetime after which the kernel drops the addresses. Resolves with what went wrong. */
   private async renewLifetime(until: number): Promise<string | undefined> {
     const { clock } = this.options;
-    // Read first: a freeze between the two readings counts against the command, too.
+    // Read first, so that a freeze between the two readings counts against the command.
     const up = this.keepsDeadlines ? uptime() : 0;
     const begun = clock.monotonic();
     const lifetime = Math.floor((until - begun - kernelLateness - commandTime) / 1000);
@@ -197,7 +196,7 @@ export class AddressHolder {
     const done = clock.monotonic();
     this.goneBy = done + lifetime * 1000 + kernelLateness;
     if (this.goneBy > until) {
-      // Something held the command up, or froze all of us: the kernel would drop the addresses too late.
+      // The command was held up, or this machine froze: the kernel would drop the addresses too late.
       await this.remove();
       return 'renewing took too long';
     }
@@ -206,7 +205,7 @@ export class AddressHolder {
     return undefined;
   }
 
-  /** The kernel lets no packet pass in time, and drops the addresses some time later. Resolves with what went wrong. */
+  /** Renews the time after which the kernel lets no packet pass, and drops the addresses later. Resolves with what went wrong. */
   private async renewPackets(packets: PacketFence, until: number): Promise<string | undefined> {
     const [problem, first] = await Promise.all([this.renewBelt(until), packets.open(until)]);
     if (problem !== undefined) return `the address cannot be set: ${problem}`;
@@ -218,12 +217,12 @@ export class AddressHolder {
     return undefined;
   }
 
-  /** After a renewal that failed: its ticket had expired, or somebody took the tables away. */
+  /** Repeats a renewal that failed because its ticket had expired or the tables were removed. */
   private async repair(packets: PacketFence, until: number) {
     if (!(await packets.isThere())) {
       this.options.log.warn(
         {},
-        'somebody took away the table of nftables that guards the address; making it anew. Have `flush ruleset` of a' +
+        'the table of nftables that guards the address was removed; making it again. Have `flush ruleset` of a' +
           ' firewall spare the tables weldr_*',
       );
       const problem = await packets.build();
@@ -249,12 +248,12 @@ export class AddressHolder {
     const { log } = this.options;
     const held = this.thereUntil > 0;
     this.thereUntil = 0;
-    this.isTold = false;
+    this.isReported = false;
     this.announcements.stop();
     if (this.packets === undefined) await this.takeAway({ persistent: true });
     else {
       const [problem] = await Promise.all([this.packets.close(), this.takeAway()]);
-      // Then nothing silences them.
+      // Nothing silences the addresses then.
       if (problem !== undefined) await this.takeAway({ persistent: true });
     }
     if (!held) return;
@@ -262,7 +261,7 @@ export class AddressHolder {
     this.observer?.held(false);
   }
 
-  /** Deletes the addresses; `persistent`: until they are gone. */
+  /** Deletes the addresses; `persistent`: tries until they are gone. */
   private async takeAway({ persistent = false } = {}): Promise<void> {
     const { clock, log } = this.options;
     const input = this.lines('del').join('');
@@ -276,7 +275,7 @@ export class AddressHolder {
     }
   }
 
-  /** Looks again and again for as long as this time of holding lasts; nobody waits for it. */
+  /** Looks for other hosts with an address until this holding ends. */
   private async lookForForeignHosts(look: number): Promise<void> {
     const { addresses, interface: name, clock } = this.options;
     while (look === this.looks) {
@@ -322,7 +321,7 @@ export class AddressHolder {
     });
   }
 
-  /** Logs a problem once, not with each renewal. */
+  /** Reports a problem once, not with each renewal. */
   private complain(text: string): void {
     if (text === this.complaint) return;
     this.complaint = text;

@@ -1,4 +1,4 @@
-// FloatingAddress: an address with its prefix length, such as `10.0.0.100/24`.
+// FloatingAddress: a service address with its prefix length, such as `10.0.0.100/24`.
 import { isIP } from 'node:net';
 
 /** A service address that moves from node to node. */
@@ -10,7 +10,7 @@ export interface FloatingAddress {
   readonly text: string;
 }
 
-/** The parts of `10.0.0.100/24` or `fd00::100/64`; undefined when it is none. */
+/** Returns the parts of an address such as `10.0.0.100/24` or `fd00::100/64`; undefined: the text is not one. */
 export function parseAddress(text: string): FloatingAddress | undefined {
   const match = /^([0-9a-f.:]+)\/(\d{1,3})$/i.exec(text);
   const ip = match?.[1]?.toLowerCase() ?? '';

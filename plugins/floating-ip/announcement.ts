@@ -1,12 +1,12 @@
-// Telling the neighbours that an address has moved here.
+// Announcement: tells the neighbours that an address has moved to this machine.
 import { readFileSync } from 'node:fs';
 import type { FloatingAddress } from './address.ts';
 import { type CommandResult, run } from './command.ts';
 import { runBefore, uptime } from './deadline.ts';
 
-// An unsolicited neighbour advertisement to all nodes (RFC 4861 section 7.2.6): override flag, target, our link-layer
-// address, hop limit 255. The kernel fills in the checksum of ICMPv6 raw sockets (RFC 3542 section 3.1). It would
-// send one by itself only for addresses that went through duplicate address detection.
+// Sends an unsolicited neighbour advertisement to all nodes (RFC 4861 section 7.2.6): override flag, target, own link-layer
+// address, hop limit 255. The kernel fills in the checksum of ICMPv6 raw sockets (RFC 3542 section 3.1). It sends an advertisement
+// by itself only for addresses that went through duplicate address detection.
 const advertise = `use Socket qw(:all);
 my ($ip, $index, $mac) = @ARGV;
 my $target = inet_pton(AF_INET6, $ip);
@@ -18,8 +18,8 @@ my $message = pack('CCnNa16CCH12', 136, 0, 0, 0x20000000, $target, 2, 1, $mac);
 send($socket, $message, 0, pack_sockaddr_in6(0, inet_pton(AF_INET6, 'ff02::1'), $index)) or die "send: $!";`;
 
 /**
- * Announces one address, once. Resolves with what went wrong; undefined: nothing. `keepsDeadlines`: not when it was frozen for a second, as
- * neighbours would believe it though another has the address by then.
+ * Announces one address, once. Resolves with what went wrong; undefined: nothing. With `keepsDeadlines` it sends nothing after a freeze
+ * of a second: neighbours would believe it although another node has the address by then.
  */
 export async function announce(
   address: FloatingAddress,
@@ -35,12 +35,12 @@ export async function announce(
   return failed?.error;
 }
 
-/** Was it sent, or was it too late for that? arping waits for a second after it has sent, until its alarm ends it. */
+/** Returns whether it was sent, or was too late. arping waits for a second after it has sent, until its alarm ends it. */
 function isFine({ code, error }: CommandResult): boolean {
   return code === 75 || /SIGALRM/.test(error) || (code !== undefined && error === '');
 }
 
-/** As a request (`-U`) or as a reply (`-A`): neighbours differ in which they believe. */
+/** Sends a request (`-U`) or a reply (`-A`): neighbours differ in which they believe. */
 async function gratuitousArp(
   kind: '-U' | '-A',
   ip: string,

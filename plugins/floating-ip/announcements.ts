@@ -1,19 +1,19 @@
-// Announcements: tells the neighbours where an address is for as long as it is held, densely at first.
+// Announcements: repeats the announcement of an address while it is held, densely at first.
 import type { CancelTimer } from '../../core/time/clock.ts';
 
-/** From the moment when the address is here: neighbours may miss one, and switches learn from them. */
+/** The times of the first ones, ms after the address arrived: neighbours may miss one, and switches learn from them. */
 const first: readonly number[] = [0, 100, 500, 1000, 2000, 3500, 5000];
-/** A client that was unplugged meanwhile, or a switch that lost its table, waits no longer than this. */
+/** The interval of later ones, ms, after which a client that was unplugged or a switch that lost its table has heard one. */
 const every = { inFirstMinute: 2000, later: 10_000 } as const;
 const firstMinute = 60_000;
 
-/** When the announcement after the one at `age` is due, ms since the address is here. */
+/** Returns when the announcement after the one at `age` is due; both ms after the address arrived. */
 export function nextAnnouncement(age: number): number {
   const next = first.find(ms => ms > age);
   return next ?? age + (age < firstMinute ? every.inFirstMinute : every.later);
 }
 
-/** Calls `announce` at these times until it is stopped. */
+/** Calls `announce` at these times until `stop`. */
 export class Announcements {
   private readonly announce: () => void;
   private readonly after: (ms: number, fn: () => void) => CancelTimer;
@@ -24,7 +24,7 @@ export class Announcements {
     this.after = after;
   }
 
-  /** The first one comes at once. */
+  /** Begins; makes the first announcement at once. */
   start(): void {
     this.stop();
     this.announce();

@@ -1,21 +1,21 @@
-// Running the tools of the system, bounded in time.
+// Command: runs tools of the system, for a limited time.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 
-/** What a command did. */
+/** The result of a command. */
 export interface CommandResult {
-  /** Undefined: it could not be started, or was killed at its limit. */
+  /** The exit code; undefined: the command could not be started, or was killed at its limit. */
   readonly code: number | undefined;
-  /** What it wrote to stderr, or why it did not run. */
+  /** The text on stderr, or why the command did not run. */
   readonly error: string;
   readonly output: string;
-  /** Not installed. */
+  /** Is the command not installed? */
   readonly missing: boolean;
 }
 
 const maxOutput = 4096;
 
-/** Runs a command, `input` on its stdin; kills it after `ms`. Never rejects. */
+/** Runs a command with `input` on its stdin; kills it after `ms`, default 1000. Never rejects. */
 export async function run(
   program: string,
   args: readonly string[],
@@ -25,7 +25,7 @@ export async function run(
   try {
     child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   } catch (thrown) {
-    // Such as EPERM for a program whose capabilities this process may not have.
+    // For example EPERM, for a program with capabilities that this process may not have.
     return { code: undefined, error: `${program}: ${String(thrown)}`, output: '', missing: false };
   }
   const { promise, resolve } = Promise.withResolvers<CommandResult>();
@@ -56,7 +56,7 @@ export async function run(
     const why = signal === null ? error.trim() : killed;
     resolve({ code: code ?? undefined, error: why, output, missing: false });
   });
-  // It may end without reading.
+  // The command may end without reading.
   child.stdin.on('error', () => {});
   child.stdin.end(input);
   const result = await promise;

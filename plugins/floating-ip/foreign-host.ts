@@ -1,18 +1,18 @@
-// Is a service address answered for by a host which is none of the cluster's? Asked for as RFC 5227 section 2.1.1 has it, and by a
-// neighbour solicitation for IPv6.
+// ForeignHost: finds a host outside the cluster that has a service address, by an ARP probe (RFC 5227 section 2.1.1), or a neighbour
+// solicitation for IPv6.
 import type { FloatingAddress } from './address.ts';
 import { type CommandResult, run } from './command.ts';
 import { solicitNeighbour } from './neighbour-solicitation.ts';
 
-/** Somebody else who has an address. */
+/** Another host that has an address. */
 export interface ForeignHost {
   readonly ip: string;
   readonly mac: string;
 }
 
 /**
- * Asks the network for each address, and once more when somebody else answers: an announcement of an earlier holder may have
- * been under way. Resolves with the first who answers both times, within two seconds.
+ * Asks the network for each address, and once more if another host answers: an announcement of an earlier holder may have been under
+ * way. Resolves, within two seconds, with the first host that answers both times.
  */
 export async function findForeignHost(
   addresses: readonly FloatingAddress[],
@@ -31,7 +31,7 @@ async function askTwice(address: FloatingAddress, interfaceName: string): Promis
   }
 }
 
-/** Ends with the first answer: the code is 1 then. */
+/** Asks once; the code of the result is 1 when a host has answered. */
 async function ask(
   { family, ip }: FloatingAddress,
   interfaceName: string,

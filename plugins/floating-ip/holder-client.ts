@@ -1,5 +1,5 @@
-// HolderClient: the manager's end of its holder process: starts it, tells it what to do and that it is alive, and starts another one
-// when it dies or hangs.
+// HolderClient: the manager's side of its holder process: starts it, sends it orders and signs of life, and starts another one when it
+// dies or hangs.
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from 'pino';
 import { WeldrError } from '../../core/errors.ts';
@@ -10,20 +10,20 @@ import type { FloatingAddress } from './address.ts';
 import type { AddressObserver } from './address-holder.ts';
 import type { FenceKind, HolderArguments, Order, Report } from './orders.ts';
 
-/** As watchdog.ts expects it, ms. */
+/** The interval of signs of life that watchdog.ts expects, ms. */
 const heartbeat = 100;
-/** A process that does not carry out an order for so long hangs, ms; it ends its own commands sooner. */
+/** A process that has not carried out an order after this time hangs, ms; it ends its own commands sooner. */
 const longestOrder = 2500;
-/** How soon it is looked again whether there is another process, ms. */
+/** The interval of looks for another process, ms. */
 const retryDelay = 20;
-/** Between the starts of two, ms. */
+/** The time between two starts, ms. */
 const restartDelay = 200;
-/** It looks at the machine meanwhile; the one after another need not, ms. */
+/** The longest start, ms. The first process checks the machine, which its successors need not. */
 const longestStart = { first: 20_000, again: 5000 } as const;
 
 /**
- * How long a leadership has to hold for an address, ms: what is in the README's table, and time for a renewal that comes late. With
- * nftables 100 late, 240 a ticket, 510 until the next renewal has come through; else 1000 + 1050 + 50, and 177.
+ * The time that a leadership has to hold for an address, ms: that of the README's table, and time for a late renewal. With nftables:
+ * 100 for lateness, 240 for a ticket, 510 until the next renewal has come through. Otherwise 1000 + 1050 + 50, and 177.
  */
 export const needs: Readonly<Record<FenceKind, number>> = { nft: 850, valid_lft: 2277 };
 
@@ -37,14 +37,14 @@ export interface HolderClientOptions {
 
 type Answer = Report & { type: 'done' };
 
-/** One for a set of addresses; it outlives reloads. */
+/** The client for one set of addresses; it outlives reloads. */
 export class HolderClient {
   private readonly options: HolderClientOptions;
   private child: ChildProcess | undefined;
   private fence: FenceKind = 'valid_lft';
   private isReady = false;
   private isHolding = false;
-  /** No process has the addresses after this, in ms of the clock; 0: they are gone. */
+  /** By when no process has the addresses, monotonic ms; 0: they are gone. */
   private goneBy = 0;
   private ending = false;
   private order = 0;
@@ -52,15 +52,15 @@ export class HolderClient {
   private beat: CancelTimer | undefined;
   private session: string | undefined;
   private streaks = 0;
-  /** Leaderships that the process ended are not held for any more. */
+  /** The leadership that the process has ended, for which nothing is held any more. */
   private closed: string | undefined;
-  /** When a process died: what its successor may hold was confirmed after that, in ms of the clock. */
+  /** When a process died, monotonic ms: its successor may hold only what was confirmed after that. */
   private trustFrom = Number.NEGATIVE_INFINITY;
   /** Why there is no process, when there should be one. */
   private trouble: string | undefined;
   /** Why the process does not hold the addresses, though it should. */
   private complaint: string | undefined;
-  /** Who is told; each config has one of its own. */
+  /** Receives changes; each config sets a new one. */
   observer: AddressObserver | undefined;
 
   constructor(options: HolderClientOptions) {
@@ -77,7 +77,7 @@ export class HolderClient {
     return this.objection ?? this.complaint;
   }
 
-  /** What of a leadership's times is needed. */
+  /** The time that the addresses need of a leadership. */
   get need(): LeadershipNeed {
     return { by: 'floating-ip', ms: needs[this.fence] };
   }
@@ -105,9 +105,9 @@ export class HolderClient {
     const id = session ?? `leadership ${this.streaks}`;
     this.session = id;
     this.beat ??= this.options.clock.every(heartbeat, () => this.send({ type: 'alive' }));
-    // One that had ended the leadership, and died, cannot refuse it: etcd has to have been asked since.
+    // A process that ended the leadership and then died cannot refuse it: etcd must have confirmed it since.
     if (!this.isReady || asked <= this.trustFrom || this.closed === id) return;
-    // In this order: what comes between the two readings makes it earlier.
+    // In this order, so that a delay between the two readings makes `until` earlier.
     const machine = Number(process.hrtime.bigint() / 1000n) / 1000;
     const offset = machine - this.options.clock.monotonic();
     this.goneBy = Math.max(this.goneBy, until);
@@ -122,8 +122,8 @@ export class HolderClient {
   }
 
   /**
-   * Resolves when the addresses are gone: when a process has said so, or the time has passed that the last one was given. Not sooner, as
-   * the next leader is told then that it need not wait.
+   * Resolves when the addresses are gone: when a process has reported it, or the time given to the last one has passed. Not sooner,
+   * because the next leader then need not wait.
    */
   async release(): Promise<void> {
     this.beat?.();
@@ -136,7 +136,7 @@ export class HolderClient {
     }
   }
 
-  /** Releases, and ends the process. */
+  /** Releases the addresses, and ends the process. */
   async end(): Promise<void> {
     this.ending = true;
     this.beat?.();
@@ -145,7 +145,7 @@ export class HolderClient {
     if (child === undefined) return;
     const gone = new Promise<void>(resolve => {
       child.once('exit', code => {
-        // It has let go of everything then.
+        // With this code it has let go of everything.
         if (code === 0) this.goneBy = 0;
         resolve();
       });
@@ -166,7 +166,7 @@ export class HolderClient {
     const { addresses, interface: name, clock } = this.options;
     const started: HolderArguments = { addresses, interface: name, again };
     const child = fork(siblingModule('holder-process', import.meta.url), [JSON.stringify(started)], {
-      // Its own heap is small; more would be kept, not needed.
+      // Its heap is small; Node would keep more than it needs.
       execArgv: ['--max-old-space-size=32', '--max-semi-space-size=1'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
@@ -185,7 +185,7 @@ export class HolderClient {
     child.on('error', error => this.lost(child, error.message, ready.resolve));
     child.on('exit', (code, signal) => {
       const lost = (): void => this.lost(child, `it ended with ${signal ?? code}`, ready.resolve);
-      // Not before what it said last is read: it may have ended the leadership.
+      // Not before its last message is read: it may have ended the leadership.
       if (child.connected) child.once('disconnect', lost);
       else lost();
     });
@@ -195,7 +195,7 @@ export class HolderClient {
     return refusal;
   }
 
-  /** It is gone. What it held runs out by itself, unless another one goes on soon. */
+  /** A process is gone. What it held runs out by itself, unless another process continues soon. */
   private lost(
     child: ChildProcess,
     why: string,
@@ -260,7 +260,7 @@ export class HolderClient {
       this.options.log.error('the process that holds the address hangs; ending it');
       child?.kill('SIGKILL');
     };
-    // Its answer may wait to be read, when it was this process that was held up.
+    // Its answer may be waiting to be read, if this process was held up.
     const cancel = this.options.clock.after(longestOrder, () => setImmediate(kill));
     try {
       return await promise;

@@ -1,5 +1,5 @@
-// The holder process: the only one that changes addresses. Its manager starts it and tells it what to do over IPC; it outlives a
-// manager that was killed for as long as it takes to let go. It loads nothing that it does not need.
+// HolderProcess: the only process that changes addresses. Its manager starts it and sends it orders over IPC. It outlives a killed manager
+// until it has let go. It loads nothing that it does not need.
 import type { Clock } from '../../core/time/clock.ts';
 import { AddressHolder } from './address-holder.ts';
 import { canKeepDeadlines } from './deadline.ts';
@@ -10,7 +10,7 @@ import { Watchdog } from './watchdog.ts';
 
 const clock: Clock = {
   now: () => Date.now(),
-  // Which all processes of the machine read alike; `performance.now()` is of one process.
+  // The same in all processes of the machine; `performance.now()` counts from the start of each.
   monotonic: () => Number(process.hrtime.bigint() / 1000n) / 1000,
   after(ms, fn) {
     const timer = setTimeout(fn, ms);
@@ -26,15 +26,15 @@ const clock: Clock = {
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
   process.on(signal, () => {});
 }
-// Its manager may have died while it is being written to.
+// The manager at the other end may have died.
 process.stderr.on('error', () => {});
 
-// As the manager's log has them.
+// The levels of the manager's log.
 const levels = { info: 30, warn: 40, error: 50 } as const;
 
 function send(report: Report): void {
   if (process.connected) process.send?.(report, undefined, {}, () => {});
-  // Nobody else would say it.
+  // The manager is gone, so this process writes its log lines itself.
   else if (report.type === 'log') {
     const { level, fields, text } = report;
     const line = {
@@ -48,7 +48,7 @@ function send(report: Report): void {
   }
 }
 
-/** Resolves when it is in the pipe, which a manager reads to its end. */
+/** Sends a report; resolves when it is in the pipe, which a manager reads to its end. */
 async function deliver(report: Report): Promise<void> {
   if (!process.connected) return;
   await new Promise<void>(resolve => {
@@ -85,7 +85,7 @@ process.on('message', (order: Order) => {
 });
 process.on('disconnect', () => void leave(watchdog.managerGone()));
 
-/** Ends this process when all is away. */
+/** Ends this process when everything is gone. */
 async function leave(done: Promise<void>): Promise<void> {
   await done;
   process.exit(0);
@@ -94,7 +94,7 @@ async function leave(done: Promise<void>): Promise<void> {
 const refusal = again ? await takeUp() : await checkPrerequisites(addresses, name, holder, log);
 send({ type: 'ready', fence: holder.fence, refusal });
 
-/** Goes on where a process that died has stopped. */
+/** Continues where an earlier process stopped. */
 async function takeUp(): Promise<undefined> {
   holder.keepsDeadlines = await canKeepDeadlines();
   await holder.chooseFence({ again: true });

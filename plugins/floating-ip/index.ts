@@ -34,26 +34,27 @@ const schema = z
   })
   .describe('Gives the leader of the cluster the service address.');
 
-/** What is kept over reloads: a holder, and the options that it was made with. */
+/** What is kept over reloads. */
 interface Memory {
   holder: HolderClient | undefined;
+  /** The options of the holder, as JSON. */
   made: string;
-  /** Ends the holder of a config that has no successor. */
+  /** Cancels the end of a holder whose config has no successor. */
   cancelEnd: CancelTimer | undefined;
 }
 
 /** Options of {@link floatingIp}. */
 export type FloatingIpOptions = z.input<typeof schema>;
 
-// Without an election nobody would ever hold the address, and nothing would say so.
+// Without an election no node would ever hold the address, and nothing would report that. ms.
 const electionExpectedWithin = 15_000;
-/** A reload has the next floating-ip running long before, ms. */
+/** After a reload the next floating-ip takes over much sooner, ms. */
 const parkedFor = 5000;
 
 /**
- * The leader holds the address, with a lifetime that it renews: the kernel drops it from a node that was killed,
- * hangs or is cut off, before another node may take it. Needs a plugin that elects a leader, such as etcd. The start
- * fails with CONFIG_INVALID when a tool, the interface or a privilege is missing.
+ * Gives the leader the address for a limited time, which it renews: the kernel silences the address of a node that was killed, hangs
+ * or is cut off before another node may take it. Needs a plugin that elects a leader, such as etcd. A start fails with
+ * CONFIG_INVALID when a tool, the interface or a privilege is missing.
  */
 export const floatingIp = definePlugin({
   name: 'floating-ip',
@@ -106,7 +107,7 @@ export const floatingIp = definePlugin({
         memory.holder = undefined;
         return;
       }
-      // At a reload the next floating-ip goes on; if there is none, nobody renews the address.
+      // After a reload the next floating-ip continues; without one, nothing renews the address.
       memory.cancelEnd = clock.after(parkedFor, () => {
         memory.holder = undefined;
         void holder.end();
@@ -115,17 +116,17 @@ export const floatingIp = definePlugin({
   },
 });
 
-/** Does the kernel say that there is no link? Where it says nothing, it counts as up. */
+/** Returns whether the kernel reports that there is no link. An unknown state counts as up. */
 function linkIsDown(interfaceName: string): boolean {
   try {
     return readFileSync(`/sys/class/net/${interfaceName}/carrier`, 'utf8').trim() === '0';
   } catch (thrown) {
-    // What the kernel answers for an interface that is switched off.
+    // The kernel's error for an interface that is switched off.
     return thrown instanceof Error && 'code' in thrown && thrown.code === 'EINVAL';
   }
 }
 
-/** The holder from before a reload when it has the same addresses, or a new one. */
+/** Returns the holder from before a reload if its options are the same, or a new one. */
 async function takeHolder(
   options: z.output<typeof schema>,
   manager: ManagerSide<never, never, Memory>,

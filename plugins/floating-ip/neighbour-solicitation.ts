@@ -1,12 +1,12 @@
-// Asking the neighbours of an interface for an IPv6 address: what `arping -D` does for IPv4.
+// NeighbourSolicitation: asks the neighbours of an interface for an IPv6 address, as `arping -D` does for IPv4.
 import { readFileSync } from 'node:fs';
 import { type CommandResult, run } from './command.ts';
 
-// A neighbour solicitation (RFC 4861 section 4.3) from our link-local address, hop limit 255, to the address's
-// solicited-node group, not looped back to ourselves. An answer is a neighbour advertisement for that address with the flags
-// "solicited", which announcements do not have, and a link-layer address that is not ours. The kernel fills in checksums of
-// ICMPv6 raw sockets (RFC 3542 section 3.1); the filter lets advertisements through alone. Nothing from beyond the link is
-// sent to a link-local address. Ends with 1 and says who it was as arping does, or with 0 after a second.
+// Sends a neighbour solicitation (RFC 4861 section 4.3) from the own link-local address, hop limit 255, to the address's
+// solicited-node group, not looped back. An answer is a neighbour advertisement for that address with the flag "solicited", which
+// announcements do not have, and the link-layer address of another host. The kernel fills in checksums of ICMPv6 raw sockets (RFC
+// 3542 section 3.1); the filter lets only advertisements through. Nothing from beyond the link is sent to a link-local address.
+// Ends with 1 and the host's MAC as arping does, or with 0 after a second.
 const solicit = `use Socket qw(:all);
 my ($ip, $index, $mac, $from) = @ARGV;
 my $target = inet_pton(AF_INET6, $ip);
@@ -33,8 +33,8 @@ while (defined recv($socket, my $answer, 1500, 0)) {
 die "recv: $!";`;
 
 /**
- * Asks once, and waits for the first answer for a second. Resolves as `arping -D` does: with the code 1 and the MAC in brackets when
- * somebody else has the address. Undefined: the interface has no link-local address to ask from.
+ * Asks once, and waits for an answer for a second. Resolves as `arping -D` does: with the code 1 and the MAC in brackets when another
+ * host has the address. Undefined: the interface has no link-local address to ask from.
  */
 export async function solicitNeighbour(
   ip: string,
@@ -49,10 +49,10 @@ export async function solicitNeighbour(
 }
 
 const linkScope = '20';
-/** Not in use yet, or found to be another host's: IFA_F_TENTATIVE and IFA_F_DADFAILED. */
+/** The flags of an address that is not usable yet, or belongs to another host: IFA_F_TENTATIVE and IFA_F_DADFAILED. */
 const unusable = 0x40 | 0x08;
 
-/** The first link-local address of an interface that can be used, of what `/proc/net/if_inet6` says. */
+/** Returns the first usable link-local address of an interface in the table `/proc/net/if_inet6`. */
 export function linkLocalAddress(table: string, interfaceName: string): string | undefined {
   for (const line of table.split('\n')) {
     const [digits = '', , , scope, flags = '', name] = line.trim().split(/\s+/);

@@ -1,31 +1,31 @@
-// PacketFence: nftables lets packets of the service addresses pass for as long as an element with a timeout is in a set, so that the
-// kernel silences an address to the millisecond. What renews it takes effect in time or not at all, whatever is frozen.
+// PacketFence: has nftables let packets of the service addresses pass only while a set contains an element with a timeout, so that the
+// kernel silences an address to the millisecond. A renewal takes effect in time or not at all, whatever is frozen.
 import type { CancelTimer } from '../../core/time/clock.ts';
 import type { FloatingAddress } from './address.ts';
 import { type CommandResult, run } from './command.ts';
 
 /**
- * How long after its timeout an element may still be found, ms. The kernel compares it with its count of ticks for each packet, so
- * it is one tick (at most 10 ms) late.
+ * How long after its timeout an element may still be found, ms. The kernel compares the timeout with its ticks for each packet, so it
+ * is one tick (at most 10 ms) late.
  */
 export const packetLateness = 50;
 /**
- * How long a ticket is good for, ms: so long, or so many times what passed since the last renewal, but not for more than this share of
- * the time that there is. What is left of it at the next renewal is taken from the time for packets.
+ * How long a ticket is valid: `ticketLife` ms, or `ticketSpan` times what passed since the last renewal if that is longer, but no more
+ * than `ticketShare` of the available time. What is left of it at the next renewal is taken from the time for packets.
  */
 export const ticketLife = 240;
 const ticketSpan = 1.6;
 const ticketShare = 1 / 3;
-/** One that is used at once lives shorter: that leaves more of the time for packets. */
+/** The share of its life that a ticket gets which is used at once, which leaves more time for packets. */
 const freshShare = 2 / 3;
-/** A shorter time would be over before the next renewal. */
+/** A shorter time, ms, would end before the next renewal. */
 const shortestTime = 100;
-/** With less left a ticket may be too late already. */
+/** A ticket with less time left, ms, may already be too late. */
 const leastTicketTime = 60;
-/** What a command of the trial may take, ms: the first one since a machine's start loads modules of the kernel. */
+/** The longest time of a command in the trial, ms: the first one after a machine's start loads kernel modules. */
 const patience = 10_000;
 
-/** What became of a renewal; text: what went wrong. */
+/** The result of a renewal. */
 export type Opened = { readonly openUntil: number } | 'too late' | { readonly problem: string };
 
 interface PacketClock {
@@ -34,14 +34,14 @@ interface PacketClock {
 }
 
 /**
- * The tables of some addresses. A renewal is one transaction, which uses up a ticket: an element with a short timeout that the renewal
- * before it left. If that is gone, the kernel refuses all of the transaction.
+ * The tables of some addresses. A renewal is one transaction, which uses up a ticket: an element with a short timeout that the previous
+ * renewal left. If the ticket is gone, the kernel refuses the whole transaction.
  */
 export class PacketFence {
   private readonly addresses: readonly FloatingAddress[];
   private readonly name: string;
   private readonly clock: PacketClock;
-  /** `end`: the kernel has it no longer than that, monotonic ms. */
+  /** `end`: when the kernel drops it at the latest, monotonic ms. */
   private ticket: { readonly number: number; readonly end: number } | undefined;
   /** When the last renewal began, monotonic ms. */
   private openedAt: number | undefined;
@@ -53,20 +53,20 @@ export class PacketFence {
     this.clock = clock;
   }
 
-  /** Makes the tables anew, closed. Resolves with why that cannot be; undefined: done. */
+  /** Replaces the tables by new, closed ones. Resolves with why that failed; undefined: done. */
   async build(ms?: number): Promise<string | undefined> {
     this.ticket = undefined;
     return problemOf(await nft(`${this.removal}${this.tables}`, ms));
   }
 
-  /** Goes on with tables that an earlier process left, as open as they are, or makes them. */
+  /** Continues with the tables of an earlier process, open or closed as they are, or makes new ones. */
   async adopt(): Promise<string | undefined> {
     this.ticket = undefined;
     if ((await nft(`flush set inet ${this.name} tickets\n`)).code === 0) return undefined;
     return await this.build();
   }
 
-  /** Does the kernel do all that is counted on? Builds the tables; resolves with why not. */
+  /** Builds the tables and checks that the kernel does everything needed; resolves with what it does not do. */
   async try(): Promise<string | undefined> {
     const problem = await this.build(patience);
     if (problem !== undefined) return problem;
@@ -87,7 +87,7 @@ export class PacketFence {
     return await this.close();
   }
 
-  /** Lets packets pass so that they do not after `until` (monotonic ms) any more. */
+  /** Lets packets pass, but not after `until` (monotonic ms). */
   async open(until: number): Promise<Opened> {
     const now = this.clock.monotonic();
     const wanted = this.openedAt === undefined ? 0 : ticketSpan * (now - this.openedAt);
@@ -113,19 +113,19 @@ export class PacketFence {
     return problem === undefined ? { openUntil: begun + time } : { problem };
   }
 
-  /** Lets no packet pass, now and whatever a command that still runs does. Resolves with why that is not sure. */
+  /** Lets no packet pass from now on, even if another command is still running. Resolves with why that is not certain. */
   async close(): Promise<string | undefined> {
     this.ticket = undefined;
     this.openedAt = undefined;
     return problemOf(await nft(`flush set inet ${this.name} tickets\n${this.flush}`));
   }
 
-  /** Are the tables there? */
+  /** Resolves with whether the tables exist. */
   async isThere(): Promise<boolean> {
     return (await nft(`list table inet ${this.name}\n`)).code === 0;
   }
 
-  /** Takes the tables away. */
+  /** Removes the tables. */
   async remove(): Promise<void> {
     this.ticket = undefined;
     await nft(this.removal);
@@ -202,7 +202,7 @@ ${arpChain('input', 'daddr')}${arpChain('output', 'saddr')}}\n`
   }
 }
 
-/** Of the interface and the addresses: other Weldrs, and other addresses, have tables of their own. */
+/** Returns a name made of the interface and the addresses, so that other Weldrs and other addresses have separate tables. */
 export function tableName(addresses: readonly FloatingAddress[], interfaceName: string): string {
   let hash = 0x811c9dc5;
   for (const character of addresses
@@ -222,7 +222,7 @@ function problemOf({ code, error }: CommandResult): string | undefined {
   return code === 0 ? undefined : (error.split('\n')[0] ?? '') || `nft ended with ${code}`;
 }
 
-/** An IPv6 address as a number. */
+/** Returns an IPv6 address as a number. */
 function targetOf(ip: string): string {
   const [head = '', tail] = withoutDots(ip).split('::');
   const groups = (text: string) => text.split(':').filter(group => group !== '');
@@ -231,7 +231,7 @@ function targetOf(ip: string): string {
   return `0x${all.map(group => group.padStart(4, '0')).join('')}`;
 }
 
-/** `::ffff:10.0.0.1` with its last part in hexadecimal. */
+/** Returns an address such as `::ffff:10.0.0.1` with its last part in hexadecimal. */
 function withoutDots(ip: string): string {
   return ip.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, ...parts: string[]) => {
     const [a = 0, b = 0, c = 0, d = 0] = parts.slice(0, 4).map(Number);

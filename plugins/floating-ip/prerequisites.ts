@@ -1,11 +1,11 @@
-// What floating-ip needs of the machine, checked at the start, with the remedy in each message.
+// Prerequisites: checks at the start what floating-ip needs of the machine; each message names the remedy.
 import type { FloatingAddress } from './address.ts';
 import type { AddressHolder } from './address-holder.ts';
 import { run } from './command.ts';
 import { canKeepDeadlines } from './deadline.ts';
 import type { HolderLog, Refusal } from './orders.ts';
 
-/** Resolves with why addresses cannot be moved on this machine. Takes away what an earlier Weldr left. */
+/** Removes what an earlier Weldr left; resolves with why addresses cannot be held on this machine, undefined: they can. */
 export async function checkPrerequisites(
   addresses: readonly FloatingAddress[],
   interfaceName: string,
@@ -28,7 +28,7 @@ export async function checkPrerequisites(
         ' CAP_NET_ADMIN and CAP_NET_RAW (systemd: AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW)',
     );
   }
-  // Together, as the probe takes a second.
+  // At once, because the probe takes a second.
   const [keepsDeadlines, refused] = await Promise.all([
     canKeepDeadlines(),
     checkArping(addresses, interfaceName),
@@ -42,13 +42,13 @@ export async function checkPrerequisites(
     log.warn(
       {},
       'perl is missing: when this machine is frozen in the very moment of a renewal, the address may come back for' +
-        ' a moment when it goes on; install perl-base (Debian) or perl',
+        ' a moment when it continues; install perl-base (Debian) or perl',
     );
   }
   return refused;
 }
 
-/** A probe as of RFC 5227: it asks for the address and claims nothing. */
+/** Sends a probe (RFC 5227), which asks for the address and claims nothing; resolves with why that is impossible. */
 async function checkArping(
   addresses: readonly FloatingAddress[],
   interfaceName: string,

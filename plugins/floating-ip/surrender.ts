@@ -1,15 +1,16 @@
-// Ending a leadership over HTTP in the place of a manager that cannot, as its election has described it.
+// Surrender: ends a leadership over HTTP in the place of a manager that cannot, as its election has described it.
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Surrender, SurrenderRequest } from '../../core/plugin/manager-hooks.ts';
 
-/** How long one server may take, and how often all of them are asked. */
+/** The time that one server may take, ms. */
 const attemptMs = 400;
-/** A password takes etcd a tenth of a second of CPU and more. */
+/** The time for a login, ms: a password takes etcd a tenth of a second of CPU and more. */
 const loginMs = 2000;
+/** How often all servers are asked. */
 const rounds = 3;
 const longestAnswer = 65_536;
 
-/** Asks one server after another until one has done it. Resolves with why nobody has; undefined: it is done. */
+/** Asks one server after another until one has done it. Resolves with why none has; undefined: it is done. */
 export async function surrender({ origins, tls, login, request }: Surrender): Promise<string | undefined> {
   const problems = new Map<string, string>();
   for (let round = 0; round < rounds; round++) {
@@ -27,7 +28,7 @@ export async function surrender({ origins, tls, login, request }: Surrender): Pr
   return [...problems].map(([origin, problem]) => `${origin}: ${problem}`).join('; ');
 }
 
-/** Resolves with the body of a 2xx; rejects with anything else. */
+/** Resolves with the body of a 2xx answer; rejects otherwise. */
 async function post(
   origin: string,
   { path, body }: SurrenderRequest,
@@ -68,7 +69,7 @@ async function post(
   }
 }
 
-// Neither is loaded before it is needed: both cost memory.
+// Each module is loaded only when it is needed, because it costs memory.
 async function start(
   url: URL,
   options: RequestOptions,

@@ -1,17 +1,16 @@
-// Watchdog: what the holder process does of its manager's orders, and in its place when that dies or is frozen: it takes the
-// addresses away and then ends the leadership, so that another node need not wait for the lease.
-
+// Watchdog: carries out the manager's orders, and acts in its place when it dies or freezes: removes the addresses and then ends the
+// leadership, so that another node need not wait for the lease.
 import type { Surrender } from '../../core/plugin/manager-hooks.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { AddressHolder } from './address-holder.ts';
 import type { HolderLog, Order, Report } from './orders.ts';
 
-/** A manager that holds something says at least this often that it runs, ms. */
+/** A manager that holds something gives a sign of life at least this often, ms. */
 export const heartbeat = 100;
-/** A manager that says nothing for longer is taken for frozen, ms. */
+/** A manager that is silent for longer counts as frozen, ms. */
 export const longestSilence = 600;
 const lookEvery = 50;
-/** This process itself was held up when its timers are this late, ms. */
+/** Timers that are this late show that this process itself was held up, ms. */
 const heldUp = 150;
 const mostClosed = 100;
 
@@ -21,11 +20,11 @@ export interface WatchdogOptions {
   readonly clock: Clock;
   readonly log: HolderLog;
   send(report: Report): void;
-  /** Resolves when the manager is certain to read it, even if this process dies then; at once when there is no manager. */
+  /** Resolves when the manager is certain to read it, even if this process then dies; at once when there is no manager. */
   deliver(report: Report): Promise<void>;
-  /** Resolves with why the leadership could not be ended. */
+  /** Resolves with why the leadership could not be ended; undefined: it was. */
   surrender(way: Surrender): Promise<string | undefined>;
-  /** Calls `fn` when all messages that wait have been taken. */
+  /** Calls `fn` when all waiting messages have been received. */
   afterMessages(fn: () => void): void;
 }
 
@@ -34,12 +33,12 @@ interface Session {
   readonly surrender: Surrender | undefined;
 }
 
-/** One manager's. */
+/** The watchdog over one manager. */
 export class Watchdog {
   private readonly options: WatchdogOptions;
-  /** The leadership that something is held for. */
+  /** The leadership for which something is held. */
   private session: Session | undefined;
-  /** Leaderships that were ended here: a manager that thaws must not hold anything for them. */
+  /** Leaderships that this process ended: a manager that thaws must hold nothing for them. */
   private readonly closed = new Set<string>();
   private heardAt: number;
   private lookedAt: number;
@@ -53,7 +52,7 @@ export class Watchdog {
     this.stopLooking = options.clock.every(lookEvery, () => this.look());
   }
 
-  /** An order of the manager. Resolves when it is carried out. */
+  /** Carries out an order of the manager; resolves when it is done. */
   async take(order: Order): Promise<void> {
     const { holder } = this.options;
     this.heardAt = this.options.clock.monotonic();
@@ -72,7 +71,7 @@ export class Watchdog {
     }
   }
 
-  /** The manager wants nothing more. */
+  /** Lets go of everything, as the manager asks for its end. */
   async end(): Promise<void> {
     this.isEnding = true;
     this.stopLooking();
@@ -80,7 +79,7 @@ export class Watchdog {
     await this.options.holder.end();
   }
 
-  /** The manager is gone. */
+  /** Lets go of everything and ends the leadership, because the manager is gone. */
   async managerGone(): Promise<void> {
     this.isEnding = true;
     this.stopLooking();
@@ -94,7 +93,7 @@ export class Watchdog {
 
   private look(): void {
     const now = this.options.clock.monotonic();
-    // What the manager said meanwhile may not have been read, or it may have been held up just the same.
+    // Messages of the manager may not have been read yet, or it may have been held up as well.
     if (now - this.lookedAt > lookEvery + heldUp) this.heardAt = now;
     this.lookedAt = now;
     if (!this.isSilent) return;
@@ -107,7 +106,7 @@ export class Watchdog {
     return this.session !== undefined && this.options.clock.monotonic() - this.heardAt > longestSilence;
   }
 
-  /** Takes the addresses away, and only then ends the leadership. */
+  /** Removes the addresses, and only then ends the leadership. */
   private async close(why: string): Promise<void> {
     const { session } = this;
     if (session === undefined) return;
@@ -119,8 +118,8 @@ export class Watchdog {
     log.error({ reason: why }, 'letting go of the address in the place of the manager');
     await holder.release();
     if (session.surrender === undefined) return;
-    // What is asked of etcd may be done long after. Were this process to die before, its manager, thawed, would have
-    // another one go on with a leadership that is about to end.
+    // etcd may carry out the request much later. If this process died before that, its manager, thawed, would have another process
+    // continue with a leadership that is about to end.
     await this.options.deliver({ type: 'closed', session: session.id });
     const problem = await this.options.surrender(session.surrender);
     if (problem === undefined) log.info({}, 'ended the leadership in the place of the manager');
