@@ -1,4 +1,4 @@
-// Who holds the address, by what nodes of this version and of earlier ones report.
+// Which node holds the address, by the reports of nodes of this version and of earlier ones.
 import * as assert from 'uvu/assert';
 import { addressView } from '../../../plugins/etcd/address-view.ts';
 import { suite } from '../../support/suite.ts';

@@ -1,4 +1,4 @@
-// AwayProblem: what is said of an etcd that cannot be reached.
+// AwayProblem: what is reported while etcd cannot be reached.
 import * as assert from 'uvu/assert';
 import type { NewProblem } from '../../../core/events/problems.ts';
 import { FakeClock } from '../../../core/testing.ts';

@@ -1,4 +1,4 @@
-// Certificates in a cluster: what one Weldr is given is shown by the others, and etcd holds no key that can be read.
+// Certificates in a cluster: one Weldr's certificate is served by the others, and etcd holds no readable key.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const missing = whyNoEtcd();
 const shop = makeCertificate({ names: ['shop.test'] });
 const next = makeCertificate({ names: ['shop.test'], days: 90 });
 
-/** Who is shown on a port, or why nobody is. */
+/** Resolves with the name in the certificate on a port, or why there is none. */
 async function shown(port: number): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', servername: 'shop.test', rejectUnauthorized: false });
   const how = await new Promise<string>(resolve => {

@@ -1,4 +1,4 @@
-// The times of an election: refused where they leave no time to hold, judged by what renewals take, and damped.
+// The times of an election: refused when they leave no time to hold, judged by what renewals take; and flapping is damped.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import { checkConfig } from '../../../core/settings/config.ts';
@@ -37,7 +37,7 @@ test('a lease that leaves no time to hold the address is refused; the message na
   assert.is(refusal({ lease: '5s', holdOff: 0 }), '');
 });
 
-test('times that make no sense are refused', () => {
+test('invalid times are refused', () => {
   assert.match(refusal({ holdOff: '2m' }), /holdOff: expected 60s or less, got 120s/);
   assert.match(refusal({ holdOff: -1 }), /holdOff: expected a duration/);
   assert.match(refusal({ lease: '11m' }), /lease: a lease is between 1s and 10m/);

@@ -1,4 +1,4 @@
-// What errors of etcd mean: what was surely not done is told from what may have been.
+// What errors of etcd mean: whether nothing was done, or something may have been.
 import * as assert from 'uvu/assert';
 import { failureOf, refusalError, refusalOf } from '../../../plugins/etcd/etcd-failure.ts';
 import { suite } from '../../support/suite.ts';

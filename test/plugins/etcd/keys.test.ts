@@ -1,4 +1,4 @@
-// The keys in etcd: whatever a server's id is made of, its key leads back to it.
+// The keys in etcd: every server's id is recovered from its key.
 import * as assert from 'uvu/assert';
 import { serverDefinition } from '../../../core/pool/server-definition.ts';
 import { serverKey } from '../../../core/pool/server-kind.ts';

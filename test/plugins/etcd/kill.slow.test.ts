@@ -16,7 +16,7 @@ const rounds = 200;
 const random = randomOf(Date.now());
 const behaviour = `what a node confirmed is there after each of ${rounds} kills in the middle of writing`;
 
-/** Lets a writer run from number `first` and kills it; the numbers that it confirmed. */
+/** Lets a writer run from number `first` and kills it; resolves with the numbers that it confirmed. */
 async function runAndKill(host: string, first: number, afterMs: number): Promise<number[]> {
   const script = join(import.meta.dirname, 'kill-writer.ts');
   const child = spawn(process.execPath, [script, host, String(first)], {

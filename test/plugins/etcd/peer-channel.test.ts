@@ -1,4 +1,4 @@
-// The port on which nodes ask each other, and what is refused of its settings.
+// The port on which nodes ask each other, and settings that are refused.
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
 import { checkConfig } from '../../../core/settings/config.ts';
@@ -47,7 +47,7 @@ test('a silent connection is cut off', async () => {
   await channel.close();
 });
 
-test('a node that does not answer yields no answer in time', async () => {
+test('a question to a node that does not answer in time yields nothing', async () => {
   const { channel, address } = await listening(() => 'yes');
   await channel.close();
   const other = new PeerChannel(() => undefined);

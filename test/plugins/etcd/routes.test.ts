@@ -67,7 +67,7 @@ const body = async () => {
 };
 
 const behaviour =
-  'what is put, changed and removed at one node is so at both, and each says in words that etcd is away';
+  'a route put, changed or removed at one node is so at both, and each reports that etcd is away';
 testWithEtcd(test, behaviour, body);
 
 test('GET /cluster reports a lag of -1 while etcd has confirmed nothing', () => {

@@ -1,4 +1,4 @@
-// Who may stand, by what was promised and by the list of failsafe.
+// Whether a node may stand, by its promises and by the list of failsafe.
 import * as assert from 'uvu/assert';
 import { FakeClock } from '../../../core/testing.ts';
 import type { SeenFailsafeList } from '../../../plugins/etcd/failsafe-list.ts';

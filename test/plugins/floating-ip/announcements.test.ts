@@ -1,4 +1,4 @@
-// Announcements: when neighbours are told where the address is.
+// Announcements: when neighbours learn where the address is.
 import * as assert from 'uvu/assert';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { Announcements } from '../../../plugins/floating-ip/announcements.ts';
@@ -6,7 +6,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('announcements');
 
-test('come at once, densely in the first minute, and every ten seconds for as long as the address is held', () => {
+test('come at once, densely in the first minute, and then every ten seconds while the address is held', () => {
   const clock = new FakeClock();
   let count = 0;
   const announcements = new Announcements(

@@ -1,4 +1,4 @@
-// floating-ip in network namespaces: the kernel drops what nobody renews, and neighbours learn who has the address.
+// floating-ip in network namespaces: the kernel drops an address that is not renewed, and neighbours learn which node has it.
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -69,7 +69,7 @@ function inLab(behaviour: string, body: (lab: Lab) => Promise<void>): void {
   else test.skip(behaviour, missing, run);
 }
 
-inLab('a held address is there until it is released', async lab => {
+inLab('a held address stays until it is released', async lab => {
   const machine = lab.machine('a', 21);
   const driver = new Driver(machine, [`${v4}/24`, `${v6}/64`]);
   for (let i = 0; i < 8; i++) {
@@ -82,7 +82,7 @@ inLab('a held address is there until it is released', async lab => {
 });
 
 inLab(
-  'the kernel drops it from a killed process, and from a frozen one, before anybody else may act',
+  'the kernel drops the address of a killed process, and of a frozen one, before another node may act',
   async lab => {
     for (const [i, signal] of (['SIGKILL', 'SIGSTOP'] as const).entries()) {
       const machine = lab.machine(`m${i}`, 21 + i);
@@ -100,7 +100,7 @@ inLab(
   },
 );
 
-inLab('it is in time also when other addresses come and go', async lab => {
+inLab('the kernel is in time also while other addresses come and go', async lab => {
   const machine = lab.machine('a', 21);
   const driver = new Driver(machine, [`${v4}/24`]);
   await driver.ask('hold', 2277);
@@ -169,7 +169,7 @@ inLab('a neighbour that knew another holder follows at once, over IPv4 and IPv6'
 });
 
 inLab(
-  'behind nftables an address is silent in time though it is configured, and other rules stay',
+  'behind nftables an address is silent in time although it is still configured, and other rules stay',
   async lab => {
     const machine = lab.machine('a', 21);
     const client = lab.machine('c', 41);
@@ -202,7 +202,7 @@ inLab(
 
 for (const { family, ip, text } of [parsed(`${v4}/24`), parsed(`${v6}/64`)]) {
   inLab(
-    `an IPv${family} address that a foreign host answers for is not held until it does not any more`,
+    `an IPv${family} address that a foreign host has is not held until that host stops answering`,
     async lab => {
       const machine = lab.machine('a', 21);
       const foreign = lab.machine('f', 51);
@@ -225,7 +225,7 @@ for (const { family, ip, text } of [parsed(`${v4}/24`), parsed(`${v6}/64`)]) {
   );
 }
 
-inLab('a start takes away what an earlier one left', async lab => {
+inLab('a start removes what an earlier one left', async lab => {
   const machine = lab.machine('a', 21);
   machine.run('ip', ['addr', 'add', `${v4}/24`, 'dev', 'eth0']);
   const driver = new Driver(machine, [`${v4}/24`]);
@@ -233,7 +233,7 @@ inLab('a start takes away what an earlier one left', async lab => {
   assert.not.ok(machine.holds(v4));
 });
 
-inLab('a missing privilege, interface or tool is said at the start, with the remedy', async lab => {
+inLab('a missing privilege, interface or tool is reported at the start, with the remedy', async lab => {
   const machine = lab.machine('a', 21);
   const powerless = ['setpriv', '--bounding-set', '-net_admin,-net_raw'];
   const error = await new Driver(machine, [`${v4}/24`], powerless).ask('check');
@@ -247,7 +247,7 @@ inLab('a missing privilege, interface or tool is said at the start, with the rem
   assert.match((await new Driver(machine, [`${v4}/24`], noTools).ask('check')) ?? '', /install iproute2/);
 });
 
-/** Freezes all of the machine for longer than its lease; the address is not there then, and does not come back. */
+/** Freezes the whole machine for longer than its lease; the address is gone then, and does not come back. */
 async function freezeBeyondTheLease(machine: LabMachine, driver: Driver): Promise<void> {
   machine.signalAll('SIGSTOP');
   await sleep(2350);
@@ -263,7 +263,7 @@ async function freezeBeyondTheLease(machine: LabMachine, driver: Driver): Promis
   assert.equal(watch.holdings, [], 'it did not come back');
 }
 
-/** A folder for the front of PATH with a `program` which freezes before it does anything, when it is told to. */
+/** Makes a folder for the front of PATH with a `program` that can freeze before it does anything. */
 class FreezingProgram {
   readonly folder = mkdtempSync(join(tmpdir(), 'weldr-freeze-'));
   private readonly wanted = join(this.folder, 'wanted');
@@ -291,7 +291,7 @@ exec ${real} "$@"
   }
 }
 
-// `perl` looks at the clock and starts `ip`: frozen before the one it sees that it is too late, before the other
+// `perl` reads the clock and starts `ip`: frozen before the one it sees that it is too late, before the other
 // its alarm is due.
 for (const program of ['perl', 'ip']) {
   inLab(`a renewal that was frozen before ${program} began does not bring the address back`, async lab => {
@@ -324,7 +324,7 @@ inLab('a freeze at any moment of a renewal does not bring the address back', asy
   }
 });
 
-test('neighbours are asked from a link-local address of the interface that is in use', () => {
+test('neighbours are asked from a usable link-local address of the interface', () => {
   const [own, tentative, failed] = ['80', 'c0', '88'].map(
     (flags, i) => `fe80000000000000001122fffe33445${i} 02 40 20 ${flags}     eth0\n`,
   );
@@ -337,7 +337,7 @@ fe80000000000000001122fffe334459 03 40 20 80     eth1\n`;
   );
 });
 
-test('addresses are parsed, and what is none is refused with its place', () => {
+test('addresses are parsed, and other texts are refused with their place', () => {
   assert.equal(parseAddress('10.0.0.100/24'), {
     ip: '10.0.0.100',
     prefixLength: 24,

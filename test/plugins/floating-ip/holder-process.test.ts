@@ -1,4 +1,4 @@
-// The holder process in network namespaces: managers that are killed and frozen, and what becomes of the address then.
+// The holder process in network namespaces: what becomes of the address when managers are killed or frozen.
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ const missing = whyNoLab();
 const v4 = '10.77.0.100';
 const v6 = 'fd00:77::100';
 
-/** A server that says what was asked of it, in the place of an etcd. */
+/** A server in the place of an etcd that prints the requests it receives. */
 const listener = `require('node:http').createServer((request, answer) => {
   let body = '';
   request.on('data', part => { body += part; });
@@ -72,7 +72,7 @@ class Manager {
   }
 }
 
-/** What the listener of a machine was asked. */
+/** The requests that the listener of a machine has received. */
 async function listen(machine: LabMachine): Promise<string[]> {
   const lines: string[] = [];
   const child = machine.spawn(process.execPath, ['-e', listener]);
@@ -99,7 +99,7 @@ function inLab(behaviour: string, body: (machine: LabMachine) => Promise<void>):
 const holds = (machine: LabMachine) => machine.holds(v4) && machine.holds(v6);
 
 inLab(
-  'a manager that is frozen loses its address and its leadership for good, one that is killed too',
+  'a frozen manager loses its address and its leadership for good, and so does a killed one',
   async machine => {
     const asked = await listen(machine);
     const manager = new Manager(machine);
@@ -128,7 +128,7 @@ inLab(
   },
 );
 
-inLab('a holder process that dies or hangs is replaced, and the address goes on', async machine => {
+inLab('a holder process that dies or hangs is replaced, and the address stays', async machine => {
   const asked = await listen(machine);
   const manager = new Manager(machine);
   await manager.ready();
@@ -153,20 +153,20 @@ inLab('a holder process that dies or hangs is replaced, and the address goes on'
   await manager.order('lead', 'one');
   await until('it holds', () => holds(machine));
 
-  // A firewall that is loaded anew.
+  // A firewall that is reloaded.
   machine.run('nft', ['flush', 'ruleset']);
   await until('the table is made again', () =>
     machine.run('nft', ['list', 'tables']).includes('inet weldr_'),
   );
   await until('it holds', () => holds(machine));
-  assert.match(manager.log, 'somebody took away the table of nftables');
+  assert.match(manager.log, 'the table of nftables that guards the address was removed');
 
   await manager.order('end');
   assert.not.ok(machine.has(v4));
   assert.not.match(machine.run('nft', ['list', 'tables']), 'weldr_');
 });
 
-inLab('without nft the address has a lifetime, and the leadership is ended just the same', async machine => {
+inLab('without nft the address has a lifetime, and the leadership is still ended', async machine => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-path-'));
   try {
     for (const tool of ['ip', 'arping', 'perl']) {

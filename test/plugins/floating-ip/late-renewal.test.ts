@@ -1,4 +1,4 @@
-// A renewal that takes effect only after the time before it has run out.
+// A renewal that takes effect only after the previous time has run out.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -25,7 +25,7 @@ test.after(() => {
   rmSync(folder, { recursive: true });
 });
 
-test('that is over when it is done is told to be so at once', async () => {
+test('whose time is over when it takes effect is reported as over at once', async () => {
   const clock = new FakeClock();
   const waits: number[] = [];
   const address = parseAddress('10.0.0.100/24');
@@ -56,7 +56,7 @@ test('that is over when it is done is told to be so at once', async () => {
   await holder.release();
 });
 
-test('is told, when the end of the time before was told while it was under way', async () => {
+test('is reported even if the end of the previous time was reported while it was under way', async () => {
   const clock = new FakeClock();
   const log = { info() {}, warn() {}, error() {} };
   const address = parseAddress('10.0.0.100/24');

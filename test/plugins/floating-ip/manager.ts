@@ -1,4 +1,4 @@
-// A manager with a HolderClient for a test, inside a namespace: reads orders as lines of JSON, writes what becomes of them.
+// A manager with a HolderClient for a test, inside a namespace: reads orders as lines of JSON, and writes their results.
 import { createInterface } from 'node:readline';
 import { pino } from 'pino';
 import { systemClock } from '../../../core/time/clock.ts';
@@ -11,7 +11,7 @@ const log = pino<never>({}, { write: (line: string) => void process.stderr.write
 const client = new HolderClient({ addresses, interface: interfaceName, log, clock: systemClock });
 const say = (line: object) => console.log(JSON.stringify(line));
 client.observer = { held: held => say({ held }), complaint: complaint => say({ complaint }) };
-// The client keeps no process alive.
+// The client does not keep this process alive.
 setInterval(() => {}, 1000);
 await client.start();
 say({ ready: client.need.ms });

@@ -1,4 +1,4 @@
-// Watchdog: what the holder process does in the place of a manager that died or is frozen.
+// Watchdog: what the holder process does in the place of a dead or frozen manager.
 import * as assert from 'uvu/assert';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import type { Report } from '../../../plugins/floating-ip/orders.ts';
@@ -9,7 +9,7 @@ const test = suite('watchdog of the holder process');
 
 const way = { origins: ['http://127.0.0.1:1'], request: { path: '/', body: '{}' } };
 
-/** A watchdog over a holder that says what is done, in order. */
+/** A watchdog over a holder that records what is done, in order. */
 function start() {
   const clock = new FakeClock();
   const done: string[] = [];
@@ -78,7 +78,7 @@ test('takes the address away from a silent manager, then ends the leadership, an
   assert.is(await hold('two'), 'held', 'another leadership is another matter');
 });
 
-test('a manager that says that it runs, or holds nothing, is left alone', async () => {
+test('a manager that gives signs of life, or holds nothing, is left alone', async () => {
   const { clock, done, hold, watchdog } = start();
   await hold('one');
   for (let i = 0; i < 20; i++) {
@@ -90,7 +90,7 @@ test('a manager that says that it runs, or holds nothing, is left alone', async 
   assert.equal(done, ['hold', 'release']);
 });
 
-test('messages that wait count, as does the time for which it was held up itself', async () => {
+test('waiting messages count as signs of life, and its own delay is not held against the manager', async () => {
   const { clock, done, hold, waiting, watchdog } = start();
   await hold('one');
   waiting.push(async () => await watchdog.take({ type: 'alive' }));
@@ -99,14 +99,14 @@ test('messages that wait count, as does the time for which it was held up itself
   assert.equal(done, ['hold']);
 });
 
-test('lets go for a manager that is gone, and ends', async () => {
+test('lets go in the place of a manager that is gone, and ends', async () => {
   const { done, hold, watchdog } = start();
   await hold('one');
   await watchdog.managerGone();
   assert.equal(done, ['hold', 'release', 'say closed', 'surrender', 'end']);
 });
 
-test('a manager that ends it has let go by itself', async () => {
+test('does not end a leadership when the manager itself ends it', async () => {
   const { done, hold, watchdog } = start();
   await hold('one');
   await watchdog.end();
