@@ -172,7 +172,7 @@ if (missing === undefined) {
   test('the ports of etcd are closed to all but the machines', async () => {
     const ask = 'curl -s -m 2 http://10.0.0.3:2379/version';
     assert.match(await room.inside(ask), 'etcdserver');
-    await paste('How etcd has to be kept 1', a, b, c);
+    await paste('Requirements of etcd 1', a, b, c);
     assert.is(await room.inside(`${ask} || echo refused`), 'refused\n');
     await whole();
     await settled(a);

@@ -39,7 +39,7 @@ export const commandsRun: readonly string[] = [
   'Hand over 1',
   'Keep a node from leading 1',
   'Keep a node from leading 2',
-  'How etcd has to be kept 1',
+  'Requirements of etcd 1',
   'Upgrading 2',
   'Back up 1',
   'Restore 1',
