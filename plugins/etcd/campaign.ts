@@ -30,7 +30,7 @@ export interface CampaignOptions {
   isResigning(): boolean;
   /** The leadership that is held now. */
   session(): LeaderSession | undefined;
-  /** This node does not lead any more, and does not know who does. */
+  /** This node no longer leads, and does not know which node does. */
   stepDown(): void;
   /** The leadership was won; `again`: no other node led since this one did. */
   won(session: LeaderSession, how: { readonly again: boolean; readonly hold: number }): void;

@@ -223,7 +223,7 @@ export class ClusterNode {
     this.surroundings = surroundings;
     this.candidate.follow(surroundings);
     this.membership.follow(surroundings.pools);
-    this.watch.sayAgain();
+    this.watch.reportAgain();
   }
 
   /** Leaves the election; a leader hands over first, to a node that is ready if there is one. */

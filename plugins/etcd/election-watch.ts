@@ -189,7 +189,7 @@ export class ElectionWatch implements ElectionObserver {
   }
 
   /** Reports all problems again, after a reload. */
-  sayAgain(): void {
+  reportAgain(): void {
     this.absence.report();
     this.reportIdentity();
     this.reportAlarm();

@@ -275,13 +275,13 @@ export class Election {
     this.options.failsafe?.over();
   }
 
-  /** Resolves when all who follow the leadership have let go. */
+  /** Acts as the leader no more; resolves when every listener has let go. */
   private stopActing(): Promise<void> {
     this.leading = false;
     return this.notices.now();
   }
 
-  // --- who leads -------------------------------------------------------------------------------------------------
+  // --- the leader ------------------------------------------------------------------------------------------------
 
   private see(seen: SeenLeader | undefined): void {
     this.options.observer?.saw(seen);
@@ -294,7 +294,7 @@ export class Election {
     if (this.known.set(leader, since) && !this.leading) this.notices.soon();
   }
 
-  /** This node does not lead any more, and does not know who does. */
+  /** This node no longer leads, and does not know which node does. */
   private stepDown(): void {
     const led = this.leading;
     this.leading = false;

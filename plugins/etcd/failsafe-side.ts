@@ -8,7 +8,7 @@ export interface HeldSession {
   readonly until: number;
   /** The value of `until` that etcd alone has confirmed. */
   readonly etcdUntil: number;
-  /** etcd has lost it, but the promises of the others hold. */
+  /** Has etcd lost it, while the promises of the others hold? */
   readonly isRetaken: boolean;
 }
 

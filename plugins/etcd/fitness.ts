@@ -35,7 +35,7 @@ export class Fitness {
   /** Returns why it should not lead; undefined: it may. A leader has a moment to replace workers that died. */
   against({ leading }: { readonly leading: boolean }): string | undefined {
     const { source } = this;
-    if (!source.candidate) return 'it is no candidate';
+    if (!source.candidate) return 'it is not a candidate';
     if (source.resting()) return 'it is in maintenance';
     return this.againstWorkers(leading) ?? source.objections()[0];
   }

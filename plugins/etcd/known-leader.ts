@@ -1,4 +1,4 @@
-// KnownLeader: who leads, as this node knows it, and who led before.
+// KnownLeader: which node leads, as this node knows it, and which led before.
 import type { Clock } from '../../core/time/clock.ts';
 
 /** The leader from one node's view. */
@@ -36,7 +36,7 @@ export class KnownLeader {
     return this.free;
   }
 
-  /** Sets who leads; undefined: no node. Returns whether that is a change. */
+  /** Sets the leader; undefined: none. Returns whether that is a change. */
   set(name: string | undefined, since: number): boolean {
     this.currentSince = since;
     if (name === this.current) return false;
@@ -52,7 +52,7 @@ export class KnownLeader {
     this.currentSince = since;
   }
 
-  /** This node lost the leadership, and does not know who has it. */
+  /** This node lost the leadership, and does not know which node has it. */
   forget(): void {
     if (this.current !== undefined) this.previous = this.current;
     this.current = undefined;

@@ -1,4 +1,4 @@
-// LeaderKeys: the two keys of the election in etcd: who leads, held by a lease, and how the leadership before ended.
+// LeaderKeys: the two keys of the election in etcd: the leader, held by a lease, and how the leadership before ended.
 import type { IKeyValue } from 'etcd3';
 import { z } from 'zod';
 import { type CallLimits, type EtcdClient, revisionOf } from './client.ts';
@@ -81,7 +81,7 @@ export class LeaderKeys {
     this.nodeName = nodeName;
   }
 
-  /** Reads who leads and how the leadership before ended, confirmed by etcd's majority. */
+  /** Reads which node leads and how the leadership before ended, confirmed by etcd's majority. */
   async look(limits?: CallLimits): Promise<LeadershipLook> {
     const { leader, lastLeader, failsafeList } = this.keys;
     const reads = [leader, lastLeader, failsafeList].map(key => ({

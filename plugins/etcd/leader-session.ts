@@ -22,9 +22,9 @@ export interface LeaderSession {
   confirmed: number;
   /** The value of `until` that etcd alone has confirmed. */
   etcdUntil: number;
-  /** etcd has lost the key: the promises of the others hold the leadership until this node takes it again. */
+  /** Has etcd lost the key? The promises of the others then hold the leadership until this node takes it again. */
   isRetaken: boolean;
-  /** It was lost, and that was counted. */
+  /** Was its loss counted? */
   isLost?: boolean;
 }
 

@@ -37,7 +37,7 @@ export interface LeaderWatchOptions {
   wake(): void;
 }
 
-/** One node's. */
+/** The watch of one node. */
 export class LeaderWatch {
   private readonly options: LeaderWatchOptions;
   private readonly watcher: KeyWatch;
@@ -71,7 +71,7 @@ export class LeaderWatch {
     this.ended = undefined;
   }
 
-  /** Asks etcd who leads, and how the leadership before ended. */
+  /** Asks etcd which node leads, and how the leadership before ended. */
   async look(): Promise<LastLeadership> {
     const seen = await this.options.leaderKeys.look();
     this.failsafeList = seen.failsafe;

@@ -1,4 +1,4 @@
-// LeadershipNotices: passes the state of the leadership to those who follow it.
+// LeadershipNotices: passes the state of the leadership to its listeners, in order.
 import type { Logger } from 'pino';
 import { toError } from '../../core/errors.ts';
 

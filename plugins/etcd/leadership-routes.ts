@@ -1,4 +1,4 @@
-// LeadershipRoutes: POST /cluster/hand-over, PUT and DELETE /cluster/maintenance, by which operators decide on any node who leads.
+// LeadershipRoutes: POST /cluster/hand-over, PUT and DELETE /cluster/maintenance, by which operators decide, on any node, which one leads.
 import { z } from 'zod';
 import type { AdminRoutes } from '../../core/plugin/admin.ts';
 import { parse } from '../../core/settings/options.ts';

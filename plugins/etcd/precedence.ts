@@ -1,4 +1,4 @@
-// Precedence: decides who takes a free leadership first. No node is kept from it for long: the others wait for a moment, in which the
+// Precedence: decides which node takes a free leadership first. No node is kept from it for long: the others wait for a moment, in which the
 // better one can take it.
 import type { Candidacy } from './board.ts';
 import { gains } from './pool-reach.ts';

@@ -206,7 +206,7 @@ export class RowReplica {
     if (batch !== undefined) this.options.changed(batch);
   }
 
-  /** Returns changes as a batch. A row names its author; for a deletion etcd does not say who or what caused it. */
+  /** Returns changes as a batch. A row names its author; for a deletion etcd does not record the cause. */
   batchOf(changes: readonly RowChange[]): Batch | undefined {
     if (changes.length === 0) return undefined;
     const written = changes.find(({ row }) => row !== undefined)?.row;

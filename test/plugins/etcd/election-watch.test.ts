@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import type { EtcdAccess } from '../../../plugins/etcd/client.ts';
 import { electionNode, until, type WholeNode, wholeNode } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
 import { quickElections, withCluster } from './etcd-tests.ts';
@@ -13,7 +14,7 @@ const leader = '/weldr/v1/leader';
 
 const withEtcd = withCluster(
   test,
-  (access, name: string, options?: Parameters<typeof wholeNode>[2]) => wholeNode(name, access, options),
+  (access: EtcdAccess, name: string, options?: Parameters<typeof wholeNode>[2]) => wholeNode(name, access, options),
   // etcd grants leases of a second then.
   { size: 1, args: quickElections },
 );
@@ -33,11 +34,11 @@ withEtcd(
     await until('a says it', () => a.problems.has('leader') && b.problems.has('leader'), 20_000);
     assert.match(
       a.problems.get('leader') ?? '',
-      /this node is not fit: it is no candidate; b: no worker accepts/,
+      /this node is not fit: it is not a candidate; b: no worker accepts/,
     );
     assert.match(
       b.problems.get('leader') ?? '',
-      /not fit: no worker accepts connections; a: it is no candidate/,
+      /not fit: no worker accepts connections; a: it is not a candidate/,
     );
     assert.is(b.node.watch.standing.state, 'unfit');
     await sleep(2500);

@@ -1,6 +1,7 @@
 // The leader of the cluster, elected over a real etcd.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import type { EtcdAccess } from '../../../plugins/etcd/client.ts';
 import type { ElectionTimes } from '../../../plugins/etcd/election-times.ts';
 import { surrender } from '../../../plugins/floating-ip/surrender.ts';
 import { type ElectionNode, electionNode, until } from '../../cluster/etcd-node.ts';
@@ -10,7 +11,7 @@ import { withCluster } from './etcd-tests.ts';
 const test = suite('election', { timeoutMs: 180_000 });
 const withEtcd = withCluster(
   test,
-  (access, name: string, times?: Partial<ElectionTimes>) => electionNode(name, access, times),
+  (access: EtcdAccess, name: string, times?: Partial<ElectionTimes>) => electionNode(name, access, times),
   { size: 1 },
 );
 
