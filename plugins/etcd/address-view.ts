@@ -40,7 +40,7 @@ export function addressView({
   if (isSilent) return undefined;
   const reason =
     address === undefined
-      ? `${leader} leads, and keeps no address`
-      : (address.reason ?? `${leader} leads, and does not hold it yet`);
+      ? `${leader} leads, but keeps no address`
+      : (address.reason ?? `${leader} leads, but does not hold it yet`);
   return { held: false, by: null, reason };
 }

@@ -63,7 +63,7 @@ export class DamagedLeadership {
       if (damage === undefined || !mayRepair || this.options.clock.monotonic() - since < patience) return;
       await this.repair(damage);
     } catch (thrown) {
-      this.options.log.debug({ reason: plainReason(thrown) }, 'the leadership was not looked at');
+      this.options.log.debug({ reason: plainReason(thrown) }, 'the leadership could not be checked');
     } finally {
       this.busy = false;
     }

@@ -177,7 +177,7 @@ export class ElectionWatch implements ElectionObserver {
     this.updateState();
     const { leadership, leadsByPromises } = this.options.election();
     const byPromises = leadsByPromises
-      ? 'etcd does not answer; it leads by the word of all other candidates (failsafe)'
+      ? 'etcd does not answer; it leads by the promises of all other candidates (failsafe)'
       : undefined;
     const slow = this.pace.problem;
     const reason = !this.isLed
@@ -248,7 +248,7 @@ export class ElectionWatch implements ElectionObserver {
     try {
       await this.absence.look();
     } catch (thrown) {
-      this.options.log.debug({ err: thrown }, 'the look at the election failed');
+      this.options.log.debug({ err: thrown }, 'the check of the election failed');
     } finally {
       this.busy = false;
     }
@@ -267,7 +267,7 @@ export class ElectionWatch implements ElectionObserver {
     if (refusal !== undefined) return refusal;
     if (unlisted !== undefined) return unlisted;
     if (isWaiting) {
-      return this.pace.problem ?? 'this node was elected, and its renewals are not confirmed in time';
+      return this.pace.problem ?? 'this node was elected, but its renewals are not confirmed in time';
     }
     return await this.whyNoNode();
   }
@@ -275,7 +275,7 @@ export class ElectionWatch implements ElectionObserver {
   private async whyNoNode(): Promise<string> {
     const { nodeName } = this.options;
     const own = this.ownObstacle;
-    if (own === undefined) return 'this node campaigns, and was not elected yet';
+    if (own === undefined) return 'this node campaigns, but has not been elected yet';
     const nodes = await this.options.nodes().catch(() => []);
     const others = nodes.filter(({ node }) => node !== nodeName);
     const fit = others.filter(mayLead);
@@ -285,7 +285,7 @@ export class ElectionWatch implements ElectionObserver {
       others.length === 0
         ? 'there is no other node'
         : fit.length > 0
-          ? `${fit.map(({ node }) => node).join(', ')} may lead, and does not yet`
+          ? `${fit.map(({ node }) => node).join(', ')} may lead, but does not yet`
           : others.map(({ node, unfit }) => `${node}: ${unfit}`).join('; ');
     return `this node is not fit: ${own}; ${rest}`;
   }

@@ -188,7 +188,7 @@ export class Election {
     failsafe?.won(session, { again });
     log.info(
       { wait: hold, lease: session.lease.ttl },
-      hold === 0 ? 'elected' : 'elected; waiting until the one before is out',
+      hold === 0 ? 'elected' : 'elected; waiting until the leader before is out',
     );
     this.lead(nodeName, session.since);
     // Winning was confirmed by etcd's majority, as a renewal would be.
@@ -207,7 +207,7 @@ export class Election {
     if (unfit !== undefined) {
       void this.resignation.resign(unfit, 'at once');
     } else if (this.leading && this.options.clock.monotonic() >= session.until) {
-      this.options.log.error('the lease could not be renewed in time: not leading any more');
+      this.options.log.error('the lease could not be renewed in time: no longer leading');
       this.options.failsafe?.rest();
       if (session.isRetaken) this.end();
       this.stepDown();
@@ -219,7 +219,7 @@ export class Election {
   private tooShort({ lease, times }: LeaderSession): string | undefined {
     const needed = this.options.times;
     const isShort = lease.ttl < needed.lease && lease.ttl + times.holdOff < needed.lease + needed.holdOff;
-    return isShort ? 'what it holds needs a longer lease than this one' : undefined;
+    return isShort ? 'plugins need a longer lease than this one' : undefined;
   }
 
   /** The session was confirmed: leads, or continues to lead. */
@@ -256,7 +256,7 @@ export class Election {
       return;
     }
     this.end();
-    if (this.leading) this.options.log.error({ reason: why }, 'not leading any more');
+    if (this.leading) this.options.log.error({ reason: why }, 'no longer leading');
     this.stepDown();
     this.countLoss(session);
     this.wakeup.ring();

@@ -42,8 +42,8 @@ export class EtcdAlarms {
     if (!members.some(({ answers }) => answers)) return;
     const problem = alarmOf(members);
     if (problem === this.problem) return;
-    if (problem === undefined) log.info('etcd takes changes again');
-    else log.error({ reason: problem }, 'etcd takes no changes');
+    if (problem === undefined) log.info('etcd accepts changes again');
+    else log.error({ reason: problem }, 'etcd accepts no changes');
     this.problem = problem;
     this.options.changed();
   }

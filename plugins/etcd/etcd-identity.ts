@@ -52,7 +52,7 @@ export interface EtcdIdentityOptions {
   changed(): void;
 }
 
-const notLooked = 'etcd was not looked at yet';
+const notLooked = 'etcd has not been checked yet';
 
 /** The finding of one node, kept up to date until `close`. */
 export class EtcdIdentity {
@@ -194,8 +194,8 @@ export function compareHosts(views: readonly HostView[], hosts: readonly string[
 }
 
 const remedy =
-  'stop etcd everywhere but where the data is to be kept, remove what the others have (Debian: /var/lib/etcd/default), set' +
-  ' ETCD_INITIAL_CLUSTER alike, and start them (docs/cluster.md)';
+  'stop etcd everywhere except where the data is to be kept, delete the data of the others (Debian: /var/lib/etcd/default), set' +
+  ' the same ETCD_INITIAL_CLUSTER on all, and start them (docs/cluster.md)';
 
 /** Returns how the hosts differ so that they cannot be one etcd; undefined: they do not. */
 function splitOf(views: readonly HostView[]): string | undefined {
@@ -228,7 +228,7 @@ function isStranger(view: HostView, other: HostView): boolean {
 function remnantOf({ members, host }: HostView, hostCount: number): string | undefined {
   if (2 * members.length > hostCount || hostCount < 2) return undefined;
   const count = members.length === 1 ? 'one member' : `${members.length} members`;
-  return `etcd at ${shortHost(host)} has ${count}, and \`hosts\` names ${hostCount}: it may be one of several that do not know each other. No node leads: ${remedy}; or take what is no member out of \`hosts\``;
+  return `etcd at ${shortHost(host)} has ${count}, and \`hosts\` names ${hostCount}: it may be one of several that do not know each other. No node leads: ${remedy}; or remove from \`hosts\` what is not a member`;
 }
 
 function warningsOf(views: readonly HostView[], first: HostView, hosts: readonly string[]): string[] {

@@ -76,7 +76,7 @@ export function troubleOf(members: readonly EtcdMemberState[]): string | undefin
   if (alarm !== undefined) return alarm;
   const answering = members.filter(({ answers }) => answers);
   if (answering.every(({ reason }) => reason === 'it knows no leader')) {
-    return 'etcd has no leader: its members answer, and do not reach each other (port 2380)';
+    return 'etcd has no leader: its members answer, but do not reach each other (port 2380)';
   }
   return undefined;
 }

@@ -248,7 +248,7 @@ export class Failsafe implements FailsafeSide {
     const members = this.asked().map(({ node }) => node);
     this.activeSince = active ? clock.now() : 0;
     if (active)
-      log.error({ members }, 'failsafe: etcd does not answer; leading by the word of all other candidates');
+      log.error({ members }, 'failsafe: etcd does not answer; leading by the promises of all other candidates');
     else log.info('failsafe ends');
   }
 
@@ -293,7 +293,7 @@ export class Failsafe implements FailsafeSide {
       if (list?.leader === nodeName && JSON.stringify(members) === JSON.stringify(list.members)) return;
       await this.write(session, { leader: nodeName, members });
     } catch (thrown) {
-      log.debug({ reason: plainReason(thrown) }, 'the list of failsafe could not be looked at');
+      log.debug({ reason: plainReason(thrown) }, 'the list of failsafe could not be read or written');
     } finally {
       this.writing = false;
     }
@@ -354,7 +354,7 @@ export class Failsafe implements FailsafeSide {
       );
       this.lease = granted;
     } catch (thrown) {
-      log.debug({ reason: plainReason(thrown) }, 'failsafe could not say that this node is there');
+      log.debug({ reason: plainReason(thrown) }, 'failsafe could not write the presence of this node');
     } finally {
       this.keeping = false;
     }

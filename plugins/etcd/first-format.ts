@@ -56,6 +56,6 @@ export async function takeOverFirstFormat({ client, keys, log, now }: FirstForma
   if (kvs.length === 0) return;
   log.info(
     { rows: taken },
-    'took over what an earlier version left in etcd; its nodes do not see what is changed from now on: upgrade them',
+    'converted what an earlier version left in etcd; nodes of that version do not see changes from now on: upgrade them',
   );
 }

@@ -99,11 +99,11 @@ const schema = z
       .optional()
       .describe('TLS keys in etcd are encrypted with the key in this file, the same on all nodes.'),
     lease: duration()
-      .refine(ms => ms >= 1000 && ms <= 600_000, 'a lease is between 1s and 10m')
+      .refine(ms => ms >= 1000 && ms <= 600_000, 'expected a lease between 1s and 10m')
       .optional()
       .describe('How long a silent leader stays the leader; default: as short as what it holds allows.'),
     renew: duration()
-      .refine(ms => ms >= 50, 'a renewal every 50ms is the most')
+      .refine(ms => ms >= 50, 'expected 50ms or more')
       .optional()
       .describe('The interval between renewals; default: an eighth of the lease, at least 150ms.'),
     holdOff: duration()
@@ -112,14 +112,14 @@ const schema = z
         'How long a new leader waits before it acts, if the one before did not let go by itself; default: 100ms to 300ms, as the lease needs.',
       ),
     timeout: duration()
-      .refine(ms => ms >= 100 && ms <= 600_000, 'a timeout is between 100ms and 10m')
+      .refine(ms => ms >= 100 && ms <= 600_000, 'expected a timeout between 100ms and 10m')
       .prefault('3s')
       .describe('How long a change of the pool may take before the answer is 503.'),
     failsafe: failsafeSchema.optional(),
   })
   .refine(o => new Set(o.hosts.map(host => host.split(':')[0])).size === 1, {
     path: ['hosts'],
-    message: 'all of them have to be http:// or all https://',
+    message: 'all of them must be http://, or all https://',
   })
   .refine(o => o.tls === undefined || o.hosts[0]?.startsWith('https:'), {
     path: ['tls'],
@@ -132,7 +132,7 @@ const schema = z
   })
   .refine(o => (o.tls?.cert === undefined) === (o.tls?.key === undefined), {
     path: ['tls'],
-    message: 'cert and key come together',
+    message: 'expected both cert and key, or neither',
   })
   .refine(o => o.password === undefined || o.user !== undefined, {
     path: ['password'],
@@ -181,7 +181,7 @@ export const etcd = definePlugin({
     const twice = hosts.find((host, index) => hosts.indexOf(host) < index);
     if (twice !== undefined) warn('hosts', `it names ${twice} twice`);
     if (hosts.length === 2) {
-      warn('hosts', 'two members of etcd survive the loss of neither: make it three, on any third machine');
+      warn('hosts', 'with two members etcd survives the loss of neither: add a third one, on any machine');
     }
   },
   async stored(options) {

@@ -110,7 +110,7 @@ export class ClusterKeys {
   /** Returns the row that a key holds, or as text why it is unusable. */
   read(key: string, value: string): Row | string {
     const identity = this.identity(key);
-    if (identity === undefined) return 'its key is not of a row';
+    if (identity === undefined) return 'its key is not that of a row';
     try {
       return parse(
         storedRow,
@@ -132,7 +132,7 @@ export class ClusterKeys {
   readFirst(key: string, value: string, mark: Mark): RowChange | string {
     try {
       const { schema, ...content } = parse(firstValue, JSON.parse(value), 'INPUT_INVALID');
-      if (schema !== firstSchema) return `its schema is ${schema}, known is ${firstSchema}`;
+      if (schema !== firstSchema) return `its schema is ${schema}, expected ${firstSchema}`;
       const [name] = partsOf(key, this.firstSettings, 1) ?? [];
       if (name !== undefined) {
         return rowOfFirstSetting(parse(firstSetting, { ...content, name }, 'INPUT_INVALID'), mark);

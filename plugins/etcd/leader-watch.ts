@@ -110,7 +110,7 @@ export class LeaderWatch {
     const isOurs = now.leader?.created === session?.revision && now.leader?.lease === session?.lease.id;
     const isTaken = !isOurs && !this.options.isBeingTaken(now.leader?.lease);
     if (session !== undefined && isTaken && now.revision > session.revision) {
-      this.options.lose(session, 'the key is not ours any more', { free: now.leader === undefined });
+      this.options.lose(session, 'the key is no longer ours', { free: now.leader === undefined });
     }
     this.failsafeList = now.failsafe;
     // A backup may have brought back lower revisions.
@@ -131,7 +131,7 @@ export class LeaderWatch {
     const session = this.options.session();
     const mod = Number(last.kv.mod_revision);
     if (session !== undefined && mod > session.revision && !this.options.isBeingTaken(last.kv.lease)) {
-      this.options.lose(session, 'the key was taken away', { free: last.type === 'Delete' });
+      this.options.lose(session, 'the key was deleted or overwritten', { free: last.type === 'Delete' });
     }
     this.options.see(last.type === 'Put' ? seenLeader(last.kv) : undefined);
     this.ended = last.type === 'Put' ? undefined : how;

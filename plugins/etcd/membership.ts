@@ -121,7 +121,7 @@ export class Membership {
       const key = kv.key.toString();
       if (report === undefined && !this.ignored.has(key) && this.ignored.size < maxListed) {
         this.ignored.add(key);
-        log.error({ key }, 'ignoring a key of etcd: no report of a node');
+        log.error({ key }, 'ignoring a key of etcd: it is not the report of a node');
       }
       return report === undefined ? [] : [withoutSession(report)];
     });

@@ -129,7 +129,7 @@ export class Renewals {
       const isOurs = holds(held, session);
       const free = isOurs || held.kvs[0] === undefined;
       if (kept.ttl === 0) this.options.lose(session, 'the lease is gone', { free });
-      else if (!isOurs) this.options.lose(session, 'the key is not ours any more', { free });
+      else if (!isOurs) this.options.lose(session, 'the key is no longer ours', { free });
       if (kept.ttl === 0 || !isOurs || held.header.raft_term !== kept.raftTerm) return 'answered';
       client.prefer(member);
       this.took = clock.monotonic() - asked;

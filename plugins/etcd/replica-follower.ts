@@ -79,7 +79,7 @@ export class ReplicaFollower {
           },
           events: events => replica.apply(events),
         });
-        if (end === 'compacted') log.info('etcd has compacted what happened meanwhile: reading all of it');
+        if (end === 'compacted') log.info('etcd has compacted the changes since: reading everything');
         if (contact.isFollowing && end === 'disconnected')
           log.warn('lost the watch of etcd; the pool stays as it is');
       } catch (thrown) {
@@ -106,18 +106,18 @@ export class ReplicaFollower {
       if (!/is a future revision/.test(message)) throw thrown;
       log.warn(
         { revision: replica.revision },
-        'etcd is at an older revision than this node saw (restored from a backup?): reading all of it',
+        'etcd is at an older revision than this node saw (restored from a backup?): reading everything',
       );
       return false;
     }
     if (then.clusterId !== replica.cluster) {
-      log.warn({ was: replica.cluster, is: then.clusterId }, 'this is another etcd cluster: reading all of it');
+      log.warn({ was: replica.cluster, is: then.clusterId }, 'this is another etcd cluster: reading everything');
       return false;
     }
     if (replica.matches(then)) return true;
     log.warn(
       { revision: replica.revision },
-      'etcd has another history than this node saw (restored from a backup?): reading all of it',
+      'etcd has another history than this node saw (restored from a backup?): reading everything',
     );
     return false;
   }

@@ -71,7 +71,7 @@ export class Resignation {
     } catch (thrown) {
       log.warn(
         { reason: plainReason(thrown) },
-        'the leadership ends with its lease, the next leader holds off',
+        'the leadership ends with its lease, and the next leader holds off',
       );
       // An etcd without space still does what frees some.
       if (refusalOf(thrown)?.kind !== 'unreachable') {

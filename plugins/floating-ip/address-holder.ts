@@ -173,7 +173,7 @@ export class AddressHolder {
     this.cancelEnd = clock.after(Math.max(0, this.thereUntil - clock.monotonic() + 5), () => {
       if (this.thereUntil === 0 || this.holding) return;
       this.thereUntil = 0;
-      log.warn({}, 'no renewal came in time: the kernel has ended the holding of the address');
+      log.warn({}, 'no renewal came in time: the kernel has silenced the address');
       this.announcements.stop();
       this.isReported = false;
       this.observer?.held(false);
@@ -212,7 +212,7 @@ export class AddressHolder {
     let opened = first;
     if (typeof opened === 'object' && 'problem' in opened) opened = await this.repair(packets, until);
     if (opened === 'too late') return opened;
-    if ('problem' in opened) return `nftables refuse to let it pass: ${opened.problem}`;
+    if ('problem' in opened) return `nftables refused the renewal: ${opened.problem}`;
     this.thereUntil = opened.openUntil;
     return undefined;
   }
@@ -269,7 +269,7 @@ export class AddressHolder {
       const { code, error } = await run('ip', ['-force', '-batch', '-'], { input });
       const problems = error.split('\n').filter(line => line.trim() !== '' && !isAbsent(line));
       if (code === 0 || problems.length === 0) return;
-      log.error({ reason: problems.join('; ') }, 'the address cannot be taken away; trying again');
+      log.error({ reason: problems.join('; ') }, 'the address cannot be removed; trying again');
       if (!persistent || clock.monotonic() >= this.goneBy) return;
       await new Promise<void>(resolve => clock.after(50, resolve));
     }
@@ -284,7 +284,7 @@ export class AddressHolder {
       this.foreign =
         host === undefined
           ? undefined
-          : `${host.ip} is in use by another host (${host.mac}); take it away there, or give the cluster another address`;
+          : `${host.ip} is in use by another host (${host.mac}); remove it there, or give the cluster another address`;
       if (this.foreign !== undefined && this.holding) {
         this.complain(this.foreign);
         await this.inTurn(async () => await this.remove());

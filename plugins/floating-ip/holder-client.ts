@@ -85,7 +85,7 @@ export class HolderClient {
   /** Why this node should not lead now; undefined: it may. */
   get objection(): string | undefined {
     if (this.closed !== undefined && this.closed === this.session) {
-      return 'this process was silent for too long, and its address was taken away';
+      return 'the manager was silent for too long, so its address was removed';
     }
     return this.trouble;
   }
@@ -211,12 +211,12 @@ export class HolderClient {
     for (const resolve of this.pending.values()) resolve(undefined);
     this.pending.clear();
     answer({
-      text: `floating-ip: its process, which holds the address, does not run: ${why}`,
+      text: `floating-ip: the process that holds the address is not running: ${why}`,
       field: 'address',
     });
     if (this.ending) return;
     log.error({ reason: why }, 'the process that holds the address is gone; starting another one');
-    if (!wasReady) this.trouble = `the process that holds the address does not run (${why})`;
+    if (!wasReady) this.trouble = `the process that holds the address is not running (${why})`;
     clock.after(wasReady ? 0 : restartDelay, () => {
       if (!this.ending) void this.launch({ again: true });
     });

@@ -83,7 +83,7 @@ export const floatingIp = definePlugin({
         ),
     };
     const cancelReminder = clock.after(electionExpectedWithin, () => {
-      log.error('no leader was elected yet; is there an etcd() in the config, and does etcd answer?');
+      log.error('no leader has been elected yet; is there an etcd() in the config, and does etcd answer?');
     });
     hooks.leadershipNeeds.tap('floating-ip', list => void list.push(holder.need));
     hooks.leaderChanged.tapPromise('floating-ip', async leadership => {

@@ -83,7 +83,7 @@ export class PacketFence {
     const twice = await nft(use(1), patience);
     await new Promise<void>(resolve => this.clock.after(20 + packetLateness, resolve));
     const expired = await nft(use(2), patience);
-    if (twice.code === 0 || expired.code === 0) return 'it uses elements that have expired';
+    if (twice.code === 0 || expired.code === 0) return 'the kernel accepts elements that have expired';
     return await this.close();
   }
 

@@ -12,7 +12,7 @@ export async function checkPrerequisites(
   holder: AddressHolder,
   log: HolderLog,
 ): Promise<Refusal | undefined> {
-  if (process.platform !== 'linux') return refusal('it works on Linux only');
+  if (process.platform !== 'linux') return refusal('it only works on Linux');
   const link = await run('ip', ['link', 'show', 'dev', interfaceName]);
   if (link.missing) return refusal('the command ip is missing; install iproute2');
   if (link.code !== 0) {
@@ -41,7 +41,7 @@ export async function checkPrerequisites(
     }
     log.warn(
       {},
-      'perl is missing: when this machine is frozen in the very moment of a renewal, the address may come back for' +
+      'perl is missing: if this machine freezes at the moment of a renewal, the address may come back for' +
         ' a moment when it continues; install perl-base (Debian) or perl',
     );
   }

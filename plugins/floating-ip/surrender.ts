@@ -82,6 +82,6 @@ async function start(
 
 function tokenOf(body: string): string {
   const { token }: { token?: unknown } = JSON.parse(body);
-  if (typeof token !== 'string') throw new Error('it gave no token');
+  if (typeof token !== 'string') throw new Error('it returned no token');
   return token;
 }

@@ -22,7 +22,7 @@ test('is what the leader reports of itself', () => {
     addressView({ ...known, nodes: [{ ...b, address: { held: false, reason: 'no link' } }] })?.reason,
     'no link',
   );
-  assert.is(addressView({ ...known, nodes: [b] })?.reason, 'b leads, and keeps no address');
+  assert.is(addressView({ ...known, nodes: [b] })?.reason, 'b leads, but keeps no address');
   assert.is(addressView({ ...known, leader: undefined, nodes: [b] })?.reason, 'no node leads');
 });
 

@@ -40,9 +40,9 @@ test('a lease that leaves no time to hold the address is refused; the message na
 test('invalid times are refused', () => {
   assert.match(refusal({ holdOff: '2m' }), /holdOff: expected 60s or less, got 120s/);
   assert.match(refusal({ holdOff: -1 }), /holdOff: expected a duration/);
-  assert.match(refusal({ lease: '11m' }), /lease: a lease is between 1s and 10m/);
+  assert.match(refusal({ lease: '11m' }), /lease: expected a lease between 1s and 10m/);
   assert.match(refusal({ lease: '2s', renew: '1s' }), /renew: expected a quarter of the lease or less/);
-  assert.match(refusal({ timeout: '1d' }), /timeout: a timeout is between 100ms and 10m/);
+  assert.match(refusal({ timeout: '1d' }), /timeout: expected a timeout between 100ms and 10m/);
 });
 
 test('a list of hosts that is surely not intended causes a warning', () => {
@@ -53,7 +53,7 @@ test('a list of hosts that is surely not intended causes a warning', () => {
   assert.match(warningsOf(['http://a:1', 'http://b:1', 'http://a:1']), 'hosts: it names http://a:1 twice');
   assert.match(
     warningsOf(['http://a:1', 'http://b:1']),
-    'hosts: two members of etcd survive the loss of neither',
+    'hosts: with two members etcd survives the loss of neither',
   );
   assert.is(warningsOf(['http://a:1', 'http://b:1', 'http://c:1']), '');
 });
