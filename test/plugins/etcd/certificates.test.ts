@@ -7,19 +7,19 @@ import * as assert from 'uvu/assert';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../../core/plugin/plugin.ts';
 import { etcd, roundRobin } from '../../../plugins/index.ts';
-import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
 import { until } from '../../cluster/etcd-node.ts';
 import { makeCertificate } from '../../support/authority.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
 import { suite } from '../../support/suite.ts';
+import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('certificates in etcd', { timeoutMs: 120_000 });
-const missing = whyNoEtcd();
 
 const shop = makeCertificate({ names: ['shop.test'] });
 const next = makeCertificate({ names: ['shop.test'], days: 90 });
 
-/** Resolves with the name in the certificate on a port, or why there is none. */
+/** Resolves with the fingerprint of the certificate on a port, or why there is none. */
 async function shown(port: number): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', servername: 'shop.test', rejectUnauthorized: false });
   const how = await new Promise<string>(resolve => {
@@ -73,6 +73,5 @@ const body = async () => {
   }
 };
 
-const behaviour = 'one that is put at a node is shown by the other, replaced by it, and gone from both';
-if (missing === undefined) test(behaviour, body);
-else test.skip(behaviour, missing, body);
+const behaviour = 'a certificate put at one node is served by the other, replaced there, and removed from both';
+testWithEtcd(test, behaviour, body);
