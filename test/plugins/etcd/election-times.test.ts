@@ -33,7 +33,7 @@ test('a lease that leaves no time to hold the address is refused; the message na
   );
   assert.match(refusal({ lease: '2s', holdOff: '0ms' }), /Set lease: '3s', or holdOff: '300ms' on all nodes/);
   assert.is(refusal({ holdOff: '0ms' }), '', 'the lease makes up for it');
-  assert.is(refusal({ lease: '1s' }, { holds: false }), '', 'nobody holds anything by it');
+  assert.is(refusal({ lease: '1s' }, { holds: false }), '', 'no plugin holds anything by it');
   assert.is(refusal({ lease: '5s', holdOff: 0 }), '');
 });
 
@@ -89,7 +89,7 @@ test('renewals that take longer than the lease leaves time for are reported, wit
     slowness(trips, { times: { ...times, holdOff: 270 }, ...facts }) ?? '',
     /renewals of the lease take 140 ms, and a lease of 2 s leaves 120 ms: the address cannot be held; set lease: '3s' on all nodes/,
   );
-  assert.is(slowness(trips, { times, ...facts, granted: 1000, need: 0 }), undefined, 'nobody holds anything');
+  assert.is(slowness(trips, { times, ...facts, granted: 1000, need: 0 }), undefined, 'no plugin holds anything');
   assert.is(leaseFor(2277, 300), 2);
   assert.is(leaseFor(2278, 300), 3);
 });
@@ -127,7 +127,7 @@ test('a node that loses the leadership three times within a minute stays away, l
     assert.equal(stays.slice(0, 2), [undefined, undefined]);
     return stays[2];
   };
-  assert.is(loseThrice(false), 0, 'nobody else is there');
+  assert.is(loseThrice(false), 0, 'no other node can lead');
   assert.is(flapping.left, 0);
   assert.is(loseThrice(true), 10_000);
   assert.is(flapping.left, 10_000);

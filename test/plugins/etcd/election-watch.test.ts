@@ -86,7 +86,7 @@ withEtcd(
 
     await until('it is said while all else is well', () => a.problems.has('etcd-alarm'), 15_000);
     assert.match(a.problems.get('etcd-alarm') ?? '', /out of space .*alarm disarm/);
-    assert.ok(leads(a), 'who leads goes on');
+    assert.ok(leads(a), 'the leader continues');
 
     const server = { kind: 'server', key: 'default http://127.0.0.1:1', row: undefined } as const;
     const row = { ...server, op: 'define', value: { url: 'http://127.0.0.1:1' }, by: 'test', at: 0 } as const;

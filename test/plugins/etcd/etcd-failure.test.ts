@@ -47,7 +47,7 @@ test('a call that broke off in the middle may have been done', () => {
     '14 UNAVAILABLE: etcdserver: leader changed',
     '14 UNAVAILABLE: etcdserver: server stopped',
     '14 UNAVAILABLE: read ECONNRESET',
-    // The part of etcd that writes says so after it has written.
+    // The part of etcd that writes reports it after it has written.
     '8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded',
   ];
   for (const words of unknown) {

@@ -16,7 +16,7 @@ const bodyOfList = async () => {
   cluster.ctl(['put', list, JSON.stringify({ schema: 1, leader: 'a', members })]);
   const node = await electionNode('c', { hosts: cluster.hosts });
   try {
-    await until('it says so', () => node.lines.some(line => /not standing/.test(line)));
+    await until('it is logged', () => node.lines.some(line => /not standing/.test(line)));
     assert.not.ok(node.election.leadership.leading);
     cluster.ctl(['put', list, JSON.stringify({ schema: 1, leader: 'a', members: [] })]);
     await until('it leads', () => node.election.leadership.leading);

@@ -113,7 +113,7 @@ withEtcd(
     assert.equal(await b.maintenance.begin('a', 'ops'), { handedOverTo: 'b' });
     assert.ok(b.leads());
     await until('all know', () => b.candidate.board.resting.get('a')?.by === 'ops');
-    await until('it says so', () => b.candidate.board.candidacies.get('a')?.unfit !== undefined);
+    await until('it is published', () => b.candidate.board.candidacies.get('a')?.unfit !== undefined);
     assert.match(
       await refusal(b.maintenance.begin('elsewhere', 'ops')),
       /NOT_FOUND: there is no node "elsewhere"; nodes are/,
@@ -213,7 +213,7 @@ withEtcd(
     await a.election.close();
     await until('b knows', () => b.election.leadership.leader === undefined);
     await sleep(1200);
-    assert.not(b.leads(), 'nobody else would');
+    assert.not(b.leads(), 'b does not lead');
     failsafe.promises.holder = undefined;
     await until('b leads', () => b.leads());
   },

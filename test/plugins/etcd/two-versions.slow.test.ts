@@ -225,7 +225,7 @@ both(
       await sleep(500);
       await node.upgrade();
       const { leader } = await node.read(clusterBody, '/cluster');
-      assert.is.not(leader, node.name, 'the other leads, or nobody yet');
+      assert.is.not(leader, node.name, 'the other node leads, or none yet');
     }
     await sleep(500);
     ended = true;

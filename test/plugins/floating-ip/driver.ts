@@ -12,7 +12,7 @@ const log = pino<never>({}, { write: (line: string) => void process.stderr.write
 const holder = new AddressHolder({ addresses, interface: interfaceName, log, clock: systemClock });
 
 const orders: Record<string, (argument: number) => Promise<unknown>> = {
-  /** `argument`: for how many ms nobody else may act. */
+  /** `argument`: the time for which no other node may act, ms. */
   hold: async argument => await holder.hold(systemClock.monotonic() + argument),
   release: async () => await holder.release(),
   check: async () => {

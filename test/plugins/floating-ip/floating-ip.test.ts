@@ -152,7 +152,7 @@ inLab('a neighbour that knew another holder follows at once, over IPv4 and IPv6'
     try {
       client.run('bash', ['-c', `exec 3<>/dev/tcp/${address}/9`], 2000);
     } catch {
-      // Nobody listens there, which is an answer, too.
+      // Nothing listens there, and the refusal is an answer, too.
     }
   };
   const neighbour = (address: string) =>

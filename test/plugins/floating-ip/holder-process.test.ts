@@ -146,7 +146,7 @@ inLab('a holder process that dies or hangs is replaced, and the address stays', 
   await until('it holds', () => holds(machine));
   assert.equal(asked, [], 'the leadership stays');
 
-  // The next leader need not wait once it is released: nobody may say so because there is no process.
+  // After a release the next leader need not wait, so it must not be reported merely because no process runs.
   process.kill(manager.holder, 'SIGKILL');
   await manager.order('release');
   assert.not.ok(holds(machine), 'released is gone');
