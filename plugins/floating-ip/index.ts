@@ -2,10 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
+import type { ManagerEvents } from '../../core/events/plugin-events.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import type { CancelTimer } from '../../core/time/clock.ts';
 import { parseAddress } from './address.ts';
+import type { AddressObserver } from './address-holder.ts';
 import { HolderClient, needs } from './holder-client.ts';
 
 const addressText = z.string().meta({ examples: ['10.0.0.100/24'] });
@@ -69,19 +71,7 @@ export const floatingIp = definePlugin({
     });
     const holder = await takeHolder(options, manager);
     const addresses = options.address.map(({ text }) => text).join(', ');
-    holder.observer = {
-      held(isHeld) {
-        const text = isHeld ? `this node holds ${addresses}` : `this node let go of ${addresses}`;
-        events.add({ type: isHeld ? 'address.held' : 'address.released', text, address: addresses });
-      },
-      complaint: reason =>
-        events.problem(
-          'address',
-          reason === undefined
-            ? undefined
-            : { severity: 'error', text: `${addresses} is not held: ${reason}`, address: addresses },
-        ),
-    };
+    holder.observer = eventsOf(addresses, events);
     const cancelReminder = clock.after(electionExpectedWithin, () => {
       log.error('no leader has been elected yet; is there an etcd() in the config, and does etcd answer?');
     });
@@ -115,6 +105,23 @@ export const floatingIp = definePlugin({
     });
   },
 });
+
+/** Reports what becomes of the addresses as events and as a problem. */
+function eventsOf(addresses: string, events: ManagerEvents): AddressObserver {
+  return {
+    held(isHeld) {
+      const text = isHeld ? `this node holds ${addresses}` : `this node let go of ${addresses}`;
+      events.add({ type: isHeld ? 'address.held' : 'address.released', text, address: addresses });
+    },
+    complaint: reason =>
+      events.problem(
+        'address',
+        reason === undefined
+          ? undefined
+          : { severity: 'error', text: `${addresses} is not held: ${reason}`, address: addresses },
+      ),
+  };
+}
 
 /** Returns whether the kernel reports that there is no link. An unknown state counts as up. */
 function linkIsDown(interfaceName: string): boolean {
