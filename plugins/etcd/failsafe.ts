@@ -248,7 +248,10 @@ export class Failsafe implements FailsafeSide {
     const members = this.asked().map(({ node }) => node);
     this.activeSince = active ? clock.now() : 0;
     if (active)
-      log.error({ members }, 'failsafe: etcd does not answer; leading by the promises of all other candidates');
+      log.error(
+        { members },
+        'failsafe: etcd does not answer; leading by the promises of all other candidates',
+      );
     else log.info('failsafe ends');
   }
 

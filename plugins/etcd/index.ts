@@ -59,7 +59,9 @@ const schema = z
       .max(200)
       .regex(/^\/([\w.-]+\/)+$/, 'expected a path such as "/weldr/"')
       .default('/weldr/')
-      .describe('The keys of this cluster begin with it; clusters with different prefixes do not see each other.'),
+      .describe(
+        'The keys of this cluster begin with it; clusters with different prefixes do not see each other.',
+      ),
     user: z.string().min(1).max(200).optional().describe("The user, if etcd's authentication is on."),
     password: secret()
       .pipe(z.string().max(1000))

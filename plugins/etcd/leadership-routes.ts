@@ -6,7 +6,9 @@ import type { ClusterNode } from './cluster-node.ts';
 
 const nodeName = z.string().min(1).max(100);
 const handOverBody = z
-  .strictObject({ to: nodeName.optional().describe('The node that leads next; default: the best candidate.') })
+  .strictObject({
+    to: nodeName.optional().describe('The node that leads next; default: the best candidate.'),
+  })
   .optional()
   .transform(body => body ?? {});
 const maintenanceBody = z

@@ -111,7 +111,10 @@ export class ReplicaFollower {
       return false;
     }
     if (then.clusterId !== replica.cluster) {
-      log.warn({ was: replica.cluster, is: then.clusterId }, 'this is another etcd cluster: reading everything');
+      log.warn(
+        { was: replica.cluster, is: then.clusterId },
+        'this is another etcd cluster: reading everything',
+      );
       return false;
     }
     if (replica.matches(then)) return true;

@@ -62,7 +62,9 @@ async function endsInItsPlace(candidate: ElectionNode): Promise<void> {
   const before = candidate.election.leadership;
   assert.ok(before.surrender !== undefined);
   assert.is(await surrender(before.surrender), undefined);
-  await until('it is over', () => candidate.lines.some(line => /the key was deleted|no longer ours/.test(line)));
+  await until('it is over', () =>
+    candidate.lines.some(line => /the key was deleted|no longer ours/.test(line)),
+  );
 }
 
 withEtcd(

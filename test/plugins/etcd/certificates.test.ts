@@ -73,5 +73,6 @@ const body = async () => {
   }
 };
 
-const behaviour = 'a certificate put at one node is served by the other, replaced there, and removed from both';
+const behaviour =
+  'a certificate put at one node is served by the other, replaced there, and removed from both';
 testWithEtcd(test, behaviour, body);

@@ -89,7 +89,11 @@ test('renewals that take longer than the lease leaves time for are reported, wit
     slowness(trips, { times: { ...times, holdOff: 270 }, ...facts }) ?? '',
     /renewals of the lease take 140 ms, and a lease of 2 s leaves 120 ms: the address cannot be held; set lease: '3s' on all nodes/,
   );
-  assert.is(slowness(trips, { times, ...facts, granted: 1000, need: 0 }), undefined, 'no plugin holds anything');
+  assert.is(
+    slowness(trips, { times, ...facts, granted: 1000, need: 0 }),
+    undefined,
+    'no plugin holds anything',
+  );
   assert.is(leaseFor(2277, 300), 2);
   assert.is(leaseFor(2278, 300), 3);
 });

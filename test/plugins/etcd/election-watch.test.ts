@@ -14,7 +14,8 @@ const leader = '/weldr/v1/leader';
 
 const withEtcd = withCluster(
   test,
-  (access: EtcdAccess, name: string, options?: Parameters<typeof wholeNode>[2]) => wholeNode(name, access, options),
+  (access: EtcdAccess, name: string, options?: Parameters<typeof wholeNode>[2]) =>
+    wholeNode(name, access, options),
   // etcd grants leases of a second then.
   { size: 1, args: quickElections },
 );

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { EtcdClient } from '../../../plugins/etcd/client.ts';
 import { moveLeaderAway } from '../../../plugins/etcd/leader-move.ts';
-import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
 import { collectingLog, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
+import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite("moving etcd's leader");
-const missing = whyNoEtcd();
 
 const leaderKey = '/weldr/v2/leader';
 
@@ -40,5 +40,4 @@ const run = async () => {
     await cluster.close();
   }
 };
-if (missing === undefined) test(behaviour, run);
-else test.skip(behaviour, missing, run);
+testWithEtcd(test, behaviour, run);

@@ -83,31 +83,34 @@ withEtcd('a refusal based on what this node knows asks etcd as well', async (clu
   assert.is(a.pools.get('default', 'http://127.0.0.1:9001')?.server.weight, 7);
 });
 
-withEtcd('compacted history is replaced by a snapshot, of which only differences are reported', async (cluster, node) => {
-  const a = await node();
-  await a.pools.add('default', server('http://127.0.0.1:9001'));
-  await a.pools.add('default', server('http://127.0.0.1:9002'));
-  await cluster.signal(0, 'SIGSTOP');
-  await until('stale', () => a.store.stale);
-  const changes: unknown[] = [];
-  a.pools.observe({ changes: list => changes.push(...list) });
-  // The watch of the node is cut by the restart, and the history is compacted before it comes back.
-  await cluster.signal(0, 'SIGCONT');
-  await cluster.signal(0, 'SIGKILL');
-  cluster.startMember(0);
-  const compact = async () => {
-    cluster.ctl(['del', keyOf(9002)]);
-    const status = JSON.parse(cluster.ctl(['endpoint', 'status', '-w', 'json']) ?? '[]');
-    return cluster.ctl(['compact', String(status[0]?.Status.header.revision)]) !== undefined;
-  };
-  await until('compacted', compact);
-  await until('caught up', () => a.ids().length === 1 && !a.store.stale);
-  assert.equal(
-    changes.filter(change => JSON.stringify(change).includes('9001')),
-    [],
-    'the server that did not change was left alone',
-  );
-});
+withEtcd(
+  'compacted history is replaced by a snapshot, of which only differences are reported',
+  async (cluster, node) => {
+    const a = await node();
+    await a.pools.add('default', server('http://127.0.0.1:9001'));
+    await a.pools.add('default', server('http://127.0.0.1:9002'));
+    await cluster.signal(0, 'SIGSTOP');
+    await until('stale', () => a.store.stale);
+    const changes: unknown[] = [];
+    a.pools.observe({ changes: list => changes.push(...list) });
+    // The watch of the node is cut by the restart, and the history is compacted before it comes back.
+    await cluster.signal(0, 'SIGCONT');
+    await cluster.signal(0, 'SIGKILL');
+    cluster.startMember(0);
+    const compact = async () => {
+      cluster.ctl(['del', keyOf(9002)]);
+      const status = JSON.parse(cluster.ctl(['endpoint', 'status', '-w', 'json']) ?? '[]');
+      return cluster.ctl(['compact', String(status[0]?.Status.header.revision)]) !== undefined;
+    };
+    await until('compacted', compact);
+    await until('caught up', () => a.ids().length === 1 && !a.store.stale);
+    assert.equal(
+      changes.filter(change => JSON.stringify(change).includes('9001')),
+      [],
+      'the server that did not change was left alone',
+    );
+  },
+);
 
 withEtcd('a node that starts while etcd is away begins with its local copy', async (cluster, node) => {
   const a = await node();
@@ -158,18 +161,21 @@ withEtcd(
   },
 );
 
-withEtcd('a restored etcd is noticed also when it has grown past what this node saw', async (cluster, node) => {
-  const a = await node();
-  await a.pools.add('default', server('http://127.0.0.1:9001'));
-  const backup = `${cluster.directory}/backup`;
-  assert.ok(cluster.ctl(['snapshot', 'save', backup]));
-  await a.pools.add('default', server('http://127.0.0.1:9002'));
-  await cluster.signal(0, 'SIGSTOP');
-  await cluster.signal(0, 'SIGKILL');
-  await cluster.restore(0, backup);
-  for (let i = 0; i < 20; i++) cluster.ctl(['put', '/other/key', String(i)]);
-  await until('the restored pool', () => a.ids().length === 1 && !a.store.stale);
-});
+withEtcd(
+  'a restored etcd is noticed also when it has grown past what this node saw',
+  async (cluster, node) => {
+    const a = await node();
+    await a.pools.add('default', server('http://127.0.0.1:9001'));
+    const backup = `${cluster.directory}/backup`;
+    assert.ok(cluster.ctl(['snapshot', 'save', backup]));
+    await a.pools.add('default', server('http://127.0.0.1:9002'));
+    await cluster.signal(0, 'SIGSTOP');
+    await cluster.signal(0, 'SIGKILL');
+    await cluster.restore(0, backup);
+    for (let i = 0; i < 20; i++) cluster.ctl(['put', '/other/key', String(i)]);
+    await until('the restored pool', () => a.ids().length === 1 && !a.store.stale);
+  },
+);
 
 withEtcd(
   'foreign and damaged keys are logged and left alone, and valid ones are used',

@@ -105,26 +105,23 @@ withEtcd('writers at two nodes that compare end at the exact count', async (_, n
   );
 });
 
-withEtcd(
-  'of two nodes that write the same at the same time, one learns of the other',
-  async (_, node) => {
-    const a = await node();
-    const b = await node();
-    const mark = { by: 'a test', at: 5 };
-    for (let round = 0; round < 10; round++) {
-      const key = `default/http://127.0.0.1:${9001 + round}`;
-      const row = { kind: 'server', key, op: 'remove', ...mark } as const;
-      const batch = { ...mark, changes: [{ kind: 'server', key, row }] };
-      const ends = await Promise.allSettled([a, b].map(async ({ store }) => await store.write(batch)));
-      const refused = ends.flatMap(end => (end.status === 'rejected' ? [end.reason] : []));
-      assert.equal(
-        refused.map(({ code }) => code),
-        ['CONFLICT'],
-        `round ${round}`,
-      );
-    }
-  },
-);
+withEtcd('of two nodes that write the same at the same time, one learns of the other', async (_, node) => {
+  const a = await node();
+  const b = await node();
+  const mark = { by: 'a test', at: 5 };
+  for (let round = 0; round < 10; round++) {
+    const key = `default/http://127.0.0.1:${9001 + round}`;
+    const row = { kind: 'server', key, op: 'remove', ...mark } as const;
+    const batch = { ...mark, changes: [{ kind: 'server', key, row }] };
+    const ends = await Promise.allSettled([a, b].map(async ({ store }) => await store.write(batch)));
+    const refused = ends.flatMap(end => (end.status === 'rejected' ? [end.reason] : []));
+    assert.equal(
+      refused.map(({ code }) => code),
+      ['CONFLICT'],
+      `round ${round}`,
+    );
+  }
+});
 
 withEtcd('a batch is one transaction: all of it is written, or nothing', async (_, node) => {
   const a = await node();
@@ -196,21 +193,23 @@ withEtcd('many changes arrive in order and complete', async (_, node) => {
   await until('b has the last', () => b.pools.get('default', urls[0] ?? '')?.server.weight === 30);
 });
 
-withEtcd('a registration with a ttl stays while it is repeated, and then leaves by itself', async (_, node) => {
-  const a = await node();
-  const b = await node();
-  const service = server('http://127.0.0.1:9001', { ttl: '2s' });
-  await a.pools.add('default', service);
-  await until('b has it', () => b.ids().length === 1);
-  const end = performance.now() + 5000;
-  let turn = 0;
-  while (performance.now() < end) {
-    await (turn++ % 2 === 0 ? a : b).pools.add('default', service);
-    assert.is(a.ids().length, 1);
-    await sleep(500);
-  }
-  await until('it left both', () => a.ids().length === 0 && b.ids().length === 0, 8000);
-  await a.pools.add('default', service);
-  await until('it is back', () => b.ids().length === 1);
-});
-
+withEtcd(
+  'a registration with a ttl stays while it is repeated, and then leaves by itself',
+  async (_, node) => {
+    const a = await node();
+    const b = await node();
+    const service = server('http://127.0.0.1:9001', { ttl: '2s' });
+    await a.pools.add('default', service);
+    await until('b has it', () => b.ids().length === 1);
+    const end = performance.now() + 5000;
+    let turn = 0;
+    while (performance.now() < end) {
+      await (turn++ % 2 === 0 ? a : b).pools.add('default', service);
+      assert.is(a.ids().length, 1);
+      await sleep(500);
+    }
+    await until('it left both', () => a.ids().length === 0 && b.ids().length === 0, 8000);
+    await a.pools.add('default', service);
+    await until('it is back', () => b.ids().length === 1);
+  },
+);
