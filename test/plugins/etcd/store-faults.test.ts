@@ -3,7 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { server, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
-import { keyOf, refusal, withStores } from './store-tests.ts';
+import { rejectionOf } from '../../support/weldr-error.ts';
+import { keyOf, withStores } from './store-tests.ts';
 
 const test = suite('etcd store while etcd misbehaves', { timeoutMs: 180_000 });
 const withEtcd = withStores(test);
@@ -17,11 +18,11 @@ withEtcd(
     a.pools.observe({ changes: list => changes.push(...list.map(change => change.op)) });
     await cluster.signal(0, 'SIGSTOP');
     const began = performance.now();
-    const first = await refusal(a.pools.add('default', server('http://127.0.0.1:9002')));
+    const first = await rejectionOf(a.pools.add('default', server('http://127.0.0.1:9002')));
     assert.is(first.code, 'STORE_UNAVAILABLE');
     assert.ok(performance.now() - began < 4000, 'the refusal is bounded');
     await until('known to be stale', () => a.store.stale);
-    const second = await refusal(a.pools.add('default', server('http://127.0.0.1:9003')));
+    const second = await rejectionOf(a.pools.add('default', server('http://127.0.0.1:9003')));
     assert.match(second.message, 'etcd is away, nothing was changed');
     assert.equal(a.ids(), ['http://127.0.0.1:9001']);
     await cluster.signal(0, 'SIGCONT');
@@ -65,7 +66,7 @@ withEtcd('a write that changes nothing, as far as this node knows, asks etcd', a
     op: 'patch',
     value: { weight: 1 },
   } as const;
-  const thrown = await refusal(a.pools.write([patch], 'test'));
+  const thrown = await rejectionOf(a.pools.write([patch], 'test'));
   assert.is(thrown.code, 'NOT_FOUND');
 });
 

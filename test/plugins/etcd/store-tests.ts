@@ -1,5 +1,4 @@
 // StoreTests: registers tests of stores that share one etcd.
-import { WeldrError } from '../../../core/errors.ts';
 import { type StoreNode, storeNode, until } from '../../cluster/etcd-node.ts';
 import type { Test } from '../../support/suite.ts';
 import { quickElections, withCluster } from './etcd-tests.ts';
@@ -22,15 +21,4 @@ export function withStores(test: Test) {
 /** The key in etcd of a server in the pool `default`. */
 export function keyOf(port: number): string {
   return `/weldr/v2/server/${encodeURIComponent(`default/http://127.0.0.1:${port}`)}`;
-}
-
-/** Resolves with the error of a call that has to be refused. */
-export async function refusal(promise: Promise<unknown>): Promise<WeldrError> {
-  try {
-    await promise;
-  } catch (thrown) {
-    if (thrown instanceof WeldrError) return thrown;
-    throw thrown;
-  }
-  throw new Error('it was not refused');
 }

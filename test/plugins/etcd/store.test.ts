@@ -7,7 +7,8 @@ import { type Entity, etagOf } from '../../../core/state/entity.ts';
 import { etcd } from '../../../plugins/etcd/index.ts';
 import { type StoreNode, server, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
-import { keyOf, refusal, withStores } from './store-tests.ts';
+import { rejectionOf } from '../../support/weldr-error.ts';
+import { keyOf, withStores } from './store-tests.ts';
 
 const test = suite('etcd store', { timeoutMs: 180_000 });
 const withEtcd = withStores(test);
@@ -139,7 +140,7 @@ withEtcd('a batch is one transaction: all of it is written, or nothing', async (
     op: 'patch' as const,
     value: { weight: i === 99 ? -1 : 2 },
   }));
-  assert.is((await refusal(a.pools.write(refused, 'a test'))).code, 'INPUT_INVALID');
+  assert.is((await rejectionOf(a.pools.write(refused, 'a test'))).code, 'INPUT_INVALID');
   assert.is(a.pools.get('default', 'http://127.0.0.1:9001')?.server.weight, 1);
 });
 
