@@ -62,6 +62,11 @@ export class EtcdStore implements StateStore {
     return this.replica.newest;
   }
 
+  /** The revision of the newest change that it knew of this long ago, ms, at most 10 s; 0: of none. */
+  newestBefore(ms: number): number {
+    return this.replica.newestBefore(ms);
+  }
+
   get cluster(): string {
     return this.replica.cluster;
   }

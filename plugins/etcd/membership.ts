@@ -12,7 +12,8 @@ import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
 const maxListed = 1000;
 /** A node that has been silent for this long has left, ms. */
 const nodeLease = 10_000;
-const keepEvery = 3000;
+/** A node reports at least this often what is different, ms. */
+export const reportInterval = 3000;
 /** Changes within this time are reported together, ms. */
 const publishDelay = 1000;
 
@@ -95,7 +96,7 @@ export class Membership {
     this.options = options;
     this.pools = options.pools;
     this.follow(options.pools);
-    this.stopKeeping = options.clock.every(keepEvery, () => void this.keep());
+    this.stopKeeping = options.clock.every(reportInterval, () => void this.keep());
     void this.keep();
   }
 

@@ -4,7 +4,7 @@ import type { AdminRoutes } from '../../core/plugin/admin.ts';
 import { addressView } from './address-view.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import { askMembers } from './etcd-members.ts';
-import type { NodeReport } from './membership.ts';
+import { type NodeReport, reportInterval } from './membership.ts';
 
 /** Adds the routes. */
 export function addClusterRoutes(admin: AdminRoutes, node: ClusterNode): void {
@@ -33,7 +33,9 @@ export async function describeCluster(node: ClusterNode) {
   const { leading } = election.leadership;
   const { leader, standing } = watch;
   const problem = watch.identity.problem ?? watch.alarms.problem;
-  const newest = Math.max(store.newest, ...nodes.map(each => each.newest ?? 0));
+  // This node is up to date once it has what all others have told of; they, but for what is younger than their reports.
+  const known = Math.max(store.newest, ...nodes.map(each => each.newest ?? 0));
+  const reported = store.newestBefore(2 * reportInterval);
   return {
     node: options.nodeName,
     leading,
@@ -60,7 +62,10 @@ export async function describeCluster(node: ClusterNode) {
       ...describeCandidate(node, name),
       ...(unfit !== undefined && { unfit }),
       // A node of an earlier version does not report its revision.
-      ...(revision !== undefined && { revision, inStep: revision >= newest }),
+      ...(revision !== undefined && {
+        revision,
+        inStep: name === options.nodeName ? store.revision >= known : revision >= reported,
+      }),
     })),
     failsafe: node.failsafe?.state ?? null,
     etcd: {

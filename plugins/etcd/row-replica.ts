@@ -4,6 +4,7 @@ import type { IEvent, IKeyValue } from 'etcd3';
 import type { Logger } from 'pino';
 import type { Batch, Row, RowChange } from '../../core/state/row.ts';
 import type { Clock } from '../../core/time/clock.ts';
+import { ChangeTimes } from './change-times.ts';
 import { type ClusterKeys, rowValue } from './keys.ts';
 import type { LocalCopy, PoolCopy } from './local-copy.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -44,13 +45,14 @@ export class RowReplica {
   private readonly ahead = new Map<string, number>();
   /** All events up to here are in `seen`. */
   private appliedRevision = 0;
-  private newestChange = 0;
+  private readonly changeTimes: ChangeTimes;
   /** The revision of this node's last reset: earlier events are ignored. */
   private resetRevision = 0;
   private clusterId = '';
 
   constructor(options: RowReplicaOptions) {
     this.options = options;
+    this.changeTimes = new ChangeTimes(options.clock);
   }
 
   /** The revision of etcd up to which the replica is complete. */
@@ -60,7 +62,12 @@ export class RowReplica {
 
   /** The revision of the newest change of a row that it knows of. */
   get newest(): number {
-    return this.newestChange;
+    return this.changeTimes.newest;
+  }
+
+  /** The revision of the newest change that it knew of this long ago, ms, at most 10 s; 0: of none. */
+  newestBefore(ms: number): number {
+    return this.changeTimes.before(ms);
   }
 
   get cluster(): string {
@@ -87,7 +94,7 @@ export class RowReplica {
     const gone = new Set(this.seen.keys());
     this.appliedRevision = snapshot.revision;
     // A revision from before a restore could exceed every one of the restored history.
-    this.newestChange = 0;
+    this.changeTimes.clear();
     this.clusterId = snapshot.clusterId;
     this.ahead.clear();
     const changes: RowChange[] = [];
@@ -128,7 +135,7 @@ export class RowReplica {
     const overtaken = mod <= this.resetRevision || mod < (this.ahead.get(key) ?? 0);
     const changes = overtaken ? [] : type === 'Delete' ? this.remove(key) : this.put(kv);
     if (mod >= (this.ahead.get(key) ?? 0)) this.ahead.delete(key);
-    this.newestChange = Math.max(this.newestChange, mod);
+    this.changeTimes.saw(mod);
     this.appliedRevision = Math.max(this.appliedRevision, mod);
     return changes;
   }
@@ -148,7 +155,7 @@ export class RowReplica {
     const before = this.seen.get(key);
     const read = before?.value === value ? before.row : this.options.keys.read(key, value);
     if (typeof read === 'string') this.options.log.error({ key, reason: read }, 'ignoring a key of etcd');
-    this.newestChange = Math.max(this.newestChange, mod);
+    this.changeTimes.saw(mod);
     const seen = { mod, lease, value, row: typeof read === 'string' ? undefined : read };
     this.seen.set(key, seen);
     return seen;
