@@ -1,5 +1,5 @@
-// `npm run dev`: what one wants beside an editor. The demo, which starts again when its sources change; the types, checked
-// after each change; and the tests that a change concerns. Each says who speaks. Ctrl-C ends all of it.
+// `npm run dev`: runs what helps beside an editor. The demo, restarted when its sources change; the type check
+// after each change; and the tests that a change concerns. Each line names its source. Ctrl-C ends all of it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { watch } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
@@ -12,7 +12,7 @@ const checkout = resolve(fileURLToPath(import.meta.url), '../..');
 const { values } = parseArgs({ options: { project: { type: 'string', default: checkout } } });
 const project = resolve(values.project);
 const folders = ['bin', 'config', 'core', 'plugins', 'test'];
-/** An editor that saves several files, or one in several steps, is waited for this long, ms. */
+/** How long to wait for an editor that saves several files, or one in several steps, ms. */
 const pause = 200;
 
 const running = new Set<ChildProcess>();
@@ -45,7 +45,7 @@ run('types', 'npm', ['run', '-s', 'dev:types']);
 
 function testChanged(): void {
   if (testing !== undefined) end(testing.child);
-  // What was not seen to pass is tried again with the next change, whatever that is.
+  // A file that has not passed yet is tested again with the next change, whatever that is.
   const paths = [...new Set([...(testing?.paths ?? []), ...failed, ...changed])];
   changed.clear();
   failed = [];
@@ -68,7 +68,7 @@ function testChanged(): void {
   });
 }
 
-/** Starts a command in a process group of its own, and prefixes its lines. */
+/** Starts a command in a separate process group, and prefixes its lines. */
 function run(name: string, command: string, args: readonly string[]): ChildProcess {
   const child = spawn(command, args, { cwd: project, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);

@@ -1,5 +1,5 @@
-// Holds the direction of imports: `bin -> config -> core`, `plugins -> core`. Each rule is tried on an import
-// that breaks it before it is put to the project's own modules.
+// Checks the direction of imports: `bin -> config -> core`, `plugins -> core`. Each rule is first tried on an import
+// that breaks it, then applied to the project's modules.
 import { readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', imp
 /** Says whether the module at `from` may import `names` (none: all) of `to`, a path or another module's name. */
 type Rule = (from: string, to: string, names: readonly string[]) => boolean;
 
-/** What `npm install weldr` does not install: nobody but Weldr itself needs it, and the build puts it into the bundle. */
+/** Not installed by `npm install weldr`: only Weldr itself needs them, and the build bundles them. */
 const bundled = [
   'acme-client',
   'bcryptjs',
@@ -45,13 +45,13 @@ const below: Record<string, readonly string[]> = {
 /** Of `core/http/`: accept, exchange, h1, h2, upstream. */
 const partOf = (path: string): string | undefined => /^core\/http\/([^/]+)\//.exec(path)?.[1];
 
-/** What every part of `core/http/` may build on: the interfaces between the parts, and what knows none of them. */
+/** What every part of `core/http/` may build on: the interfaces between the parts, and modules that know no part. */
 const isGround = (path: string): boolean =>
   /^core\/http\/exchange\/(?:streams|connections|deadlines|copy-buffers|grammar|field-names|field-notes|grpc-request|head-limits|http-date|target|reset|trailers|upload-pace|upload-rate)\.ts$/.test(
     path,
   );
 
-/** What the parts of `core/http/` may import from each other besides. */
+/** What else the parts of `core/http/` may import from each other. */
 const parts: Record<string, RegExp> = {
   accept: /^core\/http\/(?:h1|h2|exchange|upstream)\//,
   h1: /^core\/http\/(?:exchange\/wire\.ts$|upstream\/)/,
@@ -60,7 +60,7 @@ const parts: Record<string, RegExp> = {
   upstream: /^$/,
 };
 
-/** The imports of types that close a circle within core all the same, and why. */
+/** The type imports that close a circle within core, and why they are allowed. */
 const closers: Readonly<Record<string, string>> = {
   'core/request/route.ts -> core/request/context.ts':
     'a context names its route, which makes replies from a context',
@@ -99,7 +99,7 @@ const rules: Record<string, { rule: Rule; breaks: readonly [from: string, to: st
     rule: (_from, to) => to !== 'weldr' && !to.startsWith('weldr/'),
     breaks: [['plugins/stats/index.ts', 'weldr/testing']],
   },
-  'never reach into what another module keeps private': {
+  'never reach into another module's private files': {
     rule: (_from, to) =>
       isOurs(to) || !/^(?:node:)?_|^(?:node:)?internal\/|\/(?:lib|src|dist|build)(?:\/|$)/.test(to),
     breaks: [
@@ -150,16 +150,16 @@ const rules: Record<string, { rule: Rule; breaks: readonly [from: string, to: st
       ['core/http/accept/listener.ts', 'core/request/pipeline.ts'],
     ],
   },
-  'write the names of built-in modules with node:': {
+  'name built-in modules with the prefix node:': {
     rule: (_from, to) => !isBuiltin(to) || to.startsWith('node:'),
     breaks: [['core/pool/pool.ts', 'fs']],
   },
-  'name packages that are installed with this one, or that are part of its bundle': {
+  'name only packages that are installed with this one or bundled': {
     rule: (from, to) => {
-      // The demo is a checkout's, and no part of the package.
+      // The demo belongs to a checkout, and is no part of the package.
       if (from === 'bin/demo.ts' && to === 'selfsigned') return true;
       const name = to.split('/', to.startsWith('@') ? 2 : 1).join('/');
-      // Whoever traces installs them, and only the plugin loads them.
+      // Users of tracing install them, and only the plugin loads them.
       if (name in listed('peerDependencies')) return pluginOf(from) === 'tracing';
       return isOurs(to) || isBuiltin(to) || name in listed('dependencies') || bundled.includes(name);
     },
@@ -199,11 +199,11 @@ test('lead to modules that exist', () => {
   assert.is(missing.join('\n'), '');
 });
 
-test('go round in no circle', () => {
+test('form no circle', () => {
   assert.is(findCycles(modules).join('\n'), '');
 });
 
-test('go round in no circle of types either, within core', () => {
+test('form no circle of types within core either', () => {
   const core = new Map([...modules].filter(([path]) => folderOf(path) === 'core'));
   const open = (path: string, imports: readonly Import[]): readonly Import[] =>
     imports.filter(({ target }) => !(`${path} -> ${target}` in closers));
@@ -213,10 +213,10 @@ test('go round in no circle of types either, within core', () => {
   );
   const cycles = findCycles(core, 'all').join('\n');
   const idle = Object.keys(closers).filter(closer => !cycles.includes(closer));
-  assert.equal(idle, [], 'these imports close no circle any more: take them off the list');
+  assert.equal(idle, [], 'these imports no longer close a circle: remove them from the list');
 });
 
-test('do not end in the bindings of Node', () => {
+test('do not use Node's internal bindings', () => {
   const bound = [...modules.keys()].filter(path =>
     /\bprocess\s*(?:\.|\[['"])\s*_?(?:binding|linkedBinding)/.test(
       readFileSync(`${project}/${path}`, 'utf8'),
@@ -225,7 +225,7 @@ test('do not end in the bindings of Node', () => {
   assert.equal(bound, []);
 });
 
-test('are read from every folder', () => {
+test('are found in every folder', () => {
   for (const folder of Object.keys(below)) {
     const edges = [...modules]
       .filter(([path]) => folderOf(path) === folder)

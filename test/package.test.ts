@@ -1,4 +1,4 @@
-// The package as it is published: installed in an empty folder, it starts, proxies, and loads what it needs and no more.
+// The published package: installed in an empty folder, it starts, proxies, and loads what it needs and no more.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -63,7 +63,7 @@ function typedConfig(imports = '', plugins = ''): string {
     });`;
 }
 
-/** Starts the installed command with a config in a folder of its own, and ends it after `use`. Answers its output. */
+/** Starts the installed command with a config in a separate folder, and ends it after `use`. Returns its output. */
 async function withWeldr(
   name: string,
   config: string,
@@ -93,7 +93,7 @@ async function withWeldr(
   } finally {
     await end(weldr);
   }
-  assert.is(weldr.exitCode, 0, `it ends in peace: ${log}${errors}`);
+  assert.is(weldr.exitCode, 0, `it ends cleanly: ${log}${errors}`);
   return log + errors;
 }
 
@@ -110,7 +110,7 @@ async function proxies(address: string): Promise<void> {
   assert.is(await response.text(), 'packaged');
 }
 
-test('proxies with a config in TypeScript, of which it says nothing', async () => {
+test('proxies with a config in TypeScript, without a warning', async () => {
   const said = await withWeldr('weldr.config.ts', typedConfig(), proxies);
   assert.not.match(said, /was not imported when the manager read the config/);
 });
@@ -126,7 +126,7 @@ test('proxies with a config in JSON, and one in YAML', async () => {
   await withWeldr('weldr.config.yaml', JSON.stringify(config), proxies);
 });
 
-test('takes the answers of plugins that have a Weldr of their own', async () => {
+test('accepts replies and errors of plugins that bring their own copy of Weldr', async () => {
   const vendor = join(folder, 'vendor/node_modules');
   mkdirSync(vendor, { recursive: true });
   cpSync(installed, join(vendor, 'weldr'), { recursive: true });
@@ -151,7 +151,7 @@ test('takes the answers of plugins that have a Weldr of their own', async () => 
   });
 });
 
-test('runs from a folder outside of node_modules, and reads its config again', async () => {
+test('runs from a folder outside node_modules, and reloads its config', async () => {
   const elsewhere = join(folder, 'opt/weldr');
   cpSync(installed, elsewhere, { recursive: true });
   const site = join(folder, 'site');
@@ -184,7 +184,7 @@ test('runs from a folder outside of node_modules, and reads its config again', a
   assert.not.match(log, /was not imported when the manager read the config/);
 });
 
-/** By the name of a process's entry: the files of the package that it loads, without their hashes. */
+/** By a process's entry: the files of the package that it loads, without their hashes. */
 const expected: Readonly<Record<string, readonly string[]>> = {
   'weldr.js': [
     'admin-client',
@@ -223,7 +223,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   'socket-opener.js': ['base', 'socket-opener'],
 };
 
-/** Of Node's own, what no process needs here, and what a worker without TLS does not. */
+/** Node's modules that no process needs here, and those that a worker without TLS does not need. */
 const unwanted: Readonly<Record<string, readonly string[]>> = {
   'weldr.js': ['inspector', 'internal/deps/undici/undici', 'internal/crypto/webcrypto'],
   'worker.js': [
@@ -237,7 +237,7 @@ const unwanted: Readonly<Record<string, readonly string[]>> = {
   'socket-opener.js': ['crypto', 'http', 'https', 'tls', 'worker_threads'],
 };
 
-test('loads in each process what that one needs, and no more', async () => {
+test('loads only what each process needs', async () => {
   const file = join(folder, 'loads.txt');
   const env = { LOADS: file, NODE_OPTIONS: `--import=${preload}` };
   await withWeldr('weldr.config.mjs', typedConfig().replace(': string[]', ''), proxies, env);
@@ -261,7 +261,7 @@ test('loads in each process what that one needs, and no more', async () => {
   }
 });
 
-test('keeps what was compiled where only this user can write', async () => {
+test('keeps compiled code where only this user can write', async () => {
   const cache = join(folder, 'fresh');
   await withWeldr('weldr.config.ts', typedConfig(), proxies, { XDG_CACHE_HOME: cache });
   const [version] = readdirSync(join(cache, 'weldr/compile'));
@@ -269,18 +269,18 @@ test('keeps what was compiled where only this user can write', async () => {
   assert.ok(readdirSync(join(cache, 'weldr/compile', version)).length > 5);
 });
 
-test('starts where nothing can be kept', async () => {
+test('starts when it cannot write a compile cache', async () => {
   const cache = '/proc/weldr';
   await withWeldr('weldr.config.ts', typedConfig(), proxies, { XDG_CACHE_HOME: cache });
 });
 
-test('orders certificates with what it brings along', async () => {
+test('orders certificates with its bundled packages', async () => {
   const chunk = readdirSync(join(installed, 'dist')).find(name => /^authority-[\w-]{8}\.js$/.test(name));
   const { makeAccountKey } = await import(pathToFileURL(join(installed, 'dist', chunk ?? '')).href);
   assert.match(await makeAccountKey(), '-----BEGIN PRIVATE KEY-----');
 });
 
-test('names what tracing() needs, and takes it from beside the package', async () => {
+test('names the packages that tracing() needs, and loads them from beside the package', async () => {
   const imports = "import { tracing } from 'weldr/plugins';";
   const config = typedConfig(imports, "tracing({ exporter: { url: 'http://127.0.0.1:9/v1/traces' } }),");
   const home = mkdtempSync(join(folder, 'check-'));
@@ -298,7 +298,7 @@ test('names what tracing() needs, and takes it from beside the package', async (
   }
 });
 
-test('has the types and the licences of what it is made of', () => {
+test('contains types, and the licences of what it bundles', () => {
   const manifest: { exports: Record<string, string | { types: string; default: string }> } = JSON.parse(
     readFileSync(join(installed, 'package.json'), 'utf8'),
   );
@@ -312,7 +312,7 @@ test('has the types and the licences of what it is made of', () => {
   }
 });
 
-test('a project that weldr init has made passes its test, its types and the check, and serves', async () => {
+test('a project made by weldr init passes its test, type check and config check, and serves', async () => {
   const home = join(folder, 'first');
   const run = (command: string, ...args: string[]): string =>
     execFileSync(command, args, {
@@ -360,7 +360,7 @@ test('a project that weldr init has made passes its test, its types and the chec
   }
 });
 
-test('tells an old Node in one sentence', () => {
+test('refuses an old Node in one sentence', () => {
   const system = '/usr/bin/node';
   const found = spawnSync(system, ['--version'], { encoding: 'utf8' });
   const major = Number(/^v(\d+)/.exec(found.stdout ?? '')?.[1] ?? Number.POSITIVE_INFINITY);

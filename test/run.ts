@@ -2,8 +2,8 @@
 //   node -C weldr-source test/run.ts [FILTER…] [--changed] [--since REVISION] [--slow | --quick] [--jobs N] [--no-coverage] [--project DIR]
 // The last line is `N passed, N failed`, which counts lint, types, bundle and coverage as one each.
 // With a FILTER (a part of a test file's path) only the files that match run, and nothing else. Files named
-// `*.slow.test.ts` run with `--slow`, and then nothing else does, or when a filter matches them and there is no `--quick`.
-// With --changed only the files run that what differs from `main`, or from REVISION, concerns.
+// `*.slow.test.ts` run only with `--slow`, which runs nothing else, or when a filter matches them without `--quick`.
+// With --changed only the files run that the difference from `main`, or from REVISION, concerns.
 import { spawn } from 'node:child_process';
 import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ const checkout = resolve(fileURLToPath(import.meta.url), '../..');
 const { values, positionals: filters } = parseArgs({
   allowPositionals: true,
   options: {
-    // One more than the cores that it has to do with: many tests wait for a timer or another process.
+    // One more than the cores: many tests wait for a timer or another process.
     jobs: { type: 'string', default: '3' },
     slow: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
@@ -53,7 +53,7 @@ const coverageFolder = join(project, 'coverage');
 // The tools of node_modules, Node included, for the commands below and for what the tests start.
 process.env['PATH'] = [join(checkout, 'node_modules/.bin'), process.env['PATH']].join(delimiter);
 
-// The tests start hundreds of processes; half the time of a start goes into compiling the same code again.
+// The tests start hundreds of processes; half of a start is spent compiling the same code again.
 const compileCache = process.env['NODE_COMPILE_CACHE']
   ? undefined
   : mkdtempSync(join(tmpdir(), 'weldr-test-'));
@@ -161,7 +161,7 @@ function indent(text: string): string {
 }
 
 /**
- * Makes the package that the tests start: they do so hundreds of times, and the bundle starts in half the time of the
+ * Builds the package that the tests start: they do so hundreds of times, and the bundle starts in half the time of the
  * sources.
  */
 async function bundle(): Promise<void> {
@@ -169,7 +169,7 @@ async function bundle(): Promise<void> {
   if (!(await runCommand('bundle', ...bundleCommand(folder)))) return;
   completePackage(project, folder);
   cpSync(join(project, 'dashboard/dist'), join(folder, 'dist/ui'), { recursive: true });
-  // For what a test imports into its own process, which runs the sources.
+  // For modules that a test imports into its own process, which runs the sources.
   for (const name of ['config', 'core', 'plugins']) symlinkSync(join(project, name), join(folder, name));
   process.env['TEST_PACKAGE'] = folder;
 }

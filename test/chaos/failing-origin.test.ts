@@ -1,4 +1,4 @@
-// One of three origins fails in one way after another: no GET fails, no POST is executed twice, it is soon out.
+// One of three origins fails in different ways: no GET fails, no POST is executed twice, and the origin is soon out.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -56,7 +56,7 @@ for (const way of ways) {
     const load = await Load.during(options, async running => {
       await running.requestsMore(size(300, 5_000));
       await way.fail(origin);
-      // Within one check, of 1 s and 500 ms; the rest is for machines that are busy.
+      // Within one check, of 1 s and 500 ms, plus a margin for busy machines.
       out = await admin.until(origin, 'down', 5_000);
       await running.requestsMore(size(300, 5_000));
       await sleep(size(0, 10_000));
@@ -80,7 +80,7 @@ for (const way of ways) {
   });
 }
 
-test('fails no GET with the settings of the example config, long before a check finds out', async () => {
+test('fails no GET with the settings of the example config, before a check could notice', async () => {
   const own = await startOrigins(3);
   const health = `{ interval: '30s', timeout: '5s', path: '/health', failures: 3, passes: 2 }`;
   const plain = await startChaos({ origins: own, passive: '', health });

@@ -31,7 +31,7 @@ test.after(async () => {
   await Promise.all(origins.map(origin => origin.kill()));
 });
 
-/** Puts a certificate in place of the one that is shown, and waits until it is. */
+/** Replaces the active certificate, and waits until the new one is shown. */
 async function change(certificate: MadeCertificate): Promise<void> {
   const from = weldr.logs.length;
   writeFileSync(join(weldr.folder, 'next.key'), certificate.key);

@@ -1,4 +1,4 @@
-// One of three origins sends nonsense, cuts bodies or never answers: no client gets a wrong byte for it.
+// One of three origins sends nonsense, cuts bodies or never answers: no client gets a wrong byte.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import type { TestWeldr } from '../support/weldr.ts';
@@ -28,7 +28,7 @@ test.after(async () => {
 interface Hostile {
   readonly behaviour: Behaviour;
   readonly name: string;
-  /** May this request fail, and in this way? */
+  /** Returns whether this behaviour explains the failure. */
   explains(failure: Failure): boolean;
 }
 
@@ -41,7 +41,7 @@ const ways: readonly Hostile[] = [
   {
     behaviour: 'cut',
     name: 'cuts bodies short',
-    // The client has seen the head, so the end of its connection is what tells it.
+    // The client has seen the head, so only the end of its connection can report the failure.
     explains: ({ kind, status, received }) =>
       (kind === 'lost' && received > 0) || (kind === 'status' && status === 502),
   },

@@ -9,7 +9,7 @@ import { pattern } from './support/pattern.ts';
 
 const test = suite('chaos: the load');
 
-/** What the load finds in the answers of a server to some of its GET requests. */
+/** Runs GET requests against a server and returns the failures that the load finds. */
 async function failuresOf(
   answer: (id: string, bytes: number, response: ServerResponse, request: IncomingMessage) => void,
 ): Promise<readonly Failure[]> {
@@ -74,7 +74,7 @@ test('finds bytes that follow a response', async () => {
   assert.ok(failures.every(({ kind, why }) => kind === 'wrong' && /follow/.test(why)));
 });
 
-test('tells an error that the proxy made from a lost connection', async () => {
+test('distinguishes an error response of the proxy from a lost connection', async () => {
   const refused = await failuresOf((_id, _bytes, response) => {
     response.statusCode = 503;
     response.setHeader('content-length', 0);

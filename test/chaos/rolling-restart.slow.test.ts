@@ -1,4 +1,4 @@
-// A rolling restart: each origin is drained, killed, started and taken back, under load. Nothing is lost.
+// A rolling restart under load: each origin is drained, killed, restarted and made active again. Nothing is lost.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import { Admin } from './support/admin.ts';
@@ -9,7 +9,7 @@ import { figure, size } from './support/size.ts';
 
 const test = suite('chaos: servers that come and go', { timeoutMs: 900_000, testTimeoutMs: 300_000 });
 
-test('loses nothing when all origins are restarted one after another with a drain', async () => {
+test('loses nothing when all origins are drained and restarted one after another', async () => {
   const origins = await startOrigins(3);
   const weldr = await startChaos({ origins });
   const admin = new Admin(weldr);

@@ -1,4 +1,4 @@
-// What Weldr needs runs out: descriptors, the disk under its log, names. It keeps its manners and recovers.
+// What Weldr needs runs out: descriptors, the disk under its log, names. It degrades in order and recovers.
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -12,7 +12,7 @@ import { figure, size } from './support/size.ts';
 
 const test = suite('chaos: scarcity', { timeoutMs: 600_000, testTimeoutMs: 240_000 });
 
-test('keeps its manners at 256 descriptors, and serves all again when they are free', async () => {
+test('refuses only with 503 or a closed connection at 256 descriptors, and recovers when they are free', async () => {
   const origins = await startOrigins(2);
   const weldr = await startChaos({ origins, shell: 'ulimit -n 256' });
   const port = portOf(weldr);
@@ -49,14 +49,14 @@ test('keeps its manners at 256 descriptors, and serves all again when they are f
   await Promise.all(origins.map(origin => origin.kill()));
 });
 
-test('serves on with a full disk under its log', async () => {
+test('continues to serve with a full disk under its log', async () => {
   const origins = await startOrigins(2);
   const port = await freePort();
   const weldr = await startChaos({
     origins,
     listen: `127.0.0.1:${port}`,
     settings: `logLevel: 'trace',`,
-    // Every write there fails with ENOSPC.
+    // Every write fails with ENOSPC.
     shell: 'exec >/dev/full 2>/dev/full',
     noWait: true,
   });
@@ -64,7 +64,7 @@ test('serves on with a full disk under its log', async () => {
   const [first] = origins;
   const load = await Load.during({ port, clients: 8, pauseMs: size(5, 0) }, async running => {
     await running.requestsMore(100);
-    // Something to log about.
+    // Causes log lines.
     await first?.kill();
     await running.requestsMore(size(200, 5_000));
     await first?.start();

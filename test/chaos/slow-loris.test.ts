@@ -1,4 +1,4 @@
-// Thousands of clients that send their heads a byte at a time: the others notice nothing, and memory stays bounded.
+// Thousands of clients that send their heads a byte at a time: others notice nothing, and memory stays bounded.
 
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -13,16 +13,16 @@ import { figure, size } from './support/size.ts';
 
 const test = suite('chaos: slow-loris', { timeoutMs: 600_000, testTimeoutMs: 240_000 });
 
-/** What a slow connection may cost a worker, in bytes of resident memory. */
+/** The most that a slow connection may cost a worker, in bytes of resident memory. */
 const mostEach = 16 * 1024;
 
-test('loses and delays nobody else, within a bound of memory, and ends the slow ones in time', async () => {
+test('slow clients fail no request of others, take bounded memory, and are closed in time', async () => {
   const count = size(1_000, 5_000);
   const origins = await startOrigins(2);
   const settings = `timeouts: { header: '${size(4, 15)}s' },`;
   const weldr = await startChaos({ origins, settings });
   const port = portOf(weldr);
-  // Enough of them that what the workers take up to serve at all is there before.
+  // Enough load that the workers have allocated beforehand what serving takes anyway.
   const alone = await Load.during({ port, clients: 8, pauseMs: 5 }, running =>
     running.requestsMore(size(4_000, 10_000)),
   );
@@ -59,7 +59,7 @@ test('loses and delays nobody else, within a bound of memory, and ends the slow 
   await Promise.all(origins.map(origin => origin.kill()));
 });
 
-/** How long requests took. */
+/** Latencies, for the report. */
 function delays({ latencies }: Load): string {
   const sorted = latencies.toSorted((a, b) => a - b);
   const quantile = (part: number) => (sorted[Math.floor(part * (sorted.length - 1))] ?? 0).toFixed(1);

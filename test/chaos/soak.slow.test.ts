@@ -1,4 +1,4 @@
-// After much of everything, descriptors, sockets, timers and memory are back where they were.
+// After a long mixed load, descriptors, sockets, timers and memory are back where they were.
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +14,7 @@ import { figure, size } from './support/size.ts';
 
 const test = suite('chaos: soak', { timeoutMs: 1_800_000, testTimeoutMs: 1_500_000 });
 
-/** Lets a worker tell of itself, after a collection of its garbage. */
+/** Lets a worker report its state, after a garbage collection. */
 const probe = `{
   name: 'probe',
   worker({ hooks }) {
@@ -65,7 +65,7 @@ test('leaves no descriptor, socket, timer or memory behind', async () => {
     );
   }
   const left = [...descriptorsOf(weldr)].map(([pid, now]) => now - (descriptors.get(pid) ?? 0));
-  // A lazily opened descriptor may have come into use; one for a connection or a request would be many by now.
+  // A lazily opened descriptor may have been added; one per connection or request would be many by now.
   assert.ok(Math.max(...left) <= 1, `descriptors more than before, of the manager and its workers: ${left}`);
   figure(`soak: descriptors ${[...descriptors.values()].join(' + ')} before, ${left.join(', ')} more after`);
   await weldr.stop();
@@ -139,7 +139,7 @@ async function quiet(weldr: TestWeldr): Promise<void> {
   );
 }
 
-/** What each worker says of itself. */
+/** What each worker reports. */
 async function workersOf(weldr: TestWeldr): Promise<Map<number, Worker>> {
   const workers = new Map<number, Worker>();
   await until('both workers have answered', async () => {

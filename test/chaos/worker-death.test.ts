@@ -1,4 +1,4 @@
-// Workers are killed under load: nothing is lost but what they had in flight, and a second later all is well.
+// Workers are killed under load: only the requests in flight are lost, and after a second nothing is.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -10,7 +10,7 @@ import { figure, size } from './support/size.ts';
 
 const test = suite('chaos: the death of workers', { timeoutMs: 900_000, testTimeoutMs: 600_000 });
 
-test('loses nothing but the requests in flight in a worker that is killed, and nothing after a second', async () => {
+test('a killed worker loses only its requests in flight, and after a second nothing', async () => {
   const kills = size(2, 20);
   const clients = 12;
   const origins = await startOrigins(3);
@@ -34,7 +34,7 @@ test('loses nothing but the requests in flight in a worker that is killed, and n
       await running.requestsMore(size(100, 1_000));
 
       const lost = running.failures.slice(before);
-      // A client loses the response that it waits for, or finds its kept connection gone: once, then it has a new one.
+      // A client loses the response that it waits for, or finds its kept connection closed: once, then it opens a new one.
       assert.ok(lost.length <= clients, `${lost.length} requests were lost:\n${running.summary(lost)}`);
       for (const failure of lost) {
         assert.is(failure.kind, 'lost', `${failure.method} ${failure.target}: ${failure.why}`);

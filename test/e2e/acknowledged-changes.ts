@@ -1,8 +1,8 @@
-// AcknowledgedChanges: routes, pools and servers that writers change through admin APIs, and what was acknowledged of them.
+// AcknowledgedChanges: changes of routes, pools and servers through admin APIs, and which of them were acknowledged.
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 
-/** How many of each there are. */
+/** The number of slots. */
 const things = 20;
 const writers = 6;
 
@@ -16,7 +16,7 @@ const serversBody = z.object({
   servers: z.array(z.looseObject({ url: z.string(), labels: z.record(z.string(), z.string()).optional() })),
 });
 
-/** What is said of a thing: the number of a change; undefined: it is not there. */
+/** The state of a slot: the number of its change, and whether it exists. */
 interface Said {
   readonly number: number;
   readonly isThere: boolean;
@@ -24,23 +24,22 @@ interface Said {
 
 /**
  * Each thing is one of {@link things} slots: a pool with a server and a route to it, all of one number, which one batch
- * makes or changes and another one removes. What one batch makes is never there in part.
+ * makes or changes and another removes. A slot never exists in part.
  */
 export class AcknowledgedChanges {
-  /** The last change of each slot that was answered. */
+  /** The last answered change of each slot. */
   private readonly confirmed = new Map<number, Said>();
-  /** The changes of each slot that were asked for since, and not answered. */
+  /** The changes of each slot that were sent since, without an answer. */
   private readonly open = new Map<number, Said[]>();
   private number = 0;
   private turn = 0;
-  /** Changes that were answered. */
   answered = 0;
 
-  /** Changes things until `over()`, each time through the next of these admin APIs; what fails was not answered. */
+  /** Changes slots until `over()`, through each of these admin APIs in turn; a failed call counts as unanswered. */
   async run(adminUrls: readonly string[], over: () => boolean): Promise<void> {
     const loop = async (writer: number): Promise<void> => {
       for (let n = 0; !over(); n++) {
-        // No two writers are at one slot.
+        // No two writers share a slot.
         const slot = writer + writers * (n % Math.floor(things / writers));
         await this.change(adminUrls[this.turn++ % adminUrls.length] ?? '', slot);
       }
@@ -48,7 +47,7 @@ export class AcknowledgedChanges {
     await Promise.all(Array.from({ length: writers }, (_, writer) => loop(writer)));
   }
 
-  /** What of that is missing at an admin API, in words. */
+  /** Returns descriptions of what is missing at an admin API. */
   async missing(adminUrl: string): Promise<string[]> {
     const get = async (path: string): Promise<unknown> => await (await fetch(`${adminUrl}${path}`)).json();
     const routes = new Map(routesBody.parse(await get('/routes')).routes.map(route => [route.name, route]));
@@ -98,7 +97,7 @@ export class AcknowledgedChanges {
     try {
       const answer = await fetch(`${adminUrl}/batch`, { method: 'POST', body: JSON.stringify({ changes }) });
       const text = await answer.text();
-      // Nothing was there to be removed.
+      // There was nothing to remove.
       if (!isThere && answer.status === 404)
         this.open.set(
           slot,
@@ -110,7 +109,7 @@ export class AcknowledgedChanges {
         this.answered++;
       } else if (answer.status !== 503) throw new Error(`${answer.status} ${text}`);
     } catch (thrown) {
-      // Its process was killed: it may have been done, or not.
+      // The process was killed: the change may have been made, or not.
       if (!(thrown instanceof TypeError)) throw thrown;
     }
   }

@@ -1,16 +1,16 @@
-// Callers who send to the admin API and never read: the manager's memory stays bounded, and probes are answered.
+// Callers that send to the admin API and never read: the manager's memory stays bounded, and probes are answered.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import { floodAdmin } from './admin-flood.ts';
 
 const test = suite('admin API under a flood', { alone: true });
 
-/** Callers at once, and what each sends without reading, bytes. */
+/** Callers at once, and the bytes that each sends without reading. */
 const callers = 256;
 const eachSends = 512 * 1024;
 /**
- * What it may come to, bytes: it took over 1 GB when a request was made of everything that arrived. The runtime's heap
- * breathes by some tens of MB, so this is more than what is held; docs/reliability.md has the figures.
+ * The most growth, bytes: it was over 1 GB when everything that arrived became a request. The heap varies by some tens
+ * of MB, so this is more than what is held; docs/reliability.md has the figures.
  */
 const allowance = 128 * 1024 * 1024;
 
@@ -23,7 +23,7 @@ const kinds: Readonly<Record<string, (host: string) => string>> = {
 };
 
 for (const [kind, bytesFor] of Object.entries(kinds)) {
-  test(`${callers} callers who send ${kind} and never read take little memory, and no probe fails`, async () => {
+  test(`${callers} callers that send ${kind} and never read take little memory, and no probe fails`, async () => {
     const grew = await floodAdmin({ callers, eachSends, bytesFor });
     assert.ok(grew < allowance, `grew by ${grew}`);
   });

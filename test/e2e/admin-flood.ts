@@ -1,4 +1,4 @@
-// A flood of the admin API of a real Weldr: callers who send and never read, while probes ask how it is.
+// A flood of the admin API of a real Weldr: callers that send and never read, while probes check its health.
 import { readFileSync } from 'node:fs';
 import { Agent, get, type RequestOptions } from 'node:https';
 import { connect as connectPlain, type Socket } from 'node:net';
@@ -6,18 +6,18 @@ import { connect as connectTls } from 'node:tls';
 import * as assert from 'uvu/assert';
 import { startWeldr } from '../support/weldr.ts';
 
-/** How a Weldr is flooded. */
+/** The size and kind of a flood. */
 export interface Flood {
   /** Callers at once. */
   readonly callers: number;
-  /** What each sends without reading; of it, `eachSends` bytes at most. */
+  /** The bytes that each sends without reading, `eachSends` at most. */
   bytesFor(host: string): string | Buffer;
   readonly eachSends: number;
-  /** The callers speak TLS; `handshake: false`: they begin with the bytes, in place of a handshake. */
+  /** The callers speak TLS; `handshake: false`: they send the bytes in place of a handshake. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly handshake: boolean };
 }
 
-/** By how much the manager's memory grew at most, bytes. Fails when a probe does. */
+/** Returns by how much the manager's memory grew at most, bytes. Fails when a probe does. */
 export async function floodAdmin(flood: Flood): Promise<number> {
   const { callers, tls, eachSends } = flood;
   const certificate = tls && { cert: tls.cert, key: tls.key };
@@ -34,7 +34,7 @@ export async function floodAdmin(flood: Flood): Promise<number> {
       });`,
   });
   const sockets: Socket[] = [];
-  // A connection of its own for each probe.
+  // A separate connection for each probe.
   const agent = new Agent({ keepAlive: false, maxCachedSessions: 0 });
   try {
     const { host, hostname, port } = new URL(weldr.adminUrl);

@@ -1,4 +1,4 @@
-// The same over TLS: callers who send to the admin API and never read, and handshakes that do not go on.
+// The same over TLS: callers that send to the admin API and never read, and handshakes that stall.
 import * as assert from 'uvu/assert';
 import { makeCertificate } from '../support/authority.ts';
 import { suite } from '../support/suite.ts';
@@ -12,7 +12,7 @@ const eachSends = 512 * 1024;
 /** As without TLS, bytes. */
 const allowance = 128 * 1024 * 1024;
 
-/** The begin of a handshake, whose record says that it is as long as one can be. */
+/** The start of a handshake whose record declares the greatest length. */
 const halfHello = Buffer.concat([
   Buffer.from([0x16, 3, 1, 0x40, 0, 1, 0, 0x3f, 0xfc, 3, 3]),
   Buffer.alloc(8_000),
@@ -28,11 +28,11 @@ const kinds: Readonly<Record<string, { handshake: boolean; bytesFor: (host: stri
     bytesFor: host =>
       `POST /batch HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 500000\r\n\r\n${' '.repeat(490_000)}`,
   },
-  'handshakes that do not go on': { handshake: false, bytesFor: () => halfHello },
+  'handshakes that stall': { handshake: false, bytesFor: () => halfHello },
 };
 
 for (const [kind, { handshake, bytesFor }] of Object.entries(kinds)) {
-  test(`${callers} callers who send ${kind} and never read take little memory, and no probe fails`, async () => {
+  test(`${callers} callers that send ${kind} and never read take little memory, and no probe fails`, async () => {
     const grew = await floodAdmin({ callers, eachSends, bytesFor, tls: { ...certificate, handshake } });
     assert.ok(grew < allowance, `grew by ${grew}`);
   });

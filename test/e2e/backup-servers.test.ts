@@ -1,4 +1,4 @@
-// Backup servers under traffic, with real processes: they step in when all others fail, and back when one is well.
+// Backup servers under traffic, with real processes: they step in when all others fail, and step back when one recovers.
 import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
@@ -38,7 +38,7 @@ async function running(run: (running: Running) => Promise<void>): Promise<void> 
 
 const answerOf = async (weldr: TestWeldr): Promise<string> => await (await fetch(weldr.url)).text();
 
-test('a backup steps in when all others are down, and back when one is well; both are logged', async () => {
+test('a backup steps in when all others are down, and steps back when one recovers; both are logged', async () => {
   await running(async ({ weldr, primary, backup }) => {
     for (let n = 0; n < 20; n++) assert.is(await answerOf(weldr), 'primary');
     primary.healthStatus = 503;
@@ -56,7 +56,7 @@ test('a backup steps in when all others are down, and back when one is well; bot
   });
 });
 
-test('a request whose server dies is answered by the backup, before any check has failed', async () => {
+test('a request whose server dies is answered by the backup before any check has failed', async () => {
   await running(async ({ weldr, primary }) => {
     assert.is(await answerOf(weldr), 'primary');
     await primary.close();
@@ -64,7 +64,7 @@ test('a request whose server dies is answered by the backup, before any check ha
   });
 });
 
-test('a server is made a backup, shown as one, and made none again while Weldr runs', async () => {
+test('a server becomes a backup, is shown as one, and becomes a regular server again while Weldr runs', async () => {
   await running(async ({ weldr, primary, backup }) => {
     const env = { WELDR_ADMIN: weldr.adminUrl };
     const added = await runWeldr(['servers', 'add', primary.url, '--backup'], { env });

@@ -1,4 +1,4 @@
-// Bodies of any size pass both ways with flat memory, and a slow reader does not make a worker hold more.
+// Bodies of any size pass both ways with flat memory, and slow readers do not make a worker buffer more.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -75,7 +75,7 @@ for (const length of ['announced', 'chunked'] as const) {
   });
 }
 
-test('holds no more for clients that read slowly', async () => {
+test('buffers no more for clients that read slowly', async () => {
   await withWeldr(async weldr => {
     const before = await usualPeak(weldr, bytes => download(`${weldr.url}/?bytes=${bytes}`));
     const { hostname, port } = new URL(weldr.url);

@@ -1,4 +1,4 @@
-// A server that is added while it boots and answers 503: whom it may fail.
+// A server that is added while it boots and answers 503: which requests it may fail.
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
@@ -38,7 +38,7 @@ for (const workers of [0, 2]) {
         body: JSON.stringify({ url: booting.url }),
       });
       const { state, reason } = (await added.json()) as { state: string; reason: string };
-      // Its first check may be over when all workers have heard of it.
+      // Its first check may be over when all workers know it.
       assert.is(state, 'down');
       assert.match(reason, /^health-check: (not checked yet|status 503, expected 2xx)$/);
       assert.equal([...(await answers(40))], ['200 ready']);

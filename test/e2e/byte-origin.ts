@@ -1,13 +1,13 @@
-// An origin that swallows bodies of any size, and sends them.
+// An origin that receives and sends bodies of any size.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { megabyte } from './worker-memory.ts';
 
 export const gigabyte: number = 1024 * megabyte;
-/** What bodies are made of. */
+/** A piece of every body. */
 export const block: Buffer = Buffer.alloc(megabyte, 'weldr ');
 
-/** Starts one: it counts what is uploaded, and sends as many bytes as `?bytes=` says. */
+/** Starts an origin that counts uploaded bytes, and sends as many bytes as `?bytes=` says. */
 export async function startByteOrigin(): Promise<{ readonly url: string; readonly close: () => void }> {
   const server = createServer((request, response) => {
     const bytes = Number(new URL(request.url ?? '/', 'http://x').searchParams.get('bytes') ?? 0);

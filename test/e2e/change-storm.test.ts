@@ -1,11 +1,11 @@
-// Routes and pools that change all the time under load: no request fails, and none meets a rule that was replaced.
+// Routes and pools that change constantly under load: no request fails, and none meets a rule that was replaced.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import { ChangeStorm } from './change-storm.ts';
 
 const test = suite('changes under load');
 
-test('fail no request over HTTP/1.1 and HTTP/2, and are in force for all that is sent after their answer', async () => {
+test('fail no request over HTTP/1.1 and HTTP/2, and are active for all requests sent after their answer', async () => {
   const storm = await ChangeStorm.start();
   try {
     await storm.load.more(50);

@@ -1,4 +1,4 @@
-// ChangeStorm: a Weldr whose routes and pools change all the time while requests over HTTP/1.1 and HTTP/2 run.
+// ChangeStorm: a Weldr whose routes and pools change constantly during requests over HTTP/1.1 and HTTP/2.
 import { rmSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,20 +9,20 @@ import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.t
 import { RuleHistory } from './rule-history.ts';
 import { RuleLoad } from './rule-load.ts';
 
-/** How much is changed. */
+/** The number of changes. */
 export interface StormSize {
-  /** Of single routes: put, patched and deleted. */
+  /** Changes of single routes: put, patched and deleted. */
   readonly routeChanges: number;
-  /** That are made, used and removed. */
+  /** Pools that are created, used and removed. */
   readonly pools: number;
   /** Blue/green switches of two routes by one batch. */
   readonly switches: number;
 }
 
-/** Route changes that go on side by side. */
+/** Routes that change in parallel. */
 const lanes = ['l0', 'l1', 'l2', 'l3'];
 const colours = ['blue', 'green'];
-/** Of a call while the admin API is away, 20 ms apart. */
+/** Tries of a call while the admin API is away, 20 ms apart. */
 const mostTries = 1_500;
 const nobody = 'nobody from default';
 
@@ -50,7 +50,7 @@ export class ChangeStorm {
     for (const route of ['shop', 'cart']) this.history.begin(route, `${route}-0 from blue`);
     this.history.begin('passing', nobody);
     const rules = [...lanes, 'shop', 'cart', 'passing'];
-    // Slow ones are under way while what they lead to changes.
+    // Slow requests are under way while their destination changes.
     const paths = rules.flatMap(rule => [
       [`/${rule}/x`, rule] as const,
       [`/${rule}/slow?ms=15`, rule] as const,
@@ -59,7 +59,7 @@ export class ChangeStorm {
     this.load = new RuleLoad({ url, history: this.history, paths: Object.fromEntries(paths) });
   }
 
-  /** `store`: a plugin that keeps what operators say, with the comma behind it; none: only the process knows it. */
+  /** `store`: a plugin that keeps what operators change, with a trailing comma; empty: only the process knows it. */
   static async start(store = "poolFile({ path: 'pool.json' }),"): Promise<ChangeStorm> {
     const origins = await Promise.all(['default', ...colours].map(name => startOrigin({ name, handle })));
     const [here, blue, green] = origins.map(({ url }) => url);
@@ -79,7 +79,7 @@ export class ChangeStorm {
     return new ChangeStorm(await startWeldr({ config: text }), text, origins);
   }
 
-  /** Makes all changes of this size, side by side. Rejects when one is refused. */
+  /** Makes all changes of this size in parallel. Rejects when one is refused. */
   async run({ routeChanges, pools, switches }: StormSize): Promise<void> {
     const perLane = Math.ceil(routeChanges / lanes.length);
     await Promise.all([
@@ -89,7 +89,7 @@ export class ChangeStorm {
     ]);
   }
 
-  /** Has another process take over. */
+  /** Replaces the process by `POST /upgrade`. */
   async upgrade(): Promise<void> {
     const from = this.weldr.logs.length;
     await this.call('POST', '/upgrade');
@@ -109,8 +109,8 @@ export class ChangeStorm {
   }
 
   /**
-   * Calls the admin API; throws for an error. While a reload or an upgrade replaces it, the call is made again: what it
-   * asks for may have been done by a call whose answer was lost.
+   * Calls the admin API; throws for an error. While a reload or an upgrade replaces it, the call is repeated: a call whose
+   * answer was lost may have made the change.
    */
   async call(method: string, path: string, body?: unknown): Promise<void> {
     const json = body === undefined ? {} : { body: JSON.stringify(body) };
@@ -127,7 +127,7 @@ export class ChangeStorm {
     }
   }
 
-  /** One route that is put, patched twice and deleted, again and again. */
+  /** Puts, patches twice and deletes one route, again and again. */
   private async changeRoute(name: string, changes: number): Promise<void> {
     for (let n = 0; n < changes; n++) {
       const pool = colours[n % 2] ?? '';
@@ -142,7 +142,7 @@ export class ChangeStorm {
     }
   }
 
-  /** Pools that are made with a server and a route that leads there, and are removed with it by one batch. */
+  /** Creates pools with a server and a route to it, and removes each by one batch. */
   private async comeAndGo(pools: number): Promise<void> {
     const name = 'passing';
     for (let n = 0; n < pools; n++) {

@@ -1,4 +1,4 @@
-// A load on a Weldr that counts what came of every request, for tests that change things meanwhile.
+// A load on a Weldr that counts the result of every request, for tests that change things meanwhile.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 
@@ -6,9 +6,9 @@ import { Agent, request } from 'undici';
 export interface ClientLoad {
   /** Complete answers by status. */
   readonly statuses: ReadonlyMap<number, number>;
-  /** Answers by the origin that they name. */
+  /** Answers by the origin that sent them. */
   readonly origins: ReadonlyMap<string, number>;
-  /** What went wrong on the wire, in words, with the time since the start in ms. */
+  /** Errors on the wire, with the time since the start in ms. */
   readonly errors: readonly { readonly text: string; readonly at: number }[];
   /** Requests that were answered, with any status. */
   readonly answered: number;

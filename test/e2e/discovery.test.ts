@@ -1,5 +1,5 @@
-// Servers that come by themselves, in a real Weldr under requests: a file, a name and an engine, all into one pool. What
-// they say changes, they fall silent, the config is read anew, they leave the config; and no request is lost.
+// Discovered servers in a real Weldr under load: from a file, a name and an engine, all in one pool. Their lists change,
+// they fall silent, the config is reloaded, they leave the config; and no request is lost.
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,7 +51,7 @@ test('cost no request when they change, when their sources fall silent, at a rel
   const weldr = await startWeldr({ config: config('...found,') });
   const load = startLoad(weldr.url, 4);
   const admin = async (path: string): Promise<string> => {
-    // It has another port after each reload.
+    // It gets another port with each reload.
     const line = weldr.logs.findLast(
       ({ plugin, address }) => plugin === 'admin-api' && address !== undefined,
     );
@@ -82,7 +82,7 @@ test('cost no request when they change, when their sources fall silent, at a rel
     engine.remove('web-1');
     await asked('listed-later', 'named', 'contained-later');
     await until('those before have left', async () => !(await servers()).includes(`:${contained.port}`));
-    // Now all three are in trouble.
+    // Now all three fail.
     await names.close();
     await engine.stop();
     list('- [\n');
@@ -94,7 +94,7 @@ test('cost no request when they change, when their sources fall silent, at a rel
     weldr.writeConfig(config('', [named.url]));
     await reload();
     await until(
-      'what was found has left',
+      'discovered servers have left',
       async () => !(await servers()).includes('"layer":"discovered:'),
       20_000,
     );

@@ -1,4 +1,4 @@
-// Events and overviews of a real Weldr, under load: reloads, deaths, servers that go, and those who follow all of it.
+// Events and overviews of a real Weldr under load: reloads, deaths, removed servers, and the clients that follow them.
 import { spawn } from 'node:child_process';
 import * as assert from 'uvu/assert';
 import { at } from '../plugins/admin-api/api.ts';
@@ -25,11 +25,11 @@ export default defineConfig({
 const read = async (admin: string, path: string): Promise<unknown> =>
   await (await fetch(`http://${admin}${path}`)).json();
 
-/** What went over a stream: types, in order. */
+/** The types of a stream's events, in order. */
 const typesOf = ({ messages }: Followed): unknown[] =>
   messages.flatMap(({ event, data }) => (event === 'message' ? [data['type']] : []));
 
-test('followers under load see everything once, over a reload, and the command shows it', async () => {
+test('followers under load receive every event once, over a reload, and the command prints it', async () => {
   const admin = `127.0.0.1:${await freePort()}`;
   const origins = await Promise.all([startOrigin(), startOrigin()]);
   const [one, two] = origins;
@@ -85,7 +85,7 @@ test('followers under load see everything once, over a reload, and the command s
     await again.message(({ data }) => data['type'] === 'reload.done');
     assert.not.ok(again.messages.some(({ event }) => event === 'gap'));
     again.close();
-    await until('the command goes on', () => /reload\.done/.test(printed));
+    await until('the command continues', () => /reload\.done/.test(printed));
     const types = printed.split('\n').flatMap(line => (line === '' ? [] : [at(JSON.parse(line), 'type')]));
     for (const type of ['worker.died', 'reload.failed', 'reload.done']) {
       assert.is(types.filter(one => one === type).length, 1, `${type} once`);

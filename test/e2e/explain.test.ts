@@ -1,4 +1,4 @@
-// POST /explain of a Weldr with two workers: what is explained is what requests then meet, and nothing was sent before.
+// POST /explain of a Weldr with two workers: real requests meet what was explained, and explaining sends nothing.
 import { get as getSecure } from 'node:https';
 import * as assert from 'uvu/assert';
 import { certificate, privateKey } from '../support/certificate.ts';
@@ -79,7 +79,7 @@ test('is answered by each of the workers, and sends and counts nothing', async (
   assert.equal(stats, { client: nothing, server: nothing });
 });
 
-test('tells what a server then gets, by the listener of its scheme', async () => {
+test('returns what a server then receives, by the listener of its scheme', async () => {
   const url = `https://localhost:${securePort}/x?y=1`;
   const [, { sends, listener, steps }] = await explain({ url, headers: { 'X-Own': 'a' } });
   assert.is(listener, 'public');
@@ -135,7 +135,7 @@ test('follows routes, pools, their plugins and fallbacks, as they are now', asyn
   }
 });
 
-test('tells of what is refused at the door', async () => {
+test('reports a request that a limit refuses', async () => {
   const [, { response }] = await explain({
     url: '/',
     method: 'POST',

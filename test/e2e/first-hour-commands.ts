@@ -1,5 +1,5 @@
-// Runs many command lines of `weldr` one after the other in this process, as starting it for each costs the most. They
-// come by stdin as JSON, what each prints goes to stdout as JSON.
+// Runs many command lines of `weldr` one after another in this process, as starting it for each costs the most. They
+// arrive on stdin as JSON, and their output goes to stdout as JSON.
 import { text } from 'node:stream/consumers';
 import { CommandError } from '../../bin/command-error.ts';
 import { runCommandLine } from '../../bin/command-line.ts';
@@ -11,7 +11,7 @@ export interface Typed {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What it came to. */
+/** Its output. */
 export interface Printed {
   readonly code: number | undefined;
   readonly stdout: string;

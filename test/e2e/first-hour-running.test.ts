@@ -1,4 +1,4 @@
-// The mistakes of a first hour with a Weldr that runs, each made on purpose: what clients, callers of the admin API and the
+// The mistakes of a first hour with a running Weldr, each made on purpose: what clients, callers of the admin API and the
 // log are told.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
@@ -58,7 +58,7 @@ test.after(async () => {
   silent?.close();
 });
 
-/** By the path of a request: what its client gets, and what the log says. */
+/** By the path of a request: what its client receives, and what the log says. */
 const failures: Readonly<Record<string, readonly [status: number, body: string, logged: RegExp]>> = {
   '/refused': [
     502,
@@ -154,11 +154,11 @@ for (const [what, [status, detail, path, init]] of Object.entries(calls)) {
   });
 }
 
-/** Commands against it: with which token, and what they say. */
+/** Commands against it: the expected message, the command, and the token. */
 const commands: Readonly<Record<string, readonly [said: string, args: readonly string[], token?: string]>> = {
   'no token': ['send Authorization: Bearer TOKEN: set WELDR_ADMIN_TOKEN to the token', ['servers']],
   'a wrong token': ['is wrong: set WELDR_ADMIN_TOKEN to the token', ['servers'], 'wrong'],
-  'a plugin that is missing': [
+  'a missing plugin': [
     'there is no /stats; GET / lists what there is; add stats() to the plugins',
     ['stats'],
     token,
@@ -174,18 +174,18 @@ for (const [what, [said, args, given]] of Object.entries(commands)) {
   });
 }
 
-test('a command says that the address is not that of the admin API', async () => {
+test('a command reports that the address is not the admin API's', async () => {
   const { stderr } = await runWeldr(['servers', '--admin-url', weldr.url]);
   assert.match(stderr, "answers 503 and no JSON: is it Weldr's admin API?");
 });
 
-test('weldr health says how many workers there are, and that none runs elsewhere', async () => {
+test('weldr health reports how many workers are ready, and fails at an address without Weldr', async () => {
   const here = await runWeldr(['health', '--admin-url', weldr.adminUrl]);
   assert.equal([here.code, here.stdout], [0, 'ready: 1 of 1 workers\n']);
   assert.is((await runWeldr(['health', '--admin-url', 'http://127.0.0.1:1'])).code, 69);
 });
 
-/** What a start is refused with. */
+/** Returns the message of a refused start. */
 async function refusedStart(listen: string, plugins = ''): Promise<string> {
   const started = await startWeldr({
     config: `import { adminApi, roundRobin } from 'weldr/plugins';
@@ -207,11 +207,11 @@ test('a port that is taken is named, with what to do', async () => {
   );
 });
 
-test('so is the port of the admin API', async () => {
+test('a port that is taken is named for the admin API, too', async () => {
   const said = await refusedStart('127.0.0.1:0', `adminApi({ listen: '127.0.0.1:${origin.port}' })`);
   assert.match(said, 'the port is taken by another process; stop that, or choose another with --admin-ip');
 });
 
-test('an address of another machine is refused with what to take', async () => {
+test('an address of another machine is refused with the remedy', async () => {
   assert.match(await refusedStart('192.0.2.1:8080'), 'this machine has no such address');
 });

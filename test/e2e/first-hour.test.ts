@@ -1,4 +1,4 @@
-// The mistakes of a first hour with Weldr, each made on purpose: what Weldr says names the thing and the remedy. Those that
+// The mistakes of a first hour with Weldr, each made on purpose: the message names the thing and the remedy. Those that
 // a running Weldr meets are in first-hour-running.test.ts.
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
@@ -13,13 +13,13 @@ import type { Printed, Typed } from './first-hour-commands.ts';
 
 const test = suite('the first hour', { timeoutMs: 240_000, testTimeoutMs: 120_000 });
 
-/** What was typed in place of `weldr check`, or the config that is checked; and a part of what is said about it. */
+/** A part of the expected message, and the config that is checked or the command line in place of `weldr check`. */
 type Mistake = readonly [said: string, config: string, env?: Readonly<Record<string, string>>];
 
 const withTls = (cert: string, key: string): string =>
   `listen: [{ address: '127.0.0.1:0', tls: { certificates: [{ cert: '${cert}', key: '${key}' }] } }],`;
 
-/** Fields and plugins of a config that is right otherwise. */
+/** An otherwise valid config with these fields and plugins. */
 function config(fields: string, plugins = 'roundRobin()'): string {
   return `import { defineConfig } from 'weldr';
 import { adminApi, basicAuth, healthCheck, ipFilter, poolFile, random, rateLimit, roundRobin, routes } from 'weldr/plugins';
@@ -72,7 +72,7 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     config('', 'roundRobin(), healthCheck(), healthCheck()'),
   ],
   'typographic quotes': ['‘ is a typographic quote; write \' or "', 'import { a } from ‘weldr’;'],
-  'a comma that is missing': [
+  'a missing comma': [
     'weldr.config.ts:3:1: a comma is missing before this',
     "export default {\n  listen: ':80'\nplugins: [],\n};",
   ],
@@ -91,7 +91,7 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     'did you mean "http://localhost:3000"? The path is set by `rewrite` of a route',
     config("servers: ['http://localhost:3000/api'],"),
   ],
-  'servers that are no list': [
+  'servers that are not a list': [
     'servers: expected array, got "http://a"; write ["http://a"]',
     config("servers: 'http://a',"),
   ],
@@ -151,15 +151,15 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     'path: expected a path that begins with / and has no spaces, such as "/up", got "up"',
     config('', "roundRobin(), healthCheck({ path: 'up' })"),
   ],
-  'a password that is no hash': [
+  'a password that is not a hash': [
     '`htpasswd -nB NAME`',
     config('', "basicAuth({ users: { bob: 'pw' } }), roundRobin()"),
   ],
-  'a certificate that is missing': [
+  'a missing certificate': [
     "certificates[0].cert: cannot be read: ENOENT: no such file or directory, open 'nope.pem'; a relative path begins at ",
     config(withTls('nope.pem', 'nope.key')),
   ],
-  'a certificate that is none': [
+  'a file that is not a certificate': [
     'expected certificates as PEM, -----BEGIN CERTIFICATE-----',
     config(withTls('junk.pem', 'a.key')),
   ],
@@ -198,16 +198,16 @@ const typed: Readonly<Record<string, readonly [said: string, args: readonly stri
   'a command to stop': ['Weldr stops at Ctrl-C, or at kill PID', ['stop']],
   'a misspelt flag': ['did you mean --config?', ['start', '--confg', 'x']],
   'a flag of other servers': ['did you mean --ip?', ['start', '--port', '80']],
-  'an argument that is missing': ['<url> is missing', ['servers', 'add']],
+  'a missing argument': ['<url> is missing', ['servers', 'add']],
   'a server without its scheme, at run time': [
     'did you mean "http://localhost:3000"?',
     ['servers', 'add', 'localhost:3000'],
   ],
-  'no Weldr that runs': [
+  'no running Weldr': [
     'is Weldr running, with the adminApi plugin?',
     ['reload', '--admin-url', 'http://127.0.0.1:1'],
   ],
-  'an admin API that is no URL': [
+  'an admin API that is not a URL': [
     'expected a URL such as http://127.0.0.1:8687',
     ['servers', '--admin-url', '127.0.0.1:8687'],
   ],

@@ -31,7 +31,7 @@ async function withWeldr(run: (weldr: TestWeldr, url: string) => Promise<void>):
   }
 }
 
-/** Runs a line of shell in which curl has its arguments; answers what it printed. */
+/** Runs a line of shell in which curl has its arguments; returns the output. */
 async function curl(weldr: TestWeldr, line: string): Promise<string> {
   const flags = '--http2 -sS --fail --cacert ca.pem';
   const { stdout } = await promisify(execFile)('bash', ['-c', line.replace('curl', `curl ${flags}`)], {

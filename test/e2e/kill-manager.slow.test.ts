@@ -1,4 +1,4 @@
-// kill -9 of a manager at any moment: every route, pool and server that was acknowledged is there at the next start.
+// SIGKILL of a manager at any moment: every acknowledged route, pool and server exists at the next start.
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';

@@ -1,4 +1,4 @@
-// A Weldr whose pool names its own admin API, or itself: nobody gets at either through the proxy.
+// A Weldr whose pool names its own admin API, or itself: neither can be reached through the proxy.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import { startWeldr, until } from '../support/weldr.ts';
@@ -6,7 +6,7 @@ import { startWeldr, until } from '../support/weldr.ts';
 const test = suite('own addresses, end to end');
 
 for (const workers of [0, 2]) {
-  test(`the admin API is not reached through the proxy, nor the proxy through itself, with ${workers} workers`, async () => {
+  test(`the proxy reaches neither the admin API nor itself, with ${workers} workers`, async () => {
     const weldr = await startWeldr({
       config: `
         import { defineConfig } from 'weldr';
@@ -25,7 +25,7 @@ for (const workers of [0, 2]) {
           body: JSON.stringify({ url }),
         });
         assert.is(added.status, 201);
-        // 503 until a worker knows the server; a refusal may concern the one before until then.
+        // 503 until a worker knows the server; a refusal may still concern the previous one.
         const refusal = `connect to ${url}: this Weldr itself listens there`;
         await until(refusal, async () => {
           const body = '{"url":"http://127.0.0.1:1"}';
@@ -35,7 +35,7 @@ for (const workers of [0, 2]) {
         });
         await fetch(`${weldr.adminUrl}/servers/localhost/${port}`, { method: 'DELETE' });
       }
-      // One that drains is listed until its last request has ended.
+      // A draining server is listed until its last request has ended.
       await until('no server, and none that came through the proxy', async () => {
         const list = (await (await fetch(`${weldr.adminUrl}/servers`)).json()) as {
           servers: { port: number }[];

@@ -12,7 +12,7 @@ import { type ClientLoad, startLoad } from './client-load.ts';
 
 const test = suite('the life of a pool');
 
-/** The default config, on free ports, checking faster. */
+/** The default config on free ports, with faster checks. */
 const config = (options: { servers?: readonly string[]; workers?: number; adminPort?: number } = {}) => `
 import { defineConfig } from 'weldr';
 import { adminApi, healthCheck, poolFile, retry, roundRobin, stats } from 'weldr/plugins';
@@ -61,7 +61,7 @@ async function withOrigins(count: number, run: (origins: Origin[]) => Promise<vo
   }
 }
 
-/** Answers other than 200. */
+/** Counts answers other than 200. */
 function failures(load: ClientLoad): number {
   return load.answered - (load.statuses.get(200) ?? 0);
 }
@@ -71,7 +71,7 @@ function assertOnly200(load: ClientLoad): void {
   assert.equal([...load.statuses.keys()], [200], 'every answer was a 200');
 }
 
-test('balances over three servers that were added with the API, to within one request', async () => {
+test('balances over three servers added by the API to within one request', async () => {
   await withOrigins(3, async origins => {
     const weldr = await startWeldr({ config: config() });
     try {
@@ -90,7 +90,7 @@ test('balances over three servers that were added with the API, to within one re
   });
 });
 
-test('takes a dead server out after three failed checks, no request failing after that, and back in after two passes', async () => {
+test('ejects a dead server after three failed checks, fails no request after that, and readmits it after two passes', async () => {
   await withOrigins(3, async ([dead, ...others]) => {
     if (dead === undefined) throw new Error('no origin');
     const all = [dead, ...others];
@@ -140,7 +140,7 @@ test('adds and removes servers under load with no failed request', async () => {
   });
 });
 
-test('loses only the requests in flight in a worker that is killed, and replaces it with the full pool', async () => {
+test('a killed worker loses only its requests in flight, and its replacement has the full pool', async () => {
   await withOrigins(3, async origins => {
     const weldr = await startWeldr({ config: config({ workers: 2 }) });
     const load = startLoad(`${weldr.url}/x`, 8);
@@ -156,8 +156,8 @@ test('loses only the requests in flight in a worker that is killed, and replaces
         const now = weldr.workers();
         return now.length === 2 && !now.includes(victim);
       });
-      // A busy client may hear of its broken connections only after it has seen the new process.
-      for (const when of ['every client has heard of its connection', 'requests go on']) {
+      // A busy client may notice its broken connections only after it has seen the new process.
+      for (const when of ['every client has heard of its connection', 'requests continue']) {
         errors = load.errors.length;
         const answered = load.answered;
         await until(when, () => load.answered > answered + 100);
@@ -174,7 +174,7 @@ test('loses only the requests in flight in a worker that is killed, and replaces
   });
 });
 
-test('has the pool as it was after kill -9 of the manager, whose workers end', async () => {
+test('keeps the pool after kill -9 of the manager, whose workers end', async () => {
   await withOrigins(3, async origins => {
     const [listed, added, removed] = origins;
     if (listed === undefined || added === undefined || removed === undefined) throw new Error('no origin');

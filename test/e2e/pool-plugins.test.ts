@@ -10,7 +10,7 @@ import { type ClientLoad, startLoad } from './client-load.ts';
 
 const test = suite('plugins of pools by name', { timeoutMs: 240_000 });
 
-/** Plugins that mark answers with a field, one that fails where a file says so, and a list in the config. */
+/** Plugins that mark answers with a field, one that fails while a file exists, and a list in the config. */
 const config = (define: string, workers = 2) => `
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'weldr';
@@ -35,7 +35,7 @@ test.before.each(async () => {
 });
 test.after(() => origin.close());
 
-/** The marks of an answer, of which each comes over a connection of its own. */
+/** The marks of an answer over a new connection. */
 async function marks(weldr: TestWeldr): Promise<string> {
   const response = await fetch(weldr.url, { headers: { connection: 'close' } });
   await response.body?.cancel();
@@ -43,7 +43,7 @@ async function marks(weldr: TestWeldr): Promise<string> {
   return [response.status, ...found].join(' ');
 }
 
-/** The marks of many answers, each once. */
+/** The marks of many answers, without duplicates. */
 async function seen(weldr: TestWeldr): Promise<string[]> {
   const found = await Promise.all(Array.from({ length: 20 }, () => marks(weldr)));
   return [...new Set(found)];
@@ -66,7 +66,7 @@ function assertOnly200(load: ClientLoad): void {
   assert.equal([...load.statuses.keys()], [200], 'every answer was a 200');
 }
 
-test('a list is in force in all workers when it is answered, over deaths, reloads and restarts, with no request lost', async () => {
+test('a list is active in all workers once answered, survives deaths, reloads and restarts, and loses no request', async () => {
   const text = config(all);
   let weldr = await startWeldr({ config: text });
   try {
@@ -89,7 +89,7 @@ test('a list is in force in all workers when it is answered, over deaths, reload
     const [first = 0] = weldr.workers();
     process.kill(first, 'SIGKILL');
     await until('another worker', () => weldr.workers().length === 2 && !weldr.workers().includes(first));
-    assert.equal(await seen(weldr), ['200 own one two'], 'of the worker that took its place, too');
+    assert.equal(await seen(weldr), ['200 own one two'], 'of its replacement, too');
     assert.is((await fetch(`${weldr.adminUrl}/reload`, { method: 'POST' })).status, 200);
     assert.equal(await seen(weldr), ['200 own one two'], 'after a reload');
     assert.is((await patch(weldr, ['two'])).status, 200);
@@ -104,7 +104,7 @@ test('a list is in force in all workers when it is answered, over deaths, reload
   }
 });
 
-test('what does not start in one worker is refused, and closes the pool where it took over', async () => {
+test('a plugin that fails to start in one worker is refused, and later closes the pool in that worker', async () => {
   const weldr = await startWeldr({ config: config(all) });
   try {
     const fail = join(weldr.folder, 'fail');
@@ -123,7 +123,7 @@ test('what does not start in one worker is refused, and closes the pool where it
     ]);
     await until('both workers', () => weldr.workers().length === 2);
     assert.ok((await seen(weldr)).every(one => one === '200 own two' || one === '503'));
-    // A reload takes a name out of define: what it admitted is not known any more.
+    // A reload removes a name from define: the admitted list is no longer known.
     weldr.writeConfig(config(`one: mark('one'), least: leastRequests()`));
     assert.is((await fetch(`${weldr.adminUrl}/reload`, { method: 'POST' })).status, 200);
     assert.equal(await seen(weldr), ['503']);
@@ -136,7 +136,7 @@ test('what does not start in one worker is refused, and closes the pool where it
   }
 });
 
-test('another process that takes over has them, and weldr check says what of them is not there', async () => {
+test('a process that takes over keeps the list, and weldr check reports its missing plugins', async () => {
   const weldr = await startWeldr({ config: config(all) });
   const pids = [weldr.pid];
   try {
@@ -155,7 +155,7 @@ test('another process that takes over has them, and weldr check says what of the
   }
 });
 
-test('a Weldr of one process has them as well', async () => {
+test('a Weldr of one process runs the list as well', async () => {
   const weldr = await startWeldr({ config: config(all, 0) });
   try {
     assert.is((await patch(weldr, ['two', 'least'])).status, 200);

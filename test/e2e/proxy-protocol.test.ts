@@ -1,4 +1,4 @@
-// The PROXY protocol through two whole Weldrs: what the config says of it reaches those who listen and those who connect.
+// The PROXY protocol through two whole Weldrs: the config reaches the listeners and the connections to upstreams.
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
 import { ipFilter, roundRobin } from '../../plugins/index.ts';
@@ -9,7 +9,7 @@ import { suite } from '../support/suite.ts';
 
 const test = suite('PROXY protocol from end to end');
 
-/** Sends one request and resolves with all that came. */
+/** Sends one request and resolves with everything received. */
 function answerOf(port: number, bytes: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1' });
@@ -24,7 +24,7 @@ function answerOf(port: number, bytes: string): Promise<string> {
 
 const get = 'GET /headers HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n';
 
-test('a client in front of both is the client of the second, whose filters decide on it', async () => {
+test('a client in front of both is the client of the second, whose filters judge it', async () => {
   const origin = await startOrigin();
   const listen = { address: '127.0.0.1:0', proxyProtocol: { trusted: ['127.0.0.1'] } };
   const back = {

@@ -1,4 +1,4 @@
-// Routes that change while two workers serve: in force when the call is answered, kept over a reload and kill -9.
+// Routes that change while two workers serve: active once the call is answered, kept over a reload and kill -9.
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -40,7 +40,7 @@ async function call(method: string, path: string, body?: unknown): Promise<Respo
   return await fetch(`${weldr.adminUrl}${path}`, { method, ...json });
 }
 
-/** The pools of eight requests over new connections: two workers hardly miss all of them. */
+/** The pools that answer eight requests over new connections: two workers hardly miss all of them. */
 async function seen(path: string): Promise<string[]> {
   const names = await Promise.all(
     Array.from({ length: 8 }, async () => {
@@ -57,7 +57,7 @@ interface Sent {
   readonly origin: string;
 }
 
-/** Requests one after another over connections that are kept, each with when it was sent and who answered. */
+/** Requests one after another over kept connections, each with its time and the pool that answered. */
 function load(paths: readonly string[]): { readonly sent: Sent[]; stop(): Promise<void> } {
   const sent: Sent[] = [];
   let over = false;
@@ -78,7 +78,7 @@ function load(paths: readonly string[]): { readonly sent: Sent[]; stop(): Promis
   };
 }
 
-test('what is put, changed and removed is in force in both workers when the call is answered', async () => {
+test('a route that is put, changed or removed is so in both workers once the call is answered', async () => {
   assert.is((await call('PUT', '/routes/new', { path: '/new', pool: 'green' })).status, 201);
   assert.equal(await seen('/new'), ['green']);
   assert.is((await call('PATCH', '/routes/new', { pool: 'blue' })).status, 200);
@@ -104,13 +104,13 @@ test('no request after the answer of a blue/green switch meets the old rule, and
     assert.ok(['blue', 'green'].includes(origin), origin);
     const before = switches.filter(one => one.at <= at).at(-1);
     const next = switches.find(one => one.at > at);
-    // From one answer to the call of the next there is one rule.
+    // Between one answer and the next call only one rule is valid.
     if (before !== undefined && (next === undefined || at < before.at + 5)) assert.is(origin, before.to);
   }
   assert.ok(running.sent.some(({ at }) => at < last));
 });
 
-test('a worker that is replaced has the routes, and so have those of a reload', async () => {
+test('the replacement of a worker and the workers of a reload have the routes', async () => {
   await call('PUT', '/routes/kept', { path: '/kept', pool: 'green' });
   const [first] = weldr.workers();
   process.kill(first ?? 0, 'SIGKILL');
@@ -123,7 +123,7 @@ test('a worker that is replaced has the routes, and so have those of a reload', 
   assert.is(Reflect.get(Object(await (await call('GET', '/routes/shop')).json()), 'priority'), 1);
 });
 
-test('a route whose pool is gone after a reload is answered with 503, shown, and said in the log', async () => {
+test('a route whose pool is gone after a reload answers 503, is shown, and is logged', async () => {
   const from = weldr.logs.length;
   weldr.writeConfig(text.replace(/, green: \[[^\]]*\]/, ''));
   assert.is((await call('POST', '/reload')).status, 200);
@@ -136,7 +136,7 @@ test('a route whose pool is gone after a reload is answered with 503, shown, and
   assert.equal(await seen('/kept'), ['green']);
 });
 
-test('what was acknowledged is there after kill -9', async () => {
+test('acknowledged routes exist after kill -9', async () => {
   for (let i = 0; i < 20; i++) {
     assert.is((await call('PUT', `/routes/r${i}`, { path: `/r${i}`, pool: 'green' })).status, 201);
   }

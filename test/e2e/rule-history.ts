@@ -1,8 +1,8 @@
-// RuleHistory: what rules said when, so that each response can be held against the rules that it may have met.
+// RuleHistory: the rules over time, so that each response can be checked against the rules that it may have met.
 
-/** What a rule says from when it is asked for until the next one is in force. */
+/** A rule from when it is requested until the next one is active. */
 interface Version {
-  /** What responses tell of it. */
+  /** What responses say under it. */
   readonly says: string;
   readonly askedAt: number;
   /** When the change was answered; undefined: not yet. */
@@ -13,17 +13,17 @@ interface Version {
 export class RuleHistory {
   private readonly rules = new Map<string, Version[]>();
 
-  /** How many changes were answered. */
+  /** The number of answered changes. */
   get changes(): number {
     return [...this.rules.values()].reduce((sum, versions) => sum + versions.length - 1, 0);
   }
 
-  /** Says what a rule says from the start. */
+  /** Sets the initial version of a rule. */
   begin(rule: string, says: string): void {
     this.rules.set(rule, [{ says, askedAt: Number.NEGATIVE_INFINITY, answeredAt: Number.NEGATIVE_INFINITY }]);
   }
 
-  /** Makes one change of several rules, which then say this, by a call that resolves with its answer. */
+  /** Changes several rules at once by a call that resolves with its answer. */
   async change<T>(rules: Readonly<Record<string, string>>, call: () => Promise<T>): Promise<T> {
     const askedAt = performance.now();
     const versions = Object.entries(rules).map(([rule, says]): Version => {
@@ -37,7 +37,7 @@ export class RuleHistory {
     return answer;
   }
 
-  /** What is wrong with a response to a request of this rule, from when to when it took; undefined: nothing. */
+  /** Returns what is wrong with a response to a request of this rule between two times; undefined: nothing. */
   problem(rule: string, said: string, sentAt: number, endedAt: number): string | undefined {
     const versions = this.of(rule);
     const from = versions.findLastIndex(({ answeredAt }) => answeredAt !== undefined && answeredAt <= sentAt);

@@ -1,15 +1,15 @@
-// RuleLoad: requests over HTTP/1.1 and HTTP/2 connections that are kept, each held against the rules in force when it was sent.
+// RuleLoad: requests over kept HTTP/1.1 and HTTP/2 connections, each checked against the rules active when it was sent.
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { RuleHistory } from './rule-history.ts';
 
-/** What a load asks for. */
+/** What a load requests. */
 export interface RuleLoadOptions {
-  /** Of a listener with `h2c`. */
+  /** The URL of a listener with `h2c`. */
   readonly url: string;
   readonly history: RuleHistory;
-  /** The paths that are asked for in turn, and the rule that each is a request of. */
+  /** The paths that are requested in turn, with the rule of each. */
   readonly paths: Readonly<Record<string, string>>;
   /** Loops of requests; half of them speak HTTP/2. Default: 8. */
   readonly clients?: number;
@@ -17,7 +17,7 @@ export interface RuleLoadOptions {
   readonly pauseMs?: number;
 }
 
-/** What tells who answered: `RULE from ORIGIN`. */
+/** Which rule and origin answered. */
 interface Answer {
   readonly status: number;
   readonly rule: string | undefined;
@@ -26,9 +26,9 @@ interface Answer {
 
 type Ask = (path: string) => Promise<Answer>;
 
-/** A load that runs from its making until `stop`. */
+/** A load that runs from its construction until `stop`. */
 export class RuleLoad {
-  /** What went wrong, in words; none: no request failed, and none met an old rule. */
+  /** Failed requests, and those that met an old rule. */
   readonly problems: string[] = [];
   answered = 0;
   private readonly options: RuleLoadOptions;
@@ -49,7 +49,7 @@ export class RuleLoad {
     });
   }
 
-  /** Resolves when so many requests more are over. */
+  /** Resolves when so many more requests are over. */
   async more(requests: number): Promise<void> {
     const end = this.answered + requests;
     while (this.answered < end && this.problems.length === 0) await sleep(5);
@@ -91,7 +91,7 @@ export class RuleLoad {
   }
 }
 
-/** A connection over HTTP/2; another one follows when the server takes no more requests on it. */
+/** A connection over HTTP/2, replaced when the server accepts no more requests on it. */
 class H2Session {
   private readonly url: string;
   private session: ClientHttp2Session | undefined;
@@ -103,7 +103,7 @@ class H2Session {
   async ask(path: string): Promise<Answer> {
     for (;;) {
       const answer = await this.try(path);
-      // It says that it has not taken the request up (RFC 9113 section 8.7).
+      // The server has not processed the request (RFC 9113 section 8.7).
       if (answer !== undefined) return answer;
       this.session = undefined;
     }

@@ -1,4 +1,4 @@
-// Traces of real requests through two workers: who said what, over HTTP/1.1 and HTTP/2, retries and refusals included.
+// Traces of real requests through two workers: what each plugin decided, over HTTP/1.1 and HTTP/2, with retries and refusals.
 import { connect } from 'node:http2';
 import * as assert from 'uvu/assert';
 import { certificate, privateKey } from '../support/certificate.ts';
@@ -68,7 +68,7 @@ const send = async (path: string, headers: Record<string, string> = {}): Promise
 const wordsOf = ({ steps }: Request): string[] =>
   steps.map(({ plugin, word, server, status }) => [plugin, word, server, status].filter(Boolean).join(' '));
 
-/** Workers hear of a trace a moment after it is answered. */
+/** Workers know a trace a moment after it is answered. */
 async function traced(wish: object, path: string, headers: Record<string, string> = {}): Promise<Request> {
   const id = await begin({ ...wish, count: 1 });
   for (;;) {
@@ -82,7 +82,7 @@ async function traced(wish: object, path: string, headers: Record<string, string
   }
 }
 
-test('tells what plugins said of a real request, and what the server answered', async () => {
+test('shows what plugins decided about a real request, and what the server answered', async () => {
   const request = await traced({ path: '/headers' }, '/headers?a=1', {
     Authorization: 'Basic dTpw',
     Cookie: 'a=b',
@@ -101,7 +101,7 @@ test('tells what plugins said of a real request, and what the server answered', 
   assert.not.match(JSON.stringify(request), 'dTpw');
 });
 
-test('tells of each attempt of a request that was tried again', async () => {
+test('shows each attempt of a retried request', async () => {
   const where = { route: 'flaky', pool: 'flaky', server: new URL(origin.url).host };
   let request = await traced(where, '/flaky/x');
   for (let n = 0; n < 5 && !request.steps.some(({ word }) => word === 'retries'); n++) {
@@ -115,7 +115,7 @@ test('tells of each attempt of a request that was tried again', async () => {
   assert.is(request.response.status, 200);
 });
 
-test('is of those requests alone that were asked for', async () => {
+test('contains only requests that match', async () => {
   const id4 = await begin({ status: '4xx', host: '127.0.0.1', path: '/status/*', count: 2 });
   const elsewhere = await begin({ host: '*.example', duration: '1s' });
   const nowhere = await begin({ server: '10.0.0.7:3000', duration: '1s' });
@@ -142,7 +142,7 @@ test('is of those requests alone that were asked for', async () => {
   }
 });
 
-test('sees HTTP/2 as HTTP/1.1', async () => {
+test('shows requests over HTTP/2', async () => {
   const id = await begin({ path: '/over-h2', count: 1 });
   const session = connect(`https://localhost:${securePort}`, { rejectUnauthorized: false });
   let requests: Request[] = [];
@@ -160,7 +160,7 @@ test('sees HTTP/2 as HTTP/1.1', async () => {
   assert.ok(requests.flatMap(wordsOf).includes('headers passed'));
 });
 
-test('ends, is bounded, and says what is wrong with it', async () => {
+test('can be ended, is limited in number, and is refused when invalid', async () => {
   const ids = await Promise.all([1, 2, 3, 4].map(() => begin({ path: '/nowhere' })));
   const refused = await fetch(`${weldr.adminUrl}/traces`, { method: 'POST', body: '{}' });
   assert.is(refused.status, 409);
@@ -172,7 +172,7 @@ test('ends, is bounded, and says what is wrong with it', async () => {
   assert.is(wrong.status, 400);
 });
 
-test('is printed as it comes by weldr trace, over a reload', async () => {
+test('is printed live by weldr trace, over a reload', async () => {
   const env = { WELDR_ADMIN: weldr.adminUrl };
   const logged = weldr.logs.length;
   const wish = ['--path', '/status/*', '--status', '5xx', '--count', '2', '--duration', '5m'];

@@ -1,18 +1,18 @@
-// How much memory the only worker of a Weldr takes while something passes through it.
+// How much memory the only worker of a Weldr takes while a body passes through it.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestWeldr } from '../support/weldr.ts';
 
 export const megabyte: number = 1024 * 1024;
 
-/** Memory of the only worker, bytes: what is its own. */
+/** Returns the proportional memory of the only worker, bytes. */
 function memoryOf(weldr: TestWeldr): number {
   const [worker] = weldr.workers();
   const rollup = readFileSync(`/proc/${worker}/smaps_rollup`, 'utf8');
   return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) * 1024;
 }
 
-/** The most memory that the worker has while `work` is done. */
+/** Returns the most memory of the worker during `work`, bytes. */
 export async function peakDuring(weldr: TestWeldr, work: Promise<unknown>): Promise<number> {
   let peak = 0;
   let over = false;
@@ -29,9 +29,9 @@ export async function peakDuring(weldr: TestWeldr, work: Promise<unknown>): Prom
 }
 
 /**
- * The most memory that a transfer of 256 MiB takes. A reading at rest would be another thing: V8 lets 64 MB of buffers
- * that nobody holds any more pile up before it collects them, so memory under way is a sawtooth, and only its peaks can
- * be compared.
+ * The most memory that a transfer of 256 MiB takes, bytes. Memory at rest is not comparable: V8 lets 64 MB of unused
+ * buffers pile up before it collects them, so memory during a transfer is a sawtooth, of which only the peaks can be
+ * compared.
  */
 export function usualPeak(weldr: TestWeldr, transfer: (bytes: number) => Promise<unknown>): Promise<number> {
   return peakDuring(weldr, transfer(256 * megabyte));

@@ -1,4 +1,4 @@
-// AddressRelease: what workers and listening sockets are told before service addresses move, and when they go on.
+// AddressRelease: the messages to workers and listening sockets before service addresses move, and when they continue.
 import pino from 'pino';
 import * as assert from 'uvu/assert';
 import { createManagerHooks, type Leadership } from '../../core/plugin/manager-hooks.ts';
@@ -16,7 +16,7 @@ const other: Leadership = { leading: false, leader: 'b', until: 0 };
 class World {
   readonly clock = new FakeClock();
   readonly hooks = createManagerHooks(() => {});
-  /** What was said to workers and sockets, in order. */
+  /** Messages to workers and sockets, in order. */
   readonly said: string[] = [];
   readonly errors: string[] = [];
   serving = [1, 2];
@@ -57,7 +57,7 @@ class World {
     });
   }
 
-  /** Begins to hand over; whether the leadership may be let go of. */
+  /** Begins to hand over; returns a function that says whether the leadership may be given up. */
   handOver(): () => boolean {
     let may = false;
     void this.hooks.handingOver.promise().then(() => {
@@ -74,7 +74,7 @@ class World {
 
 const both = '10.0.0.100,fd00::100';
 
-test('connections end first, then new ones are dropped, and all is taken again when the leadership was let go of', async () => {
+test('connections end first, then new ones are dropped, and both are accepted again once the leadership is given up', async () => {
   const world = new World();
   const mayLetGo = world.handOver();
   await settle();
@@ -83,7 +83,7 @@ test('connections end first, then new ones are dropped, and all is taken again w
   assert.equal(world.said.length, 1);
   await world.answer(2);
   assert.equal(world.said, [`begin ${both}`, `shut ${both}`, `finish ${both}`]);
-  // A renewal meanwhile is none of its business.
+  // A renewal meanwhile changes nothing.
   await world.hooks.leaderChanged.promise(leads);
   assert.not.ok(mayLetGo());
   await world.answer(1, 2);
@@ -96,7 +96,7 @@ test('connections end first, then new ones are dropped, and all is taken again w
   assert.is(world.clock.pending, 0);
 });
 
-test('workers that do not answer, are silent or end hold up nothing for long', async () => {
+test('workers that do not answer, are silent or end do not delay a hand-over for long', async () => {
   const world = new World();
   world.serving = [1];
   const mayLetGo = world.handOver();
@@ -107,7 +107,7 @@ test('workers that do not answer, are silent or end hold up nothing for long', a
   await settle();
   assert.ok(mayLetGo(), 'it has ended');
   await world.clock.advanceAsync(5000);
-  assert.equal(world.said.slice(-2), [`over ${both}`, 'open'], 'nobody let go: all goes on');
+  assert.equal(world.said.slice(-2), [`over ${both}`, 'open'], 'the leadership was kept: all continues');
 
   world.serving = [];
   world.said.length = 0;
@@ -116,7 +116,7 @@ test('workers that do not answer, are silent or end hold up nothing for long', a
   assert.ok(again());
 });
 
-test('where no address is held nothing is done', async () => {
+test('a hand-over does nothing when no address is held', async () => {
   const world = new World();
   world.held = false;
   const mayLetGo = world.handOver();
@@ -126,7 +126,7 @@ test('where no address is held nothing is done', async () => {
   assert.equal(world.said, []);
 });
 
-test('a leadership that was lost leaves its connections until another node leads', async () => {
+test('a lost leadership keeps its connections until another node leads', async () => {
   const world = new World();
   await world.hooks.leaderChanged.promise(leads);
   await world.hooks.leaderChanged.promise(nobody);
@@ -147,7 +147,7 @@ test('logs sockets that may still drop new connections', async () => {
   assert.match(world.errors[0] ?? '', 'restart Weldr');
 });
 
-test('one that ends while it is under way leaves no door shut', async () => {
+test('a leadership that ends during the hand-over leaves no socket shut', async () => {
   const world = new World();
   world.handOver();
   await settle();

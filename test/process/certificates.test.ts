@@ -1,4 +1,4 @@
-// Certificates that change while Weldr runs: shown by all workers once the call is answered, kept over a restart.
+// Certificates that change while Weldr runs: all workers show them once the call is answered, and a restart keeps them.
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
@@ -21,7 +21,7 @@ const api = makeCertificate({ names: ['api.test'], days: 10 });
 let origin: Origin;
 let weldr: TestWeldr;
 let text: string;
-/** Of the listener without certificates of its own. */
+/** The port of the listener without own certificates. */
 let openPort: number;
 
 const config = (server: string, open: number, admin: number) => `
@@ -73,7 +73,7 @@ async function opened(port: number, servername: string, session?: Buffer): Promi
   return socket;
 }
 
-/** What eight new clients are shown: the fingerprint, or why they are refused. Two workers hardly miss all of them. */
+/** What eight new clients see: the name and days left, or why they are refused. Two workers hardly miss all eight. */
 async function seen(port: number, servername: string): Promise<string[]> {
   const all = await Promise.all(
     Array.from({ length: 8 }, async () => {
@@ -92,13 +92,13 @@ async function seen(port: number, servername: string): Promise<string[]> {
 
 const refused = ['ERR_SSL_TLSV1_UNRECOGNIZED_NAME'];
 
-test('one that is put is shown by all workers when the call is answered, and the next one after it', async () => {
+test('a certificate that is put is shown by all workers once the call is answered, as is its removal', async () => {
   assert.equal(await seen(openPort, 'api.test'), refused);
   assert.equal(await seen(publicPort(), 'api.test'), ['shop.test 365']);
   assert.is(await put('api.test', api), 201);
   assert.equal(await seen(openPort, 'api.test'), ['api.test 10']);
   assert.equal(await seen(publicPort(), 'api.test'), ['api.test 10']);
-  assert.equal(await seen(openPort, 'shop.test'), ['shop.test 365'], 'that of another listener');
+  assert.equal(await seen(openPort, 'shop.test'), ['shop.test 365'], 'the certificate of another listener');
   await weldr.logged(({ msg }) => /^the certificate api\.test expires in 10 days/.test(msg));
   const metrics = await (await fetch(`${weldr.adminUrl}/metrics`)).text();
   assert.match(metrics, /^weldr_certificate_not_after_seconds\{certificate="api\.test"\} \d{10}$/m);
@@ -106,7 +106,7 @@ test('one that is put is shown by all workers when the call is answered, and the
   assert.equal(await seen(openPort, 'api.test'), refused);
 });
 
-test("it stands over the config's, cuts no connection, and sessions of the one before are not gone on with", async () => {
+test("a certificate shadows the config's, cuts no connection, and sessions of the one before are not resumed", async () => {
   const before = await opened(publicPort(), 'shop.test');
   const session = new Promise<Buffer>(resolve => before.once('session', resolve));
   const answers: string[] = [];
@@ -155,7 +155,7 @@ test('no request is lost while certificates change', async () => {
   assert.is(await remove('shop.test', '?override'), 200);
 });
 
-test('a worker that does not react holds no change up, and shows it when it does', async () => {
+test('a worker that does not react delays no change, and shows it once it reacts', async () => {
   const [stopped = 0] = weldr.workers();
   process.kill(stopped, 'SIGSTOP');
   try {
@@ -167,7 +167,7 @@ test('a worker that does not react holds no change up, and shows it when it does
   assert.is(await remove('api.test'), 204);
 });
 
-test('the command adds, lists, resets and removes; a restart, a reload and a dead worker keep what is there', async () => {
+test('the command adds, lists, resets and removes; a restart, a reload and a dead worker keep the certificates', async () => {
   const run = async (...args: string[]): Promise<string> => {
     const env = { WELDR_ADMIN: weldr.adminUrl };
     const { code, stdout, stderr } = await runWeldr(args, { cwd: weldr.folder, env });

@@ -5,7 +5,7 @@ import { startWeldr, until } from '../support/weldr.ts';
 
 const test = suite('channel');
 
-/** Each worker greets at its start; the manager answers it and, once all have, everybody. */
+/** Each worker greets at its start; the manager answers it and, once all have started, broadcasts. */
 const config = (workers: number) => `
 import { defineConfig, reply } from 'weldr';
 export default defineConfig({

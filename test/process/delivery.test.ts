@@ -1,4 +1,4 @@
-// Delivery: when a change is in force in all workers that take requests.
+// Delivery: when a change is active in all workers that take requests.
 import pino from 'pino';
 import * as assert from 'uvu/assert';
 import { Delivery } from '../../core/process/delivery.ts';
@@ -27,7 +27,7 @@ class World {
     this.delivery = new Delivery({ clock: this.clock, log: () => log, groups: () => [group] });
   }
 
-  /** Begins to wait; whether it is over. */
+  /** Begins to wait; returns a function that says whether it is over. */
   wait(): () => boolean {
     let over = false;
     void this.delivery.settled().then(() => {
@@ -56,7 +56,7 @@ test('is over when every worker that takes requests has answered the fence', asy
   assert.equal(world.clock.pending, 0);
 });
 
-test('changes of one turn are behind one fence, and those of the next behind another', async () => {
+test('changes of one turn share a fence, and those of the next have another', async () => {
   const world = new World();
   const first = [world.wait(), world.wait(), world.wait()];
   await turn();
@@ -82,7 +82,7 @@ test('a change does not wait when no worker takes requests', async () => {
   assert.ok(isOver());
 });
 
-test('a worker that ends or falls silent is waited for no more', async () => {
+test('a change stops waiting for a worker that ends or falls silent', async () => {
   const world = new World();
   const isOver = world.wait();
   await turn();

@@ -48,7 +48,7 @@ async function failureOf(work: Promise<unknown>): Promise<string> {
   return 'none';
 }
 
-test('ask the workers in turn, and take the word of the one that was asked', async () => {
+test('ask the workers in turn, and accept an answer only from the worker that was asked', async () => {
   const { sent, explanations } = start([3, 5]);
   const [first, second] = [explanations.explain(request), explanations.explain(request)];
   assert.equal(sent.map(({ worker }) => worker).sort(), [3, 5]);
@@ -60,7 +60,7 @@ test('ask the workers in turn, and take the word of the one that was asked', asy
   assert.equal([(await first).worker, (await second).worker].sort(), [3, 5]);
 });
 
-test('fail with what a worker found wrong', async () => {
+test('fail with the problem that a worker found', async () => {
   const { sent, explanations } = start([1]);
   const asked = explanations.explain(request);
   const problem = { code: 'INPUT_INVALID', message: 'url: no', field: 'url' } as const;
@@ -68,7 +68,7 @@ test('fail with what a worker found wrong', async () => {
   assert.is(await failureOf(asked), 'INPUT_INVALID url: no');
 });
 
-test('do not wait for a worker that is not there, ends, or hangs', async () => {
+test('do not wait for a worker that does not exist, ends, or hangs', async () => {
   const none = start([]);
   assert.match(await failureOf(none.explanations.explain(request)), /^CONFLICT no worker takes requests/);
   const { clock, explanations } = start([1]);
@@ -82,7 +82,7 @@ test('do not wait for a worker that is not there, ends, or hangs', async () => {
   assert.match(await failureOf(hanging), /^PLUGIN_FAILED worker 1 did not explain it within 10 s/);
 });
 
-test('are so many at a time and no more', async () => {
+test('are limited to 16 at a time', async () => {
   const { sent, explanations } = start([1]);
   const asked = Array.from({ length: 16 }, () => explanations.explain(request));
   assert.match(await failureOf(explanations.explain(request)), /^LIMIT_REACHED 16 requests/);

@@ -1,4 +1,4 @@
-// Workers that hang, as processes: what it costs, what the log says, and what it must not touch.
+// Workers that hang, as processes: what it costs, what the log says, and what must stay unaffected.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -62,7 +62,7 @@ async function hangOne(weldr: TestWeldr): Promise<string> {
   assert.is(await readyWorkers(weldr), 1);
   const hung = Number(warning['pid']);
   assert.ok(before.includes(hung));
-  // The sibling serves all the time.
+  // The sibling serves throughout.
   while (isRunning(hung)) {
     assert.is.not(await pidOf(weldr.url), hung);
     await sleep(50);
@@ -82,7 +82,7 @@ test('a plugin with an endless loop costs its requests and not the service', asy
     assert.match(String(died['why']), /worker \d did not react for 10 s, and was killed/);
     assert.match(weldr.logs.find(hangs)?.msg ?? '', 'there is no stack of it');
 
-    // The second time there is a thread that sees where it hangs.
+    // The second time a thread watches the stack.
     const from = weldr.logs.length;
     assert.is(await hangOne(weldr), 'cut');
     const stack = await weldr.logged(record => 'stack' in record, { from });
@@ -93,7 +93,7 @@ test('a plugin with an endless loop costs its requests and not the service', asy
   }
 });
 
-test('a stopped worker counts as not ready, and as ready when it goes on', async () => {
+test('a stopped worker counts as not ready, and as ready when it continues', async () => {
   const weldr = await startWeldr({ config: config() });
   const [stopped = 0] = weldr.workers();
   try {
@@ -144,12 +144,12 @@ test('a manager that was stopped for 12 s finds its workers alive', async () => 
   }
 });
 
-test('a worker that is busy for 1.5 s goes on', async () => {
+test('a worker that is busy for 1.5 s is kept', async () => {
   const weldr = await startWeldr({ config: config() });
   try {
     const before = weldr.workers();
     for (let i = 0; i < 2; i++) assert.ok(before.includes(await pidOf(weldr.url, '/busy')));
-    // On a machine that is busy itself it may be late, which is said, but not gone.
+    // On a busy machine it may be late, which is logged, but is not killed.
     await until('both to be ready', async () => (await readyWorkers(weldr)) === 2);
     assert.equal(weldr.workers().sort(), before.sort());
   } finally {
@@ -167,7 +167,7 @@ test('a stop does not wait longer for a worker that hangs than for its drain', a
   assert.not(workers.some(isRunning));
 });
 
-test('a reload is done while a worker hangs, and leaves none of the old ones', async () => {
+test('a reload finishes while a worker hangs, and leaves no old worker', async () => {
   const weldr = await startWeldr({ config: config("drainTimeout: '60s',") });
   try {
     const old = weldr.workers();

@@ -1,4 +1,4 @@
-// The heartbeat of a worker as its slot takes it, on a clock that the test turns.
+// The heartbeat of a worker as its slot sees it, on a fake clock.
 import { type Logger, pino } from 'pino';
 import * as assert from 'uvu/assert';
 import type { WorkerLink } from '../../core/process/links.ts';
@@ -10,7 +10,7 @@ import { suite } from '../support/suite.ts';
 
 const test = suite('heartbeat');
 
-/** The manager's end of a worker that exists only here. */
+/** The manager's end of a worker that has no process. */
 class FakeProcess implements WorkerLink {
   readonly pid: number;
   readonly beats: boolean;
@@ -106,7 +106,7 @@ class World {
     await listening;
   }
 
-  /** Lets time pass in which the worker gives its beats. */
+  /** Advances time while the worker sends its beats. */
   live(ms: number): void {
     for (let passed = 0; passed < ms; passed += 250) {
       this.clock.advance(250);
@@ -187,7 +187,7 @@ test('a manager that was stopped for a minute kills no worker when it wakes', as
   const world = await readyWorker();
   for (let stops = 0; stops < 5; stops++) {
     world.clock.stopFor(60_000);
-    // Its late timer runs before it reads what waits for it.
+    // Its late timer runs before it reads the messages that wait.
     world.clock.advance(250);
     assert.ok(world.slot.ready);
     world.live(250);
@@ -206,7 +206,7 @@ test('a worker that hangs while the manager is stopped is found after the manage
   assert.ok(world.processes[0]?.killed);
 });
 
-test('a start may be silent for a minute, and is not warned of', async () => {
+test('a start may be silent for a minute without a warning', async () => {
   const world = new World();
   world.clock.advance(59_750);
   assert.not(world.worker.killed);
@@ -215,7 +215,7 @@ test('a start may be silent for a minute, and is not warned of', async () => {
   assert.ok(world.slot.ready);
 });
 
-test('a start that gives beats may take as long as it likes', async () => {
+test('a start that sends beats may take any time', async () => {
   const world = new World();
   world.live(600_000);
   assert.not(world.worker.killed);
@@ -274,7 +274,7 @@ test('a drain that hangs ends at its own limit when that comes first', async () 
   await drained;
 });
 
-test('what watches the stack is asked for once a process', async () => {
+test('the stack watcher is requested once per process', async () => {
   const world = await readyWorker();
   const asked = () => world.worker.told.filter(({ type }) => type === 'watch-stack').length;
   assert.is(asked(), 0);
@@ -288,7 +288,7 @@ test('what watches the stack is asked for once a process', async () => {
   assert.is(asked(), 1);
 });
 
-test('a worker in the process of its manager gives no beats and is never silent', async () => {
+test('a worker in the process of its manager sends no beats and is never silent', async () => {
   const world = new World({ beats: false });
   await world.serve();
   world.clock.advance(3_600_000);
@@ -296,7 +296,7 @@ test('a worker in the process of its manager gives no beats and is never silent'
   assert.equal(world.logs, []);
 });
 
-test('leaves no timer when its process has ended', async () => {
+test('a worker whose process has ended leaves no timer', async () => {
   const world = await readyWorker();
   const drained = world.slot.drain(0);
   world.worker.kill();

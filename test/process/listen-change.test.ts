@@ -1,4 +1,4 @@
-// A reload that goes from one address to another of the same port, which the system does not allow side by side.
+// A reload from one address to another of the same port, which the system does not allow side by side.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import * as assert from 'uvu/assert';

@@ -1,4 +1,4 @@
-// TLS of a running Weldr: certificates that change, sessions that are resumed on any worker, configs that are wrong.
+// TLS of a running Weldr: certificates that change, sessions resumed on any worker, and wrong configs.
 import { execFile } from 'node:child_process';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -57,7 +57,7 @@ async function daysOf(port: number, servername: string): Promise<number> {
   return Math.round((end - Date.now()) / 86_400_000);
 }
 
-/** A client that goes on with the session of its last connection, if there is one, 20 times. */
+/** A client that connects 20 times and resumes the session of its last connection, if there is one. */
 const resuming = `
 import socket, ssl, sys
 context = ssl.create_default_context()
@@ -127,7 +127,7 @@ test('a certificate whose file is replaced is shown without a reload, and a wron
   });
 });
 
-test('a certificate that ends soon, or has, is warned of at the start and by weldr check', async () => {
+test('the start and weldr check warn of a certificate that expires soon or has expired', async () => {
   await withWeldr(async weldr => {
     for (const [days, expected] of [
       [10, /^the certificate shop\.test expires in 10 days, on \d{4}-\d\d-\d\d; renew it$/],
@@ -157,7 +157,7 @@ test('a config whose certificate cannot be used is refused by check, start and r
   });
 });
 
-test('curl and openssl are served, and see nothing old', async () => {
+test('curl and openssl are served, without old protocols or ciphers', async () => {
   await withWeldr(async (weldr, port) => {
     const run = promisify(execFile);
     const { stdout } = await run('curl', [

@@ -1,4 +1,4 @@
-// Which Node runs Weldr: too old ones are told so, and those without security fixes are warned of.
+// Which Node runs Weldr: one that is too old is refused, and one without security fixes causes a warning.
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -12,7 +12,7 @@ const test = suite('Node release', { testTimeoutMs: 60_000 });
 
 const project = resolve(fileURLToPath(import.meta.url), '../../..');
 
-test('a release with the fixes of its line is nothing to speak of, nor is one of a line to come', () => {
+test('a release with the fixes of its line causes no warning, nor does one of a future line', () => {
   for (const version of ['22.23.5', '22.24.0', '24.22.3', '24.30.0', '26.13.1', '26.14.0', '28.0.0'])
     assert.is(releaseProblem(version), undefined, version);
 });
@@ -43,7 +43,7 @@ test('the oldest Node of the command is that of package.json', () => {
 });
 
 test('every command refuses a Node that is too old with one sentence and code 78', async () => {
-  // What reports another version is this Node all the same; the package's test runs a really old one.
+  // A Node that reports another version; the package's test runs a really old one.
   const pretend = "Object.defineProperty(process.versions, 'node', { value: '20.20.2' });";
   const preload = `data:text/javascript,${encodeURIComponent(pretend)}`;
   for (const command of [['start'], ['check'], ['servers'], ['--help'], []]) {

@@ -14,7 +14,7 @@ export default defineConfig({
   plugins: [roundRobin()],
 });`;
 
-test('proxies without a process of its own, and ends on a signal', async () => {
+test('proxies without a worker process, and ends on a signal', async () => {
   const origin = await startOrigin();
   const weldr = await startWeldr({ config: config(origin.url, 'solo') });
   try {
@@ -48,7 +48,7 @@ test('reloads without a lost request', async () => {
     weldr.signal('SIGHUP');
     await weldr.logged(({ msg }) => msg === 'reloaded');
     const after = done;
-    await until('requests go on', () => done > after + 5);
+    await until('requests continue', () => done > after + 5);
     running = false;
     await Promise.all(clients);
     assert.equal(failures, []);

@@ -1,4 +1,4 @@
-// PluginPreparation: whom a list of plugins waits for before it is written.
+// PluginPreparation: which workers a list of plugins waits for before it is written.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../core/errors.ts';
 import type { ManagerMessage } from '../../core/process/messages.ts';
@@ -29,7 +29,7 @@ class World {
     };
   }
 
-  /** Begins to prepare; what became of it. */
+  /** Begins to prepare; returns a function that returns the outcome so far. */
   prepare(): () => string {
     let outcome = 'waiting';
     this.preparation.prepare(scope, ['a']).then(
@@ -44,7 +44,7 @@ class World {
   }
 }
 
-test('waits for all workers that take requests, and says what one of them said', async () => {
+test('waits for all workers that take requests, and fails with the error of any of them', async () => {
   const world = new World();
   const first = world.prepare();
   assert.equal(world.sent, [{ type: 'stage-plugins', round: 1, scope, names: ['a'] }]);
@@ -60,7 +60,7 @@ test('waits for all workers that take requests, and says what one of them said',
   assert.equal([second(), world.clock.pending], ['PLUGIN_FAILED: no key', 0]);
 });
 
-test('waits neither for a worker that ends or falls silent, nor where none takes requests', async () => {
+test('does not wait for a worker that ends or falls silent, nor when no worker takes requests', async () => {
   const world = new World();
   const ended = world.prepare();
   world.preparation.answered(1, 1, undefined);

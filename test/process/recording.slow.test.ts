@@ -1,4 +1,4 @@
-// What the manager read is what runs: workers that come later load the config as it was then, not the files of the day.
+// What the manager read is what runs: later workers load the config as it was then, not as the files are now.
 import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -27,7 +27,7 @@ async function textOf(weldr: TestWeldr): Promise<string> {
   return await (await fetch(weldr.url, { headers: { connection: 'close' } })).text();
 }
 
-/** Kills the worker; resolves with what its replacement replies. */
+/** Kills the worker; resolves with the text that its replacement replies with. */
 async function textAfterDeath(weldr: TestWeldr): Promise<string> {
   await until('the workers before a reload have ended', () => weldr.workers().length === 1);
   const [old = 0] = weldr.workers();
@@ -65,7 +65,7 @@ test('lets a replacement start while the edited file has a syntax error', async 
   }
 });
 
-test('lets a replacement start while the files are not there', async () => {
+test('lets a replacement start while the files are missing', async () => {
   const weldr = await startWeldr({
     config: config('text', "import { text } from './text.ts';"),
     files: { 'text.ts': "export const text = 'old';" },
@@ -79,7 +79,7 @@ test('lets a replacement start while the files are not there', async () => {
   }
 });
 
-test('is another one after a reload', async () => {
+test('is replaced by a reload', async () => {
   const weldr = await startWeldr({
     config: config('text', "import { text } from './text.ts';"),
     files: { 'text.ts': "export const text = 'one';" },
@@ -97,7 +97,7 @@ test('is another one after a reload', async () => {
   }
 });
 
-test('stays the one before when a reload changes nothing', async () => {
+test('stays when a reload changes nothing', async () => {
   const weldr = await startWeldr({ config: config("'old'") });
   try {
     weldr.writeConfig(config("'new'", "throw new Error('not today');"));
@@ -109,7 +109,7 @@ test('stays the one before when a reload changes nothing', async () => {
   }
 });
 
-/** Kinds of import: what makes `text`, the module that it comes from, and the text of that. */
+/** Kinds of import: the code that imports `text`, its module's file, and the source of that. */
 const kinds: Record<string, { code: string; file: string; text: (value: string) => string }> = {
   relative: {
     code: "import { text as relative } from './relative.ts';",
@@ -168,7 +168,7 @@ const kinds: Record<string, { code: string; file: string; text: (value: string) 
   },
 };
 
-test('has the module of each kind of import', async () => {
+test('contains the module of each kind of import', async () => {
   const names = Object.keys(kinds);
   const codes = Object.values(kinds).map(({ code }) => code);
   const filesWith = (value: string) =>
@@ -206,7 +206,7 @@ const moduleConfigs: Record<string, (text: string) => string> = {
 };
 
 for (const [name, text] of Object.entries(moduleConfigs)) {
-  test(`has a ${name}`, async () => {
+  test(`contains a ${name}`, async () => {
     const weldr = await startWeldr({
       config: '',
       files: { [name]: text("'old'"), 'package.json': '{ "type": "module" }' },
@@ -227,7 +227,7 @@ const dataConfigs: Record<string, (plugins: string) => string> = {
 };
 
 for (const [name, text] of Object.entries(dataConfigs)) {
-  test(`has a ${name}`, async () => {
+  test(`contains a ${name}`, async () => {
     const denied = text('[{"ipFilter": {"deny": ["127.0.0.1"]}}, "roundRobin"]');
     const weldr = await startWeldr({ config: '', files: { [name]: denied }, args: ['--config', name] });
     const status = async () => (await fetch(weldr.url, { headers: { connection: 'close' } })).status;
@@ -246,7 +246,7 @@ for (const [name, text] of Object.entries(dataConfigs)) {
   });
 }
 
-test('has a config behind a symbolic link that leads elsewhere by now', async () => {
+test('contains a config behind a symbolic link that leads elsewhere now', async () => {
   const folder = makeFolder();
   for (const name of ['one', 'two']) {
     mkdirSync(join(folder, name));
@@ -271,7 +271,7 @@ test('has a config behind a symbolic link that leads elsewhere by now', async ()
   }
 });
 
-test('has TypeScript in a folder that package.json says is commonjs', async () => {
+test('contains TypeScript from a folder that package.json declares as commonjs', async () => {
   const weldr = await startWeldr({
     config: config('text', "import { text } from './text.ts';"),
     files: { 'package.json': '{ "type": "commonjs" }', 'text.ts': "export const text: string = 'old';" },
@@ -284,7 +284,7 @@ test('has TypeScript in a folder that package.json says is commonjs', async () =
   }
 });
 
-test('keeps true paths in import.meta and stacks', async () => {
+test('keeps real paths in import.meta and stacks', async () => {
   const weldr = await startWeldr({
     config: config("[import.meta.url, import.meta.dirname, new Error('here').stack].join('\\n')"),
   });
@@ -300,7 +300,7 @@ test('keeps true paths in import.meta and stacks', async () => {
   }
 });
 
-test('does not show how it is read in what is said of a wrong module', async () => {
+test('does not show its reading mechanism in the error of an invalid module', async () => {
   const weldr = await startWeldr({ config: config("'old'") });
   try {
     weldr.writeConfig('export default {\n  plugins: [[,\n};');
@@ -313,7 +313,7 @@ test('does not show how it is read in what is said of a wrong module', async () 
   }
 });
 
-test('lets a worker import more from the disk, and says so once', async () => {
+test('lets a worker import more from the disk, and logs it once', async () => {
   const worker = "const { text } = await import('./late.ts'); await import('./late.ts');";
   const weldr = await startWeldr({
     config: config('text', '', worker),
@@ -334,7 +334,7 @@ test('lets a worker import more from the disk, and says so once', async () => {
   }
 });
 
-test('has its limit, and says so', async () => {
+test('is refused beyond its size limit, with a message', async () => {
   const weldr = await startWeldr({
     config: config("'never'", "import './large.mjs';"),
     files: { 'large.mjs': `/* ${'x'.repeat(33 * 1024 * 1024)} */` },

@@ -1,4 +1,4 @@
-// Reload: the new config in force without a lost request, or the old one as it was.
+// Reload: the new config becomes active without a lost request, or the old one stays.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -19,7 +19,7 @@ interface ConfigParts {
   readonly workers?: number;
 }
 
-/** A config that answers /version itself. */
+/** A config that replies to /version itself. */
 const config = ({
   listen = '127.0.0.1:0',
   servers = [],
@@ -50,7 +50,7 @@ async function versionOf(url: string): Promise<string> {
   return await response.text();
 }
 
-/** Sends SIGHUP and answers what came of it. */
+/** Sends SIGHUP and returns the log's message about the result. */
 async function reload(weldr: TestWeldr): Promise<string> {
   const from = weldr.logs.length;
   weldr.signal('SIGHUP');
@@ -234,7 +234,7 @@ test('takes servers in and out with the config, and keeps a verdict on one that 
   }
 });
 
-test('forgets the verdicts of a plugin that is not in the config any more', async () => {
+test('forgets the verdicts of a plugin that is no longer in the config', async () => {
   const origin = await startOrigin();
   const judge = `{
     name: 'judge',
@@ -244,7 +244,7 @@ test('forgets the verdicts of a plugin that is not in the config any more', asyn
   },`;
   const weldr = await startWeldr({ config: config({ servers: [origin.url], plugins: judge }) });
   try {
-    // A connection of its own: one that was idle for a second may be closed by the drain while it is taken up again.
+    // A separate connection: one that was idle for a second may be closed by the drain while it is reused.
     const status = async () => (await fetch(weldr.url, { headers: { connection: 'close' } })).status;
     assert.is(await status(), 503);
     weldr.writeConfig(config({ servers: [origin.url] }));
@@ -256,7 +256,7 @@ test('forgets the verdicts of a plugin that is not in the config any more', asyn
   }
 });
 
-test('that fails leaves nothing of what its plugins said: verdicts and servers that they found', async () => {
+test('that fails leaves no verdicts or discovered servers of its plugins', async () => {
   const [origin, found] = [await startOrigin(), await startOrigin()];
   const meddler = `{
     name: 'meddler',
@@ -277,7 +277,7 @@ test('that fails leaves nothing of what its plugins said: verdicts and servers t
   }
 });
 
-test('is done only when no old worker accepts connections any more', async () => {
+test('is done only when no old worker accepts connections', async () => {
   const weldr = await startWeldr({ config: config({ workers: 1 }) });
   const [old = weldr.pid] = weldr.workers();
   const reloaded = () => weldr.logs.some(({ msg }) => msg === 'reloaded');
@@ -302,7 +302,7 @@ test('finishes without an old worker that does not react, and logs it', async ()
     process.kill(old, 'SIGSTOP');
     weldr.writeConfig(config({ workers: 1, answer: "'two'" }));
     assert.is(await reload(weldr), 'reloaded');
-    // On a slow machine it is found to hang, and ended, before the reload is done with it.
+    // On a slow machine the worker is found to hang, and killed, before the reload is done with it.
     const said = ['an old worker does not react', 'the worker hangs'];
     assert.ok(weldr.logs.some(({ msg }) => said.some(beginning => msg.startsWith(beginning))));
     assert.is(await versionOf(weldr.url), 'two');
@@ -312,7 +312,7 @@ test('finishes without an old worker that does not react, and logs it', async ()
   }
 });
 
-test('happens by itself with --watch, for the config and what it imports, and says which file it was', async () => {
+test('happens automatically with --watch, for the config and its imports, and logs which file changed', async () => {
   const module = (text: string) => `export const text = '${text}';`;
   const watched = (text: string) =>
     config({ imports: "import { text } from './text.ts';", answer: `text + ${JSON.stringify(text)}` });
@@ -341,7 +341,7 @@ test('happens by itself with --watch, for the config and what it imports, and sa
 });
 
 for (const workers of [0, 2]) {
-  test(`runs modules with a context slot again, with ${workers} workers, by SIGHUP, the admin API and --watch`, async () => {
+  test(`reloads modules with a context slot, with ${workers} workers, by SIGHUP, the admin API and --watch`, async () => {
     const slots = (text: string) => `
       import { contextSlot } from 'weldr';
       export const text = '${text}';
@@ -387,7 +387,7 @@ for (const workers of [0, 2]) {
   });
 }
 
-test('handles one that comes while another is under way after it', async () => {
+test('runs after another that is under way', async () => {
   const weldr = await startWeldr({ config: config({}) });
   try {
     weldr.writeConfig(config({ answer: "'two'" }));

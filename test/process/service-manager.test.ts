@@ -1,4 +1,4 @@
-// What systemd does for a service, and hears of it: sockets that it opened, and the messages of sd_notify(3).
+// What systemd does for a service, and receives from it: the sockets that it opened, and messages of sd_notify(3).
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ for (const workers of [0, 2]) {
       assert.is(first.url, url);
       assert.is(await (await fetch(url)).text(), 'here');
       assert.is(await first.stop(), 0);
-      // Nobody is there now; who connects waits in the backlog.
+      // No process listens now; connections wait in the backlog.
       const waiting = Promise.all([1, 2, 3].map(async () => await (await fetch(url)).text()));
       const second = await start();
       try {
@@ -78,13 +78,13 @@ activation(
       await weldr.stop();
       await origin.close();
     }
-    // It is the service manager's, and stays.
+    // The file belongs to the service manager, and stays.
     assert.ok(existsSync(path));
     rmSync(folder, { recursive: true });
   },
 );
 
-activation('of an address that no entry of listen has is warned of; the other sockets work', async () => {
+activation('of an address that no entry of listen has causes a warning; the other sockets work', async () => {
   const held = await holdSockets('127.0.0.1:0');
   const weldr = await startWeldr({
     config: config(['127.0.0.1:0'], 'http://127.0.0.1:9'),
@@ -102,7 +102,7 @@ activation('of an address that no entry of listen has is warned of; the other so
   }
 });
 
-activation('of another process, as LISTEN_PID says, is none', async () => {
+activation('for another process, by LISTEN_PID, is ignored', async () => {
   const weldr = await startWeldr({
     config: config(['127.0.0.1:0'], 'http://127.0.0.1:9'),
     env: { LISTEN_PID: '1', LISTEN_FDS: '3' },
@@ -110,7 +110,7 @@ activation('of another process, as LISTEN_PID says, is none', async () => {
   assert.is(await weldr.stop(), 0);
 });
 
-activation('with something else than a listening socket ends with a sentence', async () => {
+activation('with anything but a listening socket ends with one sentence', async () => {
   const weldr = await startWeldr({
     config: config(['127.0.0.1:0'], 'http://127.0.0.1:9'),
     shell: `${activating(1)}; exec 3</dev/null`,
@@ -124,7 +124,7 @@ activation('with something else than a listening socket ends with a sentence', a
   await weldr.stop();
 });
 
-activation('a reload that leaves an address out and takes it in again has the same socket', async () => {
+activation('a reload that removes an address and adds it again uses the same socket', async () => {
   const held = await holdSockets('127.0.0.1:0');
   const origin = await startOrigin({ name: 'here' });
   const [address = ''] = held.addresses;
@@ -154,7 +154,7 @@ activation('a reload that leaves an address out and takes it in again has the sa
 
 const notices = suite('messages to the service manager');
 
-/** Takes the datagrams of a NOTIFY_SOCKET: Node has no such sockets. */
+/** Receives the datagrams of a NOTIFY_SOCKET: Node has no such sockets. */
 const receiver = `
 import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -166,7 +166,7 @@ while True:
 
 interface Receiver {
   readonly path: string;
-  /** One line a message; those that only ask whether it was read are left out. */
+  /** One line a message, without those that only ask whether messages were read. */
   readonly lines: readonly string[];
   close(): Promise<void>;
 }
@@ -196,7 +196,7 @@ async function startReceiver(): Promise<Receiver> {
   };
 }
 
-notices('say when it is ready, reloads, whether that worked, and when it stops', async () => {
+notices('report the readiness, a reload and its result, and the stop', async () => {
   const service = await startReceiver();
   const weldr = await startWeldr({
     config: config(['127.0.0.1:0'], 'http://127.0.0.1:9', 1, await freePort()),
@@ -240,7 +240,7 @@ notices(
   },
 );
 
-notices('that cannot be sent are a warning, and nothing more', async () => {
+notices('that cannot be sent cause only a warning', async () => {
   const weldr = await startWeldr({
     config: config(['127.0.0.1:0'], 'http://127.0.0.1:9'),
     env: { NOTIFY_SOCKET: '/nowhere/notify' },
@@ -257,7 +257,7 @@ units('are valid, and harden the service', async () => {
   try {
     for (const name of ['weldr.service', 'weldr.socket']) {
       const text = readFileSync(new URL(`../../packaging/${name}`, import.meta.url), 'utf8');
-      // What it runs has to be there for systemd to find nothing to say.
+      // The program must exist, or systemd complains.
       writeFileSync(join(folder, name), text.replaceAll('/opt/weldr/node_modules/.bin/weldr', '/bin/true'));
     }
     const run = promisify(execFile);
@@ -266,7 +266,7 @@ units('are valid, and harden the service', async () => {
       env: { ...process.env, SYSTEMD_UNIT_PATH: `${folder}:` },
     });
     assert.equal([said.stdout, said.stderr], ['', '']);
-    // Of 100; it rejects above.
+    // Of 100; the command fails above it.
     await run('systemd-analyze', ['security', '--offline=true', '--threshold=25', service]);
   } finally {
     rmSync(folder, { recursive: true });

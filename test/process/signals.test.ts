@@ -1,4 +1,4 @@
-// What signals do to the processes of Weldr: those that would end it, or open a debugger, without a word.
+// What signals do to the processes of Weldr, including those that would silently end it or open a debugger.
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -28,7 +28,7 @@ async function withWeldr(run: (weldr: TestWeldr) => Promise<void>): Promise<void
 
 const answers = async (weldr: TestWeldr): Promise<boolean> => (await fetch(weldr.url)).ok;
 
-/** Do any of these processes listen on the debugger's port, or have they said so? */
+/** Returns whether any of these processes listens on the debugger's port. */
 async function debuggerIsOpen(): Promise<boolean> {
   return await new Promise(resolve => {
     const socket = connect(9229, '127.0.0.1');
@@ -54,7 +54,7 @@ const harmless = [
   'SIGCHLD',
 ] as const;
 
-test('signals that mean nothing change nothing, in the manager and in workers, and open no debugger', async () => {
+test('signals without a meaning change nothing in the manager and in workers, and open no debugger', async () => {
   await withWeldr(async weldr => {
     const workers = weldr.workers().sort();
     for (const signal of harmless) {
@@ -68,7 +68,7 @@ test('signals that mean nothing change nothing, in the manager and in workers, a
   });
 });
 
-test('workers take no notice of what is meant for the manager', async () => {
+test('workers ignore signals that are meant for the manager', async () => {
   await withWeldr(async weldr => {
     const workers = weldr.workers().sort();
     for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2'] as const)
@@ -88,7 +88,7 @@ test('SIGUSR2 reloads, as SIGHUP does', async () => {
   });
 });
 
-/** Says when it is being read, which takes a moment. */
+/** Prints that it is being read, which takes a moment. */
 const slowConfig = (listen: string) => `
 import { setTimeout } from 'node:timers/promises';
 import { defineConfig } from 'weldr';
@@ -130,7 +130,7 @@ test('SIGQUIT finishes the requests in flight and ends with code 0, as SIGTERM d
   });
 });
 
-test('as the first process of a container it reloads, finishes its requests and ends, by its signals', async () => {
+test('as the first process of a container Weldr reloads, finishes its requests and ends, by its signals', async () => {
   const origin = await startOrigin();
   const weldr = await startWeldr({
     config: config(origin.url),
@@ -138,7 +138,7 @@ test('as the first process of a container it reloads, finishes its requests and 
   });
   const [first = 0] = childrenOf(weldr.pid);
   try {
-    // What the kernel does for all others, such as ending them by a signal without a listener, it does not for this one.
+    // The kernel's defaults, such as ending a process by a signal without a listener, do not apply to the first process.
     assert.match(readFileSync(`/proc/${first}/status`, 'utf8'), /^NSpid:\t\d+\t1$/m);
     process.kill(first, 'SIGHUP');
     await weldr.logged(({ msg }) => msg === 'reloaded');
@@ -147,7 +147,7 @@ test('as the first process of a container it reloads, finishes its requests and 
     process.kill(first, 'SIGTERM');
     assert.is((await slow).status, 200);
     assert.is(await weldr.exited, 0);
-    // Each line of the log had left by then.
+    // Every line of the log had been written by then.
     assert.is(weldr.logs.at(-1)?.msg, 'stopped');
   } finally {
     if (isRunning(first)) process.kill(first, 'SIGKILL');

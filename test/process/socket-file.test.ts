@@ -1,4 +1,4 @@
-// SocketFile: one name, many who want it.
+// SocketFile: one path, several claimants.
 import { once } from 'node:events';
 import { lstatSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
@@ -11,7 +11,7 @@ import { socketFolder } from '../support/unix-origin.ts';
 
 const test = suite('a socket file');
 
-/** Listens under a passing name, as the process that opens sockets does. */
+/** Listens under a temporary name, as the process that opens sockets does. */
 async function bound(path: string): Promise<{ server: Server; name: string }> {
   const server = createServer(socket => socket.on('error', () => {}).end('hello'));
   const name = besides(path);
@@ -21,7 +21,7 @@ async function bound(path: string): Promise<{ server: Server; name: string }> {
   return { server, name };
 }
 
-/** Leaves a file as a process does that was killed. */
+/** Leaves the socket's file behind, as a killed process does. */
 async function leaveStale(path: string): Promise<void> {
   const { server, name } = await bound(path);
   renameSync(name, path);
@@ -29,7 +29,7 @@ async function leaveStale(path: string): Promise<void> {
   await once(server, 'close');
 }
 
-test('of many who find a stale one at once exactly one has it, in every round', async () => {
+test('exactly one of many that find a stale one at once takes it over', async () => {
   const folder = socketFolder();
   const path = join(folder, 'a.sock');
   try {
@@ -58,7 +58,7 @@ test('of many who find a stale one at once exactly one has it, in every round', 
   }
 });
 
-test('is removed by the one whose it is, once', async () => {
+test('is removed only by its owner, once', async () => {
   const folder = socketFolder();
   const path = join(folder, 'a.sock');
   const first = await bound(path);

@@ -1,11 +1,11 @@
-// What a start leaves behind is given back.
+// The garbage of a start is given back to the system.
 import * as assert from 'uvu/assert';
 import { collectStartGarbage } from '../../core/process/start-garbage.ts';
 import { suite } from '../support/suite.ts';
 
 const test = suite('the garbage of a start');
 
-test('is collected, and nobody gets the means to collect more', () => {
+test('is collected, without exposing gc', () => {
   let left: unknown[] = Array.from({ length: 300_000 }, (_, i) => ({ i }));
   assert.is(left.length, 300_000);
   collectStartGarbage();

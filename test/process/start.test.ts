@@ -30,7 +30,7 @@ const witness = (name: string) => `{
   },
 }`;
 
-test('closes what had started, backwards, when a manager side fails', async () => {
+test('closes what had started, in reverse, when a manager side fails', async () => {
   const failing = `{
     name: 'failing',
     manager({ onClose, log }) {
@@ -57,7 +57,7 @@ test('fails with the reason of a worker side that fails, and closes the manager 
   );
 });
 
-test('says once why it fails, however many workers find it', async () => {
+test('says once why it fails, however many workers fail', async () => {
   const failing = `{ name: 'failing', worker() { throw new Error('no luck', { cause: new Error('no coin') }); } }`;
   const { code, output, logs } = await failedStart(withPlugins(failing));
   assert.is(code, 1);
@@ -74,7 +74,7 @@ test('names the line of a mistake in a plugin', async () => {
   );
 });
 
-test('shows what a plugin throws as a sentence: the issues of zod, words of OpenSSL', async () => {
+test('shows what a plugin throws as a sentence, such as an error of OpenSSL', async () => {
   const failing = `{ name: 'failing', manager() {
     throw Object.assign(new Error('error:0480006C:PEM routines::no start line'), { code: 'ERR_OSSL_PEM_NO_START_LINE' });
   } }`;
@@ -106,7 +106,7 @@ test('says that this machine does not have an address', async () => {
   );
 });
 
-test('logs what is surely not meant, once', async () => {
+test('logs a setting that is probably a mistake, once', async () => {
   const weldr = await startWeldr({
     config: withPlugins('', "servers: [{ url: 'https://127.0.0.1:1', tls: { verify: false } }],").replace(
       'plugins: []',
@@ -137,7 +137,7 @@ test('fails when a worker ends before it is ready', async () => {
   assert.match(output, /worker \d ended before it was ready: exit code 5/);
 });
 
-test('ends with code 78 when a plugin finds the config wrong as it starts', async () => {
+test('ends with code 78 when a plugin rejects the config as it starts', async () => {
   const { code, output } = await failedStart(`
     import { defineConfig, WeldrError } from 'weldr';
     export default defineConfig({ listen: '127.0.0.1:0', plugins: [

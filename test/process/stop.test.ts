@@ -1,4 +1,4 @@
-// How Weldr stops: signals, drain, its bound.
+// How Weldr stops: signals, the drain, and its limit.
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
@@ -97,7 +97,7 @@ test('cuts everything at once on a second signal', async () => {
   }
 });
 
-test('waits for a start that is under way, and leaves nothing of it', async () => {
+test('waits for a start that is under way, and leaves no process of it', async () => {
   const weldr = await startWeldr({
     config: `
       import { defineConfig } from 'weldr';

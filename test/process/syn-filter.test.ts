@@ -1,4 +1,4 @@
-// Listening sockets that drop what new clients of an address send, while all others and connections that stand go on.
+// Listening sockets that drop new connections to some addresses, while other addresses and open connections continue.
 import { execFileSync } from 'node:child_process';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,13 +12,13 @@ const test = suite('syn filter');
 function whyNot(): string | undefined {
   try {
     execFileSync('perl', ['-e', 'exit 0'], { stdio: 'ignore' });
-    return process.platform === 'linux' ? undefined : 'it is of Linux';
+    return process.platform === 'linux' ? undefined : 'it needs Linux';
   } catch {
     return 'perl is not installed';
   }
 }
 
-/** What became of a connection. */
+/** A connection attempt and its outcome so far. */
 function attempt(port: number, host: string): { readonly socket: Socket; outcome: string } {
   const tried = { socket: connect({ host, port }), outcome: 'nothing' };
   tried.socket.once('connect', () => {
@@ -31,7 +31,7 @@ function attempt(port: number, host: string): { readonly socket: Socket; outcome
 }
 
 const behaviour =
-  'who connects to the addresses is neither taken in nor refused until they are open again, and who is in stays';
+  'new connections to the addresses are neither accepted nor refused until they open again, and others stay';
 const run = async () => {
   const server = createServer(socket => socket.on('data', data => socket.write(data)));
   await new Promise<void>(resolve => server.listen(0, '::', resolve));
@@ -54,7 +54,7 @@ const run = async () => {
     ['nothing', 'nothing', 'connected'],
   );
   while ((await takeNewConnections([handleOf(server)])) !== 'done');
-  // As often as one likes.
+  // Repeating it is harmless.
   while ((await takeNewConnections([handleOf(server)])) !== 'done');
   const after = attempt(port, '127.0.0.2');
   await new Promise<void>(resolve => after.socket.once('connect', () => resolve()));

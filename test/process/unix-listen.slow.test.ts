@@ -1,4 +1,4 @@
-// Listening on unix sockets: whose file it is, who may connect, and that no connection is lost over it.
+// Listening on unix sockets: who owns the file, who may connect, and that no connection is lost.
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -24,7 +24,7 @@ const test = suite('listening on unix sockets', { timeoutMs: 300_000 });
 
 type Entry = string | { readonly address: string; readonly mode?: string };
 
-/** A config that answers everything itself, with the client's address. */
+/** A config that replies to everything itself, with the client's address. */
 const config = (listen: readonly Entry[], { workers = 2, more = '' } = {}) => `
 import { defineConfig, reply } from 'weldr';
 import { roundRobin } from 'weldr/plugins';
@@ -35,7 +35,7 @@ export default defineConfig({
   } }, roundRobin()],
 });`;
 
-/** Calls `body` with a folder for sockets and a path in it; both are gone afterwards. */
+/** Calls `body` with a path for a socket and its folder, which is removed afterwards. */
 async function inFolder(body: (path: string, folder: string) => Promise<void>): Promise<void> {
   const folder = socketFolder();
   try {
@@ -55,7 +55,7 @@ async function reload(weldr: TestWeldr): Promise<string> {
   return (await weldr.logged(done, { from })).msg;
 }
 
-/** What a start that fails says. */
+/** Returns the output of a start that fails. */
 async function failedStart(listen: readonly Entry[]): Promise<string> {
   const weldr = await startWeldr({ config: config(listen), noWait: true });
   assert.is(await weldr.exited, 1);
@@ -78,7 +78,7 @@ for (const workers of [0, 2]) {
   });
 }
 
-test('gives the file its mode before anybody can find it, and a new one at a reload', async () => {
+test('sets the file's mode before the file is visible, and a new mode at a reload', async () => {
   await inFolder(async path => {
     const address = `unix:${path}`;
     const weldr = await startWeldr({ config: config([{ address, mode: '660' }]) });
@@ -109,7 +109,7 @@ test('takes over the file of a Weldr that was killed', async () => {
   });
 });
 
-test('of two that start at once over a stale file one has it, and the other says so', async () => {
+test('one of two that start at once over a stale file takes it over, and the other reports it', async () => {
   await inFolder(async (path, folder) => {
     const text = config([`unix:${path}`], { workers: 1 });
     await (await startWeldr({ config: text })).kill();
@@ -129,7 +129,7 @@ test('of two that start at once over a stale file one has it, and the other says
   });
 });
 
-test('leaves alone what is not a stale socket, and says what to do', async () => {
+test('leaves alone any file that is not a stale socket, and says what to do', async () => {
   await inFolder(async (path, folder) => {
     const holder = createServer(socket => socket.destroy()).listen(path);
     await once(holder, 'listening');
@@ -155,7 +155,7 @@ test('leaves alone what is not a stale socket, and says what to do', async () =>
   });
 });
 
-test('says what is wrong with a folder that cannot take the file', async () => {
+test('says what is wrong with a folder that cannot hold the file', async () => {
   await inFolder(async (path, folder) => {
     const missing = join(folder, 'missing/http.sock');
     assert.match(
@@ -184,7 +184,7 @@ test('a start that fails elsewhere leaves no file', async () => {
   });
 });
 
-test('a file that somebody else has put in its place stays at the stop', async () => {
+test('a file that another process has put in its place stays at the stop', async () => {
   await inFolder(async path => {
     const weldr = await startWeldr({ config: config([`unix:${path}`]) });
     rmSync(path);
@@ -196,7 +196,7 @@ test('a file that somebody else has put in its place stays at the stop', async (
   });
 });
 
-test('a reload keeps the file and loses no connection; one that is dropped goes, one that is added comes', async () => {
+test('a reload keeps the file and loses no connection; a removed path disappears, an added one appears', async () => {
   await inFolder(async (path, folder) => {
     const second = join(folder, 'second.sock');
     const weldr = await startWeldr({ config: config([`unix:${path}`]) });
@@ -232,7 +232,7 @@ test('a reload keeps the file and loses no connection; one that is dropped goes,
   });
 });
 
-test('a worker that is replaced takes connections again', async () => {
+test('the replacement of a killed worker accepts connections', async () => {
   await inFolder(async path => {
     const weldr = await startWeldr({ config: config([`unix:${path}`], { workers: 1 }) });
     try {

@@ -1,4 +1,4 @@
-// `weldr upgrade`: another process takes over the sockets and what was known, and nothing is lost, or nothing changes.
+// `weldr upgrade`: another process takes over the sockets and the state without a loss, or nothing changes.
 import { chmodSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -43,13 +43,13 @@ async function withAdmin(): Promise<{ admin: string; configOf: (parts: ConfigPar
   return { admin, configOf };
 }
 
-/** The process that has taken over, by the log. */
+/** Waits for the process that has taken over, by the log. */
 async function successorOf(weldr: TestWeldr, from: number): Promise<number> {
   const record = await weldr.logged(({ msg }) => msg === 'another process has taken over', { from });
   return z.number().parse(record['successor']);
 }
 
-/** Ends the process that runs now, which may be another one than was started. */
+/** Ends the process that runs now, which may not be the one that was started. */
 async function endAll(weldr: TestWeldr, pids: readonly number[]): Promise<void> {
   for (const pid of pids) if (isRunning(pid)) process.kill(pid, 'SIGTERM');
   await until('all processes end', () => !pids.some(isRunning));
@@ -91,7 +91,7 @@ for (const workers of [0, 2]) {
         assert.is(z.object({ version: z.string() }).parse(await read(admin, '/')).version, version);
         assert.is((await slow).status, 200);
         const before = load.answered;
-        await until('the load goes on', () => load.answered > before + 200);
+        await until('the load continues', () => load.answered > before + 200);
         const old = pids.at(-2) ?? 0;
         await until('the old process ends', () => !isRunning(old));
         assert.is(await getUnix(join(weldr.folder, 'http.sock')), 'HTTP/1.1 200 OK');
@@ -109,7 +109,7 @@ for (const workers of [0, 2]) {
   });
 }
 
-/** The status line that is answered at a unix socket. */
+/** Returns the status line of the answer at a unix socket. */
 async function getUnix(path: string): Promise<string> {
   const socket = connect(path);
   socket.setEncoding('latin1').end('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
@@ -118,7 +118,7 @@ async function getUnix(path: string): Promise<string> {
   return text.split('\r\n')[0] ?? '';
 }
 
-test('keeps what only the process knew: servers that no store has, and who is down', async () => {
+test('keeps what only the process knew: servers that no store has, and which are down', async () => {
   const [listed, added] = [await startOrigin({ name: 'listed' }), await startOrigin({ name: 'added' })];
   const { admin, configOf } = await withAdmin();
   const weldr = await startWeldr({ config: configOf({ listen: "'127.0.0.1:0'", servers: [listed.url] }) });
@@ -127,7 +127,7 @@ test('keeps what only the process knew: servers that no store has, and who is do
     await fetch(`http://${admin}/servers`, { method: 'POST', body: JSON.stringify({ url: added.url }) });
     listed.healthStatus = 503;
     await weldr.logged(({ msg }) => msg.startsWith(`${listed.url} is down`));
-    // From here on only a thousand passes in a row would bring it back.
+    // From here on only a thousand passes in a row would make it active.
     listed.healthStatus = 200;
     await fetch(`http://${admin}/upgrade`, { method: 'POST' });
     pids.push(await successorOf(weldr, 0));
@@ -167,7 +167,7 @@ test('applies changes made at the new process in the old workers while these tak
     return [...new Set(all.map(({ headers, status }) => headers.get('x-origin') ?? String(status)))];
   };
   try {
-    // New workers that start only when a file is there.
+    // New workers that wait in their start until a file exists.
     const slow = `{ name: 'slow', async worker() {
       const { existsSync } = await import('node:fs');
       while (!existsSync('go')) await new Promise(go => setTimeout(go, 20));
@@ -238,7 +238,7 @@ for (const { what, change, says } of [
       assert.is(added.status, 201);
       assert.match(readFileSync(join(weldr.folder, 'pool.json'), 'utf8'), '127.0.0.1:9');
       const before = load.answered;
-      await until('the load goes on', () => load.answered > before + 100);
+      await until('the load continues', () => load.answered > before + 100);
     } finally {
       await load.stop();
       await weldr.stop();
@@ -255,7 +255,7 @@ test('continues when the old process is killed after it has released everything,
   const weldr = await startWeldr({ config });
   const pids = [weldr.pid];
   try {
-    // A new process that starts for good only when a file is there.
+    // A new process that waits in its start until a file exists.
     const slow = `{ name: 'slow', async manager() {
       const { existsSync } = await import('node:fs');
       while (!existsSync('go')) await new Promise(go => setTimeout(go, 20));
@@ -289,7 +289,7 @@ test('under way is cancelled when the old process stops', async () => {
   await until('the new process ends', () => !isRunning(pid));
 });
 
-test('is refused while another one is under way, and a reload is', async () => {
+test('is refused while another one is under way, as is a reload', async () => {
   const { admin, configOf } = await withAdmin();
   const config = configOf({ listen: "'127.0.0.1:0'", servers: [] });
   const weldr = await startWeldr({ config });
@@ -325,7 +325,7 @@ test('runs the Node that its command leads to now', async () => {
   }
 });
 
-test('of the first process of a container is refused, with what to do instead', async () => {
+test('of a container's first process is refused, with the remedy', async () => {
   const { admin, configOf } = await withAdmin();
   const weldr = await startWeldr({
     config: configOf({ listen: "'127.0.0.1:0'", servers: [] }),

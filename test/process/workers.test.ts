@@ -1,4 +1,4 @@
-// Workers as processes: what they know first, how they are replaced, and how they end.
+// Workers as processes: what they know at their start, how they are replaced, and how they end.
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../support/origin.ts';
@@ -7,7 +7,7 @@ import { isRunning, startWeldr, until } from '../support/weldr.ts';
 
 const test = suite('workers', { timeoutMs: 300_000 });
 
-/** A config with one worker plugin that tells over HTTP what it knows, and which process answers. */
+/** A config with a worker plugin that reports over HTTP what it knows, and its process. */
 const config = (servers: readonly string[], more = '') => `
 import { defineConfig, reply } from 'weldr';
 import { roundRobin } from 'weldr/plugins';
@@ -36,7 +36,7 @@ interface Facts {
   readonly pid: number;
   readonly id: number;
   readonly atStart: readonly string[];
-  /** Of Node. */
+  /** Node's flags. */
   readonly flags: readonly string[];
 }
 
@@ -80,7 +80,7 @@ test('replaces a killed worker at once, with the same number and the full pool',
   }
 });
 
-test('replaces a killed worker by one that runs the config as the manager read it, edited or gone', async () => {
+test('replaces a killed worker by one that runs the config as the manager read it, even if it was edited or deleted', async () => {
   const weldr = await startWeldr({ config: config([]), workers: 1 });
   try {
     for (const text of [
@@ -98,7 +98,7 @@ test('replaces a killed worker by one that runs the config as the manager read i
   }
 });
 
-test('keeps connections waiting while no worker lives', async () => {
+test('keeps connections waiting while no worker runs', async () => {
   const origin = await startOrigin();
   const weldr = await startWeldr({ config: config([origin.url]), workers: 1 });
   try {
@@ -114,7 +114,7 @@ test('keeps connections waiting while no worker lives', async () => {
   }
 });
 
-test('waits longer and longer before a worker that keeps dying, and says so', async () => {
+test('waits longer and longer before it replaces a worker that keeps dying, and logs it', async () => {
   const weldr = await startWeldr({ config: config([]), workers: 1 });
   try {
     const deaths = () => weldr.logs.filter(record => record.msg === 'a worker died; it is replaced');
@@ -146,7 +146,7 @@ test('ends a worker on an uncaught exception, with the stack in the log, and rep
   }
 });
 
-test('finishes its requests and ends when the manager is killed', async () => {
+test('finish their requests and end when the manager is killed', async () => {
   const origin = await startOrigin();
   const weldr = await startWeldr({ config: config([origin.url]), workers: 2 });
   try {
@@ -164,7 +164,7 @@ test('finishes its requests and ends when the manager is killed', async () => {
   }
 });
 
-test('is ended and replaced when it does not read what changes', async () => {
+test('ends and replaces a worker that does not read its messages', async () => {
   const flips = 12_000;
   const weldr = await startWeldr({
     config: `
@@ -191,7 +191,7 @@ test('is ended and replaced when it does not read what changes', async () => {
     weldr.signal('SIGALRM');
     await until('the stuck worker is gone', () => !isRunning(stuck), 30_000);
     await weldr.logged(({ msg }) => msg === 'the worker does not read its messages; it is ended');
-    // The last of what it was told: it is not complained about, and refuses connections.
+    // The last verdict that it receives is none: the server is available, and refuses connections.
     assert.is((await fetch(weldr.url)).status, 502);
     assert.is(weldr.workers().length, 1);
   } finally {
@@ -199,8 +199,8 @@ test('is ended and replaced when it does not read what changes', async () => {
   }
 });
 
-test("a worker's collector has no threads, which would wait for its core; what Node was started with goes before", async () => {
-  // From the sources, which Node is given a flag for.
+test("a worker's garbage collector has no threads, which would wait for its core; Weldr's flags precede those that Node was started with", async () => {
+  // From the sources, for which Node gets a flag.
   const root = join(import.meta.dirname, '../..');
   const weldr = await startWeldr({ config: config([]), workers: 1, root });
   try {

@@ -1,15 +1,15 @@
-// The admin API of a Weldr, as a chaos run uses it.
+// The admin API of a Weldr, as chaos runs use it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestWeldr } from '../../support/weldr.ts';
 import type { ChaosOrigin } from './chaos-origin.ts';
 
-/** What Weldr says of an origin: a server's state and the reason for it; `absent`: it has no such server. */
+/** The state of an origin's server in Weldr and the reason for it; `absent`: Weldr has no such server. */
 export interface ServerState {
   readonly state: string;
   readonly reason: string;
 }
 
-/** Calls one Weldr's admin API. Every call throws an Error that says what was answered, if it was not a success. */
+/** Calls a Weldr's admin API. Throws an Error with the answer unless a call succeeds. */
 export class Admin {
   private readonly base: string;
 
@@ -23,7 +23,7 @@ export class Admin {
     return (await json(answer)) as ServerState;
   }
 
-  /** Resolves with the ms that it took until the origin had this state. */
+  /** Waits until the origin has this state; resolves with the time it took, ms. */
   async until(origin: ChaosOrigin, state: string, timeoutMs = 30_000): Promise<number> {
     const startedAt = performance.now();
     for (;;) {
@@ -41,19 +41,19 @@ export class Admin {
     );
   }
 
-  /** Resolves when it has finished what it had and is gone. */
+  /** Resolves when the server has finished its requests and is removed. */
   async remove(origin: ChaosOrigin): Promise<void> {
     await json(await call(`${this.base}/servers/127.0.0.1/${origin.port}?wait=30s`, { method: 'DELETE' }));
   }
 
-  /** Resolves, for a drain, when it has finished what it had. */
+  /** For a drain, resolves when the server has finished its requests. */
   async set(origin: ChaosOrigin, state: 'active' | 'draining'): Promise<void> {
     const url = `${this.base}/servers/127.0.0.1/${origin.port}?wait=30s`;
     await json(await call(url, { method: 'PATCH', body: JSON.stringify({ state }) }));
   }
 }
 
-/** A call on a connection of its own, so that none is left open. */
+/** Calls over a separate connection, so that none stays open. */
 async function call(url: string, init: RequestInit = {}): Promise<Response> {
   return await fetch(url, { ...init, headers: { connection: 'close' } });
 }

@@ -1,4 +1,4 @@
-// An origin as a process of its own, which can be killed, stopped and told to misbehave.
+// An origin as a separate process, which can be killed, stopped and told to misbehave.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import type { Behaviour } from './origin-process.ts';
 
 const program = fileURLToPath(new URL('origin-process.ts', import.meta.url));
 
-/** One origin; it keeps its port and its record over deaths. */
+/** One origin; it keeps its port and its record over restarts. */
 export class ChaosOrigin {
   readonly port: number;
   private readonly record: string;
@@ -37,7 +37,7 @@ export class ChaosOrigin {
     return readFileSync(this.record, 'utf8').split('\n').filter(Boolean);
   }
 
-  /** Starts its process, again after a death. */
+  /** Starts the process; also after a kill. */
   async start(): Promise<void> {
     const child = fork(program, [String(this.port), this.record], { stdio: 'inherit' });
     this.child = child;
@@ -54,7 +54,7 @@ export class ChaosOrigin {
     this.running().kill(signal);
   }
 
-  /** kill -9, and waits for the end. */
+  /** Sends SIGKILL, and waits for the end. */
   async kill(): Promise<void> {
     const { child } = this;
     this.child = undefined;
@@ -70,12 +70,12 @@ export class ChaosOrigin {
   }
 }
 
-/** Starts so many origins. */
+/** Starts `count` origins. */
 export async function startOrigins(count: number): Promise<ChaosOrigin[]> {
   return await Promise.all(Array.from({ length: count }, () => ChaosOrigin.start()));
 }
 
-/** POST ids that were executed more than once, by all origins together. */
+/** Returns the POST ids that were executed more than once, by all origins together. */
 export function executedTwice(origins: readonly ChaosOrigin[]): string[] {
   const seen = new Set<string>();
   const twice: string[] = [];

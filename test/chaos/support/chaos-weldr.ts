@@ -1,16 +1,16 @@
-// A Weldr for chaos runs, and what must hold of each at its end.
+// A Weldr for chaos runs, and what must hold for it at the end.
 import * as assert from 'uvu/assert';
 import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 import type { ChaosOrigin } from './chaos-origin.ts';
 
-/** How a Weldr of a chaos run differs from the usual one. */
+/** How a Weldr differs from the usual one of chaos runs. */
 export interface ChaosOptions {
   readonly origins: readonly ChaosOrigin[];
   /** Sources of more plugins, before the balancer. */
   readonly first?: string;
   /** Options of passive health; default: out for a second, at most for five. */
   readonly passive?: string;
-  /** Of the health checks; default: once a second, one failure or pass decides. */
+  /** Options of the health checks; default: once a second, one failure or pass decides. */
   readonly health?: string;
   /** More settings. */
   readonly settings?: string;
@@ -18,7 +18,7 @@ export interface ChaosOptions {
   readonly servers?: readonly string[];
   /** Where it listens; default: any free port. */
   readonly listen?: string;
-  /** It speaks HTTP/1.1 and HTTP/2 over TLS there, with the certificate in `chaos.pem` and `chaos.key` of its folder. */
+  /** It speaks HTTP/1.1 and HTTP/2 over TLS, with the certificate in `chaos.pem` and `chaos.key` of its folder. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** See `WeldrOptions` of test/support/weldr.ts. */
   readonly shell?: string;
@@ -27,7 +27,7 @@ export interface ChaosOptions {
   readonly noWait?: true;
 }
 
-/** Its weldr.config.ts. */
+/** Returns its weldr.config.ts. */
 export function chaosConfig(options: ChaosOptions): string {
   const { passive = `{ ejection: '1s', maxEjection: '5s' }` } = options;
   const { origins, first = '', health, settings = '', servers = [], listen = '127.0.0.1:0', tls } = options;
@@ -53,7 +53,6 @@ export default defineConfig({
 `;
 }
 
-/** Starts it. */
 export async function startChaos(options: ChaosOptions): Promise<TestWeldr> {
   const { shell, env, noWait, tls } = options;
   return await startWeldr({
@@ -69,9 +68,9 @@ export function portOf({ url }: TestWeldr): number {
   return Number(new URL(url).port);
 }
 
-/** Nothing uncaught, nothing fatal, nothing on stderr: any of it is a defect, whatever clients saw. */
+/** Fails for anything uncaught, fatal or on stderr: a defect, whatever clients saw. */
 export function assertNoDefect(weldr: TestWeldr): void {
   const bad = weldr.logs.filter(({ level, msg }) => level >= 60 || /uncaught|unhandled|defect/i.test(msg));
-  assert.equal(bad, [], 'the log tells of a defect');
+  assert.equal(bad, [], 'the log shows a defect');
   assert.is(weldr.output, '', 'something was written to stderr');
 }

@@ -1,28 +1,28 @@
-// Connections of HTTP/2 over TLS for the load: several clients are streams of one, and what was not taken up is sent again.
+// Connections of HTTP/2 over TLS for the load: clients share them, and requests that were not processed are sent again.
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import type { LoadConnection, LoadRequest } from './load.ts';
 import { ConnectionLost, type RawResponse } from './raw-connection.ts';
 
-/** How often a request is sent again that no server has taken up. */
+/** The most tries of a request that no server processed. */
 const mostTries = 10;
 
 /** A few connections that all clients share. */
 export class H2Sessions {
-  /** Requests that were sent again, as the server said that it had not taken them up. */
+  /** Requests that were sent again because the server had not processed them. */
   retried = 0;
   private readonly port: number;
   private readonly ca: string;
   private readonly sessions: (ClientHttp2Session | undefined)[];
   private next = 0;
 
-  /** `ca`: who has signed the certificate for chaos.test. */
+  /** `ca`: the issuer of the certificate for chaos.test. */
   constructor(port: number, ca: string, sessions: number) {
     this.port = port;
     this.ca = ca;
     this.sessions = Array.from({ length: sessions });
   }
 
-  /** What a client uses as its connection: `once`, one of its own. */
+  /** The connection of a client; `once`: a separate one. */
   connection(use: 'kept' | 'once'): LoadConnection {
     const own = use === 'once' ? new H2Sessions(this.port, this.ca, 1) : this;
     return {
@@ -91,7 +91,7 @@ export class H2Sessions {
       });
       stream.on('close', () => {
         const body = Buffer.concat(pieces);
-        // An early answer may end with a reset that says that no more of the body is wanted (RFC 9113 section 8.1).
+        // An early answer may end with a reset which says that the rest of the body is not needed (RFC 9113 section 8.1).
         const isGood = isWhole && status > 0 && stream.rstCode === constants.NGHTTP2_NO_ERROR;
         if (isGood) resolve({ status, headers, body, keepAlive: true });
         else if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) resolve('not taken up');

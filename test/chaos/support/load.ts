@@ -1,18 +1,18 @@
-// Load for chaos runs: requests of all kinds, every response checked byte for byte, every failure kept with its facts.
+// Load for chaos runs: requests of all kinds, with every response checked byte by byte and every failure recorded.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pattern } from './pattern.ts';
 import { ConnectionLost, RawConnection, type RawResponse } from './raw-connection.ts';
 
-/** `status`: answered with an error; `lost`: the connection ended first; `wrong`: what must never be. */
+/** `status`: answered with an error; `lost`: the connection ended first; `wrong`: a response that must never occur. */
 export type FailureKind = 'status' | 'lost' | 'wrong';
 
-/** A request that was not answered as it should have been. */
+/** A request without the expected answer. */
 export interface Failure {
   readonly kind: FailureKind;
   readonly method: string;
   readonly target: string;
   readonly status: number | undefined;
-  /** Bytes of the response that had come when the connection was lost. */
+  /** Bytes of the response that had arrived when the connection was lost. */
   readonly received: number;
   readonly why: string;
   /** Both `performance.now()`. */
@@ -20,12 +20,12 @@ export interface Failure {
   readonly endedAt: number;
 }
 
-/** How much load. */
+/** The amount and kind of load. */
 export interface LoadOptions {
   readonly port: number;
   /** Connections that send one request after another. */
   readonly clients: number;
-  /** Of each client, ms between two requests; default 0. */
+  /** Between two requests of a client, ms; default 0. */
   readonly pauseMs?: number;
   /** Clients that fetch one slow body after another, each for two seconds; default 0. */
   readonly downloads?: number;
@@ -33,11 +33,11 @@ export interface LoadOptions {
   readonly tunnels?: number;
   /** Default: all. */
   readonly methods?: readonly string[];
-  /** Makes the connections of requests and downloads; default: HTTP/1.1 without TLS. `kept`: for more than one request. */
+  /** Opens the connections of requests and downloads; default: HTTP/1.1 without TLS. `kept`: for several requests. */
   readonly connect?: (use: 'kept' | 'once') => LoadConnection;
 }
 
-/** What a client sends: `head` and `body` as HTTP/1.1 has them; `payload`: the body without its framing. */
+/** A request to send: `head` and `body` as in HTTP/1.1; `payload`: the body without its framing. */
 export interface LoadRequest {
   readonly method: string;
   readonly target: string;
@@ -57,16 +57,16 @@ export interface LoadConnection {
 interface Asked extends LoadRequest {
   readonly id: string;
   readonly expected: Buffer;
-  /** Is its connection for more than this request? */
+  /** Whether its connection is used for further requests. */
   readonly keeps: boolean;
 }
 
 let ids = 0;
 
-/** Load, and what became of it. */
+/** Load, and its results. */
 export class Load {
   readonly failures: Failure[] = [];
-  /** Of requests on kept connections that were answered as they should be, in ms. */
+  /** Of requests on kept connections with the expected answer, in ms. */
   readonly latencies: number[] = [];
   requests = 0;
   downloads = 0;
@@ -81,7 +81,7 @@ export class Load {
     this.methods = options.methods ?? ['GET', 'POST', 'GET', 'HEAD', 'GET'];
   }
 
-  /** Runs load while `body` runs, and then lets everything in flight come to its end. */
+  /** Runs load while `body` runs, then waits for everything in flight. */
   static async during(options: LoadOptions, body: (load: Load) => Promise<void>): Promise<Load> {
     const load = new Load(options);
     load.begin();
@@ -104,7 +104,7 @@ export class Load {
     ];
   }
 
-  /** Resolves when `count` requests more were answered or failed. */
+  /** Resolves when `count` more requests were answered or failed. */
   async requestsMore(count: number): Promise<void> {
     const until = this.requests + count;
     while (this.requests < until) await sleep(5);
@@ -115,7 +115,7 @@ export class Load {
     await Promise.all(this.running);
   }
 
-  /** Failures by what they were, such as `GET 502: 3`. For messages and reports. */
+  /** Counts failures by kind, such as `3 × GET status 502`. For messages and reports. */
   summary(failures: readonly Failure[] = this.failures): string {
     const counts = new Map<string, number>();
     for (const { kind, method, status, why } of failures) {
@@ -137,7 +137,7 @@ export class Load {
       if (!isGood || !keeps) {
         connection.destroy();
         connection = undefined;
-        // Whoever was refused tries again a little later, or a dead port would be asked a million times.
+        // A refused client waits a little, or a dead port would be asked a million times.
         if (!isGood) await sleep(10);
       }
       if (this.options.pauseMs !== undefined) await sleep(this.options.pauseMs);
@@ -241,7 +241,7 @@ function headOf(method: string, target: string, more: string): string {
   return `${method} ${target} HTTP/1.1\r\nHost: chaos.example\r\n${more}\r\n`;
 }
 
-/** The n-th request of a client: sizes from nothing to 20 kB, bodies with a length and chunked. */
+/** The n-th request of a client: sizes from 0 to 20 kB, bodies with a length and chunked. */
 function ask(method: string, n: number, keepAlive: boolean): Asked {
   const id = `r${++ids}`;
   const bytes = (n * 7919) % 97 === 0 ? 20_000 : (n * 131) % 3000;

@@ -1,19 +1,19 @@
-// The program of a chaos origin: `node origin-process.ts PORT RECORD`. Its parent tells it by IPC how to behave.
+// The program of a chaos origin: `node origin-process.ts PORT RECORD`. Its parent controls its behaviour by IPC.
 //   GET  /length/ID/BYTES   the body of ID, with Content-Length
 //   GET  /chunked/ID/BYTES  the same, chunked
 //   GET  /slow/ID/BYTES     the same, in twenty pieces over two seconds
-//   POST /post/ID/BYTES     checks that the body is the one of `ID`, writes ID down, answers the body of `ID-done`
-//   GET  /echo/ID           upgrades to `echo` and sends back what it gets
+//   POST /post/ID/BYTES     checks that the body is that of `ID`, records ID, answers with the body of `ID-done`
+//   GET  /echo/ID           upgrades to `echo` and sends back what it receives
 import { appendFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pattern } from './pattern.ts';
 
-/** How an origin treats its requests. `refuse`: nobody can connect; `hang`: no answer ever. */
+/** How an origin treats its requests. `refuse`: refuses connections; `hang`: never answers. */
 export type Behaviour = 'well' | 'refuse' | 'reset' | 'cut' | 'hang' | 'garbage';
 
-/** What the parent sends. */
+/** A message of the parent. */
 export interface Order {
   readonly behaviour: Behaviour;
 }
@@ -72,7 +72,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   }
 }
 
-/** True: the request was dealt with, badly. */
+/** Returns whether the request was dealt with, badly. */
 async function misbehave(
   request: IncomingMessage,
   response: ServerResponse,
@@ -83,7 +83,7 @@ async function misbehave(
   const { socket } = request;
   if (behaviour === 'well' || behaviour === 'refuse') return false;
   if (kind === 'post') {
-    // It is executed, and nobody will hear of it: whoever sends it again does it twice.
+    // It is executed without an answer: a client that sends it again executes it twice.
     await request.resume().toArray();
     appendFileSync(record, `${id}\n`);
   }
@@ -114,7 +114,7 @@ async function post(
   const pieces: Buffer[] = [];
   for await (const piece of request) pieces.push(piece);
   const body = Buffer.concat(pieces);
-  // Written down before it is answered: whoever kills this process now cannot make it forget.
+  // Recorded before it is answered: killing this process now cannot lose it.
   appendFileSync(record, `${id}\n`);
   if (!body.equals(pattern(id, bytes))) {
     response.statusCode = 400;

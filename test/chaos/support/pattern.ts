@@ -1,4 +1,4 @@
-// The bodies of chaos runs: each byte follows from the id and its place, so that no wrong byte can pass.
+// The bodies of chaos runs: each byte follows from the id and its position, so that no wrong byte can pass.
 
 const lineLength = 64;
 

@@ -1,19 +1,19 @@
-// A client connection that trusts nothing: it reads responses itself and keeps every byte accounted for.
+// A client connection that trusts nothing: it parses responses itself and accounts for every byte.
 import { connect, type Socket } from 'node:net';
 import type { LoadConnection, LoadRequest } from './load.ts';
 
-/** A response as it came; `body` is without its framing. */
+/** A response; `body` is without its framing. */
 export interface RawResponse {
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Buffer;
-  /** Does the server keep the connection? */
+  /** Whether the server keeps the connection open. */
   readonly keepAlive: boolean;
 }
 
 /** The connection ended while a response was awaited. */
 export class ConnectionLost extends Error {
-  /** Bytes of the response that had come. */
+  /** Bytes of the response that had arrived. */
   readonly received: number;
 
   constructor(why: string, received: number) {
@@ -32,7 +32,7 @@ const headEnd = Buffer.from('\r\n\r\n');
 
 /** One connection; one request at a time. */
 export class RawConnection implements LoadConnection {
-  /** Resolves with the socket's end, however it came. */
+  /** Resolves when the socket is closed, for any reason. */
   readonly closed: Promise<void>;
   readonly socket: Socket;
   private received: Buffer = Buffer.alloc(0);
@@ -52,7 +52,7 @@ export class RawConnection implements LoadConnection {
     return this.isOpen;
   }
 
-  /** Sends a request whole and resolves with its response. Rejects with ConnectionLost, or for a malformed response. */
+  /** Sends a whole request and resolves with its response. Rejects with ConnectionLost, or for a malformed response. */
   async request({ method, head, body }: LoadRequest): Promise<RawResponse> {
     if (!this.isOpen) throw new ConnectionLost('was closed before the request', 0);
     return await new Promise((resolve, reject) => {
@@ -69,7 +69,7 @@ export class RawConnection implements LoadConnection {
   private read(data: Buffer): void {
     this.received = this.received.length === 0 ? data : Buffer.concat([this.received, data]);
     if (this.awaited === undefined) {
-      // Bytes that nobody asked for: the next response would be wrong.
+      // Unrequested bytes: they would be taken for the next response.
       this.lose(`sent ${data.length} bytes without a request`);
       return;
     }
@@ -100,7 +100,7 @@ export class RawConnection implements LoadConnection {
   }
 }
 
-/** Reads one final response from the beginning of `bytes`; undefined: it is not whole yet. */
+/** Reads one final response from the beginning of `bytes`; undefined while it is incomplete. */
 function readResponse(bytes: Buffer, method: string): (RawResponse & { used: number }) | undefined {
   const end = bytes.indexOf(headEnd);
   if (end < 0) return undefined;

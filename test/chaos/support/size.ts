@@ -1,15 +1,15 @@
-// How long chaos goes on: briefly in every test run, thoroughly in `npm run test:chaos`.
+// How long chaos runs take: briefly in every test run, thoroughly in `npm run test:chaos`.
 import { appendFileSync } from 'node:fs';
 
-/** Is this the long form? */
+/** Whether this is the long form. */
 export const isLong = process.env['CHAOS'] === 'long';
 
-/** The one for the short form or the one for the long form. */
+/** Returns the value for the short form or the one for the long form. */
 export function size(short: number, long: number): number {
   return isLong ? long : short;
 }
 
-/** Keeps a figure of a long run for the report on reliability, in the file that CHAOS_FIGURES names. */
+/** Appends a figure of a long run to the file that CHAOS_FIGURES names, for the report on reliability. */
 export function figure(text: string): void {
   const file = process.env['CHAOS_FIGURES'];
   if (isLong && file !== undefined) appendFileSync(file, `${text}\n`);
