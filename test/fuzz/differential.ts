@@ -11,7 +11,7 @@ import * as weldr from './weldr-reader.ts';
 const goodRequests = requestCases.filter(({ refused }) => refused === undefined).map(({ send }) => send);
 const goodResponses = responseCases.filter(({ outcome }) => outcome === 'passes').map(({ sends }) => sends);
 
-// Most mutations are refused: more come of messages that are good to begin with.
+// Most mutations are refused, so valid messages weigh more.
 const seedsOf = (all: readonly string[], good: readonly string[]): string[] =>
   [...all, ...good, ...good, ...good, ...good].filter(text => text !== '' && text.length < 1_500);
 
@@ -26,26 +26,26 @@ export const responseSeeds = seedsOf(
   goodResponses,
 );
 
-/** Which side's messages are made. */
+/** Whether requests or responses are mutated. */
 export type Side = 'requests' | 'responses';
 
-/** What a run has seen. */
+/** The results of a run. */
 export interface Figures {
   cases: number;
-  /** Messages that Weldr took as complete. */
+  /** Messages that Weldr accepted as complete. */
   accepted: number;
   /** Streams that Weldr refused, and that Node's parser refused. */
   refused: number;
   refusedByNode: number;
-  /** Inputs that Weldr read in a worse way than Node, or differently in pieces. */
+  /** Inputs that Weldr read worse than Node. */
   readonly findings: { readonly input: string; readonly why: string }[];
 }
 
 const batch = 256;
 
 /**
- * Runs `cases` mutations. `onProgress` is called now and then.
- * @param seed the same one makes the same inputs
+ * Runs `cases` mutations. `onProgress` is called after each batch.
+ * @param seed the same seed makes the same inputs
  */
 export async function fuzz(
   side: Side,
@@ -65,7 +65,7 @@ export async function fuzz(
       const ours = side === 'requests' ? weldr.readRequests(input) : weldr.readResponse(input);
       count(figures, ours, second[i]);
       if (disagreement(ours, second[i] ?? nothing) === '') continue;
-      // Was there not time enough for the second opinion?
+      // The second opinion may only have needed more time.
       const [theirs = nothing] = await askNode(side, [input], 50);
       const why = disagreement(ours, theirs);
       if (why !== '' && !isAllowed(input, ours, theirs)) figures.findings.push({ input, why });
@@ -88,10 +88,10 @@ function count(figures: Figures, ours: Outcome, theirs: Outcome = nothing): void
   if (theirs.refusal !== '') figures.refusedByNode++;
 }
 
-// Where Node refuses what HTTP allows, and what Weldr passes on is written anew: methods that Node has no number for
+// Where Node refuses what HTTP allows and Weldr passes on in a new form: methods that Node has no number for
 // (RFC 9110 section 9.1: any token), trailers of a response that a recipient has to ignore (section 6.5.1), requests
-// behind one whose Upgrade is ignored (section 7.8; Node reads no further), and a response behind an interim one that says
-// close, which it says of the final one (RFC 9112 section 9.6).
+// after one whose Upgrade is ignored (section 7.8; Node reads no further), and a response after an interim one with
+// `Connection: close`, which is meant for the final one (RFC 9112 section 9.6).
 function isAllowed(input: string, ours: Outcome, theirs: Outcome): boolean {
   const { refusal } = theirs;
   if (refusal === 'HPE_INVALID_METHOD') return true;

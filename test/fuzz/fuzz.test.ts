@@ -15,7 +15,7 @@ for (const side of ['requests', 'responses'] as const) {
     const figures = await fuzz(side, 15_000, 1);
     assert.equal(figures.findings, []);
     assert.is(figures.cases, 15_000);
-    // Mutations that are all refused would show nothing.
+    // If all mutations were refused, the run would show nothing.
     assert.ok(figures.accepted > 1_000, `${figures.accepted} were accepted`);
     assert.ok(figures.refusedByNode > 1_000, `Node refused ${figures.refusedByNode}`);
   });
@@ -34,7 +34,7 @@ test('a seed repeats its mutations', () => {
   assert.is.not(make(3).join(), make(4).join());
 });
 
-test('a reader that accepts more, or ends a message elsewhere, is found out', () => {
+test('a reader that accepts more, or ends a message elsewhere, is detected', () => {
   const read = (text: string) => readRequests(text);
   const one = read('POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nabc');
   const longer = read('POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nabcd');

@@ -126,7 +126,7 @@ type Mutation = (text: string, random: Random, other: string) => string;
 const cut = (text: string, at: number, end: number, middle: string): string =>
   text.slice(0, at) + middle + text.slice(end);
 
-/** Replaces one line: of the head most of the time, of anything else that has line ends. */
+/** Replaces one line: usually of the head, but of anything with line ends. */
 function editLine(text: string, random: Random, edit: (line: string) => string): string {
   const all = text.split('\r\n');
   const at = random.below(all.length);
@@ -183,12 +183,12 @@ const mutations: readonly Mutation[] = [
   },
 ];
 
-/** A message made of one of `seeds` by a few mutations; at most 4,000 characters, latin1, never empty. */
+/** Mutates one of `seeds` a few times; returns at most 4,000 characters, latin1, never empty. */
 export function mutate(seeds: readonly string[], random: Random): string {
   let text = random.of(seeds);
   for (let count = 1 + random.below(4); count > 0; count--) {
     text = random.of(mutations)(text, random, random.of(seeds)) || 'G';
   }
-  // Capitals of latin1 need not be latin1.
+  // The upper case of a latin1 character may lie outside latin1.
   return Buffer.from(text.slice(0, 4_000), 'latin1').toString('latin1');
 }

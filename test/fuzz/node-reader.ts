@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request } from 'node:http';
 import { Duplex } from 'node:stream';
 import type { Framed, Outcome } from './outcome.ts';
 
-/** A connection to nowhere: bytes go in by `push`, what is written is lost. */
+/** A connection to nowhere: `push` feeds it, and what is written is dropped. */
 class Wire extends Duplex {
   override _read(): void {}
   override _write(_chunk: unknown, _encoding: string, done: () => void): void {
@@ -31,7 +31,7 @@ interface Reading extends Outcome {
 }
 
 const readings = new WeakMap<Duplex, Reading>();
-// The default grammar; no lenient flag. Limits as Weldr's, so that neither is the first to refuse for them.
+// The default grammar, without lenient flags. Limits as Weldr's, so that neither refuses first because of them.
 const server = createServer({
   maxHeaderSize: 64 * 1024,
   requireHostHeader: false,
@@ -63,7 +63,7 @@ function collect(message: IncomingMessage, line: string, reading: Reading): void
   message.on('error', () => {});
 }
 
-/** As RFC 9112 section 3.2.2 has it forwarded. */
+/** Returns the target in the form to forward (RFC 9112 section 3.2.2). */
 function originForm(method: string, target: string): string {
   const match = /^https?:\/\/[^/?]*(.*)$/i.exec(target);
   if (match === null) return target;
@@ -112,7 +112,7 @@ export async function readResponses(texts: readonly string[], turns = 6): Promis
   return all;
 }
 
-/** Streams tell of their ends some turns later. */
+/** Streams report their ends some turns later. */
 async function settle(turns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise(resolve => setImmediate(resolve));
 }

@@ -1,4 +1,4 @@
-// What a reader makes of a stream of bytes, and when two readers disagree.
+// How a reader reads a stream of bytes, and when two readers disagree.
 
 /** One message as a reader framed it. */
 export interface Framed {
@@ -9,18 +9,18 @@ export interface Framed {
   complete: boolean;
 }
 
-/** All that a reader made of one stream. */
+/** Everything that a reader read from one stream. */
 export interface Outcome {
   readonly messages: Framed[];
   /** Why it stopped; '' when it only ran out of bytes, or was done. */
   refusal: string;
-  /** A trailer that frames the body anew or ends the connection came, and was dropped. */
+  /** A trailer that changes the framing or ends the connection was received, and dropped. */
   droppedSteering?: boolean;
 }
 
 /**
- * Why Weldr's reading is worse than the other's; '' when it is not. Weldr may refuse more; it must not accept what the
- * other refuses, nor end a message elsewhere.
+ * Returns why Weldr's reading is worse than the other's; '' if it is not. Weldr may refuse more; it must not accept what
+ * the other refuses, nor end a message elsewhere.
  */
 export function disagreement(weldr: Outcome, other: Outcome): string {
   for (const [i, ours] of weldr.messages.entries()) {
@@ -29,7 +29,7 @@ export function disagreement(weldr: Outcome, other: Outcome): string {
       return `message ${i}, ${ours.line}: the other reader has none (${other.refusal})`;
     if (theirs.line !== ours.line) return `message ${i}: ${ours.line}, the other reader has ${theirs.line}`;
     const last = i === weldr.messages.length - 1;
-    // What is refused within its body may have been read on by the other.
+    // The other reader may have continued in a body in which Weldr refused.
     if (last && !ours.complete && weldr.refusal !== '')
       return theirs.body.startsWith(ours.body) ? '' : `message ${i}: another body`;
     if (ours.complete !== theirs.complete)

@@ -1,6 +1,6 @@
-// `npm run fuzz -- --cases 1000000 --seed 1 [--side requests|responses|both|frames|hpack]`: the long form of what the tests
-// run; `both` are those of HTTP/1.1, `frames` are read beside nghttp2, or `--beside python3-h2`, field blocks (`hpack`)
-// beside python3-hpack, or in requests `--beside nghttp2`.
+// `npm run fuzz -- --cases 1000000 --seed 1 [--side requests|responses|both|frames|hpack]`: the long form of the fuzzers in
+// the tests; `both` are those of HTTP/1.1, `frames` are compared with nghttp2, or `--beside python3-h2`, field blocks
+// (`hpack`) with python3-hpack, or in requests `--beside nghttp2`.
 // Exit code 1 when something was found; the input is printed as a JSON string.
 import { parseArgs } from 'node:util';
 import { Random } from '../support/random.ts';

@@ -1,4 +1,4 @@
-// The socket-level fuzzer: mutated messages to a real proxy, and from a real origin, with canaries beside them.
+// The socket-level fuzzer: mutated messages to a real proxy, and from a real origin, with canary requests beside them.
 
 import { Random } from '../support/random.ts';
 import { startProxy, type TestProxy } from '../wire/support/proxy.ts';
@@ -8,7 +8,7 @@ import { MessageError, readResponse } from '../wire/support/strict-message.ts';
 import { requestSeeds, responseSeeds, type Side } from './differential.ts';
 import { mutate } from './mutation.ts';
 
-/** What was found; empty when nothing was. */
+/** Descriptions of what was found. */
 export type Findings = string[];
 
 const width = 16;
@@ -24,7 +24,7 @@ const settings = {
   logLevel: 'silent',
 } as const;
 
-/** Runs `cases` mutations, some at a time, with a request of somebody else after each lot. */
+/** Runs `cases` mutations, some at a time, with another client's request after each lot. */
 export async function fuzzSockets(side: Side, cases: number, seed: number): Promise<Findings> {
   const random = new Random(seed);
   const seeds = side === 'requests' ? requestSeeds : responseSeeds;
@@ -37,7 +37,7 @@ export async function fuzzSockets(side: Side, cases: number, seed: number): Prom
         request.connection.end();
         return undefined;
       }
-      // The method, as a client that cannot know what was made of its bytes has to frame the answer.
+      // Returns the method, as a client that sent mutated bytes needs it to frame the answer.
       return echo(request).replace('\r\n', `\r\nX-Method: ${request.method}\r\n`);
     },
   });
@@ -72,7 +72,7 @@ export async function fuzzSockets(side: Side, cases: number, seed: number): Prom
   return findings;
 }
 
-/** Sends bytes and closes its side; answers what was wrong with what came back. */
+/** Sends bytes and half-closes; returns what was wrong with the answer. */
 async function speak(proxy: TestProxy, bytes: string): Promise<string> {
   const client = await RawClient.open(proxy.port);
   client.send(bytes);
@@ -93,7 +93,7 @@ function malformedPart(text: string): string {
       const head = rest.slice(0, rest.indexOf('\r\n\r\n'));
       const method = /\r\nX-Method: (\S+)/.exec(head)?.[1] ?? 'GET';
       const message = readResponse(rest, method, true);
-      // A response that was cut is as it should be; nothing can follow it.
+      // A cut response is fine; nothing can follow it.
       if (message === undefined || !message.complete) return '';
       rest = rest.slice(message.raw.length);
     }

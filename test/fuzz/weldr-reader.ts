@@ -1,4 +1,4 @@
-// Weldr's readers over one stream of bytes, put together as its connections do.
+// Weldr's readers over one stream of bytes, combined as its connections combine them.
 import { ChunkedReader, type ChunkedSink } from '../../core/http/h1/chunked-reader.ts';
 import { chunked, untilClose } from '../../core/http/h1/message-framing.ts';
 import { needMore, RequestHead, refused } from '../../core/http/h1/request-head.ts';
@@ -40,7 +40,7 @@ export function readRequests(text: string): Outcome {
       complete: false,
     };
     outcome.messages.push(message);
-    // Bytes behind an upgrade that is passed on are not read as a request.
+    // Bytes after an upgrade that is passed on are not read as a request.
     const keepAlive = requestHead.keepAlive && requestHead.upgrade === undefined;
     const bodyEnd = readBody(rest, used, requestHead.length, message, outcome, 'steering refused');
     if (!message.complete || !keepAlive) return outcome;
@@ -74,7 +74,7 @@ export function readResponse(text: string): Outcome {
   }
 }
 
-/** Answers the index behind the body. */
+/** Returns the index after the body. */
 function readBody(
   text: string,
   start: number,

@@ -1,10 +1,10 @@
-// Where servers of HTTP/2 may differ from Weldr, and why: RFC 9113 leaves a choice, or one of them is stricter than it asks.
+// Where servers of HTTP/2 may differ from Weldr, and why: RFC 9113 leaves a choice, or one of them is stricter than it.
 import { frameFlag, frameType } from '../../../core/http/h2/frames.ts';
 import { HpackDecoder } from '../../../core/http/h2/hpack-decoder.ts';
 import type { ConnectionOutcome } from './connection-outcome.ts';
 import type { ListedFrame } from './frame-list.ts';
 
-/** Where two servers part: both stood before `frame`, and one of them ends the connection at it. */
+/** Where two servers part: both connections were open before `frame`, at which one of them ends its connection. */
 export interface Parting {
   readonly frame: ListedFrame;
   /** All frames before it. */
@@ -14,11 +14,11 @@ export interface Parting {
   readonly theirs: ConnectionOutcome;
 }
 
-/** A stream that one server alone has reset; both connections stand. */
+/** A stream that only one server has reset; both connections are open. */
 export interface ResetAlone {
   readonly who: 'weldr' | 'other';
   readonly stream: number;
-  /** Of the whole connection. */
+  /** All frames of the connection. */
   readonly frames: readonly ListedFrame[];
 }
 
@@ -31,7 +31,7 @@ export interface Rule<Difference> {
 const blockTypes: ReadonlySet<number> = new Set([frameType.headers, frameType.continuation]);
 const has = ({ flags }: ListedFrame, flag: number): boolean => (flags & flag) !== 0;
 
-/** Has its client said that the stream is over, or given it up? */
+/** Whether the client has ended or reset the stream. */
 function isOver({ frame, before }: Parting): boolean {
   return before.some(
     other =>
@@ -48,7 +48,7 @@ const isZero = (payload: Buffer): boolean =>
 const largestStream = (frames: readonly ListedFrame[]): number =>
   Math.max(0, ...frames.filter(({ type }) => type === frameType.headers).map(({ stream }) => stream));
 
-/** Was one of a higher number opened before it? */
+/** Whether a stream of a higher number was opened before it. */
 function isLower(id: number, frames: readonly ListedFrame[]): boolean {
   const first = frames.findIndex(({ type, stream }) => type === frameType.headers && stream === id);
   return id < largestStream(first < 0 ? frames : frames.slice(0, first));
@@ -57,7 +57,7 @@ function isLower(id: number, frames: readonly ListedFrame[]): boolean {
 const isOpenBlock = (frame: ListedFrame | undefined): boolean =>
   frame !== undefined && blockTypes.has(frame.type) && !has(frame, frameFlag.endHeaders);
 
-/** A type that RFC 9113 leaves to others. */
+/** A frame type outside RFC 9113. */
 const altSvc = 0xa;
 
 const isCut = ({ payload, length }: ListedFrame): boolean => payload.length < length;
@@ -72,7 +72,7 @@ const dependsOnItself = (frame: ListedFrame): boolean => {
 };
 
 const replacedSetting: Rule<Parting> = {
-  why: 'a setting out of range, and another value of it behind it: section 6.5.3 takes one after another',
+  why: 'a setting out of range, followed by another value of it: section 6.5.3 takes one after another',
   holds: ({ who, frame }) => who === 'weldr' && frame.type === frameType.settings && frame.length > 6,
 };
 
@@ -84,7 +84,7 @@ const goodbye: Rule<Parting> = {
 /** Where nghttp2, as Node has it, may end a connection and Weldr not, or the other way round. */
 export const nodePartings: readonly Rule<Parting>[] = [
   {
-    why: 'frames behind the end of a stream: section 5.1 asks for an error of the stream, nghttp2 ends the connection',
+    why: 'frames after the end of a stream: section 5.1 asks for an error of the stream, nghttp2 ends the connection',
     holds: parting => parting.who === 'other' && parting.theirs.died === 'STREAM_CLOSED' && isOver(parting),
   },
   {
@@ -127,16 +127,16 @@ export const nodePartings: readonly Rule<Parting>[] = [
       (!has(frame, frameFlag.endHeaders) || isCut(frame)),
   },
   {
-    why: 'over two size updates in a row, or an integer of over six bytes: RFC 7541 leaves the bound to each side',
+    why: 'over two size updates in a row, or an integer of over six bytes: RFC 7541 leaves the limit to each side',
     holds: ({ who, ours, frame }) =>
       who === 'weldr' && ours.died === 'COMPRESSION_ERROR' && blockTypes.has(frame.type),
   },
   {
-    why: 'a frame that is cut: of all but DATA nghttp2 looks at its fixed part when that is whole, Weldr at the header before',
+    why: 'a frame that is cut: except for DATA, nghttp2 checks its fixed part once that is complete, Weldr the header before',
     holds: ({ who, frame }) => who === 'weldr' && frame.type !== frameType.data && isCut(frame),
   },
   {
-    why: 'frames of a stream that was reset are looked at all the same: sections 6.1 and 6.2',
+    why: 'frames of a stream that was reset are checked all the same: sections 6.1 and 6.2',
     holds: parting =>
       parting.who === 'weldr' && (parting.theirs.resets.has(parting.frame.stream) || isOver(parting)),
   },
@@ -187,7 +187,7 @@ function fragmentOf(frame: ListedFrame): Buffer {
 const fieldName = /^:?[!#$%&'*+.^_`|~\da-z-]+$/;
 const fieldValue = /^(?:[!-~\x80-\xff](?:[ -~\t\x80-\xff]*[!-~\x80-\xff])?)?$/;
 
-/** Does a field section hold what Weldr's one grammar has no place for, and nghttp2 lets through? */
+/** Whether a field section holds what Weldr's grammar excludes and nghttp2 accepts. */
 function isOutsideGrammar(stream: number, frames: readonly ListedFrame[]): boolean {
   const [head = [], ...trailers] = sectionsOf(stream, frames);
   const said = (name: string): string | undefined => head.find(([known]) => known === name)?.[1];
@@ -204,10 +204,10 @@ function isOutsideGrammar(stream: number, frames: readonly ListedFrame[]): boole
   );
 }
 
-/** Where a stream may be reset by one of them alone. */
+/** Where only one of them may reset a stream. */
 export const nodeResets: readonly Rule<ResetAlone>[] = [
   {
-    why: "what could not be told in HTTP/1.1, names two hosts or asks for a tunnel is nobody's request in Weldr",
+    why: "Weldr refuses a request that HTTP/1.1 cannot express, that names two hosts or asks for a tunnel",
     holds: ({ who, stream, frames }) => who === 'weldr' && isOutsideGrammar(stream, frames),
   },
   {
@@ -216,7 +216,7 @@ export const nodeResets: readonly Rule<ResetAlone>[] = [
       who === 'weldr' && frames.some(frame => frame.stream === stream && dependsOnItself(frame)),
   },
   {
-    why: 'nghttp2 looks at fields before their section is whole',
+    why: 'nghttp2 checks fields before their section is complete',
     holds: ({ who, stream, frames }) => {
       const last = frames.filter(frame => blockTypes.has(frame.type)).at(-1);
       if (who === 'weldr' || last === undefined || last.stream !== stream) return false;
@@ -236,12 +236,12 @@ export const nodeResets: readonly Rule<ResetAlone>[] = [
 const isSettings = (frame: ListedFrame): boolean =>
   frame.type === frameType.settings && !has(frame, frameFlag.ack);
 
-/** Has a HEADERS frame nothing but padding? */
+/** Whether a HEADERS frame holds only padding. */
 function isAllPadding(frame: ListedFrame): boolean {
   return frame.type === frameType.headers && has(frame, frameFlag.padded) && fragmentOf(frame).length === 0;
 }
 
-/** Does a field block begin with three updates of the table's size, each of one byte? */
+/** Whether a field block begins with three updates of the table's size, each of one byte. */
 const hasManyUpdates = (frame: ListedFrame): boolean => {
   const block = fragmentOf(frame).subarray(0, 3);
   return block.length === 3 && block.every(byte => byte >= 0x20 && byte < 0x3f);
@@ -250,7 +250,7 @@ const hasManyUpdates = (frame: ListedFrame): boolean => {
 /** Where python3-h2 may end a connection and Weldr not, or the other way round. */
 export const pythonPartings: readonly Rule<Parting>[] = [
   {
-    why: 'the window of a stream that Weldr has reset is none any more; python3-h2 has it overflow, and ends the connection',
+    why: 'Weldr ignores the window of a stream that it has reset; in python3-h2 it overflows and ends the connection',
     holds: ({ who, frame, ours, theirs }) =>
       who === 'other' &&
       theirs.died === 'FLOW_CONTROL_ERROR' &&
@@ -270,7 +270,7 @@ export const pythonPartings: readonly Rule<Parting>[] = [
     holds: ({ who, frame, before }) => who === 'weldr' && !isSettings(before[0] ?? frame),
   },
   {
-    why: 'WINDOW_UPDATE of 0 on a stream that is over: section 5.1 has it ignored for a while',
+    why: 'WINDOW_UPDATE of 0 on a stream that is over: section 5.1 requires ignoring it for a while',
     holds: parting =>
       parting.who === 'other' &&
       parting.frame.type === frameType.windowUpdate &&
@@ -282,7 +282,7 @@ export const pythonPartings: readonly Rule<Parting>[] = [
     holds: ({ frame }) => dependsOnItself(frame),
   },
   {
-    why: 'the reserved bit of an increment: section 6.9 has it ignored',
+    why: 'the reserved bit of an increment: section 6.9 requires ignoring it',
     holds: ({ who, frame }) =>
       who === 'other' && frame.type === frameType.windowUpdate && (frame.payload[0] ?? 0) >= 0x80,
   },
@@ -291,11 +291,11 @@ export const pythonPartings: readonly Rule<Parting>[] = [
     holds: ({ who, frame }) => who === 'other' && isAllPadding(frame),
   },
   {
-    why: 'python3-h2 looks at a frame when it is whole',
+    why: 'python3-h2 checks a frame when it is complete',
     holds: ({ who, frame }) => who === 'weldr' && isCut(frame),
   },
   {
-    why: 'python3-h2 looks at a field section when it is whole',
+    why: 'python3-h2 checks a field section when it is complete',
     holds: ({ who, frame }) =>
       who === 'weldr' &&
       (blockTypes.has(frame.type) || frame.type === frameType.pushPromise) &&
@@ -304,7 +304,7 @@ export const pythonPartings: readonly Rule<Parting>[] = [
   replacedSetting,
   goodbye,
   {
-    why: 'a frame of ALTSVC (RFC 7838), whose length python3-h2 checks, and which means nothing here',
+    why: 'a frame of ALTSVC (RFC 7838), whose length python3-h2 checks and Weldr ignores',
     holds: ({ who, frame }) => who === 'other' && frame.type === altSvc,
   },
   {
@@ -325,7 +325,7 @@ export const pythonPartings: readonly Rule<Parting>[] = [
       who === 'weldr' && ours.died === 'ENHANCE_YOUR_CALM' && frame.type === frameType.continuation,
   },
   {
-    why: 'over two size updates in a row: section 4.2 of RFC 7541 has no use for a third; python3-h2 lets it be on a stream that is over',
+    why: 'over two size updates in a row: RFC 7541 section 4.2 needs no third; python3-h2 accepts it on a stream that is over',
     holds: ({ who, ours, frame }) =>
       who === 'weldr' &&
       ours.died === 'COMPRESSION_ERROR' &&
@@ -345,18 +345,18 @@ function hasWrongLength(stream: number, frames: readonly ListedFrame[]): boolean
   );
 }
 
-/** Where a stream may be reset by Weldr or python3-h2 alone. */
+/** Where only Weldr or python3-h2 may reset a stream. */
 export const pythonResets: readonly Rule<ResetAlone>[] = [
   {
-    why: 'a content-length that no body can have: section 8.1.1; python3-h2 compares it at the end of DATA alone',
+    why: 'a content-length that no body can have: section 8.1.1; python3-h2 compares it only at the end of DATA',
     holds: ({ who, stream, frames }) => who === 'weldr' && hasWrongLength(stream, frames),
   },
   {
-    why: "what could not be told in HTTP/1.1, names two hosts or asks for a tunnel is nobody's request in Weldr",
+    why: "Weldr refuses a request that HTTP/1.1 cannot express, that names two hosts or asks for a tunnel",
     holds: ({ who, stream, frames }) => who === 'weldr' && isOutsideGrammar(stream, frames),
   },
   {
-    why: 'python3-h2 looks at a frame when it is whole',
+    why: 'python3-h2 checks a frame when it is complete',
     holds: ({ who, stream, frames }) =>
       who === 'weldr' && frames.at(-1)?.stream === stream && frames.some(isCut),
   },

@@ -1,19 +1,19 @@
-// What a server of HTTP/2 made of the bytes of one client, piece by piece: what it saw, what it reset, how it ended.
+// How a server of HTTP/2 read the bytes of one client, piece by piece: requests, resets, and the end of the connection.
 import { errorName } from '../../../core/http/h2/frames.ts';
 
-/** One request, as the server's program saw it. */
+/** One request, as the server's application received it. */
 export interface SeenRequest {
-  /** Its fields without their order, a line each. */
+  /** Its fields in sorted order, a line each. */
   readonly head: string;
-  /** Bytes of its body that came. */
+  /** Bytes of its body so far. */
   body: number;
-  /** Did it come whole? */
+  /** Whether it is complete. */
   complete: boolean;
 }
 
-/** What the pieces of a client have led to so far. */
+/** The result of a client's pieces so far. */
 export interface ConnectionOutcome {
-  /** The error that the server ended it with; '' while it stands. */
+  /** The error with which the server ended the connection; '' while it is open. */
   readonly died: string;
   readonly requests: ReadonlyMap<number, SeenRequest>;
   /** Streams that the server reset, and the error of each. */
@@ -30,18 +30,18 @@ type Happening = { readonly at: number; readonly stream: number } & (
   | { readonly what: 'reset'; readonly error: string }
 );
 
-/** All that happened on one connection, by the piece of the client's bytes that led to it. */
+/** Everything that happened on one connection, by the piece of the client's bytes that caused it. */
 export class ConnectionHistory {
   /** The piece that is being read. */
   piece = 0;
-  /** The error that the server ended it with, and the piece behind which it did; '' and -1 while it stands. */
+  /** The error with which the server ended the connection, and the piece that caused it; '' and -1 while it is open. */
   died = '';
   diedAt = -1;
   private readonly happenings: Happening[] = [];
-  /** Bytes of a frame of the server that is not whole yet. */
+  /** Bytes of an incomplete frame of the server. */
   private rest: Buffer = Buffer.alloc(0);
 
-  /** A request came with the piece that is being read. */
+  /** A request was received with the current piece. */
   request(stream: number, head: string): void {
     this.happenings.push({ at: this.piece, stream, what: 'request', head });
   }
@@ -50,7 +50,7 @@ export class ConnectionHistory {
     this.happenings.push({ at: this.piece, stream, what: 'body', bytes });
   }
 
-  /** The request is whole. */
+  /** The request is complete. */
   end(stream: number): void {
     this.happenings.push({ at: this.piece, stream, what: 'end' });
   }
@@ -59,7 +59,7 @@ export class ConnectionHistory {
     this.happenings.push({ at: this.piece, stream, what: 'reset', error });
   }
 
-  /** Notes what frames of the server say. */
+  /** Records resets and the end of the connection from the server's frames. */
   readFrames(written: readonly Buffer[]): void {
     if (written.length === 0) return;
     const bytes = Buffer.concat([this.rest, ...written]);
@@ -77,7 +77,7 @@ export class ConnectionHistory {
     this.rest = bytes.subarray(at);
   }
 
-  /** What stood before this piece was read; without one: in the end. */
+  /** Returns the state before this piece was read; by default the final one. */
   before(piece = Number.POSITIVE_INFINITY): ConnectionOutcome {
     const requests = new Map<number, SeenRequest>();
     const resets = new Map<number, string>();
@@ -95,7 +95,7 @@ export class ConnectionHistory {
   }
 }
 
-/** What is compared of a head: what Weldr keeps of the fields that it passes on, in no order. */
+/** Returns the comparable part of a head: the fields that Weldr passes on, sorted. */
 export function headOf(fields: readonly (readonly [name: string, value: string])[]): string {
   const cookies = fields.filter(([name]) => name === 'cookie').map(([, value]) => value);
   const authority = fields.find(([name]) => name === ':authority')?.[1];

@@ -1,4 +1,4 @@
-// Sequences of frames that a client could send: good ones, ones that break a rule, and ones with bytes that were changed.
+// Sequences of frames that a client could send: valid ones, ones that break a rule, and ones with changed bytes.
 
 import { frameType as type } from '../../../core/http/h2/frames.ts';
 import { emptySettings, frame, preface, setting, uint32 } from '../../core/http/h2/frame-bytes.ts';
@@ -6,7 +6,7 @@ import type { Random } from '../../support/random.ts';
 
 type Fields = readonly (readonly [name: string, value: string])[];
 
-/** A field that enters no table, so that a block means the same wherever it comes. */
+/** A field that enters no table, so that a block means the same anywhere. */
 const literal = (name: string, value: string): string => `\x00${text(name)}${text(value)}`;
 
 function text(value: string): string {
@@ -155,7 +155,7 @@ class Writer {
     this.random = random;
   }
 
-  /** The stream of a good HEADERS, or now and then one that is none. */
+  /** Returns the stream of a valid HEADERS frame, or sometimes an invalid number. */
   private newStream(): number {
     const { random } = this;
     if (random.below(60) === 0) return random.of([0, 2, 4, ...this.used, this.next]);
@@ -194,7 +194,7 @@ class Writer {
     }
   }
 
-  /** In one frame or in several, with whatever HEADERS can carry beside a block. */
+  /** Writes one frame or several, with everything that HEADERS can carry beside a block. */
   private fieldSection(id: number, encoded: string, ends: boolean): void {
     const { random } = this;
     let flags = ends ? 1 : 0;
@@ -326,7 +326,7 @@ class Writer {
     this.pieces.push(frame(type.priority, 0, id, payload));
   }
 
-  /** What ends most connections. */
+  /** Sends a frame that ends most connections. */
   private rare(): void {
     const { random } = this;
     switch (random.below(6)) {
@@ -355,7 +355,7 @@ class Writer {
   }
 }
 
-/** The bytes of one client, a piece a frame; an eighth of all have bytes that were changed. */
+/** The bytes of one client, one frame a piece; an eighth of all have changed bytes. */
 export function frameCase(random: Random): Buffer[] {
   const writer = new Writer(random);
   writer.pieces.push(preface + (random.below(100) === 0 ? '' : emptySettings));
@@ -371,7 +371,7 @@ export function frameCase(random: Random): Buffer[] {
   return pieces;
 }
 
-/** Changes a few bytes of headers, most often, or of payloads. */
+/** Changes a few bytes, of headers most often, or of payloads. */
 function damage(pieces: Buffer[], random: Random): void {
   for (let count = 1 + random.below(3); count > 0; count--) {
     const piece = random.of(pieces);

@@ -1,4 +1,4 @@
-// The fuzzer of HTTP/2's frames: what Weldr makes of a client's frames, beside nghttp2 (in Node) and python3-h2.
+// The fuzzer of HTTP/2's frames: how Weldr reads a client's frames, compared with nghttp2 (in Node) and python3-h2.
 import { frameName, frameType } from '../../../core/http/h2/frames.ts';
 import type { Random } from '../../support/random.ts';
 import type { Parting, ResetAlone, Rule } from './allowed-differences.ts';
@@ -7,7 +7,7 @@ import { frameCase } from './frame-cases.ts';
 import { listFrames } from './frame-list.ts';
 import { readByWeldr } from './weldr-connection.ts';
 
-/** A server beside Weldr. */
+/** A server to compare with. */
 export interface OtherServer {
   readonly name: string;
   /** Connections at a time. */
@@ -15,21 +15,21 @@ export interface OtherServer {
   readonly read: (cases: readonly (readonly Buffer[])[]) => Promise<readonly ConnectionHistory[]>;
   /** Why it may end a connection at another frame than Weldr. */
   readonly partings: readonly Rule<Parting>[];
-  /** Why one of the two alone may reset a stream. */
+  /** Why only one of the two may reset a stream. */
   readonly resets: readonly Rule<ResetAlone>[];
 }
 
-/** What a run has seen. */
+/** The results of a run. */
 export interface FrameFigures {
   cases: number;
-  /** Those that came whole. */
+  /** Requests that were complete. */
   requests: number;
   /** Differences by the rule that explains them. */
   readonly explained: Map<string, number>;
   readonly findings: string[];
 }
 
-/** Runs `cases` connections beside another server; `make`: the bytes of a client, in pieces. */
+/** Runs `cases` connections against another server; `make`: the bytes of a client, in pieces. */
 export async function fuzzFrames(
   other: OtherServer,
   cases: number,
@@ -44,7 +44,7 @@ export async function fuzzFrames(
       const [mine, its] = [ours[n], theirs[n]];
       if (mine === undefined || its === undefined) throw new Error('a history is missing');
       const end = compareEnds(other, pieces, mine, its, figures);
-      // What stood before the piece at which the two part has to be the same.
+      // Until the piece at which the two part, their state has to be the same.
       compareStreams(mine.before(end), its.before(end), pieces.slice(0, end), other, figures);
     }
     figures.cases += inputs.length;
@@ -52,7 +52,7 @@ export async function fuzzFrames(
   return figures;
 }
 
-/** Compares where two connections end; answers the piece that both stood before. */
+/** Compares where two connections end; returns the piece before which both were open. */
 function compareEnds(
   other: OtherServer,
   pieces: readonly Buffer[],
@@ -75,7 +75,7 @@ function compareEnds(
   return first;
 }
 
-/** One for each frame of the piece: where lengths were changed, it may hold several. */
+/** Returns one for each frame of the piece: if lengths were changed, it may hold several. */
 function partingsAt(
   pieces: readonly Buffer[],
   at: number,
@@ -100,7 +100,7 @@ function isExplained<Difference>(
   return rule !== undefined;
 }
 
-/** Notes what differs in two connections that both stand. */
+/** Records the differences of two open connections. */
 function compareStreams(
   ours: ConnectionOutcome,
   theirs: ConnectionOutcome,
@@ -123,7 +123,7 @@ function compareStreams(
   }
   for (const id of new Set([...ours.requests.keys(), ...theirs.requests.keys()])) {
     if (ours.resets.has(id) || theirs.resets.has(id) || givenUp.has(id)) continue;
-    // Of a frame that was cut, some hand on what is there and some wait.
+    // Some servers pass on the part of a cut frame, and some wait.
     if (frames.at(-1)?.stream === id) continue;
     const why = requestDifference(ours.requests.get(id), theirs.requests.get(id));
     if (why !== '') find(`stream ${id}: ${why}`);
@@ -133,11 +133,11 @@ function compareStreams(
 function requestDifference(ours: SeenRequest | undefined, theirs: SeenRequest | undefined): string {
   if (ours === undefined || theirs === undefined) return `a request ${ours ? 'here' : 'there'} alone`;
   if (ours.head !== theirs.head) return `${ours.head}\nthere: ${theirs.head}`;
-  if (ours.complete !== theirs.complete) return `it is whole ${ours.complete ? 'here' : 'there'} alone`;
+  if (ours.complete !== theirs.complete) return `it is complete ${ours.complete ? 'here' : 'there'} alone`;
   return ours.body === theirs.body ? '' : `${ours.body} bytes of body here, ${theirs.body} there`;
 }
 
-/** The pieces for a reader, and as base64 for a machine. */
+/** Formats the pieces as text for readers, and as base64 for machines. */
 function shown(pieces: readonly Buffer[]): string {
   const lines = listFrames(Buffer.concat([...pieces])).map(({ type, flags, stream, length, payload }) => {
     const text = payload.toString('latin1', 0, 120).replaceAll(/[^ -~]/g, '.');

@@ -1,4 +1,4 @@
-// The frames in the bytes of a client, as far as they can be told apart.
+// The frames in the bytes of a client, as far as they can be separated.
 import { clientPreface } from '../../../core/http/h2/frames.ts';
 
 /** One frame; the last one may be cut. */
@@ -6,14 +6,14 @@ export interface ListedFrame {
   readonly type: number;
   readonly flags: number;
   readonly stream: number;
-  /** As announced. */
+  /** As declared by its header. */
   readonly length: number;
   readonly payload: Buffer;
-  /** Where it ends, or would. */
+  /** Where it ends, or would end. */
   readonly end: number;
 }
 
-/** All of them, in order. */
+/** Lists the frames in order. */
 export function listFrames(bytes: Buffer): ListedFrame[] {
   const frames: ListedFrame[] = [];
   for (let at = clientPreface.length; at + 9 <= bytes.length; ) {

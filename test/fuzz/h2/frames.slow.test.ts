@@ -1,4 +1,4 @@
-// The long form of `frames.test.ts`: a million sequences, of a new seed each time.
+// The long form of `frames.test.ts`: a million sequences, with a new seed each time.
 import * as assert from 'uvu/assert';
 import { Random } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
@@ -20,8 +20,8 @@ async function compare(other: OtherServer, cases: number): Promise<void> {
   assert.ok(requests > cases / 5, `${requests} requests came whole`);
 }
 
-test('850,000 sequences are read as by nghttp2, or a rule says why not', () => compare(nghttp2, 850_000));
+test('850,000 sequences are read as by nghttp2, or a rule explains the difference', () => compare(nghttp2, 850_000));
 
-const behaviour = '150,000 sequences are read as by python3-h2, or a rule says why not';
+const behaviour = '150,000 sequences are read as by python3-h2, or a rule explains the difference';
 if (hasPythonH2) test(behaviour, () => compare(pythonH2, 150_000));
 else test.skip(behaviour, 'python3-h2 is not installed', () => compare(pythonH2, 150_000));

@@ -1,4 +1,4 @@
-// What Weldr makes of a client's frames, beside two other servers; `frames.slow.test.ts` is the long form.
+// How Weldr reads a client's frames, compared with two other servers; `frames.slow.test.ts` is the long form.
 import * as assert from 'uvu/assert';
 import { Random } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
@@ -8,14 +8,14 @@ import { hasPythonH2 } from './python-connection.ts';
 
 const test = suite('frames of HTTP/2 beside other servers', { testTimeoutMs: 120_000 });
 
-// New seeds are tried there: what they find is a difference that wants a rule, and seldom a fault of the change at hand.
-test('1,600 sequences are read as by nghttp2, or a rule says why not', async () => {
+// The long form tries new seeds: what they find is a difference that needs a rule, and seldom a fault of a change.
+test('1,600 sequences are read as by nghttp2, or a rule explains the difference', async () => {
   const figures = await fuzzFrames(nghttp2, 1_600, new Random(1));
   assert.equal(figures.findings, []);
   assert.ok(figures.requests > 300, `${figures.requests} requests came whole`);
 });
 
-const behaviour = '1,000 sequences are read as by python3-h2, or a rule says why not';
+const behaviour = '1,000 sequences are read as by python3-h2, or a rule explains the difference';
 const body = async (): Promise<void> => {
   const figures = await fuzzFrames(pythonH2, 1_000, new Random(770_709));
   assert.equal(figures.findings, []);

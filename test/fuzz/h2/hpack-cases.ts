@@ -1,4 +1,4 @@
-// Field blocks in all forms that HPACK has for them, good ones and damaged ones (RFC 7541).
+// Field blocks in all forms that HPACK allows, valid ones and damaged ones (RFC 7541).
 import { encodeHuffman, huffmanLength } from '../../../core/http/h2/huffman.ts';
 import { staticCount, staticNames, staticValues } from '../../../core/http/h2/static-table.ts';
 import { emptySettings, frame, preface } from '../../core/http/h2/frame-bytes.ts';
@@ -10,7 +10,7 @@ export type Field = readonly [name: string, value: string];
 const values = ['', 'a', '0', 'gzip, deflate', 'text/html; charset=utf-8', 'x'.repeat(70)];
 const names = ['x-mine', 'x-other', 'accept', 'cache-control', 'user-agent', 'x'.repeat(130)];
 
-/** A field that comes again now and then. */
+/** Returns a field that may occur again. */
 export function randomField(random: Random): Field {
   const kind = random.below(8);
   if (kind < 2) {
@@ -33,14 +33,14 @@ function randomText(random: Random): string {
   return text;
 }
 
-/** A sender that takes any form there is, and not the shortest; it keeps a table to know what it may refer to. */
+/** An encoder that uses any allowed form, not the shortest; it keeps a table to know what it may refer to. */
 export class WildEncoder {
   private table: Field[] = [];
   private size = 0;
   private limit = 4096;
   private bytes: number[] = [];
 
-  /** A block of these fields. */
+  /** Encodes these fields as one block. */
   block(fields: readonly Field[], random: Random): Buffer {
     this.bytes = [];
     for (let updates = random.below(20) === 0 ? 1 + random.below(2) : 0; updates > 0; updates--) {
@@ -72,7 +72,7 @@ export class WildEncoder {
     if (pattern === 0x40) this.add(name, value);
   }
 
-  /** An index that fits, of those there are any one; 0: none. */
+  /** Returns the index of a random match; 0: none. */
   private find(fits: (field: Field) => boolean, random: Random): number {
     const found: number[] = [];
     for (let n = 1; n <= staticCount; n++) {

@@ -1,4 +1,4 @@
-// The fuzzer of HPACK: field blocks as Weldr and Debian's python3-hpack read them, and those that Weldr writes.
+// The fuzzer of HPACK: field blocks as Weldr and Debian's python3-hpack read them, and blocks that Weldr writes.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { crc32 } from 'node:zlib';
@@ -8,8 +8,8 @@ import type { Random } from '../../support/random.ts';
 import { blocksOf, type Field, randomField } from './hpack-cases.ts';
 
 /**
- * A line for each connection: the limit of its table, and its blocks. The answer: a checksum of the fields of each block,
- * or `!` and the error, behind which nothing follows.
+ * Reads a line for each connection: the limit of its table, and its blocks. Prints a checksum of the fields of each block,
+ * or `!` and the error, after which it stops.
  */
 const program = `
 import sys, zlib
@@ -33,20 +33,20 @@ const python = ['/usr/bin/python3', 'python3'].find(
   command => spawnSync(command, ['-c', 'import hpack']).status === 0,
 );
 
-/** Is the other decoder there? */
+/** Whether the other decoder is installed. */
 export const hasPythonHpack: boolean = python !== undefined;
 
-/** What a run has seen. */
+/** The results of a run. */
 export interface HpackFigures {
   blocks: number;
   /** Blocks that both refused. */
   refused: number;
-  /** Blocks that Weldr alone refused, by the reason that RFC 7541 gives for it. */
+  /** Blocks that only Weldr refused, by the reason. */
   readonly stricter: Map<string, number>;
   readonly findings: string[];
 }
 
-/** What this side refuses beyond Python: RFC 7541 sections 4.2 and 5.1 leave the bound to each side. */
+/** What Weldr refuses beyond Python: RFC 7541 sections 4.2 and 5.1 leave the limit to each side. */
 const stricter: ReadonlySet<string> = new Set([
   'more than two table size updates',
   'an integer over 2^31',
@@ -56,16 +56,16 @@ const stricter: ReadonlySet<string> = new Set([
 interface Connection {
   readonly limit: number;
   readonly blocks: readonly Buffer[];
-  /** Of each block: the checksum of its fields, or why it is refused. */
+  /** For each block: the checksum of its fields, or why it is refused. */
   readonly ours: readonly (number | string)[];
 }
 
-/** Compares `blocks` field blocks at least: half of the connections are read by both, half are written by Weldr. */
+/** Compares at least `blocks` field blocks: half of the connections are read by both, half are written by Weldr. */
 export async function fuzzHpack(blocks: number, random: Random): Promise<HpackFigures> {
   const figures: HpackFigures = { blocks: 0, refused: 0, stricter: new Map(), findings: [] };
   while (figures.blocks < blocks && figures.findings.length < 20) {
     const atMost = Math.min(20_000, Math.ceil((blocks - figures.blocks) / 2));
-    // While Python reads one lot, this side makes the other.
+    // While Python reads one lot, this process makes the other.
     await Promise.all([compareLot(atMost, random, figures), compareLot(atMost, random, figures)]);
   }
   return figures;
@@ -128,7 +128,7 @@ async function ask(connections: readonly Connection[]): Promise<string[]> {
   child.stdout.setEncoding('latin1').on('data', text => {
     said += text;
   });
-  // A block of no bytes is two blanks in a row.
+  // An empty block is two spaces in a row.
   const lines = connections.map(({ limit, blocks }) =>
     [limit, ...blocks.map(block => block.toString('hex'))].join(' '),
   );

@@ -1,4 +1,4 @@
-// The long form of `hpack.test.ts`, of a new seed each time.
+// The long form of `hpack.test.ts`, with a new seed each time.
 import * as assert from 'uvu/assert';
 import { Random } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
@@ -12,7 +12,7 @@ const test = suite('HPACK beside other implementations, at length', {
   testTimeoutMs: 800_000,
 });
 
-test('100,000 requests whose field blocks have all forms that there are mean the same to nghttp2', async () => {
+test('100,000 requests with field blocks of all forms mean the same to nghttp2', async () => {
   const seed = Date.now() % 1_000_000;
   console.log(`again: npm run fuzz -- --side hpack --beside nghttp2 --cases 10000 --seed ${seed}`);
   const { findings, requests } = await fuzzFrames(nghttp2, 10_000, new Random(seed), requestsCase);

@@ -1,4 +1,4 @@
-// Field blocks as Weldr and two others read them; `hpack.slow.test.ts` is the long form.
+// Field blocks as Weldr and two other decoders read them; `hpack.slow.test.ts` is the long form.
 import * as assert from 'uvu/assert';
 import { Random } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
@@ -9,7 +9,7 @@ import { nghttp2 } from './other-servers.ts';
 
 const test = suite('HPACK beside other implementations', { testTimeoutMs: 120_000 });
 
-test('1,280 requests whose field blocks have all forms that there are mean the same to nghttp2', async () => {
+test('1,280 requests with field blocks of all forms mean the same to nghttp2', async () => {
   const figures = await fuzzFrames(nghttp2, 128, new Random(1), requestsCase);
   assert.equal(figures.findings, []);
   assert.ok(figures.requests > 1_000, `${figures.requests} requests came whole`);

@@ -3,7 +3,7 @@ import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'n
 import { Duplex } from 'node:stream';
 import { ConnectionHistory, headOf } from './connection-outcome.ts';
 
-/** A connection to nowhere: bytes go in by `push`, what is written is kept. */
+/** A connection to nowhere: `push` feeds it, and what is written is kept. */
 class KeptWire extends Duplex {
   readonly written: Buffer[] = [];
   override _read(): void {}
@@ -25,10 +25,10 @@ server.on('session', session => {
 });
 server.on('sessionError', () => {});
 
-/** Turns of the event loop in which a session has read what came, and written what it has to say. */
+/** Turns of the event loop in which a session reads a piece and writes its response. */
 const turns = 3;
 
-/** Feeds each client's bytes to a session of its own. */
+/** Feeds each client's bytes to a separate session. */
 export async function readByNode(cases: readonly (readonly Buffer[])[]): Promise<ConnectionHistory[]> {
   const all = cases.map(pieces => {
     const wire = new KeptWire();

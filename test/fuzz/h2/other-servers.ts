@@ -1,4 +1,4 @@
-// The servers that frames are compared with.
+// The servers that Weldr's reading of frames is compared with.
 import { nodePartings, nodeResets, pythonPartings, pythonResets } from './allowed-differences.ts';
 import type { OtherServer } from './frame-differential.ts';
 import { readByNode } from './node-connection.ts';
@@ -13,7 +13,7 @@ export const nghttp2: OtherServer = {
   resets: nodeResets,
 };
 
-/** Debian's python3-h2: a process for each batch. */
+/** Debian's python3-h2: one process for each batch. */
 export const pythonH2: OtherServer = {
   name: 'python3-h2',
   batch: 2048,

@@ -44,7 +44,7 @@ const python = ['/usr/bin/python3', 'python3'].find(
   command => spawnSync(command, ['-c', 'import h2']).status === 0,
 );
 
-/** Is it there? */
+/** Whether it is installed. */
 export const hasPythonH2: boolean = python !== undefined;
 
 type Happened =
@@ -59,7 +59,7 @@ interface Answer {
   readonly why: string;
 }
 
-/** Feeds each client's bytes to a connection of its own. */
+/** Feeds each client's bytes to a separate connection. */
 export async function readByPython(cases: readonly (readonly Buffer[])[]): Promise<ConnectionHistory[]> {
   const child = spawn(python ?? '', ['-c', program], { stdio: ['pipe', 'pipe', 'inherit'] });
   let said = '';

@@ -1,4 +1,4 @@
-// Weldr's side of a connection of HTTP/2, fed with bytes: what it makes of them, with nothing behind it.
+// Weldr's side of a connection of HTTP/2, fed with bytes, without a pipeline behind it: records what it reads.
 import { Socket } from 'node:net';
 import type { WeldrError } from '../../../core/errors.ts';
 import { UpstreamConnector } from '../../../core/http/accept/upstream-connector.ts';
@@ -19,7 +19,7 @@ import { systemClock } from '../../../core/time/clock.ts';
 import { localPeer } from '../../support/peer.ts';
 import { ConnectionHistory, headOf } from './connection-outcome.ts';
 
-/** A socket to nowhere: what comes in is handed to it, what is written is kept. */
+/** A socket to nowhere: data is emitted on it, and what is written is kept. */
 class KeptSocket extends Socket {
   readonly written: Buffer[] = [];
   override _write(chunk: Buffer, _: string, done: () => void): void {
@@ -47,7 +47,7 @@ const wire = new Wire(
 );
 const blocks = { request: new RequestBlock(settings.limits), trailers: new TrailerBlock() };
 const keeper: ConnectionKeeper = { forget: () => {} };
-/** Notes one request, and answers nothing. */
+/** Records one request, and does not respond. */
 class Recorder implements RequestReceiver {
   readonly wantsBody = true;
   private readonly history: ConnectionHistory;
@@ -84,13 +84,13 @@ class Recorder implements RequestReceiver {
   abort(): void {}
 }
 
-/** Of the connection that reads at the moment. */
+/** The history of the connection that reads now. */
 let current = new ConnectionHistory();
 Reflect.set(wire, 'exchanges', {
   take: (stream: ClientStream & { readonly id: number }) => new Recorder(current, stream),
 });
 
-/** Feeds each client's bytes to a connection of its own, a piece at a time. */
+/** Feeds each client's bytes to a separate connection, a piece at a time. */
 export async function readByWeldr(cases: readonly (readonly Buffer[])[]): Promise<ConnectionHistory[]> {
   const all = cases.map(pieces => {
     const socket = new KeptSocket();
@@ -107,7 +107,7 @@ export async function readByWeldr(cases: readonly (readonly Buffer[])[]): Promis
       socket.emit('data', piece);
       if (socket.writableEnded) history.diedAt = n;
     }
-    // What it has to say leaves at the end of a turn.
+    // Frames are written at the end of a turn.
     for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve));
     for (const { socket, history } of all) history.readFrames(socket.written.splice(0));
   }

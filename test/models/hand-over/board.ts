@@ -1,22 +1,22 @@
-// A model of what nodes and operators say in etcd of who is to lead: candidacies, an order to hand over, maintenance.
+// A model of the keys in etcd that decide who leads: candidacies, an order to hand over, maintenance.
 import type { Chance, EventQueue } from '../../../benchmark/event-queue.ts';
 
-/** What a node says of itself. */
+/** A node's candidacy. */
 export interface Candidacy {
   readonly priority: number;
   readonly fit: boolean;
-  /** The order that it is ready for, or refuses. */
+  /** The node's answer to an order: ready, or refused. */
   readonly answer: { readonly order: number; readonly ready: boolean } | undefined;
 }
 
-/** One leader is to let go for another. */
+/** An order to one leader to hand over to another. */
 export interface Order {
   readonly id: number;
   readonly from: number;
   readonly to: number;
 }
 
-/** All of it at one revision. */
+/** All keys at one revision. */
 export interface BoardView {
   readonly revision: number;
   readonly candidacies: ReadonlyMap<number, Candidacy>;
@@ -24,10 +24,10 @@ export interface BoardView {
   readonly resting: ReadonlySet<number>;
 }
 
-/** How long a candidacy, and an order, stand unless they are renewed, ms. */
+/** Lifetime of a candidacy or an order unless it is renewed, ms. */
 const lease = 5000;
 
-/** The keys in etcd; each change is told to who follows them. */
+/** The keys in etcd; each change is passed to their watchers. */
 export class Board {
   view: BoardView = { revision: 0, candidacies: new Map(), order: undefined, resting: new Set() };
   private readonly queue: EventQueue;
@@ -42,7 +42,7 @@ export class Board {
     this.changed = changed;
   }
 
-  /** A node's candidacy, which ends unless it is said again; undefined: it is taken away. */
+  /** Sets a node's candidacy, which ends unless it is set again; undefined removes it. */
   say(node: number, candidacy: Candidacy | undefined): void {
     const known = this.view.candidacies.get(node);
     const end = this.queue.now + lease;
@@ -55,7 +55,7 @@ export class Board {
     this.change({ candidacies });
   }
 
-  /** Writes an order, where there is none. Returns its number. */
+  /** Writes an order unless one exists. Returns its number. */
   order(from: number, to: number): number | undefined {
     if (this.view.order !== undefined) return undefined;
     const id = ++this.orders;

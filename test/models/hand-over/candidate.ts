@@ -1,4 +1,4 @@
-// A model of a node as a candidate: what it says on the board, when it stands back, and its part in orders to hand over.
+// A model of a node as a candidate: its candidacy, when it stands back, and its part in orders to hand over.
 import type { BoardView, Candidacy, Order } from './board.ts';
 import type { EtcdLease } from './lease-service.ts';
 import type { Manager } from './manager.ts';
@@ -11,14 +11,14 @@ const readyWithin = 150;
 /** A lease that was granted before it is needed. */
 export interface ReadyLease {
   readonly lease: EtcdLease;
-  /** When its last renewal was asked for, by the machine's clock, and the term in which it was confirmed. */
+  /** When its last renewal was requested, by the machine's clock, and the term in which it was confirmed. */
   asked: number;
   term: number;
   readonly grantedAsked: number;
   readonly end: number;
 }
 
-/** One node's part in it. */
+/** One node's part in the election's orders. */
 export class Candidate {
   private readonly manager: Manager;
   private seen: BoardView | undefined;
@@ -47,7 +47,7 @@ export class Candidate {
 
   // --- standing --------------------------------------------------------------------------------------------------
 
-  /** May it take a free leadership now? If only later, it does so then. */
+  /** Returns whether the node may take a free leadership now. If it may soon, it campaigns then. */
   mayStand(): boolean {
     const { manager, seen } = this;
     const { p } = manager.machine.cluster;
@@ -70,14 +70,14 @@ export class Candidate {
     return fit.some(([, other]) => other.priority > priority) ? p.behindAnother : 0;
   }
 
-  /** The lease that was granted ahead, once; undefined: there is none. */
+  /** Returns the lease that was granted ahead, once; undefined without one. */
   takeReady(): ReadyLease | undefined {
     const { ready } = this;
     this.ready = undefined;
     return ready;
   }
 
-  /** Who leads is another one. */
+  /** The leader has changed. */
   leaderIs(node: number | undefined): void {
     if (node === this.leader) return;
     if (node === undefined) {
@@ -90,7 +90,7 @@ export class Candidate {
 
   // --- the board -------------------------------------------------------------------------------------------------
 
-  /** What the watch tells. */
+  /** Receives the board's state from the watch. */
   sees(view: BoardView): void {
     if (view.revision <= (this.seen?.revision ?? -1)) return;
     this.seen = view;
@@ -121,7 +121,7 @@ export class Candidate {
     return answer?.order === id && answer.ready;
   }
 
-  /** Has a lease granted, renews it, and says so. */
+  /** Gets a lease, keeps renewing it, and answers the order. */
   private makeReady({ id }: Order): void {
     const { manager } = this;
     const { machine, etcd } = manager;
@@ -178,7 +178,7 @@ export class Candidate {
     this.say();
   }
 
-  // --- what it says ----------------------------------------------------------------------------------------------
+  // --- its candidacy ----------------------------------------------------------------------------------------------
 
   private keep(): void {
     this.say();
@@ -216,9 +216,9 @@ export class Candidate {
     );
   }
 
-  // --- what is asked of it ---------------------------------------------------------------------------------------
+  // --- orders -----------------------------------------------------------------------------------------------
 
-  /** An operator, or this node at its stop, wants another to lead. */
+  /** Requests another leader, for an operator or for this node at its stop. */
   order(from: number, to: number): void {
     const { manager } = this;
     const { etcd } = manager;
@@ -233,7 +233,7 @@ export class Candidate {
     );
   }
 
-  /** It stops: another one is ready first, if that takes no longer than a moment. */
+  /** Stops: waits a moment at most until another node is ready. */
   leave(done: () => void): void {
     this.isLeaving = true;
     const next = [...(this.seen?.candidacies ?? [])].find(([node, { fit }]) => node !== this.name && fit);
@@ -253,7 +253,7 @@ export class Candidate {
   }
 }
 
-/** As the manager makes it. */
+/** Created by the manager. */
 export function createCandidate(manager: Manager): Candidate {
   return new Candidate(manager);
 }

@@ -1,7 +1,7 @@
 // A model of the hand-over (plugins/etcd/election.ts, plugins/floating-ip): machines with drifting clocks whose
 // processes are frozen, killed and cut off at random, kernels that are late, an etcd that changes its leader and loses
-// its majority. It looks for two machines that hold the address at once, and for an address that nobody holds though
-// all is well.
+// its majority. It searches for two machines that hold the address at once, and for an address that no machine holds
+// although all is well.
 import { Chance, EventQueue } from '../../../benchmark/event-queue.ts';
 import type { BoardView } from './board.ts';
 import { LeaseService } from './lease-service.ts';
@@ -10,7 +10,7 @@ import type { Manager } from './manager.ts';
 import { Network } from './network.ts';
 import type { Adversary, Protocol } from './protocol.ts';
 
-/** All of it. */
+/** The whole model. */
 export class Cluster {
   readonly queue = new EventQueue();
   readonly chance: Chance;
@@ -19,15 +19,15 @@ export class Cluster {
   readonly machines: Machine[] = [];
   readonly p: Protocol;
   readonly a: Adversary;
-  /** Who held the address together with whom. */
+  /** Descriptions of moments with two holders. */
   readonly twoHolders: string[] = [];
-  /** When nobody held it though all was well. */
-  readonly nobody: string[] = [];
+  /** Descriptions of moments without a holder although all was well. */
+  readonly noHolder: string[] = [];
   handOvers = 0;
-  /** Is this a bad day? */
+  /** Whether faults occur now. */
   stormy = true;
   private stormEnds = 0;
-  /** How much longer this storm waits between its strikes than the worst. */
+  /** Factor by which this storm's faults are rarer than in the worst. */
   private temper = 1;
   private mustHold = false;
   private lastHolder: Machine | undefined;
@@ -53,7 +53,7 @@ export class Cluster {
     for (let i = 0; i < a.nodes; i++) this.machines.push(new Machine(this, i));
   }
 
-  /** Runs to the end, or for so many steps; returns how many it were. */
+  /** Runs to the end, or to the limit of steps; returns the number of steps. */
   run(): number {
     for (const machine of this.machines) machine.start();
     this.storm();
@@ -62,7 +62,7 @@ export class Cluster {
     return this.queue.runUntil(this.a.duration, this.a.steps);
   }
 
-  /** A machine holds the address now. */
+  /** A machine has taken the address. */
   held(machine: Machine): void {
     const now = Math.round(this.queue.now);
     for (const other of this.machines) {
@@ -74,12 +74,12 @@ export class Cluster {
     this.lastHolder = machine;
   }
 
-  /** A machine does not hold it any more. */
+  /** A machine has lost the address. */
   letGo(): void {
     this.lookForHolder();
   }
 
-  /** The watch of the board. */
+  /** Passes the board to a node's watch. */
   private tellOfBoard(manager: Manager, view: BoardView): void {
     const { queue, net } = this;
     if (!this.p.orders || queue.now < manager.machine.etcdCutUntil) return;
@@ -89,7 +89,7 @@ export class Cluster {
   private lookForHolder(): void {
     if (!this.mustHold || this.machines.some(({ kernel }) => kernel.held)) return;
     this.mustHold = false;
-    this.nobody.push(`at ${Math.round(this.queue.now)} ms`);
+    this.noHolder.push(`at ${Math.round(this.queue.now)} ms`);
   }
 
   // --- the weather -----------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ export class Cluster {
       this.stormy = false;
       for (const { board } of this.etcds) for (const { name } of machines) board.rest(name, false);
       const calmEnds = this.stormEnds + a.calm;
-      // Some may stay dead, the others are there from now on.
+      // Some may stay dead, the others run from now on.
       let dead = a.dead;
       const first = Math.floor(chance.between(0, machines.length));
       for (const machine of [...machines.slice(first), ...machines.slice(0, first)]) {
@@ -125,7 +125,7 @@ export class Cluster {
     });
   }
 
-  /** Lets something happen later, if it is a bad day then. */
+  /** Calls `fn` after some ms if a storm is on then. */
   private inStorm(ms: number, fn: () => void): void {
     this.queue.at(this.queue.now + ms, () => {
       if (this.stormy) fn();
@@ -176,11 +176,11 @@ export class Cluster {
     machine.killManager();
     const down = this.chance.happens(0.3) ? this.chance.between(50, 500) : span;
     if (this.stormy) this.inStorm(down, () => machine.start());
-    // What a stop began before it grew calm.
+    // A stop may end after the storm that began it.
     else this.queue.at(this.queue.now + down, () => machine.start());
   }
 
-  /** The leader is cut off from etcd, but not from the others, of which one was away or starts anew meanwhile. */
+  /** Cuts the leader off from etcd, but not from the others, one of which is away or restarts meanwhile. */
   private cutOffLeader(): void {
     const { chance, queue, machines } = this;
     this.inStorm(chance.between(2000, 8000), () => {
@@ -189,10 +189,10 @@ export class Cluster {
       const other = others[Math.floor(chance.between(0, others.length))];
       if (leader === undefined || other === undefined) return;
       const kind = chance.next();
-      // Away for longer than a node counts as there: it is not on the list any more.
+      // Away for longer than its key lives: it leaves the list.
       if (kind < 0.66) other.killManager();
       const awayFor = kind < 0.66 ? chance.between(10_500, 13_000) : 0;
-      // It comes back before the leader is cut off, so that it is being put on the list, or after.
+      // It returns before the leader is cut off, while it is being listed, or after.
       const back = kind < 0.33 ? -chance.between(200, 2500) : chance.between(2300, 5500);
       const cut = () => {
         leader.etcdCutUntil = Math.min(this.stormEnds, queue.now + chance.between(6000, 9000));
@@ -205,13 +205,13 @@ export class Cluster {
     });
   }
 
-  /** The manager is silent for long enough, then its holder dies with what it has begun. */
+  /** Silences the manager long enough, then kills its holder and what that has begun. */
   private killAfterSilence(machine: Machine): void {
     machine.manager?.freeze(this.p.silence + this.chance.between(100, 300));
     this.inStorm(this.p.silence + this.chance.between(0, 200), () => machine.killHolders());
   }
 
-  /** A planned stop, of which some name who is to follow; or only a hand-over. */
+  /** A planned stop, sometimes with a named successor; or only a hand-over. */
   private stop(machine: Machine, span: number): void {
     const { chance, machines } = this;
     const { manager } = machine;
@@ -231,7 +231,7 @@ export class Cluster {
     });
   }
 
-  /** A node is stopped, an operator has one hand over to another, or puts one in maintenance for a while. */
+  /** Stops a node, hands over by an operator's order, or puts a node in maintenance for a while. */
   private orderOf(manager: Manager, span: number): void {
     const { chance, machines } = this;
     const { candidate, machine } = manager;
@@ -256,7 +256,7 @@ export class Cluster {
     }
   }
 
-  /** The next leader is cut off when it has said that it is ready, until its lease is old, and again soon after it leads. */
+  /** Cuts the next leader off once it is ready, until its lease is old, and again soon after it leads. */
   private orderInTrouble(manager: Manager): void {
     const { chance, machines, p } = this;
     const from = manager.etcd.key?.node;
@@ -282,7 +282,7 @@ export class Cluster {
     );
   }
 
-  /** Lets something happen as soon as something is so, if it comes to be so within two seconds of a bad day. */
+  /** Calls `fn` as soon as a condition holds, if it does so within two seconds of a storm. */
   private soon(isSo: () => boolean, fn: () => void, tries = 200): void {
     this.inStorm(10, () => {
       if (isSo()) fn();

@@ -1,23 +1,23 @@
-// A model of failsafe: without a majority of etcd the leader goes on for as long as every other candidate promises not
+// A model of failsafe: without a majority of etcd the leader continues while every other candidate promises not
 // to stand.
 import type { LeaseService } from './lease-service.ts';
 import type { Manager, Session } from './manager.ts';
 
 const nodeLease = 10_000;
 const keepEvery = 3000;
-/** What a list says that is not there, or another leader's: anybody may stand. */
-const nobody: readonly number[] = [];
+/** The members of a list that does not exist, or of another leader's: any node may stand. */
+const noMembers: readonly number[] = [];
 
-/** One node's part in it. */
+/** One node's part in failsafe. */
 export class Failsafe {
   private readonly manager: Manager;
   private readonly started: number;
-  /** What this node has promised: not to stand before this. */
+  /** The node has promised not to stand before this. */
   private promisedUntil = 0;
-  /** What the others have promised it. */
+  /** The promises of the others to this node. */
   private promises = new Map<number, number>();
-  /** Lists that may be in etcd now; the first is known to have been. */
-  private lists: (readonly number[])[] = [nobody];
+  /** Lists that etcd may hold now; the first is known to have been written. */
+  private lists: (readonly number[])[] = [noMembers];
   private seen = 0;
   private writing = false;
 
@@ -34,14 +34,14 @@ export class Failsafe {
     return !machine.cluster.p.keepPromise || machine.clock() >= this.promisedUntil;
   }
 
-  /** May there be a promise from before its start? */
+  /** Whether a promise from before the start may still count. */
   get isEarly(): boolean {
     const { machine } = this.manager;
     const { promise, clockDrift, waitAfterStart } = machine.cluster.p;
     return waitAfterStart && machine.clock() < this.started + promise * (1 + clockDrift);
   }
 
-  /** As a part of the transaction that takes the key. */
+  /** Part of the transaction that takes the key. */
   mayTake({ list }: LeaseService, early: boolean): boolean {
     const { name, cluster } = this.manager.machine;
     if (list === undefined || list.leader === name) return true;
@@ -50,7 +50,7 @@ export class Failsafe {
     return !cluster.p.onlyListed;
   }
 
-  /** Promises not to stand; false: it does not. */
+  /** Promises not to stand; returns false for a refusal. */
   promise(): boolean {
     const { machine, session, campaigning } = this.manager;
     const { p } = machine.cluster;
@@ -61,12 +61,12 @@ export class Failsafe {
 
   // --- as the leader ---------------------------------------------------------------------------------------------
 
-  /** Has every member promised, so that the leadership holds without etcd? */
+  /** Whether every member has promised, so that the leadership holds without etcd. */
   get isActive(): boolean {
     return this.safeUntil > this.manager.machine.clock();
   }
 
-  /** Nobody else acts before this. */
+  /** No other node acts before this. */
   get safeUntil(): number {
     const asked = this.asked();
     const promises = [...asked].map(member => this.promises.get(member) ?? 0).sort((a, b) => a - b);
@@ -74,10 +74,10 @@ export class Failsafe {
     return promises[askAll ? 0 : Math.floor(promises.length / 2)] ?? 0;
   }
 
-  /** The leadership was won; `again`: and none was between. */
+  /** The leadership was won; `again`: without another one in between. */
   won(again: boolean): void {
     if (!again) this.promises = new Map();
-    this.lists = [nobody];
+    this.lists = [noMembers];
     this.seen = -1;
   }
 
@@ -99,7 +99,7 @@ export class Failsafe {
           const until = from + p.promise * (1 - p.clockDrift);
           this.promises.set(member, Math.max(this.promises.get(member) ?? 0, until));
           const current = this.manager.session;
-          // Once it was broken off, others may have led meanwhile.
+          // After an interruption others may have led.
           if (current === undefined || (p.unbroken && machine.clock() >= current.until)) return;
           this.manager.prolong(current, this.safeUntil);
         },
@@ -107,7 +107,7 @@ export class Failsafe {
     }
   }
 
-  /** Each second: has etcd's list name who is there. */
+  /** Each second: has etcd's list name the present nodes. */
   look(): void {
     const { session, machine, etcd } = this.manager;
     const { net } = machine.cluster;
@@ -125,7 +125,7 @@ export class Failsafe {
         done();
         if (this.manager.session !== session || etcd !== this.manager.etcd) return;
         if (list === undefined || list.leader !== machine.name || list.revision !== this.seen) {
-          this.lists = list?.leader === machine.name ? [list.members] : [nobody];
+          this.lists = list?.leader === machine.name ? [list.members] : [noMembers];
           this.seen = list?.revision ?? 0;
         }
         const members = there.filter(node => node !== machine.name).sort();
@@ -158,13 +158,13 @@ export class Failsafe {
     );
   }
 
-  /** Whose word is needed; nobody's: failsafe is not possible. */
+  /** Members whose promise is needed; empty: failsafe is not possible. */
   private asked(): Set<number> {
     if (this.lists.some(list => list.length === 0)) return new Set();
     return new Set(this.lists.flat());
   }
 
-  // --- being there -----------------------------------------------------------------------------------------------
+  // --- presence --------------------------------------------------------------------------------------------------
 
   private keep(): void {
     const { machine, etcd } = this.manager;
@@ -180,7 +180,7 @@ export class Failsafe {
   }
 }
 
-/** As the manager makes it. */
+/** Created by the manager. */
 export function createFailsafe(manager: Manager): Failsafe {
   return new Failsafe(manager);
 }

@@ -1,4 +1,4 @@
-// A model of the holder: the process that alone changes the address, on the orders of its manager.
+// A model of the holder: the process that alone changes the address, on its manager's orders.
 import type { Machine } from './machine.ts';
 import type { Manager } from './manager.ts';
 import { Pipe } from './pipe.ts';
@@ -7,12 +7,12 @@ import { Process } from './process.ts';
 const shortest = 100;
 const freshTicket = 60;
 const surrenders = 10;
-// What ends a frozen command where there is no fence: see plugins/floating-ip/deadline.ts.
+// Ends a frozen command when there is no fence: see plugins/floating-ip/deadline.ts.
 const alarm = 1000;
 
 /** One holder. */
 export class Holder extends Process {
-  /** From its manager. */
+  /** Messages from its manager. */
   readonly pipe: Pipe;
   private readonly manager: Manager;
   private readonly closed = new Set<number>();
@@ -23,7 +23,7 @@ export class Holder extends Process {
   private wanted: 'set' | 'remove' | undefined;
   private whenGone: (() => void)[] = [];
   private tickets = 0;
-  /** The latest ticket, and when it was there at the latest. */
+  /** The latest ticket, and the latest time at which it was created. */
   private ticket: { readonly name: number; readonly made: number } | undefined;
 
   constructor(machine: Machine, manager: Manager) {
@@ -31,7 +31,7 @@ export class Holder extends Process {
     this.manager = manager;
     this.pipe = new Pipe(this);
     this.lastHeard = machine.clock();
-    // What an earlier one left is taken away first.
+    // What a previous holder left is removed first.
     this.remove(() => this.tell(() => manager.holderReady(this)));
   }
 
@@ -43,7 +43,7 @@ export class Holder extends Process {
 
   // --- orders ----------------------------------------------------------------------------------------------------
 
-  /** Hold until then. */
+  /** Holds the address until then. */
   hold(until: number, session: number): void {
     if (this.closed.has(session) && this.machine.cluster.p.closeForEver) {
       this.tell(() => this.manager.holderClosed(session));
@@ -58,15 +58,15 @@ export class Holder extends Process {
     this.want('set');
   }
 
-  /** The manager says nothing but that it is there. */
+  /** The manager only reports that it is alive. */
   hear(): void {
     this.lastHeard = this.machine.clock();
   }
 
-  /** Let go, and say when it is done. */
+  /** Releases the address, and reports when it is done. */
   release(session: number): void {
     if (this.session === session) this.session = undefined;
-    // It may hold for another session already.
+    // It may already hold for another session.
     if (this.session !== undefined) this.tell(() => this.manager.holderGone(session));
     else this.remove(() => this.tell(() => this.manager.holderGone(session)));
   }
@@ -89,7 +89,7 @@ export class Holder extends Process {
     else this.abandon(session, () => {});
   }
 
-  /** The manager is silent: take the address away, then end the leadership in its stead. */
+  /** The manager is silent: removes the address, then ends the leadership on the manager's behalf. */
   private abandon(session: number, done: () => void): void {
     const { p } = this.machine.cluster;
     this.closed.add(session);
@@ -157,7 +157,7 @@ export class Holder extends Process {
     );
   }
 
-  /** Every change of the fence needs the ticket of the one before, which expires: so none comes late. */
+  /** Every change of the fence needs the ticket of the previous one, which expires: so no change is late. */
   private openFence(): void {
     const { machine, ticket } = this;
     const { p } = machine.cluster;
@@ -184,7 +184,7 @@ export class Holder extends Process {
     );
   }
 
-  /** Names of tickets are unique on a machine. */
+  /** The names of tickets are unique on a machine. */
   private newTicket(): number {
     return this.machine.cluster.p.uniqueTickets ? ++this.machine.tickets : ++this.tickets;
   }
@@ -203,7 +203,7 @@ export class Holder extends Process {
     );
   }
 
-  /** Runs a command of the system: a process of its own, which may be frozen, and outlives this one. */
+  /** Runs a command of the system: a separate process, which may be frozen, and outlives this one. */
   private command(effect: () => boolean, done: (carriedOut: boolean) => void): void {
     const { machine } = this;
     const { queue, chance, p, stormy } = machine.cluster;
@@ -216,11 +216,11 @@ export class Holder extends Process {
         if (this.wanted !== undefined && this.running === 0) this.next();
       });
     const took = chance.happens(0.97) ? chance.between(1, 15) : chance.between(15, 150);
-    // It may be frozen by itself, as one process among others.
+    // The command may be frozen alone.
     const own = p.fence && stormy && chance.happens(0.01) ? machine.now + chance.between(50, 3000) : 0;
     const reach = () => {
       const goesOn = Math.max(own, machine.frozenUntil);
-      // Without a fence that needs its ticket a command that outlives its holder is a known gap: docs/cluster-guarantees.md.
+      // Without a ticket, a command that outlives its holder is a known gap: docs/cluster-guarantees.md.
       if (!p.fence && !this.alive) return;
       if (machine.now < goesOn) {
         if (p.fence || !p.guard || goesOn - decided < alarm) queue.at(goesOn, reach);

@@ -1,26 +1,26 @@
-// A model of a kernel: a service address with a lifetime, and a fence in front of it that opens for a while. Only with
-// both are clients answered here.
+// A model of a kernel: a service address with a lifetime, and a fence in front of it that opens for a while. Clients are
+// answered only with both.
 import type { Machine } from './machine.ts';
 
 // An address goes up to a second after its lifetime, see kernelLateness of floating-ip; an element of a set of nftables
 // counts in jiffies.
 const addressLateness = 1000;
 const fenceLateness = 20;
-/** Where the fence excludes, the lifetime of the address is only for those who flush the rules. */
+/** When the fence excludes, the lifetime of the address only matters to users who flush the rules. */
 const addressLifetime = 2000;
 
 /** A change of the fence, which the kernel carries out as a whole or not at all. */
 export interface FenceChange {
-  /** Needs this ticket, and uses it up. */
+  /** The change needs this ticket, and uses it up. */
   readonly ticket: number;
-  /** How long the fence is open from then on. */
+  /** How long the fence stays open. */
   readonly timeout: number;
   readonly nextTicket: number;
 }
 
-/** One kernel. It goes on when processes are killed. */
+/** One kernel. It continues when processes are killed. */
 export class Kernel {
-  /** Are clients answered here? */
+  /** Whether clients are answered here. */
   held = false;
   private readonly machine: Machine;
   private open = false;
@@ -49,7 +49,7 @@ export class Kernel {
     return true;
   }
 
-  /** Does nothing when the ticket has expired: false. */
+  /** Does nothing and returns false when the ticket has expired. */
   changeFence({ ticket, timeout, nextTicket }: FenceChange): boolean {
     const { machine } = this;
     if (machine.cluster.p.tickets && !this.tickets.delete(ticket)) return false;

@@ -1,9 +1,8 @@
 // A model of etcd as the election sees it: one key with a lease, terms of Raft, and the ways in which it is late or
-// its leader is not what it was. Times are true times in ms.
+// has a stale leader. Times are true times in ms.
 import type { Chance, EventQueue } from '../../../benchmark/event-queue.ts';
 import { Board, type BoardView } from './board.ts';
 
-/** A lease. */
 export interface EtcdLease {
   expiry: number;
 }
@@ -15,7 +14,7 @@ export interface LeaderKey {
   readonly lease: EtcdLease;
 }
 
-/** Who may go on without etcd: the leader, by the word of all members. */
+/** Who may continue without etcd: the leader, by the promises of all members. */
 export interface FailsafeList {
   readonly revision: number;
   readonly leader: number;
@@ -26,37 +25,36 @@ export interface FailsafeList {
 export interface Won {
   readonly revision: number;
   readonly released: boolean;
-  /** The revision of the leadership before. */
+  /** The revision of the previous leadership. */
   readonly before: number;
-  /** In which it was won. */
+  /** The term in which it was won. */
   readonly term: number;
 }
 
 const electionTimeout = 1000;
 const expiryCheck = 500;
 
-/** etcd. */
 export class LeaseService {
   readonly identity: number;
   key: LeaderKey | undefined;
   /** The key `last-leader`. */
   released = true;
   last = 0;
-  /** Who was named to follow the last leader. */
+  /** The named successor of the last leader. */
   next: number | undefined;
   /** The list of failsafe. */
   list: FailsafeList | undefined;
-  /** What is said of who is to lead. */
+  /** Candidacies, orders and maintenance. */
   readonly board: Board;
-  /** Nodes that are there, and until when. */
+  /** Present nodes, and until when. */
   readonly nodes = new Map<number, number>();
   private readonly queue: EventQueue;
   private readonly chance: Chance;
   private readonly lease: number;
-  /** How long its leader takes for a millisecond. */
+  /** Rate of the leader's clock. */
   private rate = 1;
   private revisions = 0;
-  /** Nobody commits anything before this. */
+  /** No commit is possible before this. */
   private electedAt = 0;
   /** Until when a leader that was cut off still believes in itself. */
   private staleUntil = 0;
@@ -86,12 +84,12 @@ export class LeaseService {
     return this.queue.now >= this.electedAt;
   }
 
-  /** May a node on the side of the leader that was cut off still be talking to it? */
+  /** Whether a node on the side of a leader that was cut off may still talk to it. */
   get hasStaleLeader(): boolean {
     return this.queue.now < this.staleUntil;
   }
 
-  /** Of Raft. */
+  /** The term of Raft. */
   get term(): number {
     return this.elections;
   }
@@ -102,14 +100,14 @@ export class LeaseService {
     return lease;
   }
 
-  /** False: it has expired. */
+  /** Returns false when the lease has expired. */
   renewLease(lease: EtcdLease): boolean {
     if (this.queue.now >= lease.expiry) return false;
     lease.expiry = this.queue.now + this.lease * this.rate;
     return true;
   }
 
-  /** Wins the key if nobody has it. */
+  /** Takes the key if it is free. */
   take(node: number, lease: EtcdLease): Won | undefined {
     if (this.key !== undefined || this.queue.now >= lease.expiry) return undefined;
     this.leases.delete(lease);
@@ -121,7 +119,7 @@ export class LeaseService {
     return { revision: this.last, released, before: last, term: this.term };
   }
 
-  /** Writes the list of failsafe, if the leadership and the list are as they were seen. */
+  /** Writes the list of failsafe, if the leadership and the list are unchanged. */
   writeList(
     leadership: number,
     seen: number,
@@ -133,14 +131,14 @@ export class LeaseService {
   }
 
   /**
-   * The leader of etcd renews. False: it is gone; a lease that has expired waits to be revoked, and cannot be renewed
-   * (etcd, server/lease/lessor.go Renew).
+   * Renews by the leader of etcd. Returns false when the leadership is gone; an expired lease waits to be revoked, and
+   * cannot be renewed (etcd, server/lease/lessor.go Renew).
    */
   renew(revision: number): boolean {
     return this.key?.revision === revision && this.renewLease(this.key.lease);
   }
 
-  /** Ends a leadership; `compare`: if it is this one. */
+  /** Ends a leadership; `compare`: only if it is this one. */
   release(revision: number, released: boolean, compare: boolean, next?: number): void {
     if (this.key === undefined || (compare && this.key.revision !== revision)) return;
     if (released) this.released = true;
@@ -148,7 +146,7 @@ export class LeaseService {
     this.remove();
   }
 
-  /** The leader is cut off, or dies: it may believe in itself for two election timeouts, another follows. */
+  /** Cuts off or kills the leader: it may believe in itself for two election timeouts while another follows. */
   loseLeader(span = 0): void {
     const { queue, chance } = this;
     if (!this.hasLeader) return;
@@ -158,7 +156,7 @@ export class LeaseService {
     queue.at(this.electedAt, () => {
       if (election !== this.elections) return;
       this.newRate();
-      // A new leader gives every lease its full time, and an election timeout more.
+      // A new leader gives every lease its full time plus an election timeout.
       const expiry = queue.now + (this.lease + electionTimeout) * this.rate;
       if (this.key !== undefined) this.key.lease.expiry = expiry;
       for (const lease of this.leases) lease.expiry = expiry;
@@ -173,7 +171,7 @@ export class LeaseService {
     for (const [node, expiry] of this.nodes) if (queue.now >= expiry) this.nodes.delete(node);
     for (const lease of this.leases) if (queue.now >= lease.expiry) this.leases.delete(lease);
     if (key === undefined || queue.now < key.lease.expiry) return;
-    // Once proposed it is done, whatever renewals come meanwhile.
+    // A proposed revocation happens, whatever renewals arrive meanwhile.
     queue.at(queue.now + chance.between(1, 60), () => {
       if (this.key === key) this.remove();
     });

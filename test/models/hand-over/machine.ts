@@ -10,9 +10,9 @@ export class Machine {
   readonly name: number;
   readonly kernel: Kernel;
   frozenUntil = 0;
-  /** As a candidate. */
+  /** Of its candidacy. */
   readonly priority: number;
-  /** How many tickets for its fence there were. */
+  /** The number of tickets for its fence so far. */
   tickets = 0;
   /** Cut off from etcd, and from the other nodes, until these times. */
   etcdCutUntil = 0;
@@ -41,7 +41,7 @@ export class Machine {
     return (this.now - this.paused + Math.max(0, this.pausedUntil - this.now)) / this.rate;
   }
 
-  /** Lets something happen after some ms of the machine's clock. */
+  /** Calls `fn` after some ms of the machine's clock. */
   timer(ms: number, fn: () => void): void {
     const due = this.clock() + ms;
     const { queue } = this.cluster;
@@ -61,12 +61,12 @@ export class Machine {
     this.manager.start();
   }
 
-  /** All processes of the machine stand still, its kernel goes on. */
+  /** Freezes all processes of the machine; its kernel continues. */
   freeze(span: number): void {
     this.frozenUntil = Math.max(this.frozenUntil, this.now + span);
   }
 
-  /** The kernel stands still, too. */
+  /** Pauses the kernel, too. */
   pause(span: number): void {
     if (this.now < this.pausedUntil) return;
     this.pausedUntil = this.now + span;

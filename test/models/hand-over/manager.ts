@@ -10,31 +10,31 @@ import { Process } from './process.ts';
 
 const aliveEvery = 200;
 
-/** A leadership of ours. */
+/** A leadership of this node. */
 export interface Session {
   readonly revision: number;
   /** Not to act before this. */
   readonly from: number;
-  /** Nobody else acts before this. */
+  /** No other node acts before this. */
   until: number;
-  /** When the renewal that was confirmed last was asked for. */
+  /** When the last confirmed renewal was requested. */
   confirmed: number;
   acted: boolean;
-  /** It is being let go of: no renewals. */
+  /** It is being released: no renewals. */
   ending: boolean;
-  /** etcd has lost it; the word of the others still counts. */
+  /** etcd has lost it; the promises of the others still count. */
   lost: boolean;
 }
 
 /** One manager. */
 export class Manager extends Process {
-  /** From its holder. */
+  /** Messages from its holder. */
   readonly pipe: Pipe;
   readonly failsafe: Failsafe | undefined;
   readonly candidate: Candidate | undefined;
   session: Session | undefined;
   campaigning = false;
-  /** It has no part in the election any more. */
+  /** It takes no part in the election any longer. */
   retired = false;
   private leading = false;
   private holder: Holder | undefined;
@@ -53,7 +53,7 @@ export class Manager extends Process {
     this.candidate = p.orders ? createCandidate(this) : undefined;
   }
 
-  /** The member that it asks. */
+  /** The member of etcd that it asks. */
   get etcd(): LeaseService {
     const etcd = this.machine.cluster.etcds[this.etcdNumber];
     if (etcd === undefined) throw new Error('there is no such member');
@@ -96,7 +96,7 @@ export class Manager extends Process {
     );
   }
 
-  /** Takes the leadership if nobody has it; a session that etcd has lost is taken anew. */
+  /** Takes the leadership if it is free; a session that etcd has lost is taken again. */
   campaign(): void {
     const { cluster, now } = this.machine;
     const { net } = cluster;
@@ -148,7 +148,7 @@ export class Manager extends Process {
     );
   }
 
-  /** Winning confirms a lease as it was renewed last within the same term, and else as it was granted. */
+  /** Winning confirms a lease as last renewed within the same term, or else as granted. */
   private countFrom({ term }: Won, ready: ReadyLease): number {
     const { p } = this.machine.cluster;
     if (!p.countReadyFromRenewal) return this.machine.clock();
@@ -175,7 +175,7 @@ export class Manager extends Process {
     const { p } = this.machine.cluster;
     const old = this.session;
     if (this.holder === undefined || (old !== undefined && !old.lost)) return;
-    // Nobody led since, so there is nobody whose end is to be waited for.
+    // No other node led since, so there is no end of a leadership to wait for.
     const again = old !== undefined && before === old.revision;
     const wait = released || again || !p.waitHoldOff ? 0 : p.holdOff;
     const session: Session = {
@@ -240,7 +240,7 @@ export class Manager extends Process {
     this.prolong(session, this.safeUntil(asked));
   }
 
-  /** Nobody else acts before this. */
+  /** Moves the time before which no other node acts, and acts on it. */
   prolong(session: Session, until: number): void {
     if (this.session !== session || session.ending) return;
     session.until = Math.max(session.until, until);
@@ -268,7 +268,7 @@ export class Manager extends Process {
 
   private review(session: Session): void {
     if (this.machine.clock() < session.until) return;
-    // The session goes on when a renewal of it is confirmed later.
+    // The session continues when a later renewal of it is confirmed.
     if (this.leading) this.tellRelease(session);
     this.leading = false;
     if (session.lost) this.session = undefined;
@@ -281,7 +281,7 @@ export class Manager extends Process {
 
   // --- letting go ------------------------------------------------------------------------------------------------
 
-  /** etcd says that it is over. */
+  /** etcd reports that the leadership is over. */
   private lose(session: Session): void {
     if (this.session !== session || session.ending || session.lost) return;
     const { key } = this.etcd;
@@ -295,7 +295,7 @@ export class Manager extends Process {
     this.tellRelease(session);
   }
 
-  /** Lets go of the address, then of the key. `next`: who is to follow. */
+  /** Releases the address, then the key. `next`: the successor. */
   resign(done: () => void, next?: number): void {
     const { session } = this;
     const { p } = this.machine.cluster;
@@ -311,7 +311,7 @@ export class Manager extends Process {
     }
     this.whenGone = () => this.giveUp(session, true, done, next);
     this.tellRelease(session);
-    // The holder does not answer: its last order holds until then.
+    // If the holder does not answer, its last order holds until then.
     const wait = p.keepKeyUntilGone ? session.until - this.machine.clock() : 0;
     this.after(wait, () => this.giveUp(session, false, done));
   }
@@ -336,12 +336,12 @@ export class Manager extends Process {
     if (holder?.alive && this.ready) holder.pipe.send(() => holder.release(revision));
   }
 
-  // --- what the holder says --------------------------------------------------------------------------------------
+  // --- reports of the holder -------------------------------------------------------------------------------------
 
   holderReady(holder: Holder): void {
     if (this.holder !== holder) return;
     this.ready = true;
-    // It has taken away what was there; a session that nobody has closed goes on with the next renewal.
+    // The address was removed; a session that is still open continues with the next renewal.
     const { session } = this;
     if (session?.ending) this.holderGone(session.revision);
     if (session === undefined && this.etcd.key === undefined) this.campaign();
@@ -351,7 +351,7 @@ export class Manager extends Process {
     if (this.session?.revision === revision && this.session.ending) this.whenGone?.();
   }
 
-  /** It has closed the session by itself, and ends the leadership in our stead. */
+  /** The holder has closed the session by itself, and ends the leadership on this manager's behalf. */
   holderClosed(revision: number): void {
     const { session } = this;
     if (session?.revision !== revision || !this.machine.cluster.p.stepDownWhenRefused) return;

@@ -9,7 +9,6 @@ export type Need = 'leader' | 'commit' | 'stale';
 
 const patience = 1000;
 
-/** All of it. */
 export class Network {
   private readonly cluster: Cluster;
 
@@ -17,7 +16,7 @@ export class Network {
     this.cluster = cluster;
   }
 
-  /** Asks etcd; `noAnswer` is called after a second. */
+  /** Sends a request to etcd; `noAnswer` is called after a second. */
   request<T>(
     from: Process,
     etcd: LeaseService,
@@ -32,7 +31,7 @@ export class Network {
     this.ask(from, { isCut, serves, patience, at, answer, noAnswer });
   }
 
-  /** Asks another node's manager, in time to ask again. */
+  /** Sends a request to another node's manager. */
   askPeer<T>(from: Process, to: Machine, at: () => T, answer: (value: T) => void): void {
     const { machine } = from;
     const isCut = () => machine.now < Math.max(machine.peersCutUntil, to.peersCutUntil);

@@ -1,8 +1,8 @@
-// Which settings are sound, and what each precaution is for: left out, the search finds two holders, or nobody.
+// The sound settings, and the purpose of each precaution: without it, the search finds two holders, or none.
 import { ticketLife } from '../../../plugins/floating-ip/packet-fence.ts';
 import { type Adversary, adversary, type Protocol, protocol } from './protocol.ts';
 
-/** A protocol and what is done to it. */
+/** A protocol and the adversary it is tried against. */
 export interface Setting {
   readonly p: Protocol;
   readonly a: Adversary;
@@ -11,9 +11,9 @@ export interface Setting {
 /** A precaution that is left out. */
 export interface LeftOut extends Setting {
   readonly name: string;
-  /** What comes of it. */
-  readonly leadsTo: 'two holders' | 'nobody';
-  /** A run that shows it. */
+  /** The result of leaving it out. */
+  readonly leadsTo: 'two holders' | 'no holder';
+  /** The seed of a run that shows it. */
   readonly seed: number;
 }
 
@@ -22,7 +22,7 @@ const orders = { orders: true };
 const byLifetime = { fence: false };
 const short = { lease: 1000, renew: 150, holdOff: 100, ticket: ticketLife };
 
-/** What has neither two holders nor nobody. */
+/** Settings that never have two holders, or none for long. */
 export const sound: Readonly<Record<string, Setting>> = {
   'the fence, a lease of 2 s': { p: protocol, a: adversary },
   'the fence, a lease of 1 s': { p: { ...protocol, ...short }, a: adversary },
@@ -63,34 +63,34 @@ export const needed: readonly LeftOut[] = [
   without("having etcd's majority confirm renewals", { confirm: false }, 33),
   without('waiting for the hold-off', { waitHoldOff: false, holdOff: 600 }, 3),
   without(
-    'saying `released` only after having acted',
+    'writing `released` only after having acted',
     { releaseOnlyAfterActing: false, holdOff: 1500 },
     1052,
   ),
   without('ending commands that were frozen', { ...byLifetime, guard: false }, 404),
-  without('reckoning with the lateness of the kernel', { ...byLifetime, kernelLateness: 0 }, 9),
+  without('allowing for the lateness of the kernel', { ...byLifetime, kernelLateness: 0 }, 9),
   without('tickets for changes of the fence', { tickets: false }, 53),
   without('closing a session for ever', { closeForEver: false }, 1),
   without('taking the address away before ending the leadership', { surrenderWhenGone: false }, 17),
   without('comparing the create revision', { compareRevision: false }, 1),
   without('telling the manager before the leadership is ended', { tellBeforeSurrender: false }, 105),
   without('keeping the key until the address is gone', { keepKeyUntilGone: false }, 79),
-  without('stepping down when the holder refuses', { stepDownWhenRefused: false }, 93, {}, 'nobody'),
-  without('an end of the preference of a named node', { preference: 1e9 }, 268, {}, 'nobody'),
+  without('stepping down when the holder refuses', { stepDownWhenRefused: false }, 93, {}, 'no holder'),
+  without('an end of the preference of a named node', { preference: 1e9 }, 268, {}, 'no holder'),
   without('counting a ready lease from its renewal', { ...orders, countReadyFromRenewal: false }, 270),
   without("comparing the members' identity", { compareIdentity: false }, 1, { split: true }),
   without("every member's promise", { ...failsafe, askAll: false }, 4),
   without('members that keep their promise', { ...failsafe, keepPromise: false }, 5),
-  without('the end of failsafe once it was broken off', { ...failsafe, ...byLifetime, unbroken: false }, 491),
+  without('the end of failsafe once it was interrupted', { ...failsafe, ...byLifetime, unbroken: false }, 491),
   without('refusing a promise while standing', { ...failsafe, refuseWhileStanding: false }, 680),
-  without('a list of who may stand', { ...failsafe, onlyListed: false }, 20),
+  without('a list of the nodes that may stand', { ...failsafe, onlyListed: false }, 20),
   without('waiting after a start', { ...failsafe, waitAfterStart: false }, 10),
   without(
-    'letting anybody stand where the list is empty',
+    'letting any node stand when the list is empty',
     { ...failsafe, anybodyForEmptyList: false },
     106,
     { nodes: 2 },
-    'nobody',
+    'no holder',
   ),
-  without("a machine's kernel that goes on (not guaranteed)", {}, 15, { pauses: true }),
+  without("a machine's kernel that continues (not guaranteed)", {}, 15, { pauses: true }),
 ];

@@ -1,7 +1,7 @@
-// A model of a process: it is frozen, goes on, and is killed.
+// A model of a process: it is frozen, continues, and is killed.
 import type { Machine } from './machine.ts';
 
-/** What runs on a machine. */
+/** A process on a machine. */
 export class Process {
   alive = true;
   readonly machine: Machine;
@@ -11,7 +11,7 @@ export class Process {
     this.machine = machine;
   }
 
-  /** When it goes on, a true time. */
+  /** When it continues, a true time. */
   get goesOn(): number {
     return Math.max(this.frozenUntil, this.machine.frozenUntil);
   }
@@ -24,7 +24,7 @@ export class Process {
     this.alive = false;
   }
 
-  /** Does something as soon as the process runs. */
+  /** Calls `fn` as soon as the process runs. */
   step(fn: () => void): void {
     if (!this.alive) return;
     const { now, cluster } = this.machine;
@@ -33,7 +33,7 @@ export class Process {
     else cluster.queue.at(goesOn + cluster.chance.between(0, 3), () => this.step(fn));
   }
 
-  /** Does something after a while by this machine's clock. */
+  /** Calls `fn` after some ms by this machine's clock. */
   after(ms: number, fn: () => void): void {
     this.machine.timer(ms, () => this.step(fn));
   }

@@ -1,5 +1,5 @@
 // The protocol of the hand-over that the model plays: its times in ms, and its precautions, each of which can be left
-// out to see what it is for.
+// out to show its purpose.
 import { clockDrift } from '../../../plugins/etcd/election-times.ts';
 import { commandTime, kernelLateness } from '../../../plugins/floating-ip/address-holder.ts';
 
@@ -8,48 +8,48 @@ export interface Protocol {
   readonly lease: number;
   readonly renew: number;
   readonly holdOff: number;
-  /** The share by which two clocks may differ, as the protocol reckons. */
+  /** The share by which two clocks may differ, as the protocol assumes. */
   readonly clockDrift: number;
-  /** Does a fence of nftables exclude? Otherwise the lifetime of the address does. */
+  /** Whether a fence of nftables excludes; otherwise the lifetime of the address does. */
   readonly fence: boolean;
-  /** How long a ticket for a change of the fence is good: longer where renewals are further apart. */
+  /** How long a ticket for a change of the fence is valid: longer when renewals are further apart. */
   readonly ticket: number;
-  /** How late the kernel may be, as the holder reckons: with the fence, and with an address. */
+  /** How late the kernel may be, as the holder assumes: with the fence, and with an address. */
   readonly fenceLateness: number;
   readonly kernelLateness: number;
-  /** What a command that sets an address may take, as the holder reckons. */
+  /** How long a command that sets an address may take, as the holder assumes. */
   readonly commandTime: number;
   /** A holder that hears nothing for this long closes the session. */
   readonly silence: number;
-  /** How long nodes other than the one that is named in a hand-over stand back. */
+  /** How long nodes stand back for the successor that a hand-over names. */
   readonly preference: number;
-  /** Hand over by orders that the next leader has answered, with a lease ready; priorities and maintenance. */
+  /** Hand over by orders that the next leader has accepted, with a lease ready; priorities and maintenance. */
   readonly orders: boolean;
-  /** How long nodes leave a free leadership to the one that an order names, and to one of a higher priority. */
+  /** How long nodes leave a free leadership to the node that an order names, and to one of a higher priority. */
   readonly behindChosen: number;
   readonly behindAnother: number;
-  /** Without a majority of etcd go on by the word of all other candidates. */
+  /** Without a majority of etcd continue by the promises of all other candidates. */
   readonly failsafe: boolean;
-  /** How long that word counts. */
+  /** How long a promise counts. */
   readonly promise: number;
-  /** How long the leader waits for that word. */
+  /** How long the leader waits for a promise. */
   readonly peerPatience: number;
 
   // --- precautions ---------------------------------------------------------------------------------------------
 
-  /** Count a lease from the time when the renewal was asked for, not from its answer. */
+  /** Count a lease from the time when the renewal was requested, not from its answer. */
   readonly countFromAsking: boolean;
   /** Have etcd's majority confirm each renewal. */
   readonly confirm: boolean;
-  /** Wait for the hold-off that the one before counts on. */
+  /** Wait for the hold-off that the previous leader counts on. */
   readonly waitHoldOff: boolean;
-  /** Say `released` only after having acted. */
+  /** Write `released` only after having acted. */
   readonly releaseOnlyAfterActing: boolean;
-  /** End a command that was frozen for a second or more before the kernel knew of it, where there is no fence. */
+  /** Without a fence, end a command that was frozen for a second or more before the kernel received it. */
   readonly guard: boolean;
   /** A change of the fence needs a ticket that has not expired. */
   readonly tickets: boolean;
-  /** Reckon with a change of the fence that comes in the last moment of its ticket. */
+  /** Allow for a change of the fence in the last moment of its ticket. */
   readonly reckonTicket: boolean;
   /** No two holders of a machine give tickets the same name. */
   readonly uniqueTickets: boolean;
@@ -59,15 +59,15 @@ export interface Protocol {
   readonly surrenderWhenGone: boolean;
   /** Compare the key's create revision when a leadership is ended. */
   readonly compareRevision: boolean;
-  /** Tell the manager that a session is closed before ending it in etcd, so that it knows though the holder dies. */
+  /** Report a closed session to the manager before ending it in etcd, so that it knows even if the holder dies. */
   readonly tellBeforeSurrender: boolean;
-  /** Keep the key for as long as the last order holds, unless the holder says that the address is gone. */
+  /** Keep the key while the last order holds, unless the holder reports that the address is gone. */
   readonly keepKeyUntilGone: boolean;
   /** Run one command after another. */
   readonly oneCommandAtATime: boolean;
   /** A manager whose session its holder has closed steps down. */
   readonly stepDownWhenRefused: boolean;
-  /** Do not lead while members of etcd differ in their identity, or a majority of them has not told it. */
+  /** Do not lead while members of etcd differ in their identity, or a majority of them has not reported it. */
   readonly compareIdentity: boolean;
 
   /** Count a lease that was granted ahead from its last renewal, not from when the key was won. */
@@ -77,25 +77,25 @@ export interface Protocol {
 
   /** Ask every member, not a majority of them. */
   readonly askAll: boolean;
-  /** Count a promise from the time when it was asked for. */
+  /** Count a promise from the time when it was requested. */
   readonly countPromiseFromAsking: boolean;
   /** A member that has promised does not stand. */
   readonly keepPromise: boolean;
-  /** A leadership that has ended is not taken up again by promises. */
+  /** A leadership that has ended is not resumed by promises. */
   readonly unbroken: boolean;
-  /** Promise nothing while a campaign of one's own is under way or won. */
+  /** Promise nothing while a campaign of this node is under way or won. */
   readonly refuseWhileStanding: boolean;
-  /** Only who is on the list in etcd may stand. */
+  /** Only nodes on the list in etcd may stand. */
   readonly onlyListed: boolean;
-  /** Reckon with lists whose writing was not answered. */
+  /** Allow for lists whose writing was not answered. */
   readonly reckonUnansweredLists: boolean;
-  /** After a start wait for longer than a promise may last that was made before. */
+  /** After a start wait for longer than an earlier promise may last. */
   readonly waitAfterStart: boolean;
-  /** Where the list names nobody, anybody may stand. */
+  /** When the list is empty, any node may stand. */
   readonly anybodyForEmptyList: boolean;
 }
 
-/** What the plugins do by default. */
+/** The defaults of the plugins. */
 export const protocol: Protocol = {
   lease: 2000,
   renew: 250,
@@ -142,27 +142,27 @@ export const protocol: Protocol = {
   anybodyForEmptyList: true,
 };
 
-/** What the model does to it. */
+/** The faults that the model plays. */
 export interface Adversary {
   readonly nodes: number;
   /** The time of one run, ms. */
   readonly duration: number;
-  /** Bad days and calm ones take turns: how long each lasts. */
+  /** Lengths of the storms and the calms between them, ms. */
   readonly storm: number;
   readonly calm: number;
-  /** Within this much of calm somebody holds the address. */
+  /** Within this much of calm a node holds the address, ms. */
   readonly bound: number;
-  /** How many nodes may stay dead through the calm. */
+  /** How many nodes may stay dead during the calm. */
   readonly dead: number;
-  /** Machines are paused: their kernels, too. The protocol does not guard against it. */
+  /** Machines are paused with their kernels, against which the protocol does not guard. */
   readonly pauses: boolean;
   /** etcd was set up as clusters of one member each. */
   readonly split: boolean;
-  /** Of how many steps a run consists at most. */
+  /** The most steps of a run. */
   readonly steps: number;
 }
 
-/** What is likely on bad days. */
+/** The usual faults. */
 export const adversary: Adversary = {
   nodes: 3,
   duration: 120_000,
