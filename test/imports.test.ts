@@ -99,7 +99,7 @@ const rules: Record<string, { rule: Rule; breaks: readonly [from: string, to: st
     rule: (_from, to) => to !== 'weldr' && !to.startsWith('weldr/'),
     breaks: [['plugins/stats/index.ts', 'weldr/testing']],
   },
-  'never reach into another module's private files': {
+  "never reach into another module's private files": {
     rule: (_from, to) =>
       isOurs(to) || !/^(?:node:)?_|^(?:node:)?internal\/|\/(?:lib|src|dist|build)(?:\/|$)/.test(to),
     breaks: [
@@ -216,7 +216,7 @@ test('form no circle of types within core either', () => {
   assert.equal(idle, [], 'these imports no longer close a circle: remove them from the list');
 });
 
-test('do not use Node's internal bindings', () => {
+test("do not use Node's internal bindings", () => {
   const bound = [...modules.keys()].filter(path =>
     /\bprocess\s*(?:\.|\[['"])\s*_?(?:binding|linkedBinding)/.test(
       readFileSync(`${project}/${path}`, 'utf8'),

@@ -1,14 +1,14 @@
-// Asks kernels whether they answer for an address: `node answer-probe.ts ADDRESS SOURCE…`, each source the near end of a
-// private link to one machine. A kernel that has the address, and lets packets of it pass, refuses a connection to a port
-// where nobody listens; another is silent. Prints a line of JSON for each change: which source, when, what.
+// Probes whether kernels answer for an address: `node answer-probe.ts ADDRESS SOURCE…`, each source the near end of a
+// private link to one machine. A kernel that has the address, and lets its packets pass, refuses a connection to a closed
+// port; others are silent. Prints a line of JSON for each change: which source, when, and whether it holds the address.
 import { connect } from 'node:net';
 
 const [address = '', ...sources] = process.argv.slice(2);
 const discardPort = 9;
 const everyMs = 20;
-/** Silent for so long means: not answered. */
+/** Silence for this long means: not answered, ms. */
 const patienceMs = 60;
-/** So many in a row are not answered: it does not hold the address. One may be lost. */
+/** This many unanswered probes in a row: it does not hold the address. One may be lost. */
 const enough = 2;
 
 function follow(localAddress: string, index: number): void {
@@ -27,7 +27,7 @@ function follow(localAddress: string, index: number): void {
       if (!holds) change(at);
       return;
     }
-    // Silence takes longer to tell than an answer: that of before is old news.
+    // Silence takes longer to detect than an answer, so an earlier probe's silence is outdated.
     if (at < answeredAt) return;
     if (silent++ === 0) silentSince = at;
     if (holds && silent >= enough) change(silentSince);
@@ -36,7 +36,7 @@ function follow(localAddress: string, index: number): void {
     const at = Date.now();
     const socket = connect({ host: address, port: discardPort, localAddress });
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    // An answer may be there already where this process itself was late.
+    // An answer may have arrived already if this process was late.
     const timer = setTimeout(() => setImmediate(() => resolve(false)), patienceMs);
     socket.on('connect', () => resolve(true));
     socket.on('error', thrown => {

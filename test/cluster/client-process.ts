@@ -1,15 +1,15 @@
-// A client that never stops: `node client-process.ts HOST PORT`. Several loops, a new connection for each request, as
-// after a fail-over nothing of the old one is left; when a connection fails it reconnects and asks again. Prints a
-// line of JSON for each request and each attempt that failed.
+// A client that never stops: `node client-process.ts HOST PORT`. Several loops, with a new connection for each request, as
+// none survives a fail-over; when a connection fails it reconnects and sends the request again. Prints a line of JSON for
+// each request and each failed attempt.
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const [host = '', port = ''] = process.argv.slice(2);
 const loops = 4;
 const pauseMs = 25;
-/** One that is not answered so long has failed. */
+/** A request without an answer for this long has failed, ms. */
 const patienceMs = 5000;
-/** A connection that does not stand after this is tried anew: the kernel would repeat its SYN after a second only. */
+/** A connection that takes longer is tried again, ms: the kernel would repeat its SYN only after a second. */
 const connectMs = 200;
 const answerMs = 1000;
 
@@ -17,11 +17,11 @@ interface Attempt {
   readonly status: number;
   /** What went wrong; empty: nothing. */
   readonly error: string;
-  /** The request was sent, and no whole answer came: asking again is not safe for every request. */
+  /** The request was sent, and the answer is incomplete: not every request is safe to send again. */
   readonly broken: boolean;
 }
 
-/** Is this a whole response? */
+/** Whether this is a complete response. */
 function isWhole(text: string): boolean {
   const head = text.indexOf('\r\n\r\n');
   if (head < 0) return false;

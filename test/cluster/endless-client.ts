@@ -1,4 +1,4 @@
-// EndlessClient: a client in a machine of the lab, and what it has seen in a span of time.
+// EndlessClient: a client in a machine of the lab, and what it observed in a span of time.
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -18,25 +18,25 @@ const line = z.object({
 /** One request that ended, or one attempt that failed. */
 export type ClientLine = z.output<typeof line>;
 
-/** What the client saw. */
+/** What the client observed. */
 export interface ClientReport {
   readonly requests: number;
-  /** Requests that were answered with an error, or not at all in five seconds. */
+  /** Requests with an error as their answer, or without one in five seconds. */
   readonly failed: number;
-  /** Requests that were sent and got no whole answer; they were repeated. */
+  /** Requests that were sent and got no complete answer; they were repeated. */
   readonly broken: number;
   /** Attempts whose connection failed, or that were broken; they were repeated. */
   readonly reconnects: number;
-  /** The longest time between two good answers, ms; 0: what it has when nothing happens. */
+  /** The longest time between two good answers, ms; 0 for the usual time between them. */
   readonly longestGap: number;
   /** Kinds of failures, with their counts. */
   readonly errors: Readonly<Record<string, number>>;
 }
 
-/** Between two answers in which no attempt failed there is so much on a busy machine where nothing happens, ms. */
+/** The most time between two answers on a busy machine while nothing happens and no attempt fails, ms. */
 const quiet = 100;
 
-/** What the lines of a client say of a span of wall time, ms. */
+/** Sums up a client's lines in a span of wall time, ms. */
 export function reportOf(lines: readonly ClientLine[], from: number, to: number): ClientReport {
   const good = lines.filter(({ ok }) => ok).map(({ at }) => at);
   const before = good.filter(at => at < from).at(-1) ?? from;
@@ -61,7 +61,7 @@ export function reportOf(lines: readonly ClientLine[], from: number, to: number)
   };
 }
 
-/** Asks without end. */
+/** Sends requests until it is closed. */
 export class EndlessClient {
   private readonly lines: ClientLine[] = [];
   private readonly child: ChildProcess;
@@ -75,17 +75,17 @@ export class EndlessClient {
     );
   }
 
-  /** How many good answers came so far. */
+  /** The number of good answers so far. */
   get answers(): number {
     return this.lines.filter(({ ok }) => ok).length;
   }
 
-  /** When the first good answer came after a wall time (ms); undefined: none yet. */
+  /** When the first good answer arrived after a wall time (ms); undefined: none yet. */
   answeredAfter(at: number): number | undefined {
     return this.lines.find(entry => entry.ok && entry.at >= at)?.at;
   }
 
-  /** What it saw from one wall time (ms) to another; a gap counts when it ends later. */
+  /** Sums up from one wall time (ms) to another; a gap counts when it ends later. */
   report(from: number, to = Date.now()): ClientReport {
     return reportOf(this.lines, from, to);
   }

@@ -1,4 +1,4 @@
-// Real members of etcd for tests: on free loopback ports, or each in a network namespace of its own.
+// Real members of etcd for tests: on free loopback ports, or each in a separate network namespace.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Why etcd cannot be run here; undefined: it can. */
+/** Returns why etcd cannot run here; undefined if it can. */
 export function whyNoEtcd(): string | undefined {
   try {
     execFileSync('etcd', ['--version'], { stdio: 'ignore' });
@@ -21,9 +21,9 @@ export interface EtcdMemberPlace {
   readonly address: string;
   readonly clientPort: number;
   readonly peerPort: number;
-  /** Where the other members reach it; default: `address`. */
+  /** The address for the other members; default: `address`. */
   readonly peerAddress?: string;
-  /** Put before the command, such as `ip netns exec NAME`. */
+  /** A prefix of the command, such as `ip netns exec NAME`. */
   readonly command?: readonly string[];
 }
 
@@ -66,7 +66,7 @@ export class EtcdCluster {
     return this.options.scheme ?? 'http';
   }
 
-  /** Starts a member that does not run, with the data that it had. */
+  /** Starts a member that does not run, with its previous data. */
   startMember(index: number): void {
     const place = this.places[index];
     if (place === undefined) throw new Error(`there is no member ${index}`);
@@ -97,13 +97,13 @@ export class EtcdCluster {
     return pid;
   }
 
-  /** Does this member run? */
+  /** Whether this member runs. */
   runs(index: number): boolean {
     const child = this.children[index];
     return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
-  /** Sends a signal; after SIGKILL it waits until the member is gone. */
+  /** Sends a signal; after SIGKILL waits until the member has ended. */
   async signal(index: number, signal: NodeJS.Signals): Promise<void> {
     const child = this.children[index];
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -122,7 +122,7 @@ export class EtcdCluster {
     throw new Error('etcd did not become ready');
   }
 
-  /** The position of etcd's leader. */
+  /** The index of etcd's leader. */
   async leader(): Promise<number | undefined> {
     for (const index of this.places.keys()) {
       const status = this.ctl(['endpoint', 'status', '-w', 'json', '--command-timeout=1s'], index);
@@ -133,10 +133,10 @@ export class EtcdCluster {
     return undefined;
   }
 
-  /** Makes a member etcd's leader, if it is not. */
+  /** Makes a member etcd's leader, unless it is. */
   async lead(index: number): Promise<void> {
     const status = this.ctl(['endpoint', 'status', '-w', 'json'], index);
-    // As text: the id is larger than what a number holds exactly.
+    // As text: the id is larger than a number can hold exactly.
     const id = /"member_id":(\d+)/.exec(status ?? '')?.[1];
     if (id === undefined) throw new Error(`member ${index} of etcd does not answer`);
     const end = Date.now() + 10_000;
@@ -169,7 +169,7 @@ export class EtcdCluster {
     }
   }
 
-  /** Puts the content of a file under a key; says nothing when it is refused. */
+  /** Puts the content of a file under a key; ignores a refusal. */
   put(key: string, file: string): void {
     const input = openSync(file, 'r');
     try {
@@ -178,13 +178,13 @@ export class EtcdCluster {
         stdio: [input, 'ignore', 'ignore'],
       });
     } catch {
-      // The test looks what became of it.
+      // The test checks the result.
     } finally {
       closeSync(input);
     }
   }
 
-  /** Makes a member that does not run begin with a backup, and starts it. */
+  /** Restores a member that does not run from a backup, and starts it. */
   async restore(index: number, backup: string): Promise<void> {
     const place = this.places[index];
     if (place === undefined) throw new Error(`there is no member ${index}`);
@@ -203,7 +203,7 @@ export class EtcdCluster {
     await this.ready();
   }
 
-  /** Kills all members and removes what they wrote. */
+  /** Kills all members and removes their data. */
   async close(): Promise<void> {
     for (const index of this.children.keys()) {
       await this.signal(index, 'SIGCONT');

@@ -1,4 +1,4 @@
-// Parts of the etcd plugin on a real etcd, for tests: a store with ManagedPools, an election with what it said, a whole node.
+// Parts of the etcd plugin on a real etcd, for tests: a store with ManagedPools, an election and its records, a whole node.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ export function collectingLog(): { log: Logger; lines: string[] } {
   return { log, lines };
 }
 
-/** Waits until something holds; fails with `what` after `ms`. */
+/** Waits until `holds` returns true; fails with `what` after `ms`. */
 export async function until(what: string, holds: () => unknown, ms = 10_000): Promise<void> {
   const end = performance.now() + ms;
   for (;;) {
@@ -44,7 +44,7 @@ export async function until(what: string, holds: () => unknown, ms = 10_000): Pr
   }
 }
 
-/** A server as the admin API would parse it. */
+/** A server as the admin API parses it. */
 export function server(url: string, rest: Exclude<ServerInput, string> | object = {}): ServerDefinition {
   return parse(serverDefinition, { url, ...rest });
 }
@@ -102,9 +102,9 @@ export interface ElectionNode {
   readonly told: Leadership[];
   readonly lines: readonly string[];
   unfit: string | undefined;
-  /** Is awaited each time that leadership is told. */
+  /** Awaited at each change of the leadership. */
   onTold: (leadership: Leadership) => Promise<void> | void;
-  /** Is awaited before a leadership is let go of as planned. */
+  /** Awaited before a planned release of the leadership. */
   onHandingOver: () => Promise<void> | void;
   close(): Promise<void>;
 }
@@ -163,7 +163,7 @@ export async function electionNode(
   return node;
 }
 
-/** One node's part in an election, with all that it says of itself and hears of others. */
+/** One node's view of the cluster, with its own status and what it knows of others. */
 export interface CandidateNode {
   readonly name: string;
   readonly election: Election;
@@ -231,19 +231,19 @@ export async function candidateNode(
   };
 }
 
-/** A whole node of the cluster but for the process around it. */
+/** A whole node of the cluster except for the process around it. */
 export interface WholeNode {
   readonly node: ClusterNode;
   readonly lines: readonly string[];
-  /** What is wrong, by name. */
+  /** Problems, by name. */
   readonly problems: ReadonlyMap<string, string>;
   readonly addresses: ServiceAddress[];
-  /** Of its status. */
+  /** Details of its status. */
   readyWorkers: number;
   close(): Promise<void>;
 }
 
-/** Starts a node that would lead, with one worker. */
+/** Starts a node that is a candidate, with one worker. */
 export async function wholeNode(
   nodeName: string,
   access: EtcdAccess,

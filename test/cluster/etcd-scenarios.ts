@@ -1,4 +1,4 @@
-// Faults of etcd: no majority, no space, slowness, a hand in the keys, three clusters instead of one.
+// Faults of etcd: no majority, no space, slowness, a key written by hand, three clusters instead of one.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { checkSaid, type Scenario, type Stage } from './scenario.ts';
@@ -9,14 +9,14 @@ const quota = 4 * 1024 * 1024;
 const filler = 'x'.repeat(512 * 1024);
 const leaderKey = '/weldr/v1/leader';
 
-/** How long an address may be away after what kept it away is over, ms. */
+/** How long an address may be away after its cause is over, ms. */
 const backWithin = 3000;
 
 async function checkBack(stage: Stage): Promise<void> {
   await stage.within(backWithin, 'the address is back', () => stage.world.watch.holders.length === 1);
 }
 
-/** Kills all members but the one of the holder's machine for so long, ms. */
+/** Kills all members except the one on the holder's machine, for so many ms. */
 async function loseMajority({ world }: Stage, ms: number, meanwhile: () => Promise<void>): Promise<void> {
   const lost = world.membersBeside(world.active).slice(0, 2);
   const began = Date.now();
@@ -29,10 +29,10 @@ async function loseMajority({ world }: Stage, ms: number, meanwhile: () => Promi
 
 /** How long an election of etcd may be seen with the default lease, ms: docs/cluster-guarantees.md, "When etcd elects". */
 const electionIsSeen = 500;
-/** A client that is kept waiting for as long tries again. */
+/** A client that waits for as long tries again, ms. */
 const unseen = 200;
 
-/** etcd's leader, which is not with the active Weldr, is killed or frozen for a while, and clients see it for `ms` at most. */
+/** Kills or freezes etcd's leader for a while, away from the active Weldr; clients see it for `ms` at most. */
 async function electAnew(stage: Stage, signal: 'SIGKILL' | 'SIGSTOP', ms: number): Promise<void> {
   const { world } = stage;
   const { active } = world;
@@ -54,7 +54,7 @@ async function electAnew(stage: Stage, signal: 'SIGKILL' | 'SIGSTOP', ms: number
   else stage.check('one node has the address, the same one or another', holders.length === 1, holders);
 }
 
-/** With failsafe: each other node may be asked. */
+/** With failsafe: waits until each other node may be asked. */
 async function allAreListed(stage: Stage): Promise<void> {
   const { world } = stage;
   const { active } = world;
@@ -64,7 +64,7 @@ async function allAreListed(stage: Stage): Promise<void> {
   });
 }
 
-/** The holder keeps the address over a time without a majority, ms. */
+/** The holder keeps the address for so many ms without a majority. */
 function isFailsafe(ms: number): Pick<Scenario, 'world' | 'play'> {
   return {
     world: { failsafe: true },
@@ -80,7 +80,7 @@ function isFailsafe(ms: number): Pick<Scenario, 'world' | 'play'> {
   };
 }
 
-/** Writes until etcd takes no more. */
+/** Writes until etcd refuses more. */
 async function fill({ world }: Stage): Promise<void> {
   for (let i = 0; i < 2 * (quota / filler.length); i++) {
     const { code } = await world.clientMachine.result(
@@ -93,7 +93,7 @@ async function fill({ world }: Stage): Promise<void> {
   throw new Error('etcd has taken more than its quota');
 }
 
-/** Makes room again, as etcd's guide says. */
+/** Frees space, as etcd's guide describes. */
 async function makeRoom({ world }: Stage): Promise<void> {
   const ctl = (...args: string[]) => world.etcd.ctl(args, 0) ?? '';
   ctl('del', '--prefix', '/junk/');
@@ -103,7 +103,7 @@ async function makeRoom({ world }: Stage): Promise<void> {
   ctl('alarm', 'disarm');
 }
 
-/** Who took the address how often in a while, ms. */
+/** Counts how often the address was taken in so many ms, and how long it was away. */
 async function watchFor({ world }: Stage, ms: number): Promise<{ takings: number; away: number }> {
   const from = Date.now();
   await sleep(ms);
@@ -111,7 +111,7 @@ async function watchFor({ world }: Stage, ms: number): Promise<{ takings: number
   return { takings: world.watch.takings(from, to), away: world.watch.away(from, to) };
 }
 
-/** What befalls etcd. */
+/** Faults of etcd. */
 export const etcdScenarios: readonly Scenario[] = [
   {
     name: "etcd's leader is killed (-9), apart from the active Weldr",
@@ -195,7 +195,7 @@ export const etcdScenarios: readonly Scenario[] = [
       const stopped = Date.now();
       await active.signal('SIGTERM');
       await sleep(3000);
-      // Without space nobody can take the key; who could is right, too.
+      // Without space no node can take the key; one that can is fine, too.
       if (world.watch.holders.join() !== passive.name) {
         await checkSaid(stage, passive, /space|quota/i, { since: stopped, where: 'log too' });
       }
@@ -238,9 +238,9 @@ export const etcdScenarios: readonly Scenario[] = [
     // A renewal is two such answers, and a lease of a second leaves some 390 ms with nftables.
     world: { etcdDelay: { ms: 120, jitter: 20 }, etcdOptions: "lease: '1s'", holderless: true },
     async play(stage) {
-      // From there etcd's leader is as far away for both.
+      // From there etcd's leader is equally far for both.
       await stage.world.etcd.lead(2);
-      // Who knows why it loses the leadership stays away from the first time on.
+      // A node that knows why it loses the leadership stays away after the first time.
       const { takings } = await watchFor(stage, 15_000);
       stage.check('flapping is damped', takings <= 6, `taken ${takings} times in 15 s`);
       for (const node of stage.world.nodes)
@@ -255,7 +255,7 @@ export const etcdScenarios: readonly Scenario[] = [
     async play(stage) {
       const { world } = stage;
       const { takings } = await watchFor(stage, 6000);
-      stage.check('nobody leads', takings === 0 && world.watch.holders.length === 0, world.watch.holders);
+      stage.check('no node leads', takings === 0 && world.watch.holders.length === 0, world.watch.holders);
       for (const node of world.nodes)
         await checkSaid(stage, node, /cluster/i, { since: 0, where: 'log too' });
     },

@@ -36,7 +36,7 @@ const plannedBody = async () => {
       await until('it is answered', () => client.answersSince(0) > 200, 20_000);
       const from = Date.now();
       if (how === 'stop') await active.signal('SIGTERM');
-      // At first it may not know of the other.
+      // At first it may not know the other node.
       else await until(how, async () => (await active.weldr('cluster', 'hand-over')).code === 0, 20_000);
       const moved = Date.now();
       await until('it is answered by the other', () => client.answersSince(moved) > 200, 20_000);
@@ -57,10 +57,10 @@ for (const scenario of scenarios.filter(({ short }) => short)) {
   const body = async () => {
     if (world === undefined) throw new Error('the world did not start');
     const { error, overlaps, lost, failed, changes } = await play(world, scenario);
-    assert.is(error, undefined, 'it is played to its end, and all is whole again');
+    assert.is(error, undefined, 'it is played to its end, and all is restored');
     assert.equal(overlaps, [], 'two machines never hold the address');
     assert.equal(lost, [], 'no acknowledged change of the pool is lost');
-    assert.is(failed, 0, 'every request is answered by somebody in the end');
+    assert.is(failed, 0, 'every request is answered in the end');
     assert.ok(changes > 0);
   };
   if (missing === undefined) test(scenario.name, body);

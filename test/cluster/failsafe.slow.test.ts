@@ -1,4 +1,4 @@
-// Failsafe in the lab, with the process that holds the address: etcd loses its majority, and a manager is frozen meanwhile.
+// Failsafe in the lab, with real holder processes: etcd loses its majority, and a manager is frozen meanwhile.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -27,7 +27,7 @@ if (missing === undefined) {
 function inLab(behaviour: string, body: (world: World) => Promise<void>): void {
   const run = async () => {
     if (started === undefined) throw new Error('the world did not start');
-    // What a test before has left, when it failed.
+    // Undoes what a failed test may have left.
     await started.restore();
     await started.settled();
     const from = Date.now();
@@ -57,7 +57,7 @@ async function loseMajority(world: World, active: WorldNode): Promise<() => Prom
   };
 }
 
-inLab('the address stays where it is while etcd has no majority, and after', async world => {
+inLab('the address stays while etcd has no majority, and afterwards', async world => {
   const scenario = scenarios.find(({ name }) => name === 'etcd has no majority for 12 s, failsafe');
   if (scenario === undefined) throw new Error('there is no such scenario');
   const { error, checks, failed, lost } = await play(world, scenario);
@@ -69,30 +69,30 @@ inLab('the address stays where it is while etcd has no majority, and after', asy
 });
 
 inLab(
-  'a manager that is frozen without etcd loses the address, and does not get it back by promises',
+  'a manager that is frozen without etcd loses the address, and promises do not give it back',
   async world => {
     const { active } = world;
     const restore = await loseMajority(world, active);
     await active.signal('SIGSTOP');
-    // On a busy machine the fence may be the first that ends it.
+    // On a busy machine the fence may end it first.
     await sleep(longerThanTheLease);
     assert.equal(world.watch.holders, []);
     await active.signal('SIGCONT');
-    await until('it does not lead any more', async () => !(await failsafeOf(active)).active);
+    await until('it no longer leads', async () => !(await failsafeOf(active)).active);
     await sleep(3000);
-    assert.equal(world.watch.holders, [], 'that leadership is closed for good');
+    assert.equal(world.watch.holders, [], 'that leadership is over for good');
     await restore();
-    await until('somebody has it', () => world.watch.holders.length === 1, 20_000);
+    await until('a machine has it', () => world.watch.holders.length === 1, 20_000);
   },
 );
 
 inLab(
-  'a manager that thaws when etcd is back, and what its holder process told etcd, make no second holder',
+  'a manager that thaws when etcd is back does not become a second holder',
   async world => {
     const { active } = world;
     const restore = await loseMajority(world, active);
     await active.signal('SIGSTOP');
-    // On a busy machine the fence may be the first that ends it.
+    // On a busy machine the fence may end it first.
     await sleep(longerThanTheLease);
     assert.equal(world.watch.holders, []);
     await restore();
@@ -107,14 +107,14 @@ inLab(
   },
 );
 
-inLab('a holder process that is killed without etcd is replaced, and goes on by promises', async world => {
+inLab('a holder process that is killed without etcd is replaced, and continues by promises', async world => {
   const { active } = world;
   const restore = await loseMajority(world, active);
   const [before] = active.holders();
   if (before === undefined) throw new Error('it has no holder process');
   process.kill(before, 'SIGKILL');
   await until('there is another one', () => active.holders().some(pid => pid !== before));
-  await until('the address is there', () => world.watch.holders.join() === active.name);
+  await until('the address is back', () => world.watch.holders.join() === active.name);
   await sleep(2500);
   assert.equal(world.watch.holders, [active.name]);
   assert.is((await failsafeOf(active)).active, true);

@@ -1,5 +1,5 @@
-// Figures: the raw outcome of each play of a suite, in a file to which one line is added with each, so that a suite that
-// was interrupted can be continued.
+// Figures: the raw outcome of each play of a suite, in a file to which each play adds a line, so that an interrupted
+// suite can be continued.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -14,14 +14,14 @@ const suiteSettings = z.strictObject({
   keepalived: z.boolean(),
 });
 
-/** What a suite was begun with: one that is continued goes on with the same. */
+/** The settings of a suite; continuing it uses the same. */
 export type SuiteSettings = Readonly<z.output<typeof suiteSettings>>;
 
 /** One play of a scenario. */
 export interface Entry extends Outcome {
   readonly who: 'weldr' | 'keepalived';
   readonly scenario: string;
-  /** 1 for the first. */
+  /** From 1 on. */
   readonly run: number;
   /** When it began, ms of the wall clock. */
   readonly at: number;
@@ -40,21 +40,21 @@ export class Figures {
     this.entries = entries;
   }
 
-  /** Begins a file; one that is there is an error, as it holds what took long. */
+  /** Creates a file; throws if it exists, as its figures took long. */
   static begin(path: string, settings: SuiteSettings): Figures {
-    if (existsSync(path)) throw new Error(`${path} is there already; --continue ${path} goes on with it`);
+    if (existsSync(path)) throw new Error(`${path} already exists; --continue ${path} continues it`);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, `${JSON.stringify({ settings })}\n`);
     return new Figures(path, settings, []);
   }
 
-  /** Goes on with a file. A last line that was cut off is left out. */
+  /** Continues a file. A last line that was cut off is dropped. */
   static continue(path: string): Figures {
     const [head, ...entries] = readFileSync(path, 'utf8').split('\n').flatMap(parsed);
     const { data } = z.strictObject({ settings: suiteSettings }).safeParse(head);
     if (data === undefined) throw new Error(`${path} does not hold the figures of a suite`);
     const figures = new Figures(path, data.settings, entries.filter(isEntry));
-    // So that what follows begins on a line of its own.
+    // So that the next entry begins on a new line.
     writeFileSync(path, [data, ...figures.entries].map(line => `${JSON.stringify(line)}\n`).join(''));
     return figures;
   }
@@ -69,12 +69,12 @@ export class Figures {
   }
 }
 
-/** Of this file's own making: what it needs to be one is looked at, not all of it. */
+/** Checks only the fields that identify an entry, as this file wrote the lines itself. */
 function isEntry(value: unknown): value is Entry {
   return typeof value === 'object' && value !== null && 'scenario' in value && 'figures' in value;
 }
 
-/** The JSON of a line; nothing, if it is none. */
+/** The JSON of a line; empty if it is not JSON. */
 function parsed(line: string): unknown[] {
   try {
     return [JSON.parse(line)];

@@ -1,16 +1,16 @@
-// Goals: how long a client may be without an answer, by what happens.
+// Goals: how long a client may be without an answer, for each fault.
 
 /** One line of the table. */
 export interface Goal {
   /** What happens. */
   readonly label: string;
-  /** The longest gap that is right, ms; undefined: measured only. */
+  /** The longest allowed gap, ms; undefined: measured only. */
   readonly limit?: number;
   /** No request may be broken or answered with an error. */
   readonly unbroken?: true;
 }
 
-/** The median of the gaps may be so many times the goal. */
+/** The median of the gaps may exceed the goal by this factor. */
 export const tolerance = 1.4;
 
 /** The lines of the table, in their order. */
@@ -40,6 +40,6 @@ export const goals = {
 /** The name of a line. */
 export type GoalName = keyof typeof goals;
 
-/** All of them, to look one up. */
+/** Looks up a goal. */
 export const goalOf = (name: GoalName): Goal => goals[name];
 export const goalNames = Object.keys(goals) as GoalName[];

@@ -1,5 +1,5 @@
-// HolderWatch: follows the kernels of several machines and says who held an address when; two at once is what must
-// never be.
+// HolderWatch: follows the kernels of several machines and records which held an address when; two at once must never
+// happen.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ export interface Holding {
 
 const answerChange = z.object({ index: z.number(), at: z.number(), holds: z.boolean() });
 
-/** From one look for nftables to the next, ms, until there are some. */
+/** How often nftables are looked for until some exist, ms. */
 const lookEvery = 1000;
 
 /** Follows one address. */
@@ -32,7 +32,7 @@ export class HolderWatch {
   private fenced = false;
   private lookAt = 0;
 
-  /** With a `lab` the kernels are asked, too, whether they answer. */
+  /** With a `lab` the kernels are also probed for answers. */
   constructor(address: string, machines: ReadonlyMap<string, LabMachine>, lab?: Lab) {
     this.address = address;
     this.machines = machines;
@@ -62,8 +62,8 @@ export class HolderWatch {
   }
 
   /**
-   * Who has the address in a kernel holds it, to the millisecond. Where nftables silence an address that a kernel still
-   * has, it is who answers, to some 20 ms.
+   * The machine whose kernel has the address holds it, to the millisecond. If nftables may silence an address that a kernel
+   * still has, the machine that answers holds it, to some 20 ms.
    */
   get holdings(): readonly Holding[] {
     const now = performance.now();
@@ -74,7 +74,7 @@ export class HolderWatch {
     return this.fenced ? this.answered : this.owned;
   }
 
-  /** Those who have it now. */
+  /** The machines that hold it now. */
   get holders(): string[] {
     return openIn(this.holdings);
   }
@@ -84,28 +84,28 @@ export class HolderWatch {
     return overlapsOf(this.holdings, since);
   }
 
-  /** For how long nobody had it from one wall time to another, ms. */
+  /** How long no machine had it from one wall time to another, ms. */
   away(from: number, to: number): number {
     return awayOf(this.holdings, from, to);
   }
 
-  /** How often somebody took it from one wall time to another. */
+  /** How often it was taken from one wall time to another. */
   takings(from: number, to: number): number {
     return this.holdings.filter(holding => holding.from >= from && holding.from <= to).length;
   }
 
-  /** Is what it saw of the kernels' addresses what they say now? A moment ago there may have been a change. */
+  /** Whether the recorded addresses match those of the kernels now; they may have changed a moment ago. */
   get agrees(): boolean {
     return openIn(this.owned).sort().join() === this.reallyOwned();
   }
 
-  /** Stops; throws when what it saw is not what the machines say now, as then it saw nothing. */
+  /** Stops; throws if the record does not match the machines now, as then it missed something. */
   close(): void {
     for (const child of this.children) child.kill('SIGKILL');
     const seen = openIn(this.owned).sort().join();
     const real = this.reallyOwned();
     if (seen !== real)
-      throw new Error(`the watch saw ${seen || 'nobody'} with the address, it is ${real || 'nobody'}`);
+      throw new Error(`the watch saw the address on ${seen || 'no machine'}, it is on ${real || 'none'}`);
   }
 
   private reallyOwned(): string {
@@ -144,7 +144,7 @@ export interface Overlap {
   readonly ms: number;
 }
 
-/** The overlaps of holdings after a wall time; one that goes on lasts until now. */
+/** The overlaps of holdings after a wall time; an open one lasts until now. */
 export function overlapsOf(holdings: readonly Holding[], since: number, now = Date.now()): Overlap[] {
   const found: Overlap[] = [];
   for (const [i, a] of holdings.entries()) {
@@ -158,7 +158,7 @@ export function overlapsOf(holdings: readonly Holding[], since: number, now = Da
   return found;
 }
 
-/** How much of a span no holding covers, ms. */
+/** The time in a span without a holding, ms. */
 export function awayOf(holdings: readonly Holding[], from: number, to: number): number {
   let away = 0;
   let covered = from;

@@ -1,4 +1,4 @@
-// What befalls a pair with keepalived, each beside the scenario of Weldr that has the same goal.
+// Faults of a pair with keepalived, each beside the scenario of Weldr with the same goal.
 import type { GoalName } from './goals.ts';
 import type { KeepalivedPair } from './keepalived.ts';
 import { hang } from './process-scenarios.ts';
@@ -91,7 +91,7 @@ export const keepalivedScenarios: readonly Scenario<KeepalivedPair>[] = played.m
   measures: true,
 }));
 
-/** Plays one; the pair is whole again afterwards if there is no `error`. */
+/** Plays one; without an `error` the pair is restored afterwards. */
 export async function playBeside(pair: KeepalivedPair, scenario: Scenario<KeepalivedPair>): Promise<Outcome> {
   const stage = new Stage(pair);
   const from = Date.now();

@@ -1,4 +1,4 @@
-// KeepalivedPair: two Weldrs whose address keepalived moves, with its default timers, on the same site: to compare with.
+// KeepalivedPair: two Weldrs whose address keepalived moves, with its default timers, on the same site: for comparison.
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import type { LabMachine } from './lab-machine.ts';
 import { hangingPlugin, Site, serviceAddress, servicePort, startLimit } from './site.ts';
 import { WorldNode } from './world-node.ts';
 
-/** Why keepalived cannot be run here; undefined: it can. */
+/** Returns why keepalived cannot run here; undefined if it can. */
 export function whyNoKeepalived(): string | undefined {
   try {
     execFileSync('keepalived', ['--version'], { stdio: 'ignore' });
@@ -19,7 +19,7 @@ export function whyNoKeepalived(): string | undefined {
   }
 }
 
-// The check is what its users write so that a master whose proxy does not serve hands over.
+// The check that users write so that a master whose proxy does not serve hands over.
 function keepalivedConfig(state: string, priority: number): string {
   return `global_defs {
   router_id lab
@@ -56,7 +56,7 @@ export class KeepalivedPair extends Site {
       this.nodes.push(new WorldNode(name, machine, this.weldrConfig()));
   }
 
-  /** Starts it; resolves when the client is being answered. */
+  /** Starts the pair; resolves when the client is answered. */
   static async start(): Promise<KeepalivedPair> {
     const pair = new KeepalivedPair();
     try {
@@ -70,10 +70,10 @@ export class KeepalivedPair extends Site {
     }
   }
 
-  /** The one that holds the address. */
+  /** The node that holds the address. */
   get active(): WorldNode {
     const node = this.nodes.find(({ name }) => name === this.watch.holders[0]);
-    if (node === undefined) throw new Error('nobody holds the address');
+    if (node === undefined) throw new Error('no node holds the address');
     return node;
   }
 
@@ -82,7 +82,7 @@ export class KeepalivedPair extends Site {
     node.machine.setCut(false);
     if (!node.runs) node.start();
     if (this.processes(node.machine).length > 0) return;
-    // keepalived does not undo what one that was killed has left.
+    // A killed keepalived leaves its address behind.
     node.machine.removeAddress(serviceAddress);
     const index = this.nodes.indexOf(node);
     const path = join(this.directory, `${node.name}.conf`);
@@ -107,7 +107,7 @@ export class KeepalivedPair extends Site {
     });
   }
 
-  /** Undoes all that a scenario did; `settled` follows. */
+  /** Undoes the faults of a scenario; `settled` follows. */
   restore(): void {
     this.heal();
     for (const node of this.nodes) this.boot(node);

@@ -1,6 +1,6 @@
-// A client that keeps its connections: `node kept-client-process.ts HOST PORT`. Loops over HTTP/1.1 and HTTP/2, some of whose
-// requests take a while. Prints a line of JSON for each: whether it was answered, or how it broke. A connection that does not come
-// about is tried anew, and breaks nothing.
+// A client that keeps its connections: `node kept-client-process.ts HOST PORT`. Loops over HTTP/1.1 and HTTP/2, with some
+// slow requests. Prints a line of JSON for each request: whether it was answered, or how it broke. A connection that
+// fails to open is tried again, and breaks nothing.
 import { once } from 'node:events';
 import { type ClientHttp2Session, connect as connectH2, constants } from 'node:http2';
 import { connect, type Socket } from 'node:net';
@@ -31,7 +31,7 @@ async function open(): Promise<Socket> {
   }
 }
 
-/** Resolves with the text of one response, and rejects when the connection ends before it is whole. */
+/** Resolves with the text of one response; rejects when the connection ends before it is complete. */
 async function ask(socket: Socket, path: string): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let text = '';
@@ -101,7 +101,7 @@ async function overHttp2(path: string): Promise<void> {
       stream.on('close', () => resolve(text === 'hello' ? '' : `stream closed with ${stream.rstCode}`));
       const error = await promise;
       clearTimeout(timer);
-      // Its server has said that it has not seen it (RFC 9113 section 8.7).
+      // The server has not processed it (RFC 9113 section 8.7).
       const isSafe = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
       tell(error === '' ? 'answered' : isSafe ? 'retried' : 'broken', error && `h2 ${path} ${error}`);
       await sleep(pauseMs);

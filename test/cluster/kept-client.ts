@@ -1,4 +1,4 @@
-// KeptClient: a client in a machine of the lab that keeps its connections, and what became of its requests.
+// KeptClient: a client in a machine of the lab that keeps its connections, and the results of its requests.
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ const line = z.object({
 
 type Line = z.output<typeof line>;
 
-/** Asks without end. */
+/** Sends requests until it is closed. */
 export class KeptClient {
   private readonly lines: Line[] = [];
   private readonly child: ChildProcess;
@@ -27,12 +27,12 @@ export class KeptClient {
     );
   }
 
-  /** How many good answers came from one wall time (ms) on. */
+  /** The number of good answers from a wall time (ms) on. */
   answersSince(from: number): number {
     return this.lines.filter(({ at, what }) => what === 'answered' && at >= from).length;
   }
 
-  /** What went wrong from one wall time (ms) on, one line each. */
+  /** Failures from a wall time (ms) on, one line each. */
   troublesSince(from: number): string[] {
     const troubles = this.lines.filter(
       ({ at, what }) => at >= from && what !== 'answered' && what !== 'retried',
@@ -40,7 +40,7 @@ export class KeptClient {
     return troubles.map(({ at, what, error }) => `${at - from} ms: ${what}: ${error}`);
   }
 
-  /** The longest time without an answer that ended later than that, ms. */
+  /** The longest time without an answer that ended after a wall time, ms. */
   longestGap(from: number): number {
     const good = this.lines.filter(({ what }) => what === 'answered').map(({ at }) => at);
     const gaps = good.slice(1).map((at, i) => (at < from ? 0 : at - (good[i] ?? at)));

@@ -1,4 +1,4 @@
-// Two real Weldrs on three members of etcd: whoever is killed, what either node acknowledged is at both.
+// Two real Weldrs on three members of etcd: whatever is killed, both nodes keep what either acknowledged.
 
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,7 +28,7 @@ const configOf = (node: string, hosts: readonly string[], adminPort: number): st
     ],
   });`;
 
-/** One node, and how to start it again. */
+/** One node, which can be killed and restarted. */
 class Node {
   weldr: TestWeldr | undefined;
   private readonly folder = makeFolder();
@@ -56,11 +56,11 @@ class Node {
   }
 }
 
-/** Waits until a node has all that was acknowledged, as the other's changes take a moment to come. */
+/** Waits until a node has every acknowledged change, as the other's changes take a moment to arrive. */
 async function expectAll(changes: AcknowledgedChanges, adminUrl: string, when: string): Promise<void> {
   let left: readonly string[] = [];
   const isThere = async (): Promise<boolean> => {
-    // While the node catches up, a pool that it lists may be gone when its servers are asked for.
+    // While the node catches up, a listed pool may be gone when its servers are requested.
     left = await changes.missing(adminUrl).catch(thrown => [String(thrown)]);
     return left.length === 0;
   };
@@ -81,13 +81,13 @@ const body = async () => {
       const answered = changes.answered;
       await until('changes are answered', () => changes.answered > answered + 5, 30_000);
       await sleep(random(300));
-      // In turn one of the nodes, and a member of etcd.
+      // Alternately one of the nodes, or a member of etcd.
       const victim = round % 2 === 0 ? nodes[(round / 2) % 2] : undefined;
       const member = random(3);
       if (victim === undefined) await cluster.signal(member, 'SIGKILL');
       else await victim.kill();
       const after = changes.answered;
-      await until('changes go on without it', () => changes.answered > after + 5, 30_000);
+      await until('changes continue without it', () => changes.answered > after + 5, 30_000);
       over = true;
       await running;
       if (victim === undefined) cluster.startMember(member);
@@ -100,6 +100,6 @@ const body = async () => {
   }
 };
 
-const behaviour = `what either of two nodes acknowledged is at both over ${rounds} kills of nodes and members of etcd`;
+const behaviour = `both nodes keep what either acknowledged over ${rounds} kills of nodes and members of etcd`;
 if (missing === undefined) test(behaviour, body);
 else test.skip(behaviour, missing, body);

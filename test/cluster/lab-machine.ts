@@ -1,4 +1,4 @@
-// LabMachine: one network namespace as a machine, and what can happen to a machine.
+// LabMachine: a network namespace as a machine, and the faults of a machine.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -9,18 +9,18 @@ const subnets: Readonly<Record<LabNetwork, number>> = { main: 77, control: 78 };
 /** The interfaces of each machine. */
 export const devices: Readonly<Record<LabNetwork, string>> = { main: 'eth0', control: 'eth1' };
 
-/** Where a machine is. */
+/** The place of a machine in the lab. */
 export interface LabPlace {
   readonly lab: Lab;
   readonly networks: readonly LabNetwork[];
   readonly namespace: string;
-  /** Its ports at the switch begin with this. */
+  /** Prefix of its ports at the switch. */
   readonly port: string;
   /** The last number of its addresses. */
   readonly host: number;
 }
 
-/** What a program wrote, and how it ended. */
+/** A program's output, and how it ended. */
 export interface ProgramResult {
   readonly code: number;
   readonly stdout: string;
@@ -31,7 +31,7 @@ export interface ProgramResult {
 export class LabMachine {
   readonly namespace: string;
   private readonly place: LabPlace;
-  /** What only looks at this machine, and is not part of it. */
+  /** Processes that only observe this machine, and are not part of it. */
   private readonly onlookers = new Set<number>();
 
   constructor(place: LabPlace) {
@@ -63,12 +63,12 @@ export class LabMachine {
     return `10.${subnets[network]}.0.${this.place.host}`;
   }
 
-  /** The link-layer address that neighbours see. */
+  /** Its link-layer address. */
   get mac(): string {
     return this.run('cat', [`/sys/class/net/${devices.main}/address`]).trim();
   }
 
-  /** Put before a command that runs here. */
+  /** The prefix of a command that runs here. */
   get command(): string[] {
     return ['ip', 'netns', 'exec', this.namespace];
   }
@@ -83,7 +83,7 @@ export class LabMachine {
     return spawn(ip, [...rest, program, ...args], { ...options, stdio: ['pipe', 'pipe', 'pipe'] });
   }
 
-  /** Runs a program here to its end, and waits. Throws when it fails. */
+  /** Runs a program here to its end. Throws when it fails. */
   run(program: string, args: readonly string[], ms = 10_000): string {
     const [ip = 'ip', ...rest] = this.command;
     return execFileSync(ip, [...rest, program, ...args], {
@@ -130,8 +130,8 @@ export class LabMachine {
   }
 
   /**
-   * The machine loses its power: no frame leaves it any more, not even the resets that a kernel sends for processes
-   * that were killed, and nothing that was set at run time is there when it starts again.
+   * The machine loses its power: no frame leaves it any more, not even the resets that a kernel sends for killed
+   * processes, and nothing that was set at run time exists when it starts again.
    */
   die(): void {
     this.setCut(true);
@@ -140,7 +140,7 @@ export class LabMachine {
     this.run('nft', ['flush', 'ruleset']);
   }
 
-  /** Takes this machine's legs out of their networks, or puts them back: frames vanish, the link stays up. */
+  /** Takes this machine out of its networks, or puts it back: frames vanish, the link stays up. */
   setCut(cut: boolean, networks = this.place.networks): void {
     const { lab } = this.place;
     for (const network of networks) {
@@ -155,7 +155,7 @@ export class LabMachine {
     }
   }
 
-  /** Pulls the cables, or plugs them in: the link goes down and up. */
+  /** Unplugs the cables, or plugs them in: the link goes down and up. */
   setCable(state: 'up' | 'down', networks = this.place.networks): void {
     const { lab } = this.place;
     for (const network of networks) lab.ip('-n', lab.switch, 'link', 'set', this.portOf(network), state);
@@ -168,8 +168,8 @@ export class LabMachine {
   }
 
   /**
-   * Connections from other machines to these ports take this long each way, `jitterMs` more or less, ms. Only those
-   * that are made afterwards: call it before whoever listens is started.
+   * Delays connections from other machines to these ports each way by `ms`, `jitterMs` more or less. Only new
+   * connections: call it before the listener is started.
    */
   async slowDown(ports: readonly number[], delayMs: number, jitterMs: number): Promise<void> {
     const script = fileURLToPath(new URL('slow-link.ts', import.meta.url));
@@ -194,7 +194,7 @@ export class LabMachine {
     }
   }
 
-  /** Gives this machine an address of somebody else. */
+  /** Gives this machine an address of another. */
   addAddress(address: string): void {
     this.place.lab.ip('-n', this.namespace, 'addr', 'add', `${address}/24`, 'dev', devices.main);
   }
@@ -203,7 +203,7 @@ export class LabMachine {
     try {
       this.place.lab.ip('-n', this.namespace, 'addr', 'del', `${address}/24`, 'dev', devices.main);
     } catch (thrown) {
-      // It may never have been there, or its lifetime may have ended in this moment.
+      // It may never have existed, or its lifetime may have ended just now.
       if (this.has(address)) throw thrown;
     }
   }
@@ -216,8 +216,8 @@ export class LabMachine {
   }
 
   /**
-   * Makes a private link between this machine and the switch, by which its kernel can be asked for an address whatever
-   * becomes of its networks. Answers from where to ask, in the namespace of the switch.
+   * Makes a private link between this machine and the switch, through which its kernel can be probed for an address
+   * whatever happens to its networks. Returns the probe's source address in the namespace of the switch.
    */
   addProbeLink(address: string): string {
     const { lab, host, port } = this.place;
@@ -235,19 +235,19 @@ export class LabMachine {
     return near;
   }
 
-  /** Does a Weldr here guard its addresses with nftables? */
+  /** Whether a Weldr here guards its addresses with nftables. */
   get isFenced(): boolean {
     return this.run('nft', ['list', 'tables']).includes(' weldr_');
   }
 
-  /** Does no fence of an address hold up its packets? */
+  /** Whether no fence of an address blocks its packets. */
   private get isOpen(): boolean {
     const sets = this.run('nft', ['list', 'sets', 'inet']).split('table ');
     const fences = sets.filter(text => /^inet weldr_/.test(text));
     return fences.every(text => /set held \{[^}]*elements/.test(text));
   }
 
-  /** Starts a program that prints each change of this machine's addresses, with the time. Freezing does not stop it. */
+  /** Starts a program that prints each change of this machine's addresses with its time. Freezing does not stop it. */
   watchAddresses(): ChildProcess {
     const child = spawn('ip', ['-n', this.namespace, '-o', '-ts', 'monitor', 'address'], {
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -256,12 +256,12 @@ export class LabMachine {
     return child;
   }
 
-  /** Has this address now, and may answer for it? */
+  /** Whether it has this address now, and may answer for it. */
   holds(address: string): boolean {
     return this.has(address) && this.isOpen;
   }
 
-  /** Is this address on an interface? */
+  /** Whether this address is on an interface. */
   has(address: string): boolean {
     return this.place.lab.ip('-n', this.namespace, '-o', 'addr', 'show').includes(` ${address}/`);
   }
@@ -271,6 +271,6 @@ function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It ended by itself meanwhile.
+    // It has ended by itself meanwhile.
   }
 }

@@ -1,12 +1,12 @@
-// Machines made of network namespaces on one network or two. The bridges are in a namespace of their own, so that
-// removing the namespaces removes all.
+// Machines made of network namespaces on one network or two. The bridges are in a separate namespace, so that removing
+// the namespaces removes everything.
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LabMachine } from './lab-machine.ts';
 
 export type { LabMachine } from './lab-machine.ts';
 
-/** Why namespaces cannot be made here; undefined: they can. */
+/** Returns why namespaces cannot be created here; undefined if they can. */
 export function whyNoLab(): string | undefined {
   const name = `weldr-try-${process.pid}`;
   try {
@@ -36,7 +36,7 @@ function whyNoTool(name: string, args: readonly string[], debianPackage: string)
   }
 }
 
-/** The networks: `main` has everything; a lab may have `control`, too, for etcd alone. */
+/** The networks: every machine is in `main`; a lab may also have `control`, for etcd alone. */
 export type LabNetwork = 'main' | 'control';
 
 let labs = 0;
@@ -61,7 +61,7 @@ export class Lab {
     return `${this.prefix}-sw`;
   }
 
-  /** A new machine; `host` is the last number of its addresses: 10.77.0.x in `main`, 10.78.0.x in `control`. */
+  /** Adds a machine; `host` is the last number of its addresses: 10.77.0.x in `main`, 10.78.0.x in `control`. */
   machine(name: string, host: number): LabMachine {
     const machine = new LabMachine({
       lab: this,
@@ -74,7 +74,7 @@ export class Lab {
     return machine;
   }
 
-  /** Every machine has a network again, and nothing in it is frozen. */
+  /** Reconnects every machine, and continues what is frozen. */
   heal(): void {
     for (const machine of this.machines) {
       machine.setCut(false);

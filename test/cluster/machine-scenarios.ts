@@ -1,4 +1,4 @@
-// Faults of machines: one dies, is unplugged or frozen, and comes back; one cannot serve.
+// Faults of machines: one dies, is unplugged or frozen, and returns; one cannot serve.
 import { until } from './etcd-node.ts';
 import type { GoalName } from './goals.ts';
 import type { Scenario, Stage } from './scenario.ts';
@@ -39,7 +39,7 @@ function isUnplugged(goal: GoalName, leader: EtcdLeader): Pick<Scenario, 'second
   };
 }
 
-/** Starts the Weldrs that do not hold the address anew; does not wait. */
+/** Restarts a Weldr that does not hold the address; does not wait. */
 async function restartPassive({ passive }: World): Promise<void> {
   await passive.signal('SIGTERM');
   passive.start();
@@ -59,7 +59,7 @@ async function unplugPassive({ world }: Stage): Promise<number> {
   return world.client.report(from).longestGap;
 }
 
-/** What machines suffer. */
+/** Faults of machines. */
 export const machineScenarios: readonly Scenario[] = [
   {
     name: "the active machine dies, etcd's leader is elsewhere",
@@ -108,7 +108,7 @@ export const machineScenarios: readonly Scenario[] = [
       for (const machine of world.machines.values()) world.hideOriginsFrom(machine);
       await new Promise(resolve => setTimeout(resolve, 9000));
       const takings = world.watch.takings(from, Date.now());
-      stage.check('where nobody serves nothing moves', takings === 0, `${takings} times taken`);
+      stage.check('nothing moves when no node serves', takings === 0, `${takings} times taken`);
       stage.check('the address is where it was', world.watch.holders.join() === active.name);
     },
   },
@@ -136,7 +136,7 @@ export const machineScenarios: readonly Scenario[] = [
     name: 'the network of the passive machine comes and goes',
     seconds: 40,
     async play(stage) {
-      // Where etcd's leader is with it this is also the loss of etcd's leader.
+      // If etcd's leader is on it, etcd loses its leader, too.
       await placeEtcdLeader(stage, 'there, too');
       const longestGap = await unplugPassive(stage);
       stage.check('clients do not see it', longestGap <= 200, `${longestGap} ms`);
@@ -148,7 +148,7 @@ export const machineScenarios: readonly Scenario[] = [
     world: { etcd: 'plain' },
     async play(stage) {
       const longestGap = await unplugPassive(stage);
-      // Without pre-vote a member that comes back ends the term of etcd's leader, and may do so again while the others elect.
+      // Without pre-vote a returning member ends the term of etcd's leader, and may do so again while the others elect.
       stage.check('clients see it for 5 s at most', longestGap <= 5000, `${longestGap} ms`);
     },
   },

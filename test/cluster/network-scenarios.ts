@@ -1,4 +1,4 @@
-// What others in the network do: a host with the same address, a client that missed the move.
+// Faults of the network's other hosts: one with the same address, a client that missed the move.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EndlessClient } from './endless-client.ts';
 import { until } from './etcd-node.ts';
@@ -6,7 +6,7 @@ import type { LabMachine } from './lab-machine.ts';
 import { checkSaid, type Scenario } from './scenario.ts';
 import { serviceAddress, servicePort } from './site.ts';
 
-/** As a router: what it has learnt of its neighbours it keeps for an hour, unless it hears something else. */
+/** Like a router: keeps what it has learnt of its neighbours for an hour, unless it is told otherwise. */
 function keepNeighbours(machine: LabMachine): void {
   for (const name of ['base_reachable_time_ms', 'gc_stale_time']) {
     const value = name === 'gc_stale_time' ? '3600' : '3600000';
@@ -14,7 +14,7 @@ function keepNeighbours(machine: LabMachine): void {
   }
 }
 
-/** What befalls in the network. */
+/** Faults of the network. */
 export const networkScenarios: readonly Scenario[] = [
   {
     name: 'a client without network while the address moves comes back after 8 s',
@@ -50,14 +50,14 @@ export const networkScenarios: readonly Scenario[] = [
       const { world } = stage;
       const stranger = world.lab.machine('stranger', 51);
       for (const node of world.nodes) await node.signal('SIGTERM');
-      await until('nobody holds the address', () => world.watch.holders.length === 0);
+      await until('no node holds the address', () => world.watch.holders.length === 0);
       stranger.addAddress(serviceAddress);
       try {
         const since = Date.now();
         for (const node of world.nodes) node.start();
         for (const node of world.nodes) await until(`${node.name} answers`, () => node.view(), 20_000);
         await sleep(3000);
-        // It is asked for while it is taken, so that a fail-over does not wait for the answer.
+        // Conflicts are probed while the address is taken, so that a fail-over does not wait for the answer.
         const now = Date.now();
         const held = now - since - world.watch.away(since, now);
         stage.check('no Weldr keeps it', held < 1000 && world.watch.holders.length === 0, `${held} ms`);
@@ -82,7 +82,7 @@ export const networkScenarios: readonly Scenario[] = [
       stranger.addAddress(serviceAddress);
       stranger.run('arping', ['-q', '-U', '-c', '1', '-w', '1', '-I', 'eth0', serviceAddress]);
       try {
-        // Nobody asks all the time whether somebody else has come.
+        // Conflicts are not probed constantly.
         const said = new RegExp(stranger.mac, 'i');
         await checkSaid(stage, active, said, { since, where: 'log too', ms: 15_000 });
       } finally {

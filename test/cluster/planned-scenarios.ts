@@ -1,9 +1,9 @@
-// What operators do on purpose: stop, reload, hand over, restart all.
+// Planned operations: stop, reload, hand over, restart all.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from './etcd-node.ts';
 import type { Scenario } from './scenario.ts';
 
-/** A wanted hand-over, or none at all. */
+/** Planned hand-overs, and operations without one. */
 export const plannedScenarios: readonly Scenario[] = [
   {
     name: 'the active Weldr is stopped (SIGTERM)',

@@ -1,18 +1,18 @@
-// PlayLogs: what the Weldrs logged during a play, in a folder beside the raw figures.
+// PlayLogs: the logs of the Weldrs during a play, in a folder beside the raw figures.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Entry } from './figures.ts';
 import type { Outcome } from './scenario.ts';
 import type { World } from './world.ts';
 
-/** Is all as it should be? */
+/** Whether a play has no problem. */
 export function isAsItShould({ checks, overlaps, lost, error }: Outcome): boolean {
   return (
     error === undefined && overlaps.length === 0 && lost.length === 0 && checks.every(({ holds }) => holds)
   );
 }
 
-/** Writes one file for each Weldr into `folder`; returns where they are. */
+/** Writes one file for each Weldr into `folder`; returns their folder. */
 export function keepLogs(
   folder: string,
   { nodes }: World,
@@ -27,7 +27,7 @@ export function keepLogs(
   return place;
 }
 
-/** When a line was logged, ms; what is no record belongs to all plays. */
+/** When a line was logged, ms; a line that is not a record belongs to all plays. */
 function timeOf(line: string): number {
   const time = /"time":"([^"]+)"/.exec(line)?.[1];
   return time === undefined ? Number.POSITIVE_INFINITY : Date.parse(time);

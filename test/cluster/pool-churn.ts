@@ -1,4 +1,4 @@
-// PoolChurn: adds and removes servers through the nodes' admin APIs without end, and knows what was acknowledged.
+// PoolChurn: adds and removes servers through the nodes' admin APIs without end, and remembers what was acknowledged.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { originPorts } from './site.ts';
 import type { World } from './world.ts';
@@ -8,15 +8,14 @@ const pauseMs = 200;
 
 /** Changes the pool until it is stopped. */
 export class PoolChurn {
-  /** Changes that were acknowledged. */
   acknowledged = 0;
-  /** Changes that were refused, or whose answer did not come. */
+  /** Changes that were refused or got no answer. */
   refused = 0;
   private readonly world: World;
   private readonly ports: readonly number[];
-  /** What each port must be in the end; `unknown`: the answer to the last change did not come. */
+  /** The expected state of each port in the end; `unknown`: the last change got no answer. */
   private readonly expected = new Map<number, 'in' | 'out' | 'unknown'>();
-  /** What was asked of each port, with its answers, the last ones. */
+  /** The last changes of each port, with their answers. */
   private readonly history = new Map<number, string[]>();
   private stopped = false;
   private readonly running: Promise<void>;
@@ -27,7 +26,7 @@ export class PoolChurn {
     this.running = this.run();
   }
 
-  /** Stops, and waits until all nodes agree. Resolves with the acknowledged changes that were lost, in words. */
+  /** Stops, and waits until all nodes agree. Resolves with descriptions of the acknowledged changes that were lost. */
   async stop(): Promise<string[]> {
     await this.halt();
     const end = Date.now() + 15_000;
@@ -38,7 +37,6 @@ export class PoolChurn {
     }
   }
 
-  /** Stops. */
   async halt(): Promise<void> {
     this.stopped = true;
     await this.running;
@@ -66,14 +64,14 @@ export class PoolChurn {
     this.history.set(port, [...(this.history.get(port) ?? []), line].slice(-8));
     if (status >= 200 && status < 300) {
       this.acknowledged++;
-      // "It was there" has written nothing: a removal of before whose answer did not come may still be under way, in what
-      // a member of etcd that was cut off has yet to send, and is right to be done later.
+      // A server that existed already is not written: an earlier removal without an answer may still be under way in a member
+      // of etcd that was cut off, and may correctly happen later.
       const wroteNothing = add && status === 200 && before === 'unknown';
       if (!wroteNothing) this.expected.set(port, add ? 'in' : 'out');
       return;
     }
     this.refused++;
-    // 404 and 409 say that nothing was done; a 503 may have been done all the same, and 0 is no answer.
+    // With 404 and 409 nothing was done; a 503 may have been done all the same, and 0 is no answer.
     if (status === 404 || status === 409) this.expected.set(port, before);
   }
 

@@ -1,22 +1,22 @@
-// Faults of processes: managers, workers, code that does not come back, too much work at once.
+// Faults of processes: managers, workers, code that never returns, too much work at once.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from './etcd-node.ts';
 import type { Scenario } from './scenario.ts';
 import { type Site, serviceAddress, servicePort } from './site.ts';
 
-/** So many workers of the active Weldr begin a request that never ends; each takes no other meanwhile. */
+/** Makes so many workers of the active Weldr hang by a request for each. */
 export async function hang({ clientMachine }: Site, count: number): Promise<void> {
   const url = `http://${serviceAddress}:${servicePort}/hang`;
   const timedOut = 28;
   for (let hung = 0; hung < count; ) {
     const args = ['-s', '-m', '0.3', '-w', '%{time_connect}', url];
     const { code, stdout } = await clientMachine.result('curl', args);
-    // Not where no connection came to be.
+    // Counts only requests whose connection was established.
     if (code === timedOut && Number(stdout) > 0) hung++;
   }
 }
 
-/** Of a pool of its own, which no request is for. */
+/** Rows of a separate pool, which no request goes to. */
 function rowsOf(count: number): { rows: object[] } {
   const mark = { by: 'lab', at: Date.now() };
   const server = (i: number) => `http://10.77.0.31:${20_000 + i}`;
@@ -34,7 +34,7 @@ function rowsOf(count: number): { rows: object[] } {
   };
 }
 
-/** What processes do by themselves. */
+/** Faults of processes. */
 export const processScenarios: readonly Scenario[] = [
   {
     name: 'the active manager is killed (-9)',
@@ -74,14 +74,14 @@ export const processScenarios: readonly Scenario[] = [
       let from = Date.now();
       await hang(stage.world, 1);
       await sleep(6000);
-      stage.check('one that hangs moves nothing', world.watch.takings(from, Date.now()) === 0);
+      stage.check('one hanging worker moves nothing', world.watch.takings(from, Date.now()) === 0);
       await until('it is replaced', () => active.isInStep(), 20_000);
       await sleep(6000);
       from = Date.now();
       await hang(stage.world, 2);
       await sleep(7000);
       const { longestGap } = world.client.report(from);
-      stage.check('where all hang another takes over', longestGap <= 3500 * 1.4, `${longestGap} ms`);
+      stage.check('another node takes over when all hang', longestGap <= 3500 * 1.4, `${longestGap} ms`);
       stage.check('it is another one', world.watch.holders.join() !== active.name, world.watch.holders);
     },
   },
@@ -115,7 +115,7 @@ export const processScenarios: readonly Scenario[] = [
       const { status, text } = await active.admin('POST', '/pool/import', rowsOf(5000), 60);
       await sleep(5000);
       const took = Date.now() - from;
-      stage.check('the import is taken', status === 200, `${status} ${text.slice(0, 200)}`);
+      stage.check('the import is accepted', status === 200, `${status} ${text.slice(0, 200)}`);
       const away = watch.away(from, Date.now());
       stage.check('the address is away for 0 ms', away === 0, `${away} ms of ${took}`);
       stage.check('it is where it was', watch.holders.join() === active.name, watch.holders);

@@ -1,5 +1,5 @@
-// `npm run test:cluster`: every scenario of the cluster in namespaces, and keepalived beside it. Prints what the clients saw
-// in medians beside the goals; exit code 1 when something is not as it should be.
+// `npm run test:cluster`: plays every scenario of the cluster in namespaces, and keepalived beside it. Prints what clients
+// saw in medians beside the goals; exit code 1 for any problem.
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { resolve } from 'node:path';
@@ -109,7 +109,7 @@ if (own.length + beside.length === 0)
 
 const each = words.length > 0 ? 'each' : 'once';
 const ownVisits = schedule(own, runs, each);
-// Its figures differ little from run to run.
+// The figures of keepalived differ little from run to run.
 const besideVisits = schedule(beside, runs, each).filter(({ run }) => run % 2 === 1);
 const minutes = (seconds: number) => `${Math.ceil(seconds / 60)} minutes`;
 if (values.list) {
@@ -120,14 +120,14 @@ if (values.list) {
   process.exit(0);
 }
 
-// What operators run starts in half the time of the sources.
+// The bundle, which operators run, starts in half the time of the sources.
 if (process.env['TEST_PACKAGE'] === undefined) buildForThisProcess(resolve(import.meta.dirname, '../..'));
 
 const started = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
 const figures =
   continued ?? orFail(() => Figures.begin(values.figures ?? `coverage/cluster/${started}.jsonl`, settings));
 
-/** What was not played before. */
+/** Leaves out the scenarios that were played before. */
 function left<S extends Planned>(visits: readonly Visit<S>[], who: Entry['who']): Visit<S>[] {
   return visits.flatMap(visit => {
     const rest = visit.scenarios.filter(({ name }) => !figures.has({ who, scenario: name, run: visit.run }));
@@ -135,18 +135,18 @@ function left<S extends Planned>(visits: readonly Visit<S>[], who: Entry['who'])
   });
 }
 
-/** What runs now, to be removed when the suite is interrupted. */
+/** The site that runs now, to be removed when the suite is interrupted. */
 let current: Site | undefined;
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, async () => {
-    console.log(`interrupted; --continue ${figures.path} goes on`);
+    console.log(`interrupted; --continue ${figures.path} continues it`);
     await current?.close().catch(() => {});
     process.exit(1);
   });
 }
 
-/** Plays the scenarios of a visit, each in the same site unless the one before has left it damaged. */
+/** Plays the scenarios of a visit, all in the same site unless one has left it damaged. */
 async function visit<W extends Site>(
   who: Entry['who'],
   { run, scenarios: chosen }: Visit<Scenario<W>>,
@@ -179,7 +179,7 @@ async function visit<W extends Site>(
   if (site !== undefined) await end(site);
 }
 
-/** What went wrong where a site was taken away. */
+/** Problems while sites were removed. */
 const endings: string[] = [];
 
 async function end(site: Site): Promise<void> {

@@ -1,4 +1,4 @@
-// Scenario: one way to hurt a cluster, and Stage, on which it is played: what is measured and checked there.
+// Scenario: one fault of a cluster, and Stage, on which it is played, measured and checked.
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientReport } from './endless-client.ts';
@@ -9,50 +9,50 @@ import type { Site } from './site.ts';
 import type { World, WorldOptions } from './world.ts';
 import type { ClusterView, WorldNode } from './world-node.ts';
 
-/** One way to hurt a cluster. */
+/** One fault of a cluster. */
 export interface Scenario<W extends Site = World> {
   readonly name: string;
-  /** About how long it takes, with the time until all is whole again, s. */
+  /** About how long it takes, including the restoration, s. */
   readonly seconds: number;
-  /** The world that it needs, where it is not the usual one. */
+  /** The world that it needs, unless it is the usual one. */
   readonly world?: WorldOptions;
   /** Played in each run, as it measures a gap; the others are played once in a suite. */
   readonly measures?: true;
   /** Short enough for every test run. */
   readonly short?: true;
-  /** Not where etcd has machines of its own. */
+  /** Not possible when etcd has separate machines. */
   readonly sharedOnly?: true;
-  /** Why it cannot be played here; undefined: it can. */
+  /** Returns why it cannot be played here; undefined if it can. */
   readonly missing?: () => string | undefined;
   play(stage: Stage<W>): Promise<void>;
 }
 
-/** What the client saw of one thing that happened. */
+/** What the client observed during one event. */
 export interface Figure extends ClientReport {
   readonly goal: GoalName;
-  /** For how long no kernel had the address, ms. */
+  /** How long no kernel had the address, ms. */
   readonly away: number;
-  /** The machine's load average of a minute. */
+  /** The machine's load average over a minute. */
   readonly load: number;
 }
 
-/** Something that has to hold. */
+/** A claim that has to hold. */
 export interface Check {
   readonly claim: string;
   readonly holds: boolean;
-  /** What was there instead, or with it. */
+  /** What was observed instead, or with it. */
   readonly seen: string;
 }
 
-/** What came of a scenario. */
+/** The result of a scenario. */
 export interface Outcome {
   readonly figures: readonly Figure[];
   readonly checks: readonly Check[];
   /** Times when two machines had the address. */
   readonly overlaps: readonly Overlap[];
-  /** Requests that were answered with an error, or not at all in five seconds. */
+  /** Requests with an error as their answer, or without one in five seconds. */
   readonly failed: number;
-  /** Acknowledged changes of the pool that are lost, in words. */
+  /** Descriptions of acknowledged changes of the pool that are lost. */
   readonly lost: readonly string[];
   readonly changes: number;
   readonly refusedChanges: number;
@@ -60,10 +60,10 @@ export interface Outcome {
   readonly error?: string;
 }
 
-// What a client must see of a fault before its gap counts as over.
+// How long to wait for an answer before a gap ends anyway, ms.
 const gapLimit = 12_000;
 
-/** A world with a scenario in it, and what was found. */
+/** A world in which a scenario is played, and its findings. */
 export class Stage<W extends Site = World> {
   readonly world: W;
   readonly figures: Figure[] = [];
@@ -86,13 +86,13 @@ export class Stage<W extends Site = World> {
     this.figures.push({ goal, load, away: watch.away(from, to), ...client.report(from, to) });
   }
 
-  /** Notes whether something holds; the scenario goes on. */
+  /** Records whether a claim holds; the scenario continues. */
   check(claim: string, holds: boolean, seen: unknown = ''): void {
     const text = typeof seen === 'string' ? seen.trim().replaceAll('\n', ' ') : JSON.stringify(seen);
     this.checks.push({ claim, holds, seen: text });
   }
 
-  /** Notes whether something comes to hold within `ms`, and when. */
+  /** Records whether a claim comes to hold within `ms`, and when. */
   async within(
     ms: number,
     claim: string,
@@ -112,14 +112,14 @@ export class Stage<W extends Site = World> {
 
 const reasonWithin = 5000;
 
-/** Checks that a node says why, in `GET /cluster` and, if `where` is `log too`, in an error of its log. */
+/** Checks that a node reports why, in `GET /cluster` and, if `where` is `log too`, in an error of its log. */
 export async function checkSaid(
   stage: Stage,
   node: WorldNode,
   why: RegExp,
   { since, where, ms = reasonWithin }: { since: number; where: 'log too' | 'status only'; ms?: number },
 ): Promise<void> {
-  // One that is late is asked once all the same, to show what it says instead.
+  // A late node is asked once all the same, to show what it reports instead.
   const left = Math.max(0, since + ms - Date.now());
   let view: ClusterView | undefined;
   const spoken = () =>
@@ -151,7 +151,7 @@ export async function checkSaid(
   await Promise.all(checks);
 }
 
-/** Plays a scenario in a running world of Weldrs, which is whole again afterwards if there is no `error`. */
+/** Plays a scenario in a running world of Weldrs, which is restored afterwards unless there is an `error`. */
 export async function play(world: World, scenario: Scenario): Promise<Outcome> {
   const stage = new Stage(world);
   const from = Date.now();

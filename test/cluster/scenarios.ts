@@ -1,4 +1,4 @@
-// All ways in which a cluster is hurt, by kind of fault.
+// All scenarios, by kind of fault.
 import { etcdScenarios } from './etcd-scenarios.ts';
 import { machineScenarios } from './machine-scenarios.ts';
 import { networkScenarios } from './network-scenarios.ts';

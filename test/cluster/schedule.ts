@@ -1,4 +1,4 @@
-// Schedule: which scenario is played when. Noise comes and goes in minutes: so each run plays all, each in another order.
+// Schedule: which scenario is played when. Noise varies over minutes: so each run plays all, each in another order.
 import { randomOf } from '../support/random.ts';
 import type { Scenario } from './scenario.ts';
 import type { WorldOptions } from './world.ts';
@@ -13,12 +13,12 @@ export interface Visit<S extends Planned> {
   readonly scenarios: readonly S[];
 }
 
-/** What a world takes to start and to end, s. */
+/** How long a world takes to start and to end, s. */
 const worldSeconds = 8;
 
 /**
- * Each scenario that measures is played in every run, each of the others once, spread over the runs; with `each` all
- * of them in every run.
+ * Each measuring scenario is played in every run, each of the others once, spread over the runs; with `each` all of them
+ * in every run.
  */
 export function schedule<S extends Planned>(
   scenarios: readonly S[],

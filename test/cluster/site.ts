@@ -1,4 +1,4 @@
-// Site: where a cluster stands in the lab: machines that may hold the service address, one more, origins and a client.
+// Site: where a cluster runs in the lab: machines that may hold the service address, one more, origins and a client.
 import type { createServer } from 'node:http';
 import { EndlessClient } from './endless-client.ts';
 import { until } from './etcd-node.ts';
@@ -10,7 +10,7 @@ import type { LabMachine } from './lab-machine.ts';
 export const serviceAddress = '10.77.0.100';
 /** The port of the service. */
 export const servicePort = 8080;
-/** The ports of the origins; the last ones come and go. */
+/** The ports of the origins; all but the first are added and removed. */
 export const originPorts = [8000, 8001, 8002, 8003, 8004, 8005];
 /** How long a start may take on a busy machine, ms. */
 export const startLimit = 60_000;
@@ -23,7 +23,7 @@ const holderHosts = [
 ] as const;
 const originHost = 31;
 
-/** Text of a config: a mistake that a plugin can have, it never comes back from a request for `/hang`. */
+/** Source of a faulty plugin for a config: it never returns from a request for `/hang`. */
 export const hangingPlugin = `const hanging = definePlugin({
   name: 'hanging',
   worker({ hooks }) {
@@ -34,10 +34,10 @@ export const hangingPlugin = `const hanging = definePlugin({
 });
 `;
 
-/** Machines, origins, client and the watch of who holds the address. */
+/** Machines, origins, client and the watch of the holders. */
 export class Site {
   readonly lab: Lab;
-  /** Those that may hold the address, by name. */
+  /** The machines that may hold the address, by name. */
   readonly machines: ReadonlyMap<string, LabMachine>;
   readonly originMachine: LabMachine;
   readonly clientMachine: LabMachine;
@@ -71,20 +71,20 @@ export class Site {
     return `http://${this.originMachine.address()}:${port}`;
   }
 
-  /** The origins do not hear one machine any more. */
+  /** Hides the origins from one machine. */
   hideOriginsFrom(machine: LabMachine): void {
     this.originMachine.filter(`table ip hidden {
       chain arriving { type filter hook prerouting priority 0; ip saddr ${machine.address()} drop; }
     }`);
   }
 
-  /** Undoes what happened to machines and networks; what was killed stays so. */
+  /** Undoes the faults of machines and networks; killed processes stay dead. */
   heal(): void {
     this.lab.heal();
     this.originMachine.run('nft', ['flush', 'ruleset']);
   }
 
-  /** Throws when the watch of the holders did not see what is the case. */
+  /** Throws when the watch of the holders missed something. */
   async close(): Promise<void> {
     this.endless?.close();
     for (const machine of this.machines.values()) machine.signalAll('SIGCONT');
@@ -97,7 +97,7 @@ export class Site {
   }
 }
 
-// Runs in a process of its own, as text.
+// Runs in a separate process, as text.
 function serveOrigins(ports: readonly number[]): void {
   const create: typeof createServer = process.getBuiltinModule('node:http').createServer;
   for (const port of ports) {

@@ -1,10 +1,10 @@
-// A relay that makes a link slow: `node slow-link.ts PORT HOST TO-PORT DELAY JITTER` (ms). What arrives at PORT comes
-// out at HOST:TO-PORT so much later, and the other way round; in order, as of TCP.
+// A relay that makes a link slow: `node slow-link.ts PORT HOST TO-PORT DELAY JITTER` (ms). Data that arrives at PORT
+// leaves for HOST:TO-PORT so much later, and the other way round; in order, as in TCP.
 import { connect, createServer, type Socket } from 'node:net';
 
 const [port = '', host = '', toPort = '', delay = '', jitter = ''] = process.argv.slice(2);
 
-/** When a chunk that arrived now is due, not before the one ahead of it. */
+/** When a chunk that arrived now is due, not before the previous one. */
 function dueAfter(last: number): number {
   const spread = (2 * Math.random() - 1) * Number(jitter);
   return Math.max(last, performance.now() + Number(delay) + spread);
@@ -16,7 +16,7 @@ function pass(from: Socket, to: Socket): void {
   const later = (act: () => void) => {
     last = dueAfter(last);
     waiting.push(act);
-    // Timers of nearly the same time may come in any order, what they let out does not.
+    // Timers of nearly the same time may fire in any order; the chunks keep theirs.
     setTimeout(() => waiting.shift()?.(), last - performance.now());
   };
   from.on('data', data => later(() => to.write(data)));

@@ -1,4 +1,4 @@
-// What the suite of the cluster makes of what it saw: gaps, holders, medians, problems, the order of plays.
+// What the suite of the cluster computes from its observations: gaps, holders, medians, problems, the order of plays.
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ const failure = (at: number, error: string, broken = false): ClientLine => ({
   broken,
 });
 
-test('a gap reaches from the last good answer before to the first one after', () => {
+test('a gap lasts from the last good answer before to the first one after', () => {
   const lines = [
     answer(90),
     failure(130, 'no connection'),
@@ -50,7 +50,7 @@ test('a gap that is still open counts until now', () => {
   assert.is(reportOf([answer(100)], 90, 5000).longestGap, 4900);
 });
 
-test('what a client sees when nothing happens is a gap of 0, unless an attempt failed', () => {
+test('the usual time between answers is a gap of 0, unless an attempt failed', () => {
   assert.is(reportOf([answer(100), answer(160), answer(200)], 100, 220).longestGap, 0);
   assert.is(
     reportOf([answer(100), failure(120, 'reset'), answer(160), answer(200)], 100, 220).longestGap,
@@ -58,7 +58,7 @@ test('what a client sees when nothing happens is a gap of 0, unless an attempt f
   );
 });
 
-test('two holders at once are found, also while they last, and one after the other is none', () => {
+test('two holders at once are found, also while they last, and two in succession are not', () => {
   const a = { machine: 'a', from: 100, to: 200 };
   assert.equal(overlapsOf([a, { machine: 'b', from: 200, to: undefined }], 0), []);
   assert.equal(overlapsOf([a, { machine: 'b', from: 150, to: undefined }], 0), [
@@ -71,7 +71,7 @@ test('two holders at once are found, also while they last, and one after the oth
   assert.equal(overlapsOf(lasting, 120, 250), [{ machines: ['a', 'b'], ms: 100 }]);
 });
 
-test('the time without a holder is what no holding covers', () => {
+test('the time away is what no holding covers', () => {
   const holdings = [
     { machine: 'a', from: 0, to: 100 },
     { machine: 'b', from: 130, to: 200 },
@@ -82,7 +82,7 @@ test('the time without a holder is what no holding covers', () => {
   assert.is(awayOf([{ machine: 'a', from: 0, to: undefined }], 50, 300), 0);
 });
 
-test('a median is the middle one', () => {
+test('a median is the middle value', () => {
   assert.is(medianOf([9, 1, 5]), 5);
   assert.is(medianOf([9, 1, 5, 7]), 6);
 });
@@ -115,7 +115,7 @@ const entry = (rest: Partial<Entry>): Entry => ({
   ...rest,
 });
 
-test('a median beyond 1.4 of its goal is a problem, a single run beyond it is none', () => {
+test('a median beyond 1.4 of its goal is a problem, a single run beyond it is not', () => {
   const runs = (...gaps: number[]) =>
     gaps.map((gap, i) => entry({ run: i + 1, figures: [figure('stop', gap)] }));
   assert.equal(problemsOf(runs(270, 275, 5000)), []);
@@ -127,7 +127,7 @@ test('a goal of 0 is missed by any gap', () => {
   assert.is(problemsOf([entry({ figures: [figure('diedReturns', 40)] })]).length, 1);
 });
 
-test('two holders, lost changes, broken requests, what does not hold and what cannot be played are problems', () => {
+test('two holders, lost changes, broken requests, false claims and failed plays are problems', () => {
   const overlaps = [{ machines: ['a', 'b'], ms: 3 }] as const;
   const problems = problemsOf([
     entry({ overlaps }),
@@ -140,7 +140,7 @@ test('two holders, lost changes, broken requests, what does not hold and what ca
   assert.equal(problemsOf([entry({ who: 'keepalived', overlaps })]), [], 'it is compared, not judged');
 });
 
-test('the table has both beside the goal, and marks what was taken under load', () => {
+test('the table shows both beside the goal, and marks figures taken under load', () => {
   const text = describe([
     entry({ figures: [figure('killed', 500, { load: 3.4 })] }),
     entry({
@@ -170,7 +170,7 @@ test('each gap is measured in every run, the rest is played once, spread over th
   assert.is(estimate(schedule(planned, 1, 'once')), 2 * 8 + 35, 'two worlds, and what is played in them');
 });
 
-test('raw figures are there again after an interruption, but for a line that was cut off', () => {
+test('raw figures survive an interruption, except a line that was cut off', () => {
   const directory = mkdtempSync(join(tmpdir(), 'weldr-figures-'));
   try {
     const path = join(directory, 'sub/figures.jsonl');
@@ -196,7 +196,7 @@ test('raw figures are there again after an interruption, but for a line that was
   }
 });
 
-test('the table is written as the documentation has it', () => {
+test('the table is printed in the format of the documentation', () => {
   const gaps = [1500, 2100, 1700].map((gap, run) =>
     entry({ run: run + 1, figures: [figure('diesElsewhere', gap)] }),
   );

@@ -1,4 +1,4 @@
-// Table: what a suite measured, in medians beside the goals, and what is not as it should be.
+// Table: a suite's figures, in medians beside the goals, and its problems.
 import { formatTable } from '../../bin/table.ts';
 import type { Entry } from './figures.ts';
 import { type GoalName, goalNames, goalOf, tolerance } from './goals.ts';
@@ -31,7 +31,7 @@ export interface Row {
   readonly keepalived: Measured | undefined;
 }
 
-/** The middle one; of two the mean. */
+/** The middle value; the mean of two. */
 export function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -39,7 +39,7 @@ export function medianOf(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : Math.round(((sorted[middle - 1] ?? upper) + upper) / 2);
 }
 
-/** The lines for which there are figures. */
+/** The lines with figures. */
 export function rowsOf(entries: readonly Entry[]): Row[] {
   return goalNames.flatMap(goal => {
     const { label, limit } = goalOf(goal);
@@ -69,7 +69,7 @@ function measuredOf(entries: readonly Entry[], who: Entry['who'], goal: GoalName
   };
 }
 
-/** What is not as it should be, in words. */
+/** Descriptions of the problems. */
 export function problemsOf(entries: readonly Entry[]): string[] {
   const problems: string[] = [];
   for (const { goal, label, limit, weldr } of rowsOf(entries)) {
@@ -113,7 +113,7 @@ function verdict({ limit, weldr }: Row): string {
   return weldr.median <= limit ? '✔' : weldr.median <= limit * tolerance ? '~' : '✘';
 }
 
-/** The table, and what was checked, as text. */
+/** The table, and the results of the checks, as text. */
 export function describe(entries: readonly Entry[]): string {
   const heads = ['LONGEST GAP A CLIENT SEES, MS', 'GOAL', '', 'WELDR', 'LOAD', 'KEEPALIVED', 'LOAD'];
   const lines = rowsOf(entries).map(row => [
@@ -145,7 +145,7 @@ function figureOf(measured: Measured | undefined, unbroken: boolean): string {
   ].join(', ');
 }
 
-/** The table as docs/cluster-guarantees.md has it. */
+/** The table in the format of docs/cluster-guarantees.md. */
 export function markdownOf(entries: readonly Entry[]): string {
   const lines = rowsOf(entries).map(({ goal, label, limit, weldr, keepalived }) => {
     const unbroken = goalOf(goal).unbroken === true;

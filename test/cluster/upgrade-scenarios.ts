@@ -7,10 +7,10 @@ import type { Scenario, Stage } from './scenario.ts';
 import { serviceAddress, servicePort } from './site.ts';
 import type { WorldNode } from './world-node.ts';
 
-/** How operators have a node run what was installed. */
+/** How operators make a node run the installed version. */
 const ways = ['weldr upgrade', 'systemctl restart'] as const;
 
-/** What an upgrade does. */
+/** Upgrades. */
 export const upgradeScenarios: readonly Scenario[] = [
   {
     name: 'the active Weldr is upgraded in place (weldr upgrade)',
@@ -23,7 +23,7 @@ export const upgradeScenarios: readonly Scenario[] = [
       });
       stage.check('no request on a kept connection is broken or refused', troubles.length === 0, troubles);
       stage.check('the other one holds the address', watch.holders.join() === passive.name, watch.holders);
-      await stage.within(10_000, 'the one that was upgraded is in step', () => active.isInStep());
+      await stage.within(10_000, 'the upgraded one is in step', () => active.isInStep());
     },
   },
   ...ways.map(
@@ -36,7 +36,7 @@ export const upgradeScenarios: readonly Scenario[] = [
         const { world } = stage;
         const { packages } = world;
         if (packages === undefined) throw new Error('there is no earlier version');
-        // The scenario before may have upgraded them.
+        // The previous scenario may have upgraded them.
         for (const node of world.nodes) {
           if (await runs(node, packages.versionOf('earlier'))) continue;
           await node.signal('SIGTERM');
@@ -67,7 +67,7 @@ export const upgradeScenarios: readonly Scenario[] = [
           );
         }
         const gap = stage.figures.at(-1)?.longestGap ?? 0;
-        // What is stopped is the earlier version, whose lease may be longer.
+        // The stopped node runs the earlier version, whose lease may be longer.
         stage.check('the gap is that of a planned stop', gap <= 500, `${gap} ms`);
         stage.check('the one that was upgraded first leads', world.active === passive, world.watch.holders);
         const damaged = world.nodes.flatMap(node => node.errorsSince(began).map(({ text }) => text));
@@ -92,7 +92,7 @@ async function upgraded(node: WorldNode, way: (typeof ways)[number]): Promise<vo
   if (code !== 0) throw new Error(`weldr upgrade ends with ${code}: ${stderr.trim()}`);
 }
 
-/** What a client that keeps its connections sees meanwhile and until it was answered for a while, in words. */
+/** Failures that a client with kept connections sees meanwhile and until it was answered for a while. */
 async function troublesOnKeptConnections(stage: Stage, happen: () => Promise<void>): Promise<string[]> {
   const client = new KeptClient(stage.world.clientMachine, serviceAddress, servicePort);
   try {

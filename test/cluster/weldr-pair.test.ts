@@ -1,4 +1,4 @@
-// Two real Weldrs and a real etcd on loopback ports: the pool is one, the cluster is shown, a reload keeps the leader.
+// Two real Weldrs and a real etcd on loopback ports: they share the pool, show the cluster, and a reload keeps the leader.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
@@ -23,7 +23,7 @@ const reportsBody = z.object({
   nodes: z.array(z.object({ node: z.string(), unavailable: z.array(z.object({ url: z.string() })) })),
 });
 
-// A free port of its own for the admin API: port 0 would be another one after the reload.
+// A fixed free port for the admin API: port 0 would be another one after the reload.
 const config = (
   name: string,
   hosts: readonly string[],
@@ -62,10 +62,10 @@ const body = async () => {
     await until('b has it', async () => (await ask(serversBody, b, '/servers')).servers.length === 1);
     assert.is((await ask(serversBody, b, '/servers')).servers[0]?.layer, 'cluster');
 
-    await until('both are there', async () => (await ask(clusterBody, b, '/cluster')).members.length === 2);
+    await until('both are listed', async () => (await ask(clusterBody, b, '/cluster')).members.length === 2);
     const seen = await ask(clusterBody, b, '/cluster');
     assert.ok(!seen.stale && seen.etcd.healthy && seen.etcdMembers[0]?.leader);
-    await until('each reports that nobody answers there', async () => {
+    await until('each reports that the server does not answer', async () => {
       const { nodes } = await ask(reportsBody, a, '/cluster/servers');
       return nodes.length === 2 && nodes.every(({ unavailable }) => unavailable[0]?.url === url);
     });
@@ -85,7 +85,7 @@ const body = async () => {
       method: 'POST',
       body: JSON.stringify({ url: 'http://127.0.0.1:2' }),
     });
-    assert.is(again.status, 201, 'changes go on after a reload');
+    assert.is(again.status, 201, 'changes continue after a reload');
     await until('they arrive', async () => (await ask(serversBody, other, '/servers')).servers.length === 2);
 
     const command = (...words: string[]) => runWeldr(['cluster', ...words, '--admin-url', other.adminUrl]);

@@ -1,4 +1,4 @@
-// WorldNode: a Weldr on its machine, with what it logs and what its admin API says.
+// WorldNode: a Weldr on its machine, with its log and its admin API.
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,20 +29,20 @@ const reasons = z.looseObject({
   etcd: z.looseObject({ problem: z.string().optional() }).optional(),
 });
 
-/** What `GET /cluster` says of the leadership and of the address. */
+/** The leadership and the address in `GET /cluster`. */
 export type ClusterView = z.output<typeof reasons>;
 
 /** A Weldr on its machine. */
 export class WorldNode {
   readonly name: string;
   readonly machine: LabMachine;
-  /** The lines that it logged. */
+  /** The lines of its log. */
   readonly lines: string[] = [];
   private readonly folder = makeFolder();
   private child: ChildProcess | undefined;
-  /** The manager that has taken the place of the one that was started. */
+  /** The manager that has replaced the one that was started. */
   private successor: number | undefined;
-  /** What Node is given to run the command `weldr`. */
+  /** Arguments of Node that run the command `weldr`. */
   private command = commandFrom();
 
   constructor(name: string, machine: LabMachine, config: string) {
@@ -62,13 +62,13 @@ export class WorldNode {
     }
   }
 
-  /** Puts a version of the package where the one that runs was read from, as npm does. */
+  /** Installs a version of the package in place of the running one, as npm does. */
   install(packages: VersionPackages, version: PackageVersion): void {
     packages.install(version, this.folder);
     this.command = installedCommand(this.folder);
   }
 
-  /** `weldr upgrade`: another process takes the place of this one. Resolves when it has. */
+  /** `weldr upgrade`: another process replaces this one. Resolves when it has. */
   async upgrade(): Promise<ProgramResult> {
     const from = this.lines.length;
     const result = await this.weldr('upgrade');
@@ -95,7 +95,7 @@ export class WorldNode {
     return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Has it ended with an error, not by a signal? */
+  /** Whether it has ended with an error, not by a signal. */
   get failed(): boolean {
     return (this.child?.exitCode ?? 0) !== 0;
   }
@@ -105,12 +105,12 @@ export class WorldNode {
     return childrenOf(this.pid).filter(pid => commandOf(pid).startsWith('weldr: worker'));
   }
 
-  /** The process that holds the address for it; a second one while one ends. */
+  /** The process that holds the address for it; two while one ends. */
   holders(): number[] {
     return childrenOf(this.pid).filter(pid => commandOf(pid).includes('holder-process'));
   }
 
-  /** Signals the manager; resolves when it is gone for SIGTERM and SIGKILL. */
+  /** Signals the manager; for SIGTERM and SIGKILL resolves when it has ended. */
   async signal(signal: NodeJS.Signals): Promise<void> {
     const { child, successor } = this;
     if (child === undefined || !this.runs) return;
@@ -149,13 +149,13 @@ export class WorldNode {
     return { status: Number(stdout.slice(split + 1)), text: stdout.slice(0, Math.max(0, split)) };
   }
 
-  /** What `GET /cluster` says; undefined: nothing. */
+  /** The answer of `GET /cluster`; undefined: none. */
   async view(): Promise<ClusterView | undefined> {
     const { status, text } = await this.admin('GET', '/cluster');
     return status === 200 ? reasons.parse(JSON.parse(text)) : undefined;
   }
 
-  /** What it has logged as errors from a wall time (ms) on: message and fields, as text. */
+  /** Its errors in the log from a wall time (ms) on: message and fields, as text. */
   errorsSince(at: number): { at: number; text: string }[] {
     return this.lines.flatMap(line => {
       const { data } = record.safeParse(parsed(line));
@@ -165,7 +165,7 @@ export class WorldNode {
     });
   }
 
-  /** Does its pool serve, and follow the cluster? */
+  /** Whether its pool serves, and follows the cluster. */
   async isInStep(): Promise<boolean> {
     const { status, text } = await this.admin('GET', '/cluster');
     if (status !== 200 || JSON.parse(text).stale) return false;

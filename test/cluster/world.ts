@@ -7,7 +7,7 @@ import type { LabMachine } from './lab-machine.ts';
 import { hangingPlugin, Site, serviceAddress, servicePort, startLimit } from './site.ts';
 import { WorldNode } from './world-node.ts';
 
-/** Where etcd is: on the machines of the Weldrs and a third, or on three machines with a network of their own. */
+/** Where etcd runs: on the machines of the Weldrs and a third, or on three machines with a separate network. */
 export type Variant = 'shared' | 'apart';
 
 /** The settings of etcd that docs/cluster.md recommends, and etcd's own. */
@@ -21,10 +21,10 @@ export const etcdSettings = {
   plain: ['--heartbeat-interval=100', '--election-timeout=1000', '--pre-vote=false'],
 } as const satisfies Record<string, readonly string[]>;
 
-/** Which settings etcd has. */
+/** The settings of etcd. */
 export type EtcdSettings = keyof typeof etcdSettings;
 
-/** What a world is made with. */
+/** The options of a world. */
 export interface WorldOptions {
   readonly variant?: Variant;
   readonly etcd?: EtcdSettings;
@@ -32,7 +32,7 @@ export interface WorldOptions {
   readonly etcdArgs?: readonly string[];
   /** Each member of etcd is a cluster by itself, as Debian's package starts it before it is configured. */
   readonly separateEtcds?: true;
-  /** What passes between the machines and etcd on another one takes so long each way, ms. */
+  /** Delay each way between the machines and an etcd on another one, ms. */
   readonly etcdDelay?: { readonly ms: number; readonly jitter: number };
   readonly weldrs?: number;
   readonly workers?: number;
@@ -42,16 +42,16 @@ export interface WorldOptions {
   /** Each Weldr has failsafe. */
   readonly failsafe?: true;
   readonly checkEvery?: string;
-  /** What runs is a package of this version, not the working tree; see `packages`. */
+  /** Runs a package of this version instead of the working tree; see `packages`. */
   readonly version?: PackageVersion;
-  /** Nobody may hold the address in this world, so its start does not wait for that. */
+  /** No node may hold the address in this world, so its start does not wait for that. */
   readonly holderless?: true;
 }
 
 const clientPort = 2379;
 const peerPort = 2380;
 
-/** All of it; `close` when done. */
+/** The whole cluster; `close` when done. */
 export class World extends Site {
   readonly options: WorldOptions;
   readonly nodes: WorldNode[] = [];
@@ -72,7 +72,7 @@ export class World extends Site {
         : [a, b, this.lab.machine('c', 3)];
   }
 
-  /** Starts all of it; resolves when the client is being answered. */
+  /** Starts everything; resolves when the client is answered. */
   static async start(options: WorldOptions = {}): Promise<World> {
     const world = new World(options);
     try {
@@ -112,7 +112,7 @@ export class World extends Site {
     return node;
   }
 
-  /** The member of etcd on the machine of a Weldr; undefined: it has none. */
+  /** The member of etcd on the machine of a Weldr; undefined without one. */
   memberOf(node: WorldNode): number | undefined {
     const index = this.etcdMachines.indexOf(node.machine);
     return index < 0 ? undefined : index;
@@ -124,7 +124,7 @@ export class World extends Site {
     return [0, 1, 2].filter(index => index !== own);
   }
 
-  /** etcd's leader is on the machine of a Weldr from now on. Not possible where etcd is apart. */
+  /** Moves etcd's leader to the machine of a Weldr. Not possible with a separate etcd. */
   async leadEtcdFrom(node: WorldNode): Promise<void> {
     const member = this.memberOf(node);
     if (member === undefined) throw new Error(`there is no etcd on ${node.name}`);
@@ -132,7 +132,7 @@ export class World extends Site {
     await sleep(500);
   }
 
-  /** A machine that died, or whose processes ended, starts with all that belongs to it. */
+  /** Starts everything on a machine that died, or whose processes ended. */
   boot(node: WorldNode): void {
     node.machine.setCut(false);
     const member = this.memberOf(node);
@@ -140,7 +140,7 @@ export class World extends Site {
     if (!node.runs) node.start();
   }
 
-  /** Undoes all that a scenario did; `settled` follows. */
+  /** Undoes the faults of a scenario; `settled` follows. */
   async restore(): Promise<void> {
     this.heal();
     if (!this.options.separateEtcds) {
@@ -161,7 +161,7 @@ export class World extends Site {
         if (ended !== undefined) throw new Error(`${ended.name} has ended by itself`);
         return this.watch.holders.length > 0;
       };
-      await until('somebody holds the address', isHeld, startLimit);
+      await until('a node holds the address', isHeld, startLimit);
     }
     for (const node of this.nodes) {
       if (!node.runs) continue;

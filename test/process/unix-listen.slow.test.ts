@@ -78,7 +78,7 @@ for (const workers of [0, 2]) {
   });
 }
 
-test('sets the file's mode before the file is visible, and a new mode at a reload', async () => {
+test("sets the file's mode before the file is visible, and a new mode at a reload", async () => {
   await inFolder(async path => {
     const address = `unix:${path}`;
     const weldr = await startWeldr({ config: config([{ address, mode: '660' }]) });

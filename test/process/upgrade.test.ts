@@ -325,7 +325,7 @@ test('runs the Node that its command leads to now', async () => {
   }
 });
 
-test('of a container's first process is refused, with the remedy', async () => {
+test("of a container's first process is refused, with the remedy", async () => {
   const { admin, configOf } = await withAdmin();
   const weldr = await startWeldr({
     config: configOf({ listen: "'127.0.0.1:0'", servers: [] }),
