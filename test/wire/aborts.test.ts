@@ -1,4 +1,4 @@
-// Ends that nobody announced: resets by either side at each phase never throw, and free what they held.
+// Abrupt ends: resets by either side at any phase never throw, and free everything that they held.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
@@ -118,7 +118,7 @@ test('a client that resets while a plugin works ends its request, and the late a
 });
 
 test('a client that resets while its request waits for the connection ends it', async () => {
-  // An address for documentation (RFC 5737): the connection is not made, or refused.
+  // A documentation address (RFC 5737): the connection is not established, or refused.
   const proxy = await startProxy({
     upstreams: ['http://192.0.2.1:81'],
     settings: { timeouts: { connect: '5s' } },

@@ -1,4 +1,4 @@
-// What the log says of attempts that a retry or a plugin's own answer hides from the client.
+// What the log says about attempts that a retry or a plugin's reply hides from the client.
 import * as assert from 'uvu/assert';
 import { reply } from '../../core/request/reply.ts';
 import { retry } from '../../core/request/retry.ts';
@@ -28,7 +28,7 @@ async function linesOf(upstreams: readonly string[], tap: (hooks: RequestHooks) 
   }
 }
 
-test('an attempt that failed and was tried elsewhere is a line at debug, with server, number and reason', async () => {
+test('a failed attempt that is retried is logged at debug, with server, number and reason', async () => {
   const origin = await ScriptedOrigin.start({ answer: () => ok('fine') });
   const dead = `http://127.0.0.1:${await freePort()}`;
   const { status, lines } = await linesOf([dead, origin.url], hooks =>
@@ -48,7 +48,7 @@ test('an attempt that failed and was tried elsewhere is a line at debug, with se
   );
 });
 
-test('a response that was thrown away for another attempt is one, too', async () => {
+test('a response that is dropped for another attempt is logged at debug', async () => {
   const busy = await ScriptedOrigin.start({ answer: () => unavailable });
   const origin = await ScriptedOrigin.start({ answer: () => ok('fine') });
   const { status, lines } = await linesOf([busy.url, origin.url], hooks =>
@@ -63,7 +63,7 @@ test('a response that was thrown away for another attempt is one, too', async ()
   );
 });
 
-test('a failed attempt in place of which a plugin answers is one, too', async () => {
+test('a failed attempt that a plugin answers for is logged at debug', async () => {
   const dead = `http://127.0.0.1:${await freePort()}`;
   const { status, lines } = await linesOf([dead], hooks =>
     hooks.postProxy.tap('sorry', ctx => (ctx.error === undefined ? undefined : reply(200, 'later'))),

@@ -10,12 +10,12 @@ const test = suite('back-pressure', { alone: true });
 const size = 200 * 1024 * 1024;
 const block = Buffer.alloc(64 * 1024, 'x');
 /**
- * What the buffers that the runtime reads into may come to, which V8 begins to collect at 64 MB, and what the heap of
- * both ends adds, as they are in this process.
+ * The most that the runtime's read buffers take, which V8 begins to collect at 64 MB, plus the heap of both ends, as they
+ * are in this process.
  */
 const allowance = 128 * 1024 * 1024;
 
-/** Writes `size` bytes as fast as they are taken. */
+/** Writes `size` bytes as fast as they are accepted. */
 async function pump(socket: RawClient['socket']): Promise<void> {
   for (let sent = 0; sent < size && !socket.destroyed; sent += block.length) {
     if (!socket.write(block)) await new Promise(resolve => socket.once('drain', resolve));

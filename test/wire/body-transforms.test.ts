@@ -1,4 +1,4 @@
-// Body transforms: what plugins make of the bodies of requests, responses and replies, and what becomes of those that fail.
+// Body transforms: how plugins change the bodies of requests, responses and replies, and what failures cost.
 import { Duplex, PassThrough, Transform } from 'node:stream';
 import { createGunzip, createGzip, gunzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
@@ -26,7 +26,7 @@ interface Setup {
   readonly upstreams?: readonly string[];
 }
 
-/** Runs `use` between a client and an origin, and checks that nothing is in flight when it is over. */
+/** Runs `use` between a client and an origin, and checks that nothing is in flight afterwards. */
 async function between(setup: Setup, use: (ends: Ends) => Promise<void>): Promise<void> {
   const { tap, answer, settings = {}, upstreams = [] } = setup;
   const origin = await ScriptedOrigin.start(answer === undefined ? {} : { answer });
@@ -69,7 +69,7 @@ const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 const post = (body: string, ...fields: string[]): string =>
   ['POST / HTTP/1.1', 'Host: a.test', `Content-Length: ${body.length}`, ...fields, '', body].join('\r\n');
 
-/** The parts of a response that tests look at. */
+/** The parts of a response that tests check. */
 const seen = (message: Message) => ({
   status: statusOf(message),
   framing: message.framing,
@@ -94,7 +94,7 @@ requests('change the bytes, in the order of the calls, and send them in chunks',
   });
 });
 
-requests('are not asked for where there is no body', async () => {
+requests('are not created without a body', async () => {
   let made = 0;
   const tap = onRequest(() => {
     made++;
@@ -107,7 +107,7 @@ requests('are not asked for where there is no body', async () => {
   });
 });
 
-requests('take chunked bodies, and those that come piece by piece', async () => {
+requests('receive chunked bodies, and those that arrive in pieces', async () => {
   await between({ tap: onRequest(upper) }, async ({ client }) => {
     await client.sendPieces([
       'POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n',
@@ -147,7 +147,7 @@ requests('hold the client back while the upstream does not read', async () => {
     origin.connections[0]?.socket.pause();
     for (let n = 0; n < 30; n++) client.send(Buffer.alloc(bytes / 30, 'x'));
     let before = -1;
-    // As long as something moves, it may still be filling the buffers of the system.
+    // While something moves, it may still be filling the buffers of the system.
     await client.until('the client to be held back', () => {
       const now = client.socket.bytesWritten - client.socket.writableLength;
       const isStill = now === before;
@@ -160,7 +160,7 @@ requests('hold the client back while the upstream does not read', async () => {
   });
 });
 
-requests('may end before their input, whose rest goes nowhere', async () => {
+requests('may end before their input, whose rest is dropped', async () => {
   const first = () =>
     new Transform({
       transform(chunk: Buffer, _, done) {
@@ -230,7 +230,7 @@ responses('flush once', async () => {
   });
 });
 
-responses('take chunked bodies, and those that end with their connection', async () => {
+responses('receive chunked bodies, and those that end with their connection', async () => {
   const chunked =
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\nX-T: 1\r\n\r\n';
   await between({ tap: onResponse(upper), answer: () => chunked }, async ({ client }) => {
@@ -255,7 +255,7 @@ responses('end with the connection for an HTTP/1.0 client', async () => {
   });
 });
 
-responses('take replies of plugins and pages of errors, too', async () => {
+responses('apply to replies of plugins and error pages, too', async () => {
   const tap = (hooks: RequestHooks) => {
     hooks.request.tap('replier', ctx => {
       ctx.transformResponse(upper);
@@ -279,7 +279,7 @@ for (const [name, method, answer] of [
   ['a 304', 'GET', 'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n'],
   ['an empty response', 'GET', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
 ] as const) {
-  responses(`are not made for ${name}, which announces no length that would be wrong`, async () => {
+  responses(`are not created for ${name}, which announces no wrong length`, async () => {
     let made = 0;
     const tap = onResponse(() => {
       made++;
@@ -340,7 +340,7 @@ responses('hold the upstream back while the client does not read', async () => {
   });
 });
 
-responses('may end before their input, and the connection goes on', async () => {
+responses('may end before their input, and the connection stays open', async () => {
   const first = () =>
     new Transform({
       transform(chunk: Buffer, _, done) {
@@ -369,7 +369,7 @@ responses('may end before their input, and the connection goes on', async () => 
   });
 });
 
-responses('are cut, and do not end well, when the upstream is', async () => {
+responses('are cut, and do not look complete, when the upstream is', async () => {
   const made: Duplex[] = [];
   const tap = onResponse(() => {
     const stream = upper();
@@ -409,7 +409,7 @@ responses('are destroyed when the client leaves', async () => {
   });
 });
 
-responses('leave a protocol switch alone', async () => {
+responses('do not apply to a protocol switch', async () => {
   const answer: Answer = () =>
     'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: test\r\n\r\nhello';
   await between({ tap: onResponse(upper), answer }, async ({ client }) => {
@@ -424,10 +424,10 @@ const throws = (): never => {
   throw new Error('on purpose');
 };
 
-/** Each kind of failure of a transform; `late`: it has let something through before. */
+/** Each kind of failure of a transform; `late`: it has passed something on before. */
 const failures: readonly { readonly how: string; readonly make: () => Duplex }[] = [
   { how: 'whose factory throws', make: throws },
-  { how: 'whose factory makes no stream', make: () => JSON.parse('{}') },
+  { how: 'whose factory returns no stream', make: () => JSON.parse('{}') },
   { how: 'which throws', make: () => new Transform({ transform: throws }) },
   {
     how: 'which throws at the end',
@@ -455,7 +455,7 @@ const failures: readonly { readonly how: string; readonly make: () => Duplex }[]
       }),
   },
   {
-    how: 'which gives what is no bytes',
+    how: 'which emits something other than bytes',
     make: () =>
       new Transform({ readableObjectMode: true, transform: (_, __, done) => done(null, { not: 'bytes' }) }),
   },
@@ -466,7 +466,7 @@ const failures: readonly { readonly how: string; readonly make: () => Duplex }[]
         for await (const _ of chunks) yield throws();
       }),
   },
-  { how: 'which never goes on', make: () => new Transform({ transform() {} }) },
+  { how: 'which never continues', make: () => new Transform({ transform() {} }) },
   {
     how: 'which never ends',
     make: () => new Transform({ transform: (chunk, _, done) => done(null, chunk), flush() {} }),
@@ -515,7 +515,7 @@ for (const { how, make, where, others } of failures.flatMap(one =>
     await between({ tap, settings, answer: () => ok('abc') }, async ({ client, proxy }) => {
       client.send(get);
       await client.until('an end', () => client.ended || / 500 /.test(client.text));
-      // No client may take it for whole.
+      // No client may take it for complete.
       assert.not.match(client.text, /^HTTP\/1\.1 200 [\s\S]*\r\n0\r\n\r\n$/);
       assert.ok(
         proxy.log.some(({ msg, stage }) => `${msg} ${stage}`.includes('transform')),

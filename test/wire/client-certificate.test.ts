@@ -1,4 +1,4 @@
-// The certificate of a client, said to upstreams in X-Forwarded-Client-Cert: by Weldr, and by nobody who is not trusted.
+// The certificate of a client, in X-Forwarded-Client-Cert to upstreams: set by Weldr, and only passed on from trusted proxies.
 import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectH2 } from 'node:http2';
@@ -31,7 +31,7 @@ interface Sending {
   readonly requests?: number;
 }
 
-/** The lines of any spelling that come with each of the requests of one connection. */
+/** The lines, in any spelling, that arrive with each request of one connection. */
 async function arriving(sending: Sending): Promise<string[][]> {
   const { forwarded, mode = 'request', shown = client, lines = [], requests = 1 } = sending;
   const clientAuth = mode === 'none' ? undefined : { ca: authority.cert, mode };
@@ -64,20 +64,20 @@ const forged = [
   'X-FORWARDED-CLIENT-CERT: Hash=forged',
 ];
 
-test('a verified certificate is told of with every request of its connection', async () => {
+test('a verified certificate is sent with every request of its connection', async () => {
   for (const mode of ['request', 'require'] as const) {
     const arrived = await arriving({ forwarded: { clientCertificate: true }, mode, requests: 3 });
     assert.equal(arrived, Array(3).fill([`X-Forwarded-Client-Cert: ${ofClient}`]));
   }
 });
 
-test('nothing is said where nobody asks for it, of no certificate, and of one that is not verified', async () => {
+test('nothing is sent unless it is configured, without a certificate, and for one that is not verified', async () => {
   assert.equal(await arriving({ forwarded: {} }), [[]]);
   const forwarded = { clientCertificate: true };
   for (const shown of [{}, stranger]) assert.equal(await arriving({ forwarded, shown }), [[]]);
 });
 
-test('what a client says itself is taken away, however it is spelt, whatever the mode', async () => {
+test("a client's own field is removed, however it is spelt, in any mode", async () => {
   for (const mode of ['request', 'none'] as const) {
     const known = mode === 'none' ? [] : [`X-Forwarded-Client-Cert: ${ofClient}`];
     for (const line of forged) {
@@ -93,13 +93,13 @@ test('what a client says itself is taken away, however it is spelt, whatever the
   ]);
 });
 
-test('a client cannot take it away with Connection', async () => {
+test('a client cannot remove it with Connection', async () => {
   const lines = ['Connection: X-Forwarded-Client-Cert, close'];
   const arrived = await arriving({ lines, forwarded: { clientCertificate: true } });
   assert.equal(arrived, [[`X-Forwarded-Client-Cert: ${ofClient}`]]);
 });
 
-test('what a trusted proxy says is passed on, and what Weldr has seen itself comes last', async () => {
+test("a trusted proxy's field is passed on, and Weldr's own value comes last", async () => {
   const trusted = ['127.0.0.1'];
   const lines = [
     'X-Forwarded-Client-Cert: Hash=1',
@@ -118,7 +118,7 @@ test('what a trusted proxy says is passed on, and what Weldr has seen itself com
   assert.equal(await arriving({ lines, forwarded: { trusted, mode: 'remove' } }), [[]]);
 });
 
-test('clients of HTTP/2 are told of, too, and can forge it as little', async () => {
+test('it is sent for HTTP/2 clients, too, which cannot forge it either', async () => {
   const tls = readTls(
     listenerTls.parse({ certificates: [shop], clientAuth: { ca: authority.cert } }),
     'tls',

@@ -83,7 +83,7 @@ const ask = async (
 for (const material of [undefined, tls]) {
   const over = material === undefined ? 'without TLS' : 'over TLS';
 
-  test(`a request and its answer go through, in the terms of both protocols: ${over}`, async () => {
+  test(`a request and its response are translated between both protocols: ${over}`, async () => {
     const script: Script = {
       answer: () => ok('hello', 'X-Answer: Yes', 'Connection: keep-alive', 'Keep-Alive: timeout=5'),
     };
@@ -142,7 +142,7 @@ test('HTTP/1.1 is spoken at the same port, with TLS and without', async () => {
   });
 });
 
-test('a body without a length goes on in chunks, and so does one that comes bit by bit', async () => {
+test('a body without a length is sent in chunks, also when it arrives in pieces', async () => {
   await between({ answer: ({ body }) => ok(`${body.length}`) }, async ({ session, origin }) => {
     const stream = session.request({ ':path': '/', ':method': 'POST' });
     for (const piece of ['one', 'two', 'three']) {
@@ -224,7 +224,7 @@ test('interim responses come through, and a client that waits for 100 gets it', 
   });
 });
 
-test('a reader that is slow on one stream holds up no other, and gets all of it', async () => {
+test('a slow reader of one stream delays no other, and receives all of it', async () => {
   const size = 3_000_000;
   const script: Script = { answer: ({ line }) => ok(line.includes('/large') ? 'x'.repeat(size) : 'small') };
   await between(script, async ({ session }) => {
@@ -238,7 +238,7 @@ test('a reader that is slow on one stream holds up no other, and gets all of it'
   });
 });
 
-test('a client that gives a request up ends it at the server as well', async () => {
+test('a request that its client cancels ends at the server as well', async () => {
   await between({ answer: () => undefined }, async ({ session, origin, proxy }) => {
     const stream = session.request({ ':path': '/' });
     stream.on('error', () => {});
@@ -256,7 +256,7 @@ test('a client that gives a request up ends it at the server as well', async () 
   });
 });
 
-test('an answer that comes before the body is whole is the answer, and the rest is not wanted', async () => {
+test('a response before the end of the body is passed on, and the rest is refused', async () => {
   const script: Script = { early: true, answer: () => undefined } as Script;
   await between(
     script,
@@ -278,7 +278,7 @@ test('an answer that comes before the body is whole is the answer, and the rest 
   );
 });
 
-test('a body over the limit of its request is 413 as soon as it is longer, and the connection goes on', async () => {
+test('a body over the limit of its request is 413 as soon as it is longer, and the connection stays open', async () => {
   await between(
     { answer: () => ok('hello') },
     async ({ session, origin }) => {
@@ -301,7 +301,7 @@ test('a body over the limit of its request is 413 as soon as it is longer, and t
   );
 });
 
-test('a head over the limits is answered, and the connection goes on', async () => {
+test('a head over the limits is answered, and the connection stays open', async () => {
   await between(
     { answer: () => ok('hello') },
     async ({ session }) => {
@@ -313,7 +313,7 @@ test('a head over the limits is answered, and the connection goes on', async () 
   );
 });
 
-test('a failure is an answer of its own, and that of a body that is cut a reset', async () => {
+test('a failure is an error response, and a cut body a reset', async () => {
   const script: Script = {
     answer: ({ line, connection }) => {
       if (line.includes('/cut')) connection.send('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
@@ -347,7 +347,7 @@ test('a reply without a body ends its stream with its head', async () => {
   );
 });
 
-test('a drain says which request is the last, finishes those that are there, and closes', async () => {
+test('a drain announces the last request, finishes those under way, and closes', async () => {
   const script: Script = {
     answer: ({ connection }) => {
       setTimeout(() => connection.send(ok('late')), 200);
@@ -366,7 +366,7 @@ test('a drain says which request is the last, finishes those that are there, and
   });
 });
 
-test('what a client sends on new streams, as it does not know of the GOAWAY yet, harms none of those before it', async () => {
+test('new streams that a client opens before it receives the GOAWAY harm none of the earlier ones', async () => {
   const held: (() => void)[] = [];
   const origin = await ScriptedOrigin.start({
     answer: ({ connection }) => {
@@ -407,7 +407,7 @@ test('what a client sends on new streams, as it does not know of the GOAWAY yet,
   }
 });
 
-test('trailers behind a body of a known length do not become bytes of the next request', async () => {
+test('trailers after a body of a known length do not become bytes of the next request', async () => {
   await between({}, async ({ session, origin }) => {
     const stream = session.request(
       { ':path': '/', ':method': 'POST', 'content-length': '4' },

@@ -50,7 +50,7 @@ async function handshake(port: number, options: ConnectionOptions): Promise<TLSS
   return socket.on('error', () => {});
 }
 
-/** What a client is shown, or the code of why it is nothing. */
+/** The certificate that a client is shown, or the code of its error. */
 async function shown(port: number, options: ConnectionOptions): Promise<Shown | string> {
   try {
     const socket = await handshake(port, options);
@@ -68,7 +68,7 @@ const readsEc = { sigalgs: 'ECDSA+SHA256' };
 const agreesOnRsa = { ciphers: 'ECDHE-RSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' } as const;
 const agreesOnEc = { ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' } as const;
 
-test('each client gets the type that it can read, and ECDSA if it can read both', async () => {
+test('each client gets the type that it supports, and ECDSA if it supports both', async () => {
   await withProxy(async ({ port }) => {
     for (const [servername, name] of [
       ['both.test', 'both.test'],
@@ -128,7 +128,7 @@ test('the first name of the list has its types also for clients that ask for no 
 
 async function sessionOf(port: number, options: ConnectionOptions): Promise<Buffer> {
   const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
-  // In TLS 1.3 it comes behind the handshake.
+  // In TLS 1.3 it follows the handshake.
   const [session] = await once(socket, 'session');
   socket.destroy();
   return session;
@@ -158,7 +158,7 @@ async function typeForOpenssl(port: number, ...args: string[]): Promise<string> 
   return /^Peer signature type: (\S+)/im.exec(output)?.[1] ?? output;
 }
 
-test("openssl's client gets what it asks for by -sigalgs and -cipher", async () => {
+test("openssl's client gets the type that it requests by -sigalgs and -cipher", async () => {
   await withProxy(async ({ port }) => {
     for (const [args, type] of [
       [['-tls1_3'], /ecdsa/i],
@@ -172,7 +172,7 @@ test("openssl's client gets what it asks for by -sigalgs and -cipher", async () 
   });
 });
 
-/** Passes a connection on, the client's first record in other ones of this size and every byte by itself. */
+/** Forwards a connection, with the client's first record split into records of this size and every byte sent alone. */
 async function dripping(port: number, recordSize: number): Promise<{ server: Server; port: number }> {
   const server = createServer(client => void drip(client, connectPlain(port, '127.0.0.1'), recordSize));
   server.listen(0, '127.0.0.1');
@@ -198,7 +198,7 @@ async function drip(client: Socket, upstream: Socket, recordSize: number): Promi
   client.pipe(upstream);
 }
 
-test('a hello that comes byte by byte, in several records, is understood, too', async () => {
+test('a hello that arrives byte by byte, in several records, is understood', async () => {
   await withProxy(async ({ port }) => {
     for (const recordSize of [100, 16_384]) {
       const slow = await dripping(port, recordSize);
@@ -231,7 +231,7 @@ test('clients that leave, reset, send nonsense or wait leave nothing behind', as
   }
 });
 
-test('types come and go with the certificates, for handshakes that begin then', async () => {
+test('types change with the certificates, for handshakes that begin afterwards', async () => {
   await withProxy(async ({ port, listener }) => {
     const options = { servername: 'both.test', ...readsRsa };
     listener.changeTls(Buffer.alloc(48, 1), { '': material({}, certificates.slice(0, 2)) });

@@ -1,4 +1,4 @@
-// The PROXY protocol towards proxies in front: who is believed, and what the client's address then decides.
+// The PROXY protocol from proxies in front: which are trusted, and what the client's address then decides.
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { connect as connectH2 } from 'node:http2';
@@ -56,7 +56,7 @@ async function between(use: (ends: Ends) => Promise<void>, options: ProxyOptions
 const warnings = ({ log }: TestProxy): string[] =>
   log.filter(({ level }) => level === 'warn').map(({ msg }) => msg);
 
-/** The value of a field as the origin got it. */
+/** The value of a field as the origin received it. */
 const seen = ({ requests }: ScriptedOrigin, field: string): string | undefined =>
   requests.at(-1)?.fields.find(([name]) => name.toLowerCase() === field)?.[1];
 
@@ -92,7 +92,7 @@ for (const [name, header] of [
       assert.equal(warnings(proxy), []);
     }));
 
-  test(`a header of ${name} may come in single bytes, and the request in the middle of them`, () =>
+  test(`a header of ${name} may arrive in single bytes, together with the request`, () =>
     between(async ({ proxy }) => {
       const bytes = joined(header, get);
       const client = await RawClient.open(proxy.port);
@@ -106,7 +106,7 @@ for (const [name, header] of [
     }));
 }
 
-test('further requests on the connection, and large bodies, are of the same client', () =>
+test('further requests on the connection, and large bodies, belong to the same client', () =>
   between(async ({ proxy, origin }) => {
     const body = 'x'.repeat(300_000);
     const client = await RawClient.open(proxy.port);
@@ -125,7 +125,7 @@ test('further requests on the connection, and large bodies, are of the same clie
     client.close();
   }));
 
-test('a client that ends its side behind the request is answered', () =>
+test('a client that half-closes after the request is answered', () =>
   between(async ({ proxy }) => {
     const client = await RawClient.open(proxy.port);
     client.send(joined(headerV2(), get));
@@ -149,7 +149,7 @@ for (const [name, header] of [
     }));
 }
 
-test('what version 2 says beside the addresses is there for plugins, and TLS at the proxy makes it https', () =>
+test('plugins receive the other fields of version 2, and TLS at the proxy makes it https', () =>
   between(async ({ proxy, origin }) => {
     const header = headerV2(
       { from: '2001:db8::9', to: '2001:db8::1' },
@@ -179,7 +179,7 @@ test('what version 2 says beside the addresses is there for plugins, and TLS at 
     assert.throws(() => Object.assign(ctx?.request.proxy ?? {}, { authority: 'b.test' }), TypeError);
   }, {}));
 
-test('X-Forwarded-For is believed of the client that the header names, not of the proxy that sends it', async () => {
+test('X-Forwarded-For is trusted by the client that the header names, not by the proxy that sends it', async () => {
   const request = get.replace('\r\n\r\n', '\r\nX-Forwarded-For: 192.0.2.5\r\n\r\n');
   for (const [trusted, clientIp] of [
     ['127.0.0.1', '203.0.113.9'],
@@ -228,7 +228,7 @@ for (const [name, bytes, reason] of refused) {
     }));
 }
 
-test('a connection that is closed within the header is refused; one that is closed before it is not worth a line', () =>
+test('a connection that is closed within the header is refused and logged; one that is closed before it is not', () =>
   between(async ({ proxy, over }) => {
     const silent = await RawClient.open(proxy.port);
     silent.finish();
@@ -249,7 +249,7 @@ test('a connection that is closed within the header is refused; one that is clos
     assert.match(warnings(proxy).join('\n'), /closed within a PROXY header/);
   }));
 
-test('a header that does not come in time is given up, however it drips', () =>
+test('a header that is not complete in time is refused, however it drips', () =>
   between(
     async ({ proxy, over }) => {
       const client = await RawClient.open(proxy.port);
@@ -265,7 +265,7 @@ test('a header that does not come in time is given up, however it drips', () =>
     { settings: { timeouts: { header: '300ms' } } },
   ));
 
-test('connections are counted by the address of the client, and those that wait for a header under no address', () =>
+test('connections are counted by the address of the client, and without an address while they wait for a header', () =>
   between(
     async ({ proxy, over }) => {
       const waiting = await RawClient.open(proxy.port);
@@ -328,7 +328,7 @@ test('a drain ends those that wait for a header', () =>
 
 // --- over TLS, and as HTTP/2 -----------------------------------------------------------------------------------
 
-/** A way for TLS which sends a header in one segment with the first bytes, or single bytes of all of it. */
+/** A socket for TLS which sends a header in one segment with the first bytes, or everything in single bytes. */
 class Introduced extends Duplex {
   private readonly raw: Socket;
   private header: Buffer | undefined;
@@ -417,7 +417,7 @@ test('over TLS, with the header apart from the first bytes of TLS', () =>
     { tls },
   ));
 
-test('a handshake that fails behind a header is told with the client that made it', () =>
+test('a handshake that fails after a header is reported with its client', () =>
   between(
     async ({ proxy, over }) => {
       const client = await RawClient.open(proxy.port);
@@ -431,7 +431,7 @@ test('a handshake that fails behind a header is told with the client that made i
   ));
 
 for (const secured of [false, true]) {
-  test(`HTTP/2 ${secured ? 'over TLS' : 'without TLS'} behind a header is of its client`, () =>
+  test(`HTTP/2 ${secured ? 'over TLS' : 'without TLS'} after a header belongs to its client`, () =>
     between(
       async ({ proxy }) => {
         const raw = await rawTo(proxy.port);
@@ -460,7 +460,7 @@ for (const secured of [false, true]) {
     ));
 }
 
-test('HTTP/1.1 is found behind a header where HTTP/2 may come, too, in one piece and in two', () =>
+test('HTTP/1.1 after a header is recognised if HTTP/2 is allowed, too, in one piece and in two', () =>
   between(
     async ({ proxy }) => {
       assert.is(await ask(proxy.port, joined(headerV2(), get)), 200);
@@ -472,7 +472,7 @@ test('HTTP/1.1 is found behind a header where HTTP/2 may come, too, in one piece
     { http2: true },
   ));
 
-test('a proxy on a unix socket is believed where unix: is trusted', async () => {
+test('a proxy on a unix socket is believed if unix: is trusted', async () => {
   const folder = socketFolder();
   const path = join(folder, 'http.sock');
   try {

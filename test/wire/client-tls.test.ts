@@ -19,7 +19,7 @@ const test = suite('TLS towards clients');
 const authority = makeCertificate({ names: ['authority'], isAuthority: true });
 const signed = (name: string): MadeCertificate => makeCertificate({ names: [name], authority });
 const shop = signed('shop.test');
-// By itself, as a client that reads RSA alone could not check a signature of the authority.
+// Self-signed, as a client that supports only RSA could not check a signature of the authority.
 const shopRsa = makeCertificate({ names: ['shop.test'], keyType: 'rsa' });
 const wild = signed('*.wild.test');
 
@@ -29,9 +29,9 @@ const material = (more: object = {}, certificates = [shop, shopRsa, wild]): TlsM
 interface Ends {
   readonly proxy: TestProxy;
   readonly origin: ScriptedOrigin;
-  /** What plugins were told of connections that are over. */
+  /** What plugins were told about connections that are over. */
   readonly over: ConnectionInfo[];
-  /** What they read of the TLS of requests. */
+  /** What plugins read of the TLS of requests. */
   readonly facts: (TlsFacts | undefined)[];
 }
 
@@ -70,7 +70,7 @@ const options = (port: number, more: ConnectionOptions = {}): ConnectionOptions 
   ...more,
 });
 
-/** Connects; rejects with why the handshake failed. */
+/** Connects; rejects with the code of a failed handshake. */
 async function handshake(port: number, more: ConnectionOptions = {}): Promise<TLSSocket> {
   const socket = connect(options(port, more));
   await once(socket, 'secureConnect');
@@ -80,7 +80,7 @@ async function handshake(port: number, more: ConnectionOptions = {}): Promise<TL
 
 async function failure(port: number, more: ConnectionOptions = {}): Promise<string> {
   const socket = connect(options(port, more));
-  // In TLS 1.3 a client may learn only behind its own part of the handshake that it is refused.
+  // In TLS 1.3 a client may learn only after its own part of the handshake that it is refused.
   socket.on('secureConnect', () => socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n'));
   socket.on('data', () => socket.destroy(new Error('answered')));
   let code = 'closed';
@@ -105,7 +105,7 @@ async function answer(socket: TLSSocket, request: string, ends: RegExp): Promise
   return text;
 }
 
-test('a response without a length that breaks off is seen to be cut: the connection is reset', async () => {
+test('a response without a length that breaks off resets the connection', async () => {
   const script: Script = {
     answer({ connection }) {
       connection.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
@@ -126,7 +126,7 @@ test('a response without a length that breaks off is seen to be cut: the connect
   );
 });
 
-test('requests come through it, and the server and the plugins hear that they did', async () => {
+test('requests over TLS are proxied, and the server and the plugins know that they came over TLS', async () => {
   await between(
     material(),
     async ({ proxy, origin, facts, over }) => {
@@ -154,7 +154,7 @@ test('requests come through it, and the server and the plugins hear that they di
   );
 });
 
-test('bodies of any size pass both ways, pieces and slow readers included', async () => {
+test('bodies of any size pass both ways, also in pieces and to slow readers', async () => {
   const size = 5 * 1024 * 1024;
   const body = Buffer.alloc(size, 'abcdefghij');
   await between(
@@ -178,7 +178,7 @@ test('bodies of any size pass both ways, pieces and slow readers included', asyn
   );
 });
 
-test('the certificate is the one for the name; without a name, or with an unknown one, the first', async () => {
+test('a client is shown the certificate of its name; without a name, or with an unknown one, the first', async () => {
   await between(material(), async ({ proxy }) => {
     for (const [servername, subject] of [
       ['shop.test', 'shop.test'],
@@ -195,7 +195,7 @@ test('the certificate is the one for the name; without a name, or with an unknow
   });
 });
 
-test('of several types of key for a name the client gets ECDSA; without a name, what it can read', async () => {
+test('of several key types for a name the client gets ECDSA; without a name, one that it supports', async () => {
   await between(material(), async ({ proxy }) => {
     for (const [servername, sigalgs, type] of [
       ['shop.test', undefined, 'ec'],
@@ -213,7 +213,7 @@ test('of several types of key for a name the client gets ECDSA; without a name, 
   });
 });
 
-test("a name that nobody has is refused with the alert for it, where unknownName is 'refuse'", async () => {
+test("an unknown name is refused with its alert if unknownName is 'refuse'", async () => {
   await between(material({ unknownName: 'refuse' }), async ({ proxy, over }) => {
     assert.is(await failure(proxy.port, { servername: 'other.test' }), 'ERR_SSL_TLSV1_UNRECOGNIZED_NAME');
     await until('its end', () => over.length === 1);
@@ -222,7 +222,7 @@ test("a name that nobody has is refused with the alert for it, where unknownName
   });
 });
 
-test('what is old or weak is refused: TLS 1.1, ciphers without forward secrecy; modern takes TLS 1.3 alone', async () => {
+test('TLS 1.1 and ciphers without forward secrecy are refused; the profile modern accepts only TLS 1.3', async () => {
   await between(material(), async ({ proxy }) => {
     const old = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
     assert.is(await failure(proxy.port, old), 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION');
@@ -241,7 +241,7 @@ test('what is old or weak is refused: TLS 1.1, ciphers without forward secrecy; 
   });
 });
 
-test('who offers no protocol that is spoken there is refused, who offers none at all is not', async () => {
+test('a client that offers only unknown protocols is refused, one that offers none is not', async () => {
   await between(material(), async ({ proxy }) => {
     assert.is(
       await failure(proxy.port, { ALPNProtocols: ['ftp'] }),
@@ -251,7 +251,7 @@ test('who offers no protocol that is spoken there is refused, who offers none at
   });
 });
 
-test('plain text is answered in plain text, with what to do', async () => {
+test('plain text is answered in plain text, with the remedy', async () => {
   await between(material(), async ({ proxy, over }) => {
     const client = await RawClient.open(proxy.port);
     client.send(get());
@@ -264,7 +264,7 @@ test('plain text is answered in plain text, with what to do', async () => {
   });
 });
 
-test('a handshake has the time of a head; meanwhile it counts as a connection', async () => {
+test('a handshake has the timeout of a head, and counts as a connection meanwhile', async () => {
   const settings = { timeouts: { header: '300ms' }, limits: { connectionsPerAddress: 2 } };
   await between(
     material(),
@@ -310,8 +310,8 @@ test('clients that leave, reset or send nonsense in a handshake leave nothing be
   });
 });
 
-test('clients that close within a handshake, or right behind it, are let go of at once', async () => {
-  // With the second one the name is read before the handshake begins.
+test('clients that close within a handshake, or right after it, are released at once', async () => {
+  // With several key types, as in the second list, the name is read before the handshake begins.
   for (const certificates of [
     [shop, wild],
     [wild, shop, shopRsa],
@@ -335,7 +335,7 @@ test('clients that close within a handshake, or right behind it, are let go of a
   }
 });
 
-test('a drain closes handshakes, finishes a request, and says that it is the last', async () => {
+test('a drain closes handshakes, finishes a request, and announces that it is the last', async () => {
   await between(
     material(),
     async ({ proxy }) => {
@@ -361,11 +361,11 @@ test('a drain closes handshakes, finishes a request, and says that it is the las
 
 const answering: ProxyOptions & { script: Script } = { script: { answer: () => ok('hello') } };
 
-test('a drain lets a handshake end that is under way, and answers its request', async () => {
+test('a drain finishes a handshake that is under way, and answers its request', async () => {
   await between(
     material(),
     async ({ proxy }) => {
-      // What the client says behind its hello waits here.
+      // Holds back what the client sends after its hello.
       const held: Buffer[] = [];
       let isReleased = false;
       let release = (): void => {};
@@ -395,7 +395,7 @@ test('a drain lets a handshake end that is under way, and answers its request', 
       const silent = await RawClient.open(proxy.port);
       await until('both', () => proxy.listener.connections === 2);
       const drained = proxy.listener.drain(10_000);
-      // It came later, and has been looked at all the same.
+      // It arrived later, and was read all the same.
       await silent.untilEnd();
       const answered = answer(socket, get(), /hello$/);
       release();
@@ -413,7 +413,7 @@ const revoked = signed('revoked');
 const stranger = makeCertificate({ names: ['stranger'] });
 const shown = ({ cert, key }: MadeCertificate): ConnectionOptions => ({ cert, key });
 
-test('clientAuth lets in who shows a certificate of the authority, and nobody else', async () => {
+test('clientAuth accepts only clients with a certificate of the authority', async () => {
   const clientAuth = { ca: authority.cert, crl: revocationList(authority, [revoked]), mode: 'require' };
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     await between(
@@ -438,7 +438,7 @@ test('clientAuth lets in who shows a certificate of the authority, and nobody el
   }
 });
 
-test("clientAuth in mode 'request' lets all in, and tells who has shown what", async () => {
+test("clientAuth in mode 'request' accepts all clients, and reports their certificates", async () => {
   const clientAuth = { ca: authority.cert, mode: 'request' };
   await between(
     material({ clientAuth }),
@@ -460,7 +460,7 @@ test("clientAuth in mode 'request' lets all in, and tells who has shown what", a
   );
 });
 
-test('a client with a certificate shows it in every handshake: no session stands in for it', async () => {
+test('a client with a certificate shows it in every handshake: no session replaces it', async () => {
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     await between(
       material({ clientAuth: { ca: authority.cert } }),
@@ -488,7 +488,7 @@ test('a client with a certificate shows it in every handshake: no session stands
   }
 });
 
-/** The session of a connection over which one request went. */
+/** The session of a connection that has carried one request. */
 async function sessionOf(port: number, more: ConnectionOptions): Promise<Buffer> {
   let session: Buffer | undefined;
   const socket = connect(options(port, more));
@@ -502,7 +502,7 @@ async function sessionOf(port: number, more: ConnectionOptions): Promise<Buffer>
   return session ?? Buffer.alloc(0);
 }
 
-test('CVE-2025-23419 a session of a listener without client certificates opens none that asks for them', async () => {
+test('CVE-2025-23419 a session of a listener without client certificates opens none that requires them', async () => {
   const keys = Buffer.alloc(48, 7);
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     await between(
@@ -532,7 +532,7 @@ test('CVE-2025-23419 a session of a listener without client certificates opens n
             answering,
           );
         }
-        // The same ticket is good where it came from.
+        // The same ticket is valid where it came from.
         const session = await sessionOf(open.proxy.port, { maxVersion });
         const socket = await handshake(open.proxy.port, { maxVersion, session });
         assert.is(socket.isSessionReused(), true);
@@ -543,7 +543,7 @@ test('CVE-2025-23419 a session of a listener without client certificates opens n
   }
 });
 
-test('CVE-2025-23048 a session of one name tells of no other: the name is what this handshake says', async () => {
+test('CVE-2025-23048 a session of one name opens no other: the name is that of the new handshake', async () => {
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     await between(
       material(),
@@ -560,7 +560,7 @@ test('CVE-2025-23048 a session of one name tells of no other: the name is what t
   }
 });
 
-test('CVE-2025-68121 a session from before its rule or authority changed opens nothing behind the change', async () => {
+test('CVE-2025-68121 a session from before its rule or authority changed opens nothing after the change', async () => {
   const keys = Buffer.alloc(48, 7);
   const nextAuthority = makeCertificate({ names: ['next authority'], isAuthority: true });
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
@@ -575,7 +575,7 @@ test('CVE-2025-68121 a session from before its rule or authority changed opens n
         const plain = await sessionOf(proxy.port, { maxVersion });
         change(authority.cert);
         assert.match(await failure(proxy.port, { maxVersion, session: plain }), /^(closed|E)/);
-        // Who asks for certificates gives out no session; a client may believe that it has one.
+        // A listener that asks for certificates issues no session; a client may believe that it has one.
         const socket = await handshake(proxy.port, { maxVersion, ...shown(client) });
         await answer(socket, get(), /hello$/);
         const known = socket.getSession();
@@ -621,7 +621,7 @@ test('CVE-2026-21637 a certificate that fails when a client asks for its name re
   );
 });
 
-test('a tunnel goes through it both ways', async () => {
+test('a tunnel over TLS carries bytes both ways', async () => {
   const script: Script = {
     answer: ({ connection }) => {
       connection.send('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
@@ -644,7 +644,7 @@ test('a tunnel goes through it both ways', async () => {
   );
 });
 
-test('the certificates of a listener change while connections stand', async () => {
+test('the certificates of a listener change while connections are open', async () => {
   const next = signed('next.test');
   await between(
     material(),
@@ -661,7 +661,7 @@ test('the certificates of a listener change while connections stand', async () =
   );
 });
 
-test('a listener shows the certificates of others for their names, and without one of its own nothing else', async () => {
+test('a listener without its own certificates shows those of others for their names, and nothing else', async () => {
   const other = signed('other.test');
   const asks = { clientAuth: { ca: authority.cert } };
   const more = { others: material({}, [other]).certificates };
@@ -684,7 +684,7 @@ test('a listener shows the certificates of others for their names, and without o
   }
 });
 
-test('a client that asks to negotiate anew is not followed', async () => {
+test('a client cannot renegotiate', async () => {
   await between(material(), async ({ proxy, over }) => {
     const socket = await handshake(proxy.port, { maxVersion: 'TLSv1.2' });
     const renegotiated = new Promise(resolve => {

@@ -1,4 +1,4 @@
-// The hooks of connections and of refusals: what is turned away or refused can be counted and logged.
+// The hooks of connections and of refusals: whatever is refused can be counted and logged.
 import * as assert from 'uvu/assert';
 import { reply } from '../../core/request/reply.ts';
 import type { ConnectionInfo } from '../../core/stages/connection-info.ts';
@@ -11,7 +11,7 @@ import { statusOf, valuesOf } from './support/strict-message.ts';
 const test = suite('connections and refusals');
 const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 
-test('a plugin refuses a connection, which is closed without a word', async () => {
+test('a plugin refuses a connection, which is closed silently', async () => {
   const finished: ConnectionInfo[] = [];
   const proxy = await startProxy({
     tap(hooks) {
@@ -44,7 +44,7 @@ test('a plugin that fails to judge a connection refuses it', async () => {
   proxy.close();
 });
 
-test('a connection over a limit is told to connectionFinished, a served one when it has ended', async () => {
+test('connectionFinished receives a connection over a limit, and a served one when it has ended', async () => {
   const finished: ConnectionInfo[] = [];
   const proxy = await startProxy({
     settings: { limits: { connections: 1 } },
@@ -64,7 +64,7 @@ test('a connection over a limit is told to connectionFinished, a served one when
   proxy.close();
 });
 
-/** Every way in which Weldr itself answers, and the status. */
+/** Every response of Weldr itself, and its status. */
 const refusals: [what: string, request: string, status: number][] = [
   ['a malformed head', 'GET / HTTP/1.1\r\nHost: a b\r\n\r\n', 400],
   ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400],
@@ -122,7 +122,7 @@ test('a failed upstream: the 502 has the field too', async () => {
   await origin.close();
 });
 
-/** A proxy which sets a field, and a Date of its own, on every response. */
+/** A proxy which sets a field, and its own Date, on every response. */
 async function startWithHeader(upstream?: string): Promise<TestProxy> {
   return await startProxy({
     upstreams: upstream === undefined ? [] : [upstream],

@@ -1,4 +1,4 @@
-// One named test for each class of weakness that other proxies had; the corpora hold the many variants.
+// One test for each class of weakness that other proxies had; the corpora hold the many variants.
 import * as assert from 'uvu/assert';
 import { upstreamRecord } from '../../core/testing.ts';
 import { suite } from '../support/suite.ts';
@@ -33,7 +33,7 @@ async function ask(proxy: TestProxy, request: string): Promise<Message> {
   return response;
 }
 
-/** Nothing of any of these may become a request of its own at the origin. */
+/** None of these may become a separate request at the origin. */
 async function refusesToSmuggle(requests: readonly string[]): Promise<void> {
   await withOrigin(async (proxy, origin) => {
     for (const request of requests) {
@@ -182,7 +182,7 @@ test('unhandled rejections and exceptions when clients abort', async () => {
   assert.equal(thrown, []);
 });
 
-test('descriptors that leak on refused upgrades', async () => {
+test('leaked descriptors on refused upgrades', async () => {
   await withOrigin(
     async (proxy, origin) => {
       for (let n = 0; n < 50; n++) {
@@ -208,7 +208,7 @@ test('response splitting by an upstream', async () => {
   };
   await withOrigin(async proxy => {
     const client = await RawClient.open(proxy.port);
-    // The second request is there when the first is answered, so that its connection could be given to it at once.
+    // The second request has already arrived when the first is answered, so that it could get its connection at once.
     client.send(`GET /split HTTP/1.1\r\n${host}\r\nGET /next HTTP/1.1\r\n${host}\r\n`);
     const [first, next] = await client.responses('GET', 'GET');
     assert.equal([first?.body, next?.body], ['ok', echoed('GET /next HTTP/1.1')]);
@@ -262,8 +262,8 @@ test('confusion of path and host by an absolute target', async () => {
   });
 });
 
-test('decompression is never done', async () => {
-  // 1 GB of zeros in 1 MB would be the bomb; what is passed on is what came.
+test('bodies are never decompressed', async () => {
+  // 1 GB of zeros in 1 MB would be the bomb; it is passed on as it is.
   const bomb = '\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03not even gzip';
   await withOrigin(
     async proxy => {
@@ -286,7 +286,7 @@ test('a loop of a proxy to itself ends', async () => {
   proxy.close();
 });
 
-test('Date is added where an upstream sent none, and left where it did', async () => {
+test('Date is added if an upstream sent none, and kept otherwise', async () => {
   const script: Script = {
     answer: ({ target }) =>
       `HTTP/1.1 200 OK\r\n${target === '/dated' ? 'Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n' : ''}Content-Length: 0\r\n\r\n`,
@@ -300,7 +300,7 @@ test('Date is added where an upstream sent none, and left where it did', async (
   }, script);
 });
 
-test('Max-Forwards of 0 is answered here, for OPTIONS and, where it is proxied, TRACE', async () => {
+test('Max-Forwards of 0 is answered by Weldr, for OPTIONS and, if it is proxied, TRACE', async () => {
   const origin = await ScriptedOrigin.start();
   const proxy = await startProxy({ upstreams: [origin.url], settings: { trace: true } });
   const options = await ask(proxy, `OPTIONS / HTTP/1.1\r\n${host}Max-Forwards: 0\r\n\r\n`);

@@ -1,4 +1,4 @@
-// Responses that come before the request is complete, and Expect: 100-continue from end to end.
+// Responses before the request is complete, and Expect: 100-continue from end to end.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TlsOptions } from 'node:tls';
 import * as assert from 'uvu/assert';
@@ -17,7 +17,7 @@ interface Ends {
   readonly proxy: TestProxy;
 }
 
-/** Runs `use` with an origin that is told of bytes as they come, and answers nothing by itself. */
+/** Runs `use` with an origin that reports bytes as they arrive, and answers nothing by itself. */
 async function withOrigin(
   onBytes: (connection: OriginConnection) => void,
   use: (ends: Ends) => Promise<void>,
@@ -53,7 +53,7 @@ const once = (answer: (connection: OriginConnection) => void) => {
 };
 const tooLarge = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig';
 
-test('a refusal that comes before the body arrives reaches the client, which must not send another request', async () => {
+test('a refusal before the body arrives reaches the client, which must not send another request', async () => {
   await withOrigin(
     once(connection => connection.send(tooLarge)),
     async ({ client, origin }) => {
@@ -65,12 +65,12 @@ test('a refusal that comes before the body arrives reaches the client, which mus
       await client.untilEnd();
       assert.is(client.failure, '');
       await until('the upstream connection to end', () => origin.connections[0]?.gone === true);
-      assert.is(origin.connections.length, 1, 'nothing is made of the rest of the body');
+      assert.is(origin.connections.length, 1, 'the rest of the body becomes no request');
     },
   );
 });
 
-test('a refusal reaches a client that is still sending 20 MB, and the rest of them goes nowhere', async () => {
+test('a refusal reaches a client that is still sending 20 MB, and the rest of them is dropped', async () => {
   await withOrigin(
     once(connection => {
       connection.send(tooLarge);
@@ -88,11 +88,11 @@ test('a refusal reaches a client that is still sending 20 MB, and the rest of th
   );
 });
 
-test('a refusal of an upstream that resets its connection right behind it is not lost', async () => {
+test('a refusal of an upstream that resets its connection right afterwards is not lost', async () => {
   await withOrigin(
     once(connection => {
       connection.end(tooLarge);
-      // Closing with unread bytes makes a reset.
+      // Closing with unread bytes causes a reset.
       connection.socket.destroySoon();
     }),
     async ({ client }) => {
@@ -110,11 +110,11 @@ for (const [how, framing, tls] of [
   ['in chunks', 'Transfer-Encoding: chunked', undefined],
   ['over TLS', length, { cert: certificate, key: privateKey }],
 ] as const) {
-  test(`a refusal that an upstream closes behind reaches each client that is still sending, ${how}`, async () => {
+  test(`a refusal after which the upstream closes reaches a client that is still sending, ${how}`, async () => {
     await withOrigin(
       once(connection => {
         connection.socket.pause();
-        // Closing with unread bytes makes a reset, which a write often meets before the answer is read.
+        // Closing with unread bytes causes a reset, which a write often meets before the response is read.
         connection.socket.write(tooLarge, () => connection.socket.destroy());
       }),
       async ({ proxy }) => {
@@ -130,7 +130,7 @@ for (const [how, framing, tls] of [
   });
 }
 
-/** The status that a client gets which sends 2 MB in pieces until it has an answer. */
+/** The status that a client receives which sends 2 MB in pieces until it is answered. */
 async function refusedUpload(port: number, framing: string): Promise<number> {
   const client = await RawClient.open(port);
   const piece = 'x'.repeat(0x4000);
@@ -147,7 +147,7 @@ async function refusedUpload(port: number, framing: string): Promise<number> {
   }
 }
 
-test('a response that is streamed while its request is goes both ways', async () => {
+test('a response streams while its request does', async () => {
   await withOrigin(
     connection => {
       if (connection.raw.endsWith('ping\r\n')) {
@@ -171,7 +171,7 @@ test('a response that is streamed while its request is goes both ways', async ()
   );
 });
 
-test('100-continue is asked of the upstream, and its 100 passed on, before any body is sent', async () => {
+test('100-continue is requested of the upstream, and its 100 passed on, before any body is sent', async () => {
   await withOrigin(
     once(() => {}),
     async ({ client, origin }) => {
@@ -234,7 +234,7 @@ test('an upstream that never says 100 does not hold up a client that gives up wa
   await origin.close();
 });
 
-test('a 103 goes out while the body is still coming', async () => {
+test('a 103 is sent while the body is still arriving', async () => {
   await withOrigin(
     once(connection => connection.send('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n')),
     async ({ client, origin }) => {
@@ -251,7 +251,7 @@ test('a 103 goes out while the body is still coming', async () => {
 const processing = 'HTTP/1.1 102 Processing\r\n\r\n';
 const getHead = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 
-test('an interim response is a sign of life: a server that sends one now and then may take longer than timeouts.response', async () => {
+test('a server that sends interim responses now and then may take longer than timeouts.response', async () => {
   const origin = await ScriptedOrigin.start({ answer: () => undefined });
   const proxy = await startProxy({ upstreams: [origin.url], settings: { timeouts: { response: '1s' } } });
   const client = await RawClient.open(proxy.port);
@@ -289,10 +289,10 @@ test('interim responses are held back while their client does not read', async (
     assert.ok(connection);
     for (let n = 0; n < 1_500; n++) connection.send(flood);
     await sleep(500);
-    assert.ok(connection.socket.writableLength > 10_000_000, 'most of 24 MB are still with the server');
+    assert.ok(connection.socket.writableLength > 10_000_000, 'most of 24 MB are still at the server');
     client.socket.resume();
     connection.send(ok('done'));
-    // To make 24 MB a text at each read would take longer than all else.
+    // Converting 24 MB to text at each read would take longer than everything else.
     await client.until('all of them', () => client.size > 1_500 * flood.length);
     await client.until('the response', () => client.text.endsWith('done'));
     assert.is(client.text.split('HTTP/1.1 103 ').length, 1_501);

@@ -1,4 +1,4 @@
-// What becomes of each field that RFC 9110, 9111 and 9112 define, in requests and in responses.
+// How each field that RFC 9110, 9111 and 9112 define is treated, in requests and in responses.
 import * as assert from 'uvu/assert';
 import { reply } from '../../core/request/reply.ts';
 import type { RequestHooks } from '../../core/stages/request-hooks.ts';
@@ -10,7 +10,7 @@ import { type Message, statusOf, valuesOf } from './support/strict-message.ts';
 
 const test = suite('field rules');
 
-/** Fields that only pass through, in both directions, on as many lines as there are. */
+/** Fields that only pass through, in both directions, on any number of lines. */
 const plain: Readonly<Record<string, string>> = {
   Accept: 'text/html',
   'Accept-Charset': 'utf-8',
@@ -53,7 +53,7 @@ const plain: Readonly<Record<string, string>> = {
   'WWW-Authenticate': 'Basic realm="a"',
 };
 
-/** Fields that steer a request and mean nothing in a response. */
+/** Fields that control a request and mean nothing in a response. */
 const ofRequests: Readonly<Record<string, string>> = {
   Host: 'b.test',
   'Max-Forwards': '5',
@@ -100,7 +100,7 @@ async function exchange({ requestLines = [], status = '200 OK', responseLines = 
 
 const twice = ([name, value]: [string, string]): string[] => [`${name}: ${value}`, `${name}: ${value}`];
 
-test('a field that steers nothing passes unchanged in both directions, on each of its lines', async () => {
+test('a field without a meaning for a proxy passes unchanged in both directions, on each of its lines', async () => {
   const lines = Object.entries(plain).flatMap(twice);
   const { request, response } = await exchange({
     requestLines: ['Host: a.test', ...lines],
@@ -113,7 +113,7 @@ test('a field that steers nothing passes unchanged in both directions, on each o
 });
 
 for (const [name, value] of Object.entries(ofRequests)) {
-  test(`${name} is refused where a request has it twice, and passes in a response`, async () => {
+  test(`${name} is refused if a request has it twice, and passes in a response`, async () => {
     const host = name === 'Host' ? [] : ['Host: a.test'];
     const requests = await exchange({ requestLines: [...host, ...twice([name, value])] });
     assert.is(statusOf(requests.response), 400);
@@ -126,7 +126,7 @@ for (const [name, value] of Object.entries(ofRequests)) {
   });
 }
 
-test('the fields of a connection pass in neither direction', async () => {
+test('hop-by-hop fields pass in neither direction', async () => {
   const lines = Object.entries(ofConnection).map(([name, value]) => `${name}: ${value}`);
   const { request, response } = await exchange({
     requestLines: ['Host: a.test', ...lines],
@@ -139,7 +139,7 @@ test('the fields of a connection pass in neither direction', async () => {
 });
 
 for (const connection of ['Connection: Upgrade', 'Connection: upgrade, close', 'Connection: close', '']) {
-  test(`a 426 says which protocols it asks for (${connection || 'no Connection'})`, async () => {
+  test(`a 426 names the protocols that it requires (${connection || 'no Connection'})`, async () => {
     const { response } = await exchange({
       requestLines: ['Host: a.test'],
       status: '426 Upgrade Required',
@@ -166,7 +166,7 @@ test('a 426 to a client that closes names both options', async () => {
   assert.equal(valuesOf(response, 'connection'), ['upgrade, close']);
 });
 
-test('a plugin answers 426 with the protocols that it asks for', async () => {
+test('a plugin answers 426 with the protocols that it requires', async () => {
   const { response } = await exchange({
     requestLines: ['Host: a.test'],
     tap: hooks => hooks.request.tap('old', () => reply(426, 'no', { Upgrade: 'websocket' })),
@@ -176,7 +176,7 @@ test('a plugin answers 426 with the protocols that it asks for', async () => {
   assert.equal(valuesOf(response, 'connection'), ['upgrade']);
 });
 
-test('a plugin can take the protocols out of a 426', async () => {
+test('a plugin can remove the protocols from a 426', async () => {
   const { response } = await exchange({
     requestLines: ['Host: a.test'],
     status: '426 Upgrade Required',

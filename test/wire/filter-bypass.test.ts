@@ -1,5 +1,5 @@
 // No spelling of a path, form of a request or order of plugins gets a request past a filter to a server which would
-// serve the path that the filter is for.
+// serve the filtered path.
 import * as assert from 'uvu/assert';
 import { when } from '../../core/plugin/when.ts';
 import { workerSide } from '../../core/testing.ts';
@@ -41,7 +41,7 @@ async function close(): Promise<void> {
   proxies.clear();
 }
 
-/** Which targets got to the origins that some server would take for a protected path. */
+/** The targets at the origins that some server would take for a protected path. */
 const leaked = (): string[] =>
   origins.flatMap(({ requests }) =>
     requests.map(({ target }) => target).filter(target => serversOfProtected(target).length > 0),
@@ -58,7 +58,7 @@ async function statusesOf(port: number, bytes: string, ...methods: string[]): Pr
   }
 }
 
-/** Sends a request through all proxies with a filter: each refuses it, and no origin gets to see it. */
+/** Sends a request through all proxies with a filter: each refuses it, and no origin receives it. */
 async function expectRefused(
   bytes: string,
   method = 'GET',
@@ -107,12 +107,12 @@ for (const target of spellings) {
   });
 }
 
-/** Of these all readers make the same: the filter is asked, the request is not refused as ambiguous. */
+/** All readers read these alike: the filter is asked, and the request is not refused as ambiguous. */
 for (const target of ['/login', '/LOGIN', '/login/', '/login?x', '/admin', '/admin/x', '/ADMIN/X?y']) {
   paths(`${target} is seen by the filter itself`, () => expectRefused(get(target), 'GET', [403]));
 }
 
-/** What Weldr does not take from anybody, with a filter or without. */
+/** Targets that Weldr refuses with or without a filter. */
 for (const target of [
   '/\\login',
   '\\login',
@@ -143,7 +143,7 @@ for (const target of [
   'http://a b/login',
   'http://%61.test/login',
 ]) {
-  paths(`${JSON.stringify(target)} is refused, with a filter or without`, async () => {
+  paths(`${JSON.stringify(target)} is refused with or without a filter`, async () => {
     await expectRefused(get(target), 'GET', [400]);
     assert.equal(await statusesOf(unfiltered?.port ?? 0, get(target), 'GET'), [400]);
   });
@@ -176,7 +176,7 @@ for (const target of [
   });
 }
 
-forms('in absolute-form whose path is empty is one for /', async () => {
+forms('in absolute-form with an empty path is a request for /', async () => {
   for (const target of ['http://a.test', 'http://a.test?/login']) {
     for (const [name, { port }] of proxies) {
       const [status = 0] = await statusesOf(port, get(target), 'GET');
@@ -186,7 +186,7 @@ forms('in absolute-form whose path is empty is one for /', async () => {
   }
 });
 
-forms('with HTTP/1.0 gets past no filter, without Host and with it', async () => {
+forms('with HTTP/1.0 gets past no filter, with or without Host', async () => {
   await expectRefused('GET /login HTTP/1.0\r\n\r\n', 'GET', [403]);
   await expectRefused('GET /login HTTP/1.0\r\nHost: a.test\r\n\r\n', 'GET', [403]);
   await expectRefused('GET //login HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
@@ -237,7 +237,7 @@ forms('of CONNECT or TRACE, and one of another version, is refused', async () =>
   }
 });
 
-forms('for * passes filters of paths, and not one for everything', async () => {
+forms('for * passes filters of paths, but not one for everything', async () => {
   const options = lines('OPTIONS * HTTP/1.1', 'Host: a.test');
   for (const [name, { port }] of proxies) {
     const [status = 0] = await statusesOf(port, options, 'OPTIONS');
@@ -285,7 +285,7 @@ for (const [what, bytes] of Object.entries(bodies)) {
   forms(`${what} gets past no filter`, () => expectRefused(bytes, bytes.trimStart().split(' ')[0] ?? ''));
 }
 
-forms('in the midst of others on a connection gets past no filter', async () => {
+forms('among others on a connection gets past no filter', async () => {
   const post = `${lines('POST /login HTTP/1.1', 'Host: a.test', 'Content-Length: 2')}hi`;
   const all = get('/open') + get('/login') + get('/open?2') + get('/LOGIN') + get('/open?3') + post;
   for (const [name, { port }] of proxies) {
@@ -296,7 +296,7 @@ forms('in the midst of others on a connection gets past no filter', async () => 
   }
 });
 
-forms('behind one with an ambiguous path is refused or filtered as well', async () => {
+forms('after one with an ambiguous path is refused or filtered as well', async () => {
   for (const [name, { port }] of proxies) {
     for (const origin of origins) origin.forget();
     const client = await RawClient.open(port);
@@ -309,7 +309,7 @@ forms('behind one with an ambiguous path is refused or filtered as well', async 
   }
 });
 
-forms('in a byte a piece gets past no filter', async () => {
+forms('that arrives byte by byte gets past no filter', async () => {
   const port = proxies.get('behind all others')?.port ?? 0;
   const client = await RawClient.open(port);
   for (const origin of origins) origin.forget();

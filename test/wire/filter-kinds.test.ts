@@ -1,5 +1,5 @@
-// Each of the filters, wherever it stands, against each way to write a request, in both protocols: no server sees what a
-// filter refuses, and what a filter marks is marked.
+// Each filter, at each place, against each way to write a request, in both protocols: no server receives a request that a
+// filter refuses, and every marked request is marked.
 import * as assert from 'uvu/assert';
 import { startWeldr } from '../../config/index.ts';
 import { freePort } from '../support/ports.ts';
@@ -21,7 +21,7 @@ import { RawClient } from './support/raw-client.ts';
 import { ok, ScriptedOrigin, type SeenRequest } from './support/scripted-origin.ts';
 import { statusOf } from './support/strict-message.ts';
 
-/** What Weldr itself says to what it does not take from anybody. */
+/** The statuses with which Weldr itself refuses requests. */
 const ofWeldr = [400, 405, 417, 501];
 
 let guarded: ScriptedOrigin;
@@ -41,9 +41,9 @@ function answer({ target, method }: SeenRequest): string | undefined {
   return without(method, ok(`served ${target}`, ...fields));
 }
 
-/** An answer as a test looks at it. */
+/** The parts of an answer that tests check. */
 interface Answer {
-  /** 0: there was none, the stream was reset. */
+  /** 0: none, the stream was reset. */
   readonly status: number;
   readonly fields: ReadonlyMap<string, string>;
 }
@@ -72,7 +72,7 @@ async function ask2(client: H2Client, attempt: Attempt, asked: Asked): Promise<A
 
 type Tried = Answer & { readonly what: string; readonly attempt: Attempt };
 
-/** Tries all of them at once, each at a path of its own; what is refused by all, and resets, is in another session. */
+/** Tries all at once, each at a separate path; attempts that every filter refuses, and resets, use another session. */
 async function tryAll(
   all: Readonly<Record<string, Attempt>>,
   { host, path }: Asked,
@@ -99,7 +99,7 @@ async function tryAll(
   }
 }
 
-/** No server got any of them, and each was refused by the filter, or by Weldr as nobody may send it. */
+/** No server received any of them, and each was refused by the filter, or by Weldr as invalid. */
 async function expectRefused(
   all: Readonly<Record<string, Attempt>>,
   asked: Asked,
@@ -109,7 +109,7 @@ async function expectRefused(
   guarded.forget();
   for (const { what, status, fields, attempt } of await tryAll(all, asked, port)) {
     const isOfGrpc = fields.has('grpc-status') && fields.get('grpc-status') !== '0';
-    // A body that is still coming is not sent again: the client gets what the busy server said.
+    // A body that is still arriving is not sent again: the client gets the busy server's answer.
     const isOfBusy = status === 503 && attempt.body !== undefined && asked.path.endsWith('/retry');
     const wanted = attempt.refused === true ? [...ofWeldr, ...statuses, 0] : [...statuses, 400];
     assert.ok(wanted.includes(status) || isOfGrpc || isOfBusy, `${what}: ${status}`);
@@ -120,7 +120,7 @@ async function expectRefused(
   );
 }
 
-/** Those which say most, for the places that only join other taps. */
+/** The most telling attempts, for the places that only join other taps. */
 const some = Object.fromEntries(
   Object.entries(attempts).filter(([what]) =>
     /^(?:a GET|a HEAD|a Post|a body|an absolute target$|another address, as proxies|HTTP|an upgrade to Web|dot|capital)/.test(
@@ -156,7 +156,7 @@ test.after(async () => {
   await Promise.all([guarded, busy, auth].map(origin => origin.close()));
 });
 
-/** Has a filter refuse from now on, at each of its places; fallback and retry lead to the filter of the pool. */
+/** Makes a filter refuse from now on, at each of its places; fallback and retry lead to the filter of the pool. */
 async function spend(kind: string, first: NonNullable<Kind['first']>): Promise<void> {
   const asked = ['before', 'behind', 'route', 'pool'].map(place => ({
     host: 'a.test',
@@ -173,7 +173,7 @@ async function spend(kind: string, first: NonNullable<Kind['first']>): Promise<v
   }
 }
 
-test('lets through what is not its own, in every way that is tried here', async () => {
+test('lets through other requests, in every form that is tried here', async () => {
   guarded.forget();
   const all = { ...attempts, ...otherHosts, ...hostAttempts };
   for (const { what, status, attempt } of await tryAll(all, { host: 'free.test', path: '/free' })) {
@@ -193,7 +193,7 @@ for (const [kind, about] of Object.entries(kinds)) {
     expectRefused({ ...attempts, ...hostAttempts }, { host: hostOf(kind), path: '/free' }, about));
 }
 
-test('of a listener refuses all that comes by it, and nothing that comes by another', async () => {
+test('of a listener refuses all its requests, and none of another listener', async () => {
   const all = { ...attempts, ...otherHosts, ...hostAttempts };
   await expectRefused(all, { host: 'free.test', path: '/free' }, { statuses: [403] }, ports[1]);
 });
@@ -232,7 +232,7 @@ test('that marks requests and responses marks all of them: headers, cors, compre
   );
   for (const { what, status, fields, attempt } of await tryAll(all, { host: 'a.test', path: '/marked' })) {
     if (attempt.refused === true) continue;
-    // One that two servers could read in two ways is not known to be one of its own.
+    // A request that two servers could read differently is not recognised as marked.
     if (status === 400) continue;
     assert.is(fields.get('x-mark'), '1', what);
     assert.not(fields.has('access-control-allow-origin'), what);
@@ -247,7 +247,7 @@ test('that marks requests and responses marks all of them: headers, cors, compre
   for (const { raw } of guarded.requests) assert.not.match(raw, /^x[-_.]role:/im);
 });
 
-test('that limits bodies, a route’s bodyLimit, lets none through that is longer, however it is sent', async () => {
+test('that limits bodies, a route’s bodyLimit, refuses every longer body, however it is sent', async () => {
   const long: Attempt = { method: 'POST', body: 'Q'.repeat(20) };
   const ways: Record<string, Attempt> = {
     'with a length': long,

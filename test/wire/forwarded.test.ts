@@ -1,4 +1,4 @@
-// Who the client is, said to upstreams: modes, trusted proxies, and what nobody else can say.
+// The client's identity, as sent to upstreams: modes, trusted proxies, and what no stranger can forge.
 import * as assert from 'uvu/assert';
 import type { SettingsInput } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
@@ -13,11 +13,11 @@ interface Arrived {
   readonly clientIp: string;
   readonly scheme: string;
   readonly port: number;
-  /** Lines about forwarding, in their order. */
+  /** Lines about forwarding, in order. */
   readonly lines: string[];
 }
 
-/** What the origin gets of a request with these lines, from 127.0.0.1. */
+/** What the origin receives of a request with these lines, from 127.0.0.1. */
 async function send(forwarded: SettingsInput['forwarded'], ...lines: string[]): Promise<Arrived> {
   const origin = await ScriptedOrigin.start();
   const settings = forwarded === undefined ? {} : { forwarded };
@@ -54,13 +54,13 @@ const forged = [
   'X_Forwarded_Host: evil',
 ];
 
-test('what a stranger says is replaced', async () => {
+test('the fields of a stranger are replaced', async () => {
   const { lines, clientIp, scheme, port } = await send({}, ...forged);
   assert.equal(lines, own(port));
   assert.equal([clientIp, scheme], ['127.0.0.1', 'http']);
 });
 
-test('a stranger cannot take away what is set, with Connection', async () => {
+test('a stranger cannot remove them with Connection', async () => {
   const { lines, port } = await send(
     {},
     'Connection: X-Forwarded-For, x-forwarded-host, X-FORWARDED-PROTO, forwarded',
@@ -68,7 +68,7 @@ test('a stranger cannot take away what is set, with Connection', async () => {
   assert.equal(lines, own(port));
 });
 
-test('what a trusted proxy says is believed and added to', async () => {
+test('the fields of a trusted proxy are believed and extended', async () => {
   const { lines, clientIp, scheme } = await send(
     { trusted: ['127.0.0.0/8'] },
     'X-Forwarded-For: 203.0.113.9',
@@ -85,7 +85,7 @@ test('what a trusted proxy says is believed and added to', async () => {
   assert.equal([clientIp, scheme], ['203.0.113.9', 'https']);
 });
 
-test('the client is the last address that no trusted proxy has', async () => {
+test("the client is the last address that is not a trusted proxy's", async () => {
   const trusted = ['127.0.0.1', '10.0.0.0/8', 'fd00::/8'];
   const chains: readonly (readonly [string, string])[] = [
     ['6.6.6.6, 203.0.113.9, 10.1.2.3', '203.0.113.9'],
@@ -116,7 +116,7 @@ test('an address that a trusted proxy writes with its port is that address', asy
   }
 });
 
-test('what a trusted proxy says that is no address is not taken for the proxy’s own', async () => {
+test('an invalid address from a trusted proxy is not replaced by the proxy’s own', async () => {
   const trusted = ['127.0.0.1', '10.0.0.0/8'];
   for (const node of [
     'unknown',
@@ -152,7 +152,7 @@ test('several lines of a trusted proxy are one chain', async () => {
   assert.is(lines[0], 'X-Forwarded-For: 6.6.6.6, 203.0.113.9, 127.0.0.1');
 });
 
-test('a scheme that is none is not believed', async () => {
+test('an invalid scheme is not believed', async () => {
   const { scheme } = await send({ trusted: ['127.0.0.1'] }, 'X-Forwarded-Proto: javascript');
   assert.is(scheme, 'http');
 });
@@ -166,7 +166,7 @@ test('other spellings of a trusted proxy’s fields do not pass', async () => {
   assert.not(lines.some(line => line.includes('6.6.6.6')));
 });
 
-test('mode preserve passes on what came, and adds nothing', async () => {
+test('mode preserve passes on what arrived, and adds nothing', async () => {
   const { lines } = await send(
     { mode: 'preserve' },
     'X-Forwarded-For: 203.0.113.9',
@@ -176,19 +176,19 @@ test('mode preserve passes on what came, and adds nothing', async () => {
   assert.equal((await send({ mode: 'preserve' })).lines, []);
 });
 
-test('mode remove passes on nothing, whoever said it', async () => {
+test('mode remove passes on nothing, from any sender', async () => {
   assert.equal((await send({ mode: 'remove' }, ...forged)).lines, []);
   assert.equal((await send({ mode: 'remove', trusted: ['127.0.0.1'] }, ...forged)).lines, []);
 });
 
-test('Forwarded is sent as well, where it is wanted (RFC 7239)', async () => {
+test('Forwarded is sent as well if configured (RFC 7239)', async () => {
   const { lines } = await send({ rfc7239: true }, ...forged);
   assert.is(lines.at(-1), 'Forwarded: for=127.0.0.1;host="a.test";proto=http');
   const trusted = await send({ rfc7239: true, trusted: ['127.0.0.1'] }, 'Forwarded: for=203.0.113.9');
   assert.ok(trusted.lines.includes('Forwarded: for=203.0.113.9, for=127.0.0.1;host="a.test";proto=http'));
 });
 
-test('no Via is sent with via: false, and those of others pass', async () => {
+test('with via: false no Via is added, and those of others pass', async () => {
   for (const mode of ['append', 'preserve', 'remove'] as const) {
     const origin = await ScriptedOrigin.start();
     const proxy = await startProxy({

@@ -1,4 +1,4 @@
-// What Weldr itself says to clients of gRPC: errors, replies of plugins, and the end of their deadlines.
+// Weldr's own responses to gRPC clients: errors, replies of plugins, and expired deadlines.
 import { status as grpcStatus, Metadata } from '@grpc/grpc-js';
 import * as assert from 'uvu/assert';
 import { reply } from '../../core/request/reply.ts';
@@ -34,7 +34,7 @@ async function withOrigin(
   }
 }
 
-/** What a client of grpc-js makes of its call. */
+/** The outcome of a call for a client of grpc-js. */
 async function callOf(proxy: TestProxy, message = Buffer.from('hi'), metadata?: Metadata): Promise<Outcome> {
   const client = grpcClient(proxy.port);
   try {
@@ -47,7 +47,7 @@ async function callOf(proxy: TestProxy, message = Buffer.from('hi'), metadata?: 
 type Fields = readonly (readonly [string, string])[];
 const call = (...more: Fields): Fields => [...post(), ['content-type', 'application/grpc'], ...more];
 
-/** What comes of one request, frame by frame. */
+/** The answer to one request, frame by frame. */
 async function framesOf(
   proxy: TestProxy,
   fields: Fields,
@@ -61,7 +61,7 @@ async function framesOf(
   }
 }
 
-/** The fields of its first head. */
+/** The fields of the first head. */
 function headOf({ heads }: SeenStream): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   const [head = []] = heads;
@@ -131,7 +131,7 @@ test('a body and a head over their limits are RESOURCE_EXHAUSTED', async () => {
   });
 });
 
-test("plugins' replies carry their meaning, their text and their fields", async () => {
+test("plugins' replies keep their meaning, text and fields", async () => {
   const replies = [
     [reply(403, '403 this address may not send requests\n'), grpcStatus.PERMISSION_DENIED],
     [reply(429, '429 too many requests\n', { 'Retry-After': '7' }), grpcStatus.UNAVAILABLE],
@@ -177,7 +177,7 @@ test('a reply that is gRPC already passes as the plugin made it', async () => {
   });
 });
 
-test("an upstream's own answer is not touched, whatever its status", async () => {
+test("an upstream's response passes unchanged, whatever its status", async () => {
   await withOrigin(
     { answer: () => 'HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy' },
     {},
@@ -195,7 +195,7 @@ test('gRPC-Web, other types and HTTP/1.1 are answered in HTTP', async () => {
       assert.is(headOf(seen).get(':status'), '503', type);
       assert.is(seen.body, '503 no upstream is available\n');
     }
-    // The type of one request says nothing of the next.
+    // The type of one request does not affect the next.
     const client = await H2Client.open(proxy.port);
     await client.over(client.request(call()));
     assert.is(headOf(await client.over(client.request(get()))).get(':status'), '503');
@@ -217,12 +217,12 @@ test("a client's deadline ends its call, whatever the server does, and frees the
     await until('the end of the connection', () => origin.connections[0]?.gone === true);
     const [ctx] = proxy.finished;
     assert.equal([ctx?.error?.code, ctx?.response?.status], ['DEADLINE_EXCEEDED', 504]);
-    // The server was told how long the client waits.
+    // The server received the client's deadline.
     assert.match(origin.requests[0]?.raw ?? '', /\r\ngrpc-timeout: 700m\r\n/);
   });
 });
 
-test('the deadline holds for all attempts together', async () => {
+test('the deadline applies to all attempts together', async () => {
   const settings = { timeouts: { response: '100ms' } };
   const tap: ProxyOptions['tap'] = hooks => hooks.judge.tap('again', () => retry);
   await withOrigin({ answer: () => undefined }, { settings, tap }, async proxy => {
@@ -232,7 +232,7 @@ test('the deadline holds for all attempts together', async () => {
   });
 });
 
-test('the deadline holds while a stage waits', async () => {
+test('the deadline applies while a stage waits', async () => {
   const tap: ProxyOptions['tap'] = hooks =>
     hooks.request.tapPromise('wait', () => new Promise<undefined>(() => {}));
   await withProxy({ tap }, async proxy => {
@@ -252,7 +252,7 @@ test('a deadline that passes while the response streams resets the stream', asyn
   });
 });
 
-test('a deadline gives no more time than the settings, and none where it is malformed or not of gRPC', async () => {
+test('a deadline does not extend the configured timeouts, and is ignored if malformed or outside gRPC', async () => {
   const settings = { timeouts: { response: '100ms' } };
   await withOrigin({ answer: () => undefined }, { settings }, async proxy => {
     const ends: (readonly [Fields, string])[] = [
@@ -269,7 +269,7 @@ test('a deadline gives no more time than the settings, and none where it is malf
   });
 });
 
-test('the deadline of a call that is over ends no later one', async () => {
+test('the deadline of a finished call ends no later one', async () => {
   let answers = 0;
   const answer = (): string | undefined => (++answers === 1 ? ok('first') : undefined);
   await withOrigin({ answer }, {}, async proxy => {

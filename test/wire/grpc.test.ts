@@ -1,4 +1,4 @@
-// gRPC through Weldr: clients and servers of grpc-js on both sides of it, with TLS and without.
+// gRPC through Weldr: grpc-js as clients and servers, with TLS and without.
 import { once } from 'node:events';
 import { constants, createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
@@ -31,7 +31,7 @@ const material = readTls(
   'tls',
 ).material;
 
-/** What the servers were told of calls that ended early. */
+/** What the servers noticed of calls that ended early. */
 interface Ends {
   cancelled: number;
 }
@@ -165,7 +165,7 @@ function upload(client: Client): {
 for (const tls of [false, true]) {
   const over = tls ? 'over TLS' : 'without TLS';
 
-  test(`a unary call has its message, metadata and trailers: ${over}`, async () => {
+  test(`a unary call keeps its message, metadata and trailers: ${over}`, async () => {
     await between({ tls }, async ({ client, proxy }) => {
       const metadata = new Metadata();
       metadata.set('x-agent', 'mine');
@@ -204,7 +204,7 @@ for (const tls of [false, true]) {
   });
 
   const count = tls ? 10_000 : 1000;
-  test(`${count} messages go both ways on one stream, in their order: ${over}`, async () => {
+  test(`${count} messages go both ways on one stream, in order: ${over}`, async () => {
     await between({ tls }, async ({ client }) => {
       const call = chat(client);
       const ended = outcomeOf(call);
@@ -221,7 +221,7 @@ for (const tls of [false, true]) {
   });
 }
 
-test('each side hears the other at once: a server speaks first, then they take turns', async () => {
+test('messages are passed on at once: a server sends first, then both take turns', async () => {
   await between({ tls: false }, async ({ client }) => {
     const call = chat(client);
     const ended = outcomeOf(call);
@@ -236,7 +236,7 @@ test('each side hears the other at once: a server speaks first, then they take t
   });
 });
 
-test('a server that answers before its client is done ends the call', async () => {
+test('a server that answers before its client has finished ends the call', async () => {
   await between({ tls: false }, async ({ client, proxy }) => {
     const { call, answer } = upload(client);
     call.on('error', () => {});
@@ -262,7 +262,7 @@ test('streams whose client waits for the server share the last connection', asyn
   });
 });
 
-test('a client that is quiet while its server speaks goes on; where both are, the call ends', async () => {
+test('a call continues while only its server sends; if both are silent, it ends', async () => {
   const settings = { timeouts: { body: '500ms' } };
   await between({ tls: false, settings }, async ({ client, proxy, ends }) => {
     const call = chat(client);
@@ -276,7 +276,7 @@ test('a client that is quiet while its server speaks goes on; where both are, th
   });
 });
 
-test('a client that cancels is heard by the server', async () => {
+test("a client's cancellation reaches the server", async () => {
   await between({ tls: false }, async ({ client, ends, proxy }) => {
     const call = chat(client);
     const ended = outcomeOf(call);
@@ -286,7 +286,7 @@ test('a client that cancels is heard by the server', async () => {
     await until('the server is told', () => ends.cancelled === 1);
     await until('the record', () => proxy.finished.length === 1);
     assert.is(proxy.finished[0]?.error?.code, 'CLIENT_CLOSED');
-    // The connection goes on.
+    // The connection stays open.
     assert.is((await unary(client, Buffer.from('again'))).status.code, grpcStatus.OK);
   });
 });
@@ -306,7 +306,7 @@ test('a deadline ends a call at the client and at the server', async () => {
   });
 });
 
-test('a deadline is kept by Weldr where nobody else keeps it, and cancels the stream to the server', async () => {
+test('Weldr enforces a deadline that neither side enforces, and cancels the stream to the server', async () => {
   const codes: (number | undefined)[] = [];
   const server = createServer();
   server.on('stream', stream => {
@@ -332,7 +332,7 @@ test('a deadline is kept by Weldr where nobody else keeps it, and cancels the st
   }
 });
 
-test('an error of the server has its status, message and metadata, and ends the stream with its head', async () => {
+test('an error of the server keeps its status, message and metadata, and ends the stream with its head', async () => {
   const server = await startGrpcServer({
     unary: ((_, done) => {
       const metadata = new Metadata();
@@ -360,7 +360,7 @@ test('an error of the server has its status, message and metadata, and ends the 
   }
 });
 
-test('a server that goes while its response streams ends the call with an error', async () => {
+test('a server that dies while its response streams ends the call with an error', async () => {
   await between({ tls: false }, async ({ client, server }) => {
     const call = download(client, 0);
     const ended = outcomeOf(call);
@@ -368,12 +368,12 @@ test('a server that goes while its response streams ends the call with an error'
     server.close();
     const { status } = await ended;
     assert.ok([grpcStatus.INTERNAL, grpcStatus.UNAVAILABLE, grpcStatus.CANCELLED].includes(status.code));
-    // Nobody is there any more.
+    // No server is left.
     assert.is((await unary(client, Buffer.from('hello'))).status.code, grpcStatus.UNAVAILABLE);
   });
 });
 
-test('many calls share a few connections, streams of all kinds beside each other', async () => {
+test('many calls of all kinds share a few connections', async () => {
   await between({ tls: true }, async ({ client }) => {
     const outcomes = await Promise.all(
       Array.from({ length: 200 }, (_, n) =>

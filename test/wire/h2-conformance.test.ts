@@ -1,4 +1,4 @@
-// What RFC 9113 and RFC 7541 ask of a server, section by section: frames, and what becomes of them.
+// What RFC 9113 and RFC 7541 require of a server, section by section: frames, and their outcome.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -22,10 +22,10 @@ const ping = frame(6, 0, 0, '12345678');
 /** A GET and a POST that neither read nor change a table. */
 const asGet = '\x82\x86\x84\x01\x09shop.test';
 const asPost = '\x83\x86\x84\x01\x09shop.test';
-/** One with a last field. */
+/** One with an additional field. */
 const withField = (field: string): string => asGet + field;
 
-/** `served`: the connection stands, and a request on it is answered; `ends`: with this error; a stream that is reset. */
+/** `served`: the connection stays open, and a request on it is answered; `ends`: with this error; a stream that is reset. */
 type Outcome = 'served' | { readonly ends: string } | { readonly resets: number; readonly with: string };
 
 const endsWith = (error: string): Outcome => ({ ends: error });
@@ -69,27 +69,27 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
   ['5.1 WINDOW_UPDATE on an idle stream', frame(8, 0, 1, uint32(1)), protocolError],
   ['5.1 CONTINUATION on an idle stream', continuation(4, 1, asGet), protocolError],
   ['5.1 PRIORITY on an idle stream', frame(2, 0, 99, `${uint32(0)}x`), 'served'],
-  ['5.1 DATA behind END_STREAM', headers(5, 1, asGet) + data(1, 1, 'x'), resets(1, 'STREAM_CLOSED')],
-  ['5.1 HEADERS behind END_STREAM', headers(5, 1, asGet) + headers(5, 1, asGet), resets(1, 'STREAM_CLOSED')],
-  ['5.1 WINDOW_UPDATE behind END_STREAM', headers(5, 1, asGet) + frame(8, 0, 1, uint32(1)), 'served'],
-  ['5.1 RST_STREAM behind END_STREAM', headers(5, 1, asGet) + frame(3, 0, 1, uint32(8)), 'served'],
+  ['5.1 DATA after END_STREAM', headers(5, 1, asGet) + data(1, 1, 'x'), resets(1, 'STREAM_CLOSED')],
+  ['5.1 HEADERS after END_STREAM', headers(5, 1, asGet) + headers(5, 1, asGet), resets(1, 'STREAM_CLOSED')],
+  ['5.1 WINDOW_UPDATE after END_STREAM', headers(5, 1, asGet) + frame(8, 0, 1, uint32(1)), 'served'],
+  ['5.1 RST_STREAM after END_STREAM', headers(5, 1, asGet) + frame(3, 0, 1, uint32(8)), 'served'],
   [
-    '5.1 DATA behind RST_STREAM',
+    '5.1 DATA after RST_STREAM',
     headers(4, 1, asPost) + frame(3, 0, 1, uint32(8)) + data(1, 1, 'x'),
     closedError,
   ],
   [
-    '5.1 HEADERS behind RST_STREAM',
+    '5.1 HEADERS after RST_STREAM',
     headers(4, 1, asPost) + frame(3, 0, 1, uint32(8)) + headers(5, 1, asGet),
     closedError,
   ],
   [
-    '5.1 WINDOW_UPDATE behind RST_STREAM',
+    '5.1 WINDOW_UPDATE after RST_STREAM',
     headers(4, 1, asPost) + frame(3, 0, 1, uint32(8)) + frame(8, 0, 1, uint32(1)),
     'served',
   ],
   [
-    '5.1 PRIORITY behind RST_STREAM',
+    '5.1 PRIORITY after RST_STREAM',
     headers(4, 1, asPost) + frame(3, 0, 1, uint32(8)) + frame(2, 0, 1, `${uint32(0)}x`),
     'served',
   ],
@@ -124,7 +124,7 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
   ['6.6 PUSH_PROMISE of a client', frame(5, 4, 1, uint32(2) + asGet), protocolError],
   ['6.7 PING on a stream', frame(6, 0, 1, '12345678'), protocolError],
   ['6.7 PING of another length', frame(6, 0, 0, '1234567'), sizeError],
-  ['6.7 an acknowledgement that nobody waits for', frame(6, 1, 0, '12345678'), 'served'],
+  ['6.7 an unexpected acknowledgement', frame(6, 1, 0, '12345678'), 'served'],
   ['6.8 GOAWAY on a stream', frame(7, 0, 1, uint32(0) + uint32(0)), protocolError],
   ['6.8 GOAWAY without room for its code', frame(7, 0, 0, uint32(0)), sizeError],
   ['6.9 an increment of 0 for the connection', frame(8, 0, 0, uint32(0)), protocolError],
@@ -149,10 +149,10 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
     headers(4, 1, asPost) + frame(8, 0, 1, uint32(1)) + frame(4, 0, 0, setting(4, 2 ** 31 - 1)),
     endsWith('FLOW_CONTROL_ERROR'),
   ],
-  ['6.10 CONTINUATION behind END_HEADERS', headers(4, 1, asPost) + continuation(4, 1, ''), protocolError],
+  ['6.10 CONTINUATION after END_HEADERS', headers(4, 1, asPost) + continuation(4, 1, ''), protocolError],
   ['6.10 CONTINUATION on stream 0', headers(1, 1, asGet) + continuation(4, 0, ''), protocolError],
   [
-    '6.10 CONTINUATION behind DATA',
+    '6.10 CONTINUATION after DATA',
     headers(4, 1, asPost) + data(0, 1, 'x') + continuation(4, 1, asGet),
     protocolError,
   ],
@@ -162,7 +162,7 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
     resets(1, 'PROTOCOL_ERROR'),
   ],
   [
-    '8.1 HEADERS behind trailers',
+    '8.1 HEADERS after trailers',
     headers(4, 1, asPost) + headers(5, 1, '\0\x01x\x01y') + headers(5, 1, '\0\x01x\x01y'),
     resets(1, 'STREAM_CLOSED'),
   ],
@@ -173,7 +173,7 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
     resets(1, 'PROTOCOL_ERROR'),
   ],
   [
-    '8.3 a pseudo-field behind others',
+    '8.3 a pseudo-field after others',
     headers(5, 1, '\x82\x86\0\x01x\x01y\x84'),
     resets(1, 'PROTOCOL_ERROR'),
   ],
@@ -194,7 +194,7 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
     headers(5, 1, withField('\x7f\x00\x01y')),
     compressionError,
   ],
-  ['HPACK 4.2 a table size behind a field', headers(5, 1, withField('\x20')), compressionError],
+  ['HPACK 4.2 a table size after a field', headers(5, 1, withField('\x20')), compressionError],
   ['HPACK 4.2 a table size before the fields', headers(5, 1, `\x20${asGet}`), 'served'],
   [
     'HPACK 5.1 an integer that never ends',
@@ -223,7 +223,7 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
 
 for (const [requirement, frames, outcome] of cases) {
   test(requirement, async () => {
-    // The answers wait, so that streams are still there when the last frame has come.
+    // The answers are delayed, so that streams still exist when the last frame has arrived.
     const waiting: (() => void)[] = [];
     await between(
       async ({ open, proxy }) => {
@@ -287,7 +287,7 @@ test('3.4 a connection begins with the preface and SETTINGS', async () => {
   });
 });
 
-test('3.4 what is neither the preface nor a request line of HTTP/1.1 is an invalid preface', async () => {
+test('3.4 anything but the preface or a request line of HTTP/1.1 is an invalid preface', async () => {
   await between(async ({ proxy, origin }) => {
     for (const pieces of [
       ['INVALID CONNECTION PREFACE\r\n\r\n'],
@@ -307,7 +307,7 @@ test('3.4 what is neither the preface nor a request line of HTTP/1.1 is an inval
   });
 });
 
-test('3.4 mistakes of clients of HTTP/1.1 are answered in HTTP/1.1 at the same port', async () => {
+test('3.4 invalid HTTP/1.1 requests are answered in HTTP/1.1 at the same port', async () => {
   await between(async ({ proxy }) => {
     for (const [head, status] of [
       ['GET / HTTP/1.9\r\n\r\n', 505],
@@ -324,7 +324,7 @@ test('3.4 mistakes of clients of HTTP/1.1 are answered in HTTP/1.1 at the same p
   });
 });
 
-test('6.5.3 and 6.7 SETTINGS and PING are answered, in their order', async () => {
+test('6.5.3 and 6.7 SETTINGS and PING are answered in order', async () => {
   await between(async ({ open }) => {
     const client = await open();
     await until('the first', () => client.settingsAcks === 0 && client.streams.size === 0);
@@ -364,7 +364,7 @@ test('6.9.2 a setting that takes a window below zero holds a body until it is ab
   );
 });
 
-test('5.2 an upload that its server does not take holds up no other', async () => {
+test('5.2 an upload that its server does not read delays no other', async () => {
   await between(
     async ({ open, origin }) => {
       const client = await open();

@@ -1,5 +1,5 @@
-// Clients of HTTP/2 that mean harm: what could become another request of HTTP/1.1 never leaves, and floods cost no one
-// else (RFC 9113 sections 8.2 and 10.5).
+// Hostile HTTP/2 clients: nothing that could become another request of HTTP/1.1 is forwarded, and floods affect no
+// other client (RFC 9113 sections 8.2 and 10.5).
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { errorCode, settingId } from '../../core/http/h2/frames.ts';
@@ -42,11 +42,11 @@ const malformed: readonly (readonly [what: string, fields: Fields])[] = [
   ['an empty :authority', replacing(':authority', '')],
   [':path twice', [...get(), [':path', '/other']]],
   [':authority twice', [[':authority', 'a'], ...get()]],
-  ['a pseudo-field that is not there', [[':other', 'x'], ...get()]],
+  ['an unknown pseudo-field', [[':other', 'x'], ...get()]],
   [':status in a request', [[':status', '200'], ...get()]],
   [':protocol, which was not announced', [[':protocol', 'websocket'], ...replacing(':method', 'CONNECT')]],
-  ['a pseudo-field behind a field', [['x', 'y'], ...get()]],
-  ['a host that is another one', get('/', ['host', 'other.test'])],
+  ['a pseudo-field after a field', [['x', 'y'], ...get()]],
+  ['a different host', get('/', ['host', 'other.test'])],
   ['host twice', get('/', ['host', 'shop.test'], ['host', 'shop.test'])],
   ['a name in capitals', get('/', ['X-Mine', 'y'])],
   ['a name with a colon', get('/', ['x:y', 'z'])],
@@ -58,7 +58,7 @@ const malformed: readonly (readonly [what: string, fields: Fields])[] = [
   ['a bare LF in a value', get('/', ['x', 'y\nz'])],
   ['a NUL in a value', get('/', ['x', 'y\0'])],
   ['a blank before a value', get('/', ['x', ' y'])],
-  ['a tab behind a value', get('/', ['x', 'y\t'])],
+  ['a tab after a value', get('/', ['x', 'y\t'])],
   ['connection', get('/', ['connection', 'close'])],
   ['keep-alive', get('/', ['keep-alive', 'timeout=5'])],
   ['proxy-connection', get('/', ['proxy-connection', 'close'])],
@@ -66,18 +66,18 @@ const malformed: readonly (readonly [what: string, fields: Fields])[] = [
   ['transfer-encoding', get('/', ['transfer-encoding', 'chunked'])],
   ['te of more than trailers', get('/', ['te', 'trailers, deflate'])],
   ['content-length twice', get('/', ['content-length', '0'], ['content-length', '0'])],
-  ['a content-length that is none', get('/', ['content-length', '+0'])],
+  ['an invalid content-length', get('/', ['content-length', '+0'])],
   ['a content-length, and no body', get('/', ['content-length', '5'])],
 ];
 
 for (const [what, fields] of malformed) {
-  test(`a request is reset and goes nowhere: ${what}`, async () => {
+  test(`a request is reset and not forwarded: ${what}`, async () => {
     await between(async ({ open, origin }) => {
       const client = await open();
       const { reset, heads } = await client.over(client.request(fields));
       assert.equal([reset, heads.length], ['PROTOCOL_ERROR', 0]);
       assert.equal(origin.requests, []);
-      // The connection goes on.
+      // The connection stays open.
       assert.is((await client.over(client.request(get()))).body, 'hello');
     });
   });
@@ -87,7 +87,7 @@ for (const [what, pieces] of [
   ['more than content-length says', ['12345', '6']],
   ['less than content-length says', ['1234']],
 ] as const) {
-  test(`a body of ${what} is a reset, and never a whole request`, async () => {
+  test(`a body of ${what} is a reset, and never a complete request`, async () => {
     await between(async ({ open, origin }) => {
       const client = await open();
       const id = client.request(post('/', ['content-length', '5']), 'open');
@@ -103,7 +103,7 @@ for (const [what, pieces] of [
   });
 }
 
-test('trailers that would change the request are left out, malformed ones reset it', async () => {
+test('trailers that would change the request are dropped, malformed ones reset it', async () => {
   await between(async ({ open, origin }) => {
     const client = await open();
     const id = client.request(post(), 'open');
@@ -138,7 +138,7 @@ for (const [what, bytes, error] of [
   ['PRIORITY on itself', [0, 0, 5, 2, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0], 'PROTOCOL_ERROR'],
   ['PRIORITY of another length', [0, 0, 4, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0], 'FRAME_SIZE_ERROR'],
 ] as const) {
-  test(`what a stream would be reset for that was never opened ends the connection: ${what}`, async () => {
+  test(`a stream error on a stream that was never opened ends the connection: ${what}`, async () => {
     await between(async ({ open }) => {
       const client = await open();
       client.socket.write(Buffer.from(bytes));
@@ -148,7 +148,7 @@ for (const [what, bytes, error] of [
   });
 }
 
-test('padding takes window, and gives it back', async () => {
+test('padding counts against the window, which is restored', async () => {
   const script: Script = { answer: ({ body }) => ok(`${body.length}`) };
   await between(
     async ({ open }) => {
@@ -171,7 +171,7 @@ test('padding takes window, and gives it back', async () => {
 
 // --- floods ------------------------------------------------------------------------------------------------------
 
-test('streams that are begun and reset at once end the connection (rapid reset)', async () => {
+test('streams that are opened and reset at once end the connection (rapid reset)', async () => {
   await between(async ({ open, origin }) => {
     const client = await open();
     const block = client.block(get());
@@ -229,7 +229,7 @@ for (const [what, send] of [
   });
 }
 
-test('one SETTINGS frame of thousands of values costs as much as thousands of frames', async () => {
+test('one SETTINGS frame of thousands of values counts as thousands of frames', async () => {
   await between(async ({ open, proxy }) => {
     const client = await open();
     client.request(post(), 'open');
@@ -241,7 +241,7 @@ test('one SETTINGS frame of thousands of values costs as much as thousands of fr
   });
 });
 
-test('a client that asks on and reads nothing makes a bounded number of answers wait, without a body too', async () => {
+test('a client that sends requests and reads nothing has a bounded number of waiting answers, also without bodies', async () => {
   const large = 'x'.repeat(8_000);
   let answered = 0;
   await between(
@@ -255,7 +255,7 @@ test('a client that asks on and reads nothing makes a bounded number of answers 
         client.flush();
         await new Promise(resolve => setImmediate(resolve));
       }
-      // Some megabytes are the system's.
+      // Some megabytes are in the system's buffers.
       assert.ok(answered < 5_000, `${answered} answers of 8 KB`);
       client.close();
     },
@@ -265,7 +265,7 @@ test('a client that asks on and reads nothing makes a bounded number of answers 
   );
 });
 
-test('PING is answered while bodies wait for a client that is slow', async () => {
+test('PING is answered while bodies wait for a slow client', async () => {
   const large = ok('x'.repeat(12_000_000));
   const script: Script = { answer: () => large };
   await between(
@@ -281,7 +281,7 @@ test('PING is answered while bodies wait for a client that is slow', async () =>
           origin.connections.every(({ socket }) => socket.writableLength > 0),
       );
       client.writer.ping(Buffer.alloc(8), 'ask');
-      // Behind it, so that it was read when this one has come.
+      // Sent last, so that everything was read once it is answered.
       client.request(get());
       await until('the next request', () => origin.requests.length === 9);
       client.socket.resume();
@@ -293,7 +293,7 @@ test('PING is answered while bodies wait for a client that is slow', async () =>
   );
 });
 
-test('a client that opens the windows again for each frame of a large body is no flood', async () => {
+test('a client that reopens the windows for each frame of a large body is not a flood', async () => {
   const size = 60_000_000;
   await between(
     async ({ open }) => {
@@ -306,7 +306,7 @@ test('a client that opens the windows again for each frame of a large body is no
   );
 });
 
-test('a head in endless pieces ends the connection (CONTINUATION)', async () => {
+test('a head of endless pieces ends the connection (CONTINUATION)', async () => {
   await between(async ({ open }) => {
     const client = await open();
     const frame = (type: number, flags: number, payload: Buffer): Buffer => {
@@ -323,7 +323,7 @@ test('a head in endless pieces ends the connection (CONTINUATION)', async () => 
   });
 });
 
-test('a few bytes that stand for megabytes of fields are a refusal (HPACK bomb)', async () => {
+test('a few bytes that expand to megabytes of fields are refused (HPACK bomb)', async () => {
   await between(async ({ open, origin }) => {
     const client = await open();
     // One field of 4 KB in the table, and then references to it, a byte each.
@@ -361,7 +361,7 @@ test('streams over the limit are refused, and those within it served', async () 
   );
 });
 
-test('a window that is never opened is not waited for without end, nor an upload that never goes on', async () => {
+test('waits for a window that is never opened, or an upload that stalls, are bounded', async () => {
   const settings = { timeouts: { body: '300ms' } };
   const script: Script = {
     answer: ({ line }) => ok(line.includes('/large') ? 'x'.repeat(500_000) : 'hello'),
@@ -381,7 +381,7 @@ test('a window that is never opened is not waited for without end, nor an upload
   );
 });
 
-test('a client may open windows and ask for each small part of a body, as those of gRPC do', async () => {
+test('a client may open windows and send PINGs for each small part of a body, as those of gRPC do', async () => {
   const script: Script = {
     answer: ({ method }) => (method === 'GET' ? ok('hello') : undefined),
     onBytes: (connection, bytes) => {
@@ -398,7 +398,7 @@ test('a client may open windows and ask for each small part of a body, as those 
       await until('the head', () => stream.heads.length === 1);
       for (let turn = 1; turn <= 1_000; turn++) {
         client.data(id, 'x', 'open');
-        // Beside the two updates that it sends by itself.
+        // Beside the two updates that the client sends automatically.
         for (let n = 0; n < 2; n++) client.writer.ping(Buffer.alloc(8), 'ask');
         while (stream.dataFrames < turn && client.goAway === undefined) await nextTurn();
         assert.is(client.goAway, undefined, `in turn ${turn}`);
@@ -408,7 +408,7 @@ test('a client may open windows and ask for each small part of a body, as those 
   );
 });
 
-test('a client that takes a body byte by byte ends its connection', async () => {
+test('a client that reads a body byte by byte loses its connection', async () => {
   await between(
     async ({ open }) => {
       const client = await open([[settingId.initialWindowSize, 1]]);
@@ -421,7 +421,7 @@ test('a client that takes a body byte by byte ends its connection', async () => 
   );
 });
 
-test('more than the windows is a flow-control error', async () => {
+test('exceeding a window is a flow-control error', async () => {
   await between(
     async ({ open }) => {
       const client = await open();

@@ -1,12 +1,12 @@
-// What has hurt other ends of HTTP/2 and TLS, by the name that it is known by. Beside the tests here:
+// Known incidents of HTTP/2 and TLS implementations, by their names. Beside the tests here:
 //
 //   rapid reset (CVE-2023-44487), floods of PING, SETTINGS, WINDOW_UPDATE, empty DATA     h2-hostile.test.ts
-//   HPACK bombs (CVE-2016-6581), windows that stay shut, what becomes smuggled requests   h2-hostile.test.ts
-//   Upgrade: h2c, bytes behind an Upgrade (CVE-2026-2833)                                 upgrade.test.ts, requests/routing.ts
+//   HPACK bombs (CVE-2016-6581), windows that stay shut, smuggled requests                h2-hostile.test.ts
+//   Upgrade: h2c, bytes after an Upgrade (CVE-2026-2833)                                 upgrade.test.ts, requests/routing.ts
 //   tickets across names, client certificates, changes of authorities (CVE-2025-23419,
 //   -23048, -68121), SNICallback (CVE-2026-21637)                                         client-tls.test.ts
-//   te: trailers of gRPC goes on to the server                                            upstream-h2.test.ts
-//   servers in place of clients                                                           upstream-h2-hostile, -loops.test.ts
+//   te: trailers of gRPC passes on to the server                                          upstream-h2.test.ts
+//   the same by servers instead of clients                                                upstream-h2-hostile, -loops.test.ts
 //   a response that comes before its request (CVE-2026-105481)                            upstream-connections.test.ts
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -28,7 +28,7 @@ const send = (client: H2Client, bytes: string): void => {
 /** A GET that neither reads nor changes a table. */
 const plainHead = '\x82\x86\x84\x01\x09shop.test';
 
-/** What makes a server reset the stream of a request that was good. */
+/** Causes for a server to reset the stream of a valid request. */
 const madeResets: readonly (readonly [
   what: string,
   ending: 'end' | 'open',
@@ -36,8 +36,8 @@ const madeResets: readonly (readonly [
 ])[] = [
   ['a window over 2^31-1', 'open', id => frame(8, 0, id, uint32(2 ** 31 - 1))],
   ['WINDOW_UPDATE of 0', 'open', id => frame(8, 0, id, uint32(0))],
-  ['DATA behind the end', 'end', id => frame(0, 0, id, 'x')],
-  ['HEADERS behind the end', 'end', id => frame(1, 5, id, '')],
+  ['DATA after the end', 'end', id => frame(0, 0, id, 'x')],
+  ['HEADERS after the end', 'end', id => frame(1, 5, id, '')],
   ['PRIORITY of a wrong length', 'open', id => frame(2, 0, id, 'xxxx')],
   ['PRIORITY on itself', 'open', id => frame(2, 0, id, `${uint32(id)}x`)],
   ['trailers that do not end', 'open', id => frame(1, 4, id, '')],
@@ -109,7 +109,7 @@ test('CVE-2016-6581 an entry as large as the table, again and again, costs no mo
   });
 });
 
-test('CVE-2019-9511 a window that is opened by a byte at a time is a flood where no one takes much', async () => {
+test('CVE-2019-9511 a window that is opened by a byte at a time is a flood', async () => {
   await between(
     async ({ open }) => {
       const client = await open([[settingId.initialWindowSize, 0]]);
@@ -139,14 +139,14 @@ test('CVE-2019-9511 windows of a byte by SETTINGS, again and again, are a flood'
 
 for (const [what, bytes] of [
   ['CVE-2019-9513 PRIORITY', frame(2, 0, 1, `${uint32(3)}x`)],
-  ['CVE-2019-9513 PRIORITY of streams that are not there', frame(2, 0, 2 ** 31 - 1, `${uint32(0)}x`)],
-  ['frames of no known type', frame(0xef, 0, 1, 'xxxx')],
-  ['CVE-2019-9515 SETTINGS of nothing known', frame(4, 0, 0, setting(0x99, 1))],
+  ['CVE-2019-9513 PRIORITY of streams that do not exist', frame(2, 0, 2 ** 31 - 1, `${uint32(0)}x`)],
+  ['frames of an unknown type', frame(0xef, 0, 1, 'xxxx')],
+  ['CVE-2019-9515 SETTINGS with only unknown values', frame(4, 0, 0, setting(0x99, 1))],
   ['CVE-2019-9514 RST_STREAM of streams that are over', frame(3, 0, 1, uint32(errorCode.cancel))],
   ['acknowledgements of PING', frame(6, 1, 0, '12345678')],
   ['acknowledgements of SETTINGS', frame(4, 1, 0)],
   ['GOAWAY of a client that stays', frame(7, 0, 0, uint32(0) + uint32(0))],
-  ['CVE-2019-9518 DATA of nothing but padding', frame(0, 8, 1, '\0')],
+  ['CVE-2019-9518 DATA with only padding', frame(0, 8, 1, '\0')],
 ] as const) {
   test(`a flood ends the connection: ${what}`, async () => {
     await between(
@@ -177,7 +177,7 @@ test('a flood ends the connection: heads of a stream that was reset', async () =
   );
 });
 
-test('CVE-2019-9514 requests that are malformed, again and again, are a flood', async () => {
+test('CVE-2019-9514 repeated malformed requests are a flood', async () => {
   await between(async ({ open, origin }) => {
     const client = await open();
     const block = client.block(get('/', ['x', 'a\nb']));
@@ -191,7 +191,7 @@ test('CVE-2019-9514 requests that are malformed, again and again, are a flood', 
   });
 });
 
-test('CVE-2019-9516 fields without a name, by the thousand, are a reset and no memory', async () => {
+test('CVE-2019-9516 thousands of fields without a name cause a reset, and take no memory', async () => {
   await between(async ({ open, origin }) => {
     const client = await open();
     send(client, frame(1, 5, 1, client.block(get()).toString('latin1') + '\0\0\0'.repeat(5_000)));
@@ -200,7 +200,7 @@ test('CVE-2019-9516 fields without a name, by the thousand, are a reset and no m
   });
 });
 
-test('CVE-2019-9517 an open window over a connection that nobody reads: bodies wait at the server', async () => {
+test('CVE-2019-9517 an open window over a connection that the client does not read: bodies wait at the server', async () => {
   const body = ok('x'.repeat(20_000_000));
   await between(
     async ({ open, origin, proxy }) => {
@@ -222,7 +222,7 @@ test('CVE-2019-9517 an open window over a connection that nobody reads: bodies w
   );
 });
 
-test('CVE-2025-59465 a field section of nonsense ends the connection, and nothing else', async () => {
+test('CVE-2025-59465 a field section of nonsense ends only the connection', async () => {
   await between(async ({ open }) => {
     for (const block of [
       '\xff\xff\xff\xff\xff\xff\xff\x7f',
@@ -252,17 +252,17 @@ test('CVE-2026-21714 WINDOW_UPDATE over 2^31-1 on stream 0 ends the connection a
   });
 });
 
-test('CVE-2026-48937 what comes behind GOAWAY is not read, whoever sent it', async () => {
+test('CVE-2026-48937 frames after a GOAWAY are not read, whichever side sent it', async () => {
   await between(async ({ open, origin }) => {
     const client = await open();
-    // Its own: streams that are there end, and no new ones begin.
+    // The client's: existing streams end, and no new ones begin.
     const id = client.request(post(), 'open');
     client.writer.goAway(0, errorCode.noError);
     const late = client.request(get('/late'));
     client.data(id, 'body', 'end');
     assert.is((await client.over(id)).body, 'hello');
     assert.is(client.streams.get(late), undefined);
-    // Weldr's: a mistake ends it, and nothing of what follows in the same read counts.
+    // Weldr's: an error ends the connection, and nothing that follows in the same read counts.
     const other = await open();
     send(other, frame(6, 0, 0, 'short') + frame(1, 5, 1, other.block(get('/late')).toString('latin1')));
     assert.is(await other.ended(), 'FRAME_SIZE_ERROR');
@@ -270,7 +270,7 @@ test('CVE-2026-48937 what comes behind GOAWAY is not read, whoever sent it', asy
   });
 });
 
-test('CVE-2026-56846 field sections that never end hold 64 KB at most, and not for ever', async () => {
+test('CVE-2026-56846 field sections that never end hold 64 KB at most, for a limited time', async () => {
   await between(
     async ({ open, proxy }) => {
       const clients = await Promise.all(Array.from({ length: 20 }, () => open()));
@@ -286,7 +286,7 @@ test('CVE-2026-56846 field sections that never end hold 64 KB at most, and not f
   );
 });
 
-test('h2c by Upgrade is not taken up, and HTTP2-Settings reaches no server', async () => {
+test('h2c by Upgrade is not accepted, and HTTP2-Settings reaches no server', async () => {
   await between(async ({ proxy, origin }) => {
     const socket = connect(proxy.port, '127.0.0.1');
     socket.write(
@@ -299,7 +299,7 @@ test('h2c by Upgrade is not taken up, and HTTP2-Settings reaches no server', asy
   });
 });
 
-test('HAProxy b743b566b, nginx dea68dbf1: a comma in :authority is refused; of :authority and host one goes on', async () => {
+test('HAProxy b743b566b, nginx dea68dbf1: a comma in :authority is refused; of :authority and host one is passed on', async () => {
   await between(async ({ open, origin }) => {
     const client = await open();
     for (const authority of [

@@ -1,4 +1,4 @@
-// HTTP/2 on both sides: what HTTP/1.1 could not carry passes. Both ends are node:http2.
+// HTTP/2 on both sides: what HTTP/1.1 cannot carry passes. Both ends are node:http2.
 import { once } from 'node:events';
 import {
   type ClientHttp2Session,
@@ -22,7 +22,7 @@ interface Message {
   trailers: IncomingHttpHeaders;
 }
 
-/** What one end sends; without a body it ends with its head. */
+/** What one end sends; without a body the head ends the stream. */
 interface Sent {
   readonly headers: OutgoingHttpHeaders;
   readonly body?: string;
@@ -63,7 +63,7 @@ async function between(
 
 function respond(stream: ServerHttp2Stream, { headers, body, trailers }: Sent): void {
   stream.respond(headers, { waitForTrailers: trailers !== undefined, endStream: body === undefined });
-  // Those of the response object would send trailers of their own.
+  // The response object would send its own trailers.
   stream.removeAllListeners('wantTrailers');
   stream.on('wantTrailers', () => stream.sendTrailers(trailers ?? {}));
   if (body !== undefined) stream.end(body);
@@ -84,7 +84,7 @@ async function ask(session: ClientHttp2Session, { headers, body, trailers }: Sen
   return { headers: head, body: String(await bodyOf(stream)), trailers: received };
 }
 
-test('trailers go both ways behind a body whose length was announced', async () => {
+test('trailers go both ways after a body of an announced length', async () => {
   const answer = {
     headers: { 'content-length': 4 },
     body: 'done',
@@ -106,7 +106,7 @@ test('trailers go both ways behind a body whose length was announced', async () 
   });
 });
 
-test('a body of announced length, without trailers, is whole for a client that takes it slowly', async () => {
+test('a body of announced length, without trailers, is complete for a client that reads slowly', async () => {
   const body = 'x'.repeat(300_000);
   await between({ headers: { 'content-length': body.length }, body }, async ({ ask }) => {
     const answers = await Promise.all([1, 2, 3].map(() => ask({ headers: {} })));
@@ -114,14 +114,14 @@ test('a body of announced length, without trailers, is whole for a client that t
   });
 });
 
-/** The names that came as ones which no table may hold. */
+/** The names of received fields that no table may hold. */
 function marked(headers: IncomingHttpHeaders = {}): string[] {
   const names: unknown = Reflect.get(headers, sensitiveHeaders);
   assert.ok(Array.isArray(names));
   return names.map(String).sort();
 }
 
-test('a field that no table may remember leaves as one, in requests and responses (RFC 7541 section 6.2.3)', async () => {
+test('a never-indexed field stays never-indexed, in requests and responses (RFC 7541 section 6.2.3)', async () => {
   const answer = {
     headers: { 'x-secret': 'b', 'x-public': 'c', [sensitiveHeaders]: ['x-secret'] },
     body: 'done',
@@ -145,7 +145,7 @@ test('a field that no table may remember leaves as one, in requests and response
   });
 });
 
-test('what a plugin makes of such a field is none that a table remembers, either', async () => {
+test('a never-indexed field that a plugin changes stays never-indexed', async () => {
   const tap: ProxyOptions['tap'] = hooks => {
     hooks.preProxy.tap('edit', ctx => void ctx.outgoing.headers.set('x-token', 'edited'));
     hooks.respond.tap('edit', ctx => void ctx.response?.headers.append('x-added', '1'));

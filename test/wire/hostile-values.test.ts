@@ -1,4 +1,4 @@
-// Values of plugins which fight back where the core uses them last: in the log, and when a reply is written. Behind real
+// Values of plugins that misbehave when the core uses them last: in the log, and when a reply is written. Over real
 // sockets, the request ends and the next one of its connection is served.
 import * as assert from 'uvu/assert';
 import { reply } from '../../core/request/reply.ts';
@@ -17,7 +17,7 @@ const boom = (): never => {
   throw new Error('boom');
 };
 
-/** A proxy with the taps, before an origin or, `upstream` given, before that. */
+/** A proxy with these taps, in front of an origin or of `upstream`. */
 async function withTaps(
   tap: (hooks: RequestHooks) => void,
   use: (client: RawClient, proxy: TestProxy) => Promise<void>,
@@ -36,7 +36,7 @@ async function withTaps(
   }
 }
 
-test('a reply whose given-away bytes are made to lie about their length is sent whole', async () => {
+test('a reply whose body lies about its length later is sent complete', async () => {
   const made = reply(200, new Uint8Array([0x61, 0x62, 0x63]));
   Object.defineProperty(made.body, 'length', { value: 1e9 });
   await withTaps(
@@ -52,7 +52,7 @@ test('a reply whose given-away bytes are made to lie about their length is sent 
   );
 });
 
-test('the failure of an upstream is logged though a plugin spoiled its cause', async () => {
+test('the failure of an upstream is logged even if a plugin spoiled its cause', async () => {
   const port = await freePort();
   await withTaps(
     hooks =>
@@ -74,7 +74,7 @@ test('the failure of an upstream is logged though a plugin spoiled its cause', a
   );
 });
 
-test('an async function given to tapAsync fails its request by a rejection, and no other one', async () => {
+test('a rejected async function in tapAsync fails only its request', async () => {
   let broken = true;
   await withTaps(
     hooks =>
@@ -95,7 +95,7 @@ test('an async function given to tapAsync fails its request by a rejection, and 
   );
 });
 
-test('an error whose message is no text is logged with plugin and stage', async () => {
+test('an error whose message is not a string is logged with plugin and stage', async () => {
   await withTaps(
     hooks =>
       hooks.preProxy.tap('odd', () => {

@@ -1,4 +1,4 @@
-// Limits, as configured: what is over them has its own status, and costs nobody else anything.
+// Configured limits: whatever exceeds one has its own status, and affects no other client.
 import * as assert from 'uvu/assert';
 import type { SettingsInput } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
@@ -53,7 +53,7 @@ test('a header section over the limit is 431', async () => {
   });
 });
 
-test('more fields than the limit are 431, however many more', async () => {
+test('more fields than the limit are 431, however many', async () => {
   await withLimits({ headerCount: 10 }, async proxy => {
     const withFields = (count: number) => `GET / HTTP/1.1\r\nHost: a.test\r\n${'X: y\r\n'.repeat(count)}\r\n`;
     assert.is(statusOf(await ask(proxy, withFields(9))), 200);
@@ -82,7 +82,7 @@ test('a body over the limit is 413, with a length and in chunks, before it is re
   });
 });
 
-test('a body over the limit of its request is 413: with a length before anything is sent, in chunks as it comes', async () => {
+test('a body over the limit of its request is 413: with a length before anything is sent, in chunks as it arrives', async () => {
   const origin = await ScriptedOrigin.start({});
   const proxy = await startProxy({
     upstreams: [origin.url],
@@ -104,7 +104,7 @@ test('a body over the limit of its request is 413: with a length before anything
     assert.is(origin.requests.length, 2);
     assert.is(statusOf(await ask(proxy, inChunks(101), 'POST')), 413);
     assert.is(statusOf(await ask(proxy, `${chunks}65\r\n${'x'.repeat(101)}`, 'POST')), 413);
-    assert.is(origin.requests.length, 2, 'the origin has no whole request more');
+    assert.is(origin.requests.length, 2, 'the origin has no further complete request');
     await until('the end of all', () => proxy.listener.activeRequests === 0);
   } finally {
     proxy.close();
@@ -112,7 +112,7 @@ test('a body over the limit of its request is 413: with a length before anything
   }
 });
 
-test('connections over the limit are told 503 and closed, and served again when others are gone', async () => {
+test('connections over the limit get 503 and are closed, and are served again when others are gone', async () => {
   await withLimits({ connections: 3 }, async proxy => {
     const held = await Promise.all([1, 2, 3].map(() => RawClient.open(proxy.port)));
     await until('three connections', () => proxy.listener.connections === 3);
@@ -132,7 +132,7 @@ test('connections over the limit are told 503 and closed, and served again when 
   });
 });
 
-test('connections of one address over its limit are told 503, those of others are not', async () => {
+test('connections of one address over its limit get 503, those of others do not', async () => {
   await withLimits({ connectionsPerAddress: 2 }, async proxy => {
     const held = await Promise.all([1, 2].map(() => RawClient.open(proxy.port)));
     await until('two connections', () => proxy.listener.connections === 2);
@@ -148,7 +148,7 @@ test('connections of one address over its limit are told 503, those of others ar
   });
 });
 
-test('requests over the connections to an upstream wait in line, and are answered in its order', async () => {
+test('requests beyond the connections to an upstream queue, and are answered in order', async () => {
   const script: Script = {
     answer(request) {
       setTimeout(() => request.connection.send(echo(request)), 5);
@@ -190,7 +190,7 @@ test('a request that waits too long for a connection is 503', async () => {
   );
 });
 
-test('a request that finds the line full is 503 at once', async () => {
+test('a request that finds the queue full is 503 at once', async () => {
   const limits = { upstreamConnections: 1, upstreamQueue: 1 };
   await withLimits(
     limits,
@@ -209,7 +209,7 @@ test('a request that finds the line full is 503 at once', async () => {
   );
 });
 
-test('a client that leaves the line takes no connection', async () => {
+test('a client that leaves the queue takes no connection', async () => {
   await withLimits(
     { upstreamConnections: 1 },
     async (proxy, origin) => {
@@ -232,7 +232,7 @@ test('a client that leaves the line takes no connection', async () => {
   );
 });
 
-test('the line moves on when a connection fails', async () => {
+test('the queue advances when a connection fails', async () => {
   await withLimits(
     { upstreamConnections: 1 },
     async (proxy, origin) => {

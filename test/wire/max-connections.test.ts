@@ -1,4 +1,4 @@
-// maxConnections of a server on the wire: whatever it speaks, it never has more at once, and who waits is served in turn.
+// maxConnections of a server on the wire: whatever its protocol, it never has more at once, and waiting requests queue.
 import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import * as assert from 'uvu/assert';
@@ -10,7 +10,7 @@ import { startProxyOf, type TestProxy, until } from './support/proxy.ts';
 
 const test = suite('maxConnections on the wire');
 
-/** Holds requests until it is told to answer them. */
+/** Holds requests until told to answer them. */
 class Holding {
   readonly held: (ServerResponse | Http2ServerResponse)[] = [];
   most = 0;
@@ -27,7 +27,7 @@ class Holding {
   }
 }
 
-/** One request at a time is answered until all are; there are never more than `most`, and at first as many. */
+/** Answers one request at a time until all are; there are never more than `most`, and at first as many. */
 async function serveAll(proxy: TestProxy, origin: Holding, requests: number, most: number): Promise<void> {
   const before = origin.served;
   origin.most = 0;
@@ -104,7 +104,7 @@ for (const [how, tls] of [
   });
 }
 
-test('bounds the connections to a server which could have spoken HTTP/2', async () => {
+test('bounds the connections to a server that may speak HTTP/2', async () => {
   const holding = new Holding();
   const origin = await H2Origin.start(holding.hold, { tls: true, offers: 'http/1.1' });
   const server = { url: origin.url, maxConnections: 2, tls: { verify: false } };
@@ -115,7 +115,7 @@ test('bounds the connections to a server which could have spoken HTTP/2', async 
   await origin.close();
 });
 
-test('goes before the limit of the pool, and those for whom the queue has no place are told 503', async () => {
+test('takes precedence over the limit of the pool, and requests beyond the queue get 503', async () => {
   const holding = new Holding();
   const origin = await startOrigin({ handle: holding.hold });
   await withServer({ url: origin.url, maxConnections: 2 }, async proxy => {

@@ -1,4 +1,4 @@
-// Upstreams with names: name servers that are silent, change their minds or fall silent later.
+// Upstreams with names: name servers that are silent, change their answers or fall silent later.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { NameLookups } from '../../core/http/upstream/name-lookups.ts';
@@ -40,14 +40,14 @@ async function ask(proxy: TestProxy, path: string): Promise<number> {
   }
 }
 
-test('one whose name server never answers costs the others nothing', async () => {
+test('an upstream whose name server never answers does not affect others', async () => {
   const silent = await SilentNameServer.start();
   const names = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'];
   const server = await NameServer.start(
     names.map(name => `127.0.0.1 ${name}.test`),
     { silent: silent.address },
   );
-  // Connections that close are made anew, each with a look-up.
+  // Closed connections are opened again, each with a look-up.
   const origin = await ScriptedOrigin.start({ answer: () => ok('', 'Connection: close') });
   const dead = Array.from({ length: 20 }, (_, n) => `dead${n}.silent`);
   const urls = [...names.map(name => `${name}.test`), ...dead].map(name => `http://${name}:${origin.port}`);
@@ -68,7 +68,7 @@ test('one whose name server never answers costs the others nothing', async () =>
     assert.is(
       answered,
       0,
-      'these were answered while the name servers of others were still being waited for',
+      'these were answered while look-ups of others were pending',
     );
     assert.equal(new Set(await Promise.all(waiting)), new Set([502]));
     // One look-up a name, two families, two tries, and dnsmasq may repeat a question.
@@ -89,7 +89,7 @@ test('a name that moves is followed, and its last address is used while the name
     assert.is(await ask(proxy, '/app.test'), 200);
     await server.change(['127.0.0.77 app.test']);
     await sleep(1_100);
-    // Nobody listens at that address.
+    // That address has no listener.
     assert.is(await ask(proxy, '/app.test'), 502);
     await server.change(['127.0.0.1 app.test']);
     await sleep(1_100);
@@ -106,7 +106,7 @@ test('a name that moves is followed, and its last address is used while the name
   }
 });
 
-test('of several addresses, one at which nobody listens is passed over', async () => {
+test('of several addresses, one without a listener is skipped', async () => {
   const origin = await ScriptedOrigin.start({ answer: () => ok('', 'Connection: close') });
   const server = await NameServer.start(['127.0.0.77 app.test', '127.0.0.1 app.test', '127.0.0.78 app.test']);
   const proxy = await proxyTo([`http://app.test:${origin.port}`], server.address);
@@ -119,7 +119,7 @@ test('of several addresses, one at which nobody listens is passed over', async (
   }
 });
 
-test('a name that nobody knows is a 502 which says so', async () => {
+test('an unknown name is a 502 whose cause says so', async () => {
   const server = await NameServer.start([]);
   const proxy = await proxyTo(['http://none.test:80'], server.address);
   try {

@@ -1,4 +1,4 @@
-// Upstreams that are this Weldr itself: nothing is sent there, however they are spelt.
+// Upstreams that are this Weldr itself: no request is sent there, however they are spelt.
 import { rmSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import * as assert from 'uvu/assert';
@@ -17,7 +17,7 @@ const test = suite('own addresses');
 const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 const settings = { via: false as const };
 
-/** An address of this machine that is not loopback, where it has one. */
+/** An address of this machine other than loopback, if there is one. */
 const outer = Object.values(networkInterfaces())
   .flat()
   .find(one => one?.family === 'IPv4' && !one.internal)?.address;
@@ -81,7 +81,7 @@ test('another process on the same port of another address is served', async () =
   }
 });
 
-test('an address is its own in each spelling, and where it listens on all of them', () => {
+test('an own address is recognised in each spelling, and any local one if it listens on all', () => {
   const own = new OwnAddresses();
   own.add('0.0.0.0:80');
   own.add('[::1]:81');

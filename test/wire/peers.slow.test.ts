@@ -1,4 +1,4 @@
-// Larger programs as clients: Java, Python's httpx, Chromium; nginx and HAProxy that stand in front.
+// Larger programs as clients: Java, Python's httpx, Chromium; nginx and HAProxy in front.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
@@ -59,7 +59,7 @@ where(
   },
 );
 
-/** Runs a proxy in front, and asks it. */
+/** Runs a proxy in front, and sends it requests. */
 async function behind(
   command: string,
   args: string[],
@@ -103,7 +103,7 @@ async function askMuch(port: number, via: string): Promise<void> {
 where(
   isThere('nginx'),
   'nginx is not installed',
-  'nginx in front, over TLS, has each of its requests answered',
+  'nginx in front, over TLS, gets an answer to each of its requests',
   async () => {
     const port = await freePort();
     writeFileSync(
@@ -145,7 +145,7 @@ for (const [what, server, via] of [
   where(
     isThere('haproxy'),
     'haproxy is not installed',
-    `HAProxy in front has each of its requests answered: ${what}`,
+    `HAProxy in front gets an answer to each of its requests: ${what}`,
     async () => {
       const port = await freePort();
       writeFileSync(
@@ -169,7 +169,7 @@ backend weldr
   );
 }
 
-/** Asks for all kinds of things, writes down what it got, and over which protocol. */
+/** Fetches all kinds of resources, and writes down what it received, and over which protocol. */
 const page = `<!doctype html><title>waiting</title><script type="module">
 const size = async (path, init) => (await (await fetch(path, init)).arrayBuffer()).byteLength;
 const many = await Promise.all(Array.from({ length: 100 }, (_, n) => size('/small?' + n)));

@@ -25,7 +25,7 @@ for (const [what, version, url, args] of [
   where(
     isThere('curl'),
     'curl is not installed',
-    `curl gets and sends, small and large: ${what}`,
+    `curl downloads and uploads, small and large: ${what}`,
     async () => {
       const curl = (...more: string[]) =>
         ends.run('curl', '-sS', '--fail', '--cacert', 'ca.pem', ...args, '-w', ' %{http_version}', ...more);
@@ -34,7 +34,7 @@ for (const [what, version, url, args] of [
       assert.is((await curl(`${url(ends)}/large`)).length, largeSize + 1 + version.length);
       const echoed = await curl('--data-binary', '@large', `${url(ends)}/echo`);
       assert.is(echoed, `${'x'.repeat(largeSize)} ${version}`);
-      // curl 7.88, of Debian 12, mixes up what it begins with HTTP/2 on one connection, whoever is asked.
+      // curl 7.88, of Debian 12, confuses requests that it begins with HTTP/2 on one connection, with any server.
       if (args[0] === '--http2-prior-knowledge') return;
       const urls = Array.from({ length: 20 }, (_, n) => `${url(ends)}/small?${n}`);
       assert.is((await curl('--parallel', ...urls)).split('hello').length, 21);
@@ -45,7 +45,7 @@ for (const [what, version, url, args] of [
 where(
   isThere('nghttp'),
   'nghttp2-client is not installed',
-  'nghttp sends, is answered and sees no mistake',
+  'nghttp sends, is answered and reports no error',
   async () => {
     for (const url of [ends.secure, ends.clear]) {
       const said = await ends.run(

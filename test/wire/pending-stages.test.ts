@@ -1,5 +1,5 @@
 // A request that ends while a stage still works: its late answer reaches no other request, and its client's
-// connection goes on.
+// connection stays open.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { ProxyContext } from '../../core/request/context.ts';
@@ -19,7 +19,7 @@ interface Ends {
   readonly proxy: TestProxy;
   /** Requests to `/slow` that a plugin holds. */
   held(): number;
-  /** Lets the plugin answer for those that it holds. */
+  /** Lets the plugin answer the held requests. */
   go(): void;
 }
 
@@ -58,7 +58,7 @@ async function withGate(
 }
 
 for (const stage of stages) {
-  test(`the connection goes on after a ${stage} that took too long, and its late answer changes nothing`, async () => {
+  test(`the connection stays open after a ${stage} that took too long, and its late answer changes nothing`, async () => {
     await withGate(
       stage,
       { settings: { timeouts: { stage: '60ms' } } },
@@ -91,7 +91,7 @@ for (const stage of stages) {
   });
 }
 
-test('a late answer meets no request of another connection', async () => {
+test('a late answer reaches no request of another connection', async () => {
   await withGate('selectUpstream', {}, async ({ client, proxy, held, go }) => {
     client.send(request('/slow'));
     await until('the plugin', () => held() === 1);
@@ -118,7 +118,7 @@ test('the connection ends after a stage that took too long while the body was no
   });
 });
 
-test('a response that is whole reaches the client, though its upstream closed while a stage looked at it', async () => {
+test('a complete response reaches the client, even if its upstream closed during a stage', async () => {
   for (const [how, head, rest] of [
     ['with its length', 'Content-Length: 5', 'whole'],
     ['in chunks', 'Transfer-Encoding: chunked', '5\r\nwhole\r\n0\r\n\r\n'],
@@ -149,7 +149,7 @@ test('a response that is whole reaches the client, though its upstream closed wh
   }
 });
 
-test('a response that breaks while a stage looks at it is 502', async () => {
+test('a response that breaks during a stage is 502', async () => {
   let early = true;
   const script: Script = {
     onBytes: connection => {
@@ -161,7 +161,7 @@ test('a response that breaks while a stage looks at it is 502', async () => {
     client.send('POST /slow HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000\r\n\r\nabc');
     await until('the plugin', () => held() === 1);
     origin.connections[0]?.cut();
-    // A connection that nothing is read from breaks when it is written to.
+    // A connection that is not read notices a break only when it is written to.
     const more = setInterval(() => client.send('x'.repeat(100)), 5);
     const response = await client.response('POST');
     clearInterval(more);

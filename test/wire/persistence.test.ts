@@ -45,7 +45,7 @@ test('a slow first response holds back the second, which is ready at once', asyn
   await origin.close();
 });
 
-test('a client that has closed its side gets its response, however long that takes to arrive', async () => {
+test('a half-closed client gets its response, however late', async () => {
   const origin = await ScriptedOrigin.start({
     answer({ connection }) {
       void (async () => {
@@ -74,7 +74,7 @@ test('a client that has closed its side gets its response, however long that tak
   await origin.close();
 });
 
-test('a client that has closed its side and waits too long for a head counts as gone', async () => {
+test('a half-closed client that waits too long for a head counts as gone', async () => {
   const origin = await ScriptedOrigin.start({ answer: () => undefined });
   const proxy = await startProxy({
     upstreams: [origin.url],
@@ -90,7 +90,7 @@ test('a client that has closed its side and waits too long for a head counts as 
   await origin.close();
 });
 
-test('a client that has closed its side counts as gone when its response stalls', async () => {
+test('a half-closed client counts as gone when its response stalls', async () => {
   const origin = await ScriptedOrigin.start({
     answer: () => 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc',
   });
@@ -108,7 +108,7 @@ test('a client that has closed its side counts as gone when its response stalls'
   await origin.close();
 });
 
-test('pipelined requests of a client that has closed its side are all answered', async () => {
+test('pipelined requests of a half-closed client are all answered', async () => {
   const origin = await ScriptedOrigin.start();
   const proxy = await startProxy({ upstreams: [origin.url] });
   const client = await RawClient.open(proxy.port);
@@ -125,7 +125,7 @@ test('pipelined requests of a client that has closed its side are all answered',
   await origin.close();
 });
 
-test('half a request and then the end is closed without a request upstream', async () => {
+test('a connection that ends within a head is closed without a request upstream', async () => {
   const origin = await ScriptedOrigin.start();
   const proxy = await startProxy({ upstreams: [origin.url] });
   for (const half of [
@@ -144,7 +144,7 @@ test('half a request and then the end is closed without a request upstream', asy
   await origin.close();
 });
 
-test('half a body and then the end cancels the request upstream', async () => {
+test('a connection that ends within a body cancels the request upstream', async () => {
   const origin = await ScriptedOrigin.start();
   const proxy = await startProxy({ upstreams: [origin.url] });
   for (const framing of ['Content-Length: 10\r\n\r\nabc', 'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n']) {
@@ -164,7 +164,7 @@ test('half a body and then the end cancels the request upstream', async () => {
   await origin.close();
 });
 
-test('a closed listener ends what is in flight, and tells each request', async () => {
+test('a closed listener ends the requests in flight, and reports the end of each', async () => {
   const origin = await ScriptedOrigin.start({ answer: () => undefined });
   const proxy = await startProxy({ upstreams: [origin.url] });
   const clients = await Promise.all([1, 2, 3].map(() => RawClient.open(proxy.port)));
@@ -178,7 +178,7 @@ test('a closed listener ends what is in flight, and tells each request', async (
   await origin.close();
 });
 
-test('a drain lets responses finish, says that they are the last, and closes what is idle', async () => {
+test('a drain finishes responses, announces that they are the last, and closes idle connections', async () => {
   const origin = await ScriptedOrigin.start({ answer: () => undefined });
   const proxy = await startProxy({ upstreams: [origin.url] });
   const [busy, idle] = await Promise.all([RawClient.open(proxy.port), RawClient.open(proxy.port)]);
@@ -200,7 +200,7 @@ test('a drain lets responses finish, says that they are the last, and closes wha
   await origin.close();
 });
 
-test('a drain cuts what is left when its time is over', async () => {
+test('a drain cuts the remaining requests when its time is over', async () => {
   const origin = await ScriptedOrigin.start({ answer: () => undefined });
   const proxy = await startProxy({ upstreams: [origin.url] });
   const client = await RawClient.open(proxy.port);
@@ -213,7 +213,7 @@ test('a drain cuts what is left when its time is over', async () => {
   await origin.close();
 });
 
-test('a reply of 503 says when to come back', async () => {
+test('a reply of 503 has a Retry-After', async () => {
   const proxy = await startProxy();
   const client = await RawClient.open(proxy.port);
   client.send(get('/'));

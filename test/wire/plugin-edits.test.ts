@@ -1,4 +1,4 @@
-// What plugins change on a request or a response can break neither framing nor grammar.
+// Changes of plugins to a request or a response break neither framing nor grammar.
 import * as assert from 'uvu/assert';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { reply } from '../../core/request/reply.ts';
@@ -94,7 +94,7 @@ for (const method of ['', 'GE T', 'GET\r\nX: y', 'G\u0130T', 'CONNECT']) {
   });
 }
 
-test('a target and a method that a plugin sets well reach the origin', async () => {
+test('a valid target and method that a plugin sets reach the origin', async () => {
   const request = (ctx: ProxyContext): void => {
     ctx.outgoing.method = 'PUT';
     ctx.outgoing.target = '/else?x';
@@ -108,7 +108,7 @@ test('a target and a method that a plugin sets well reach the origin', async () 
   });
 });
 
-test('what a plugin set or deleted in the head does not come behind the body in any spelling (CVE-2025-12642)', async () => {
+test('a field that a plugin set or deleted in the head does not pass as a trailer in any spelling (CVE-2025-12642)', async () => {
   const request = ({ outgoing: { headers } }: ProxyContext): void => {
     headers.set('X-User', 'ada');
     headers.delete('X-Role');
@@ -125,7 +125,7 @@ test('what a plugin set or deleted in the head does not come behind the body in 
   });
 });
 
-test('the target * that a plugin sets reaches the origin with OPTIONS alone', async () => {
+test('the target * that a plugin sets reaches the origin only with OPTIONS', async () => {
   for (const method of ['OPTIONS', 'GET'] as const) {
     const request = (ctx: ProxyContext): void => {
       ctx.outgoing.target = '*';
@@ -145,7 +145,7 @@ test('the target * that a plugin sets reaches the origin with OPTIONS alone', as
   }
 });
 
-test('a GET made of a HEAD still sends no body', async () => {
+test('a HEAD that a plugin changes to GET still gets no body', async () => {
   const request = (ctx: ProxyContext): void => {
     ctx.outgoing.method = 'GET';
   };
@@ -157,7 +157,7 @@ test('a GET made of a HEAD still sends no body', async () => {
   });
 });
 
-test('a HEAD made of a GET is answered without a body', async () => {
+test('a GET that a plugin changes to HEAD is answered without a body', async () => {
   const request = (ctx: ProxyContext): void => {
     ctx.outgoing.method = 'HEAD';
   };
@@ -175,7 +175,7 @@ const bodies = {
 };
 for (const [framing, sent] of Object.entries(bodies)) {
   for (const status of [204, 304]) {
-    test(`a ${status} made of a response of 200 with a ${framing} body sends no body`, async () => {
+    test(`a response of 200 with a ${framing} body that a plugin changes to ${status} sends no body`, async () => {
       const response = (ctx: ProxyContext): void => {
         setStatus(ctx, status);
       };
@@ -208,13 +208,13 @@ const held = {
   'a body': 'Content-Length: 3\r\n\r\nabc',
   chunks: 'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
   trailers: 'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n',
-  'a second response behind an empty body':
+  'a second response after an empty body':
     'Content-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong',
-  'a second response behind a body':
+  'a second response after a body':
     'Content-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong',
 };
 for (const [what, rest] of Object.entries(held)) {
-  test(`a response with ${what} waits for a plugin that works asynchronously, and the next gets its own`, async () => {
+  test(`a response with ${what} waits for an asynchronous plugin, and the next request gets its own response`, async () => {
     const origin = await ScriptedOrigin.start({
       answer(seen) {
         if (seen.target === '/canary') return echo(seen);
@@ -245,7 +245,7 @@ for (const [what, rest] of Object.entries(held)) {
   });
 }
 
-test('a status that a plugin sets comes with its own reason', async () => {
+test('a status that a plugin sets has its own reason', async () => {
   const response = (ctx: ProxyContext): void => {
     setStatus(ctx, 404);
   };
@@ -273,7 +273,7 @@ test('framing fields that a plugin sets are not sent', async () => {
   });
 });
 
-test('a reply with framing fields of its own is framed by what it is', async () => {
+test('a reply with its own framing fields is framed by its body', async () => {
   const proxy = await startProxy({
     tap: hooks =>
       hooks.request.tap('reply', () =>

@@ -1,4 +1,4 @@
-// A request that moves to another pool, by retry({ pool }) or as a fallback: whose plugins it meets, and what goes along.
+// A request that moves to another pool, by retry({ pool }) or as a fallback: whose plugins it meets, and what it keeps.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../core/plugin/plugin.ts';
 import { reply } from '../../core/request/reply.ts';
@@ -17,14 +17,14 @@ const get = 'GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n';
 const post = 'POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello';
 const busy = 'HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy';
 
-/** Plugins of the config and of the pools `default`, `spare` and `third`, each by what it taps. */
+/** Plugins of the config and of the pools `default`, `spare` and `third`, each by its taps. */
 interface Taps {
   readonly config?: (hooks: RequestHooks, log: (what: string) => void) => void;
   readonly pools?: Readonly<Record<string, (hooks: RequestHooks, log: (what: string) => void) => void>>;
 }
 
 interface Setup extends Taps {
-  /** What the origin of a pool answers; a pool without one has no upstream. */
+  /** The answer of a pool's origin; a pool without one has no upstream. */
   readonly origins: Readonly<Record<string, () => string>>;
   readonly fallbacks?: WorkerSideOptions['fallbacks'];
   readonly settings?: SettingsInput;
@@ -34,11 +34,11 @@ interface Ends {
   readonly client: RawClient;
   readonly proxy: TestProxy;
   readonly origins: Readonly<Record<string, ScriptedOrigin>>;
-  /** What taps noted, in order. */
+  /** The notes of taps, in order. */
   readonly notes: string[];
 }
 
-/** Runs `use`; afterwards nothing is in flight anywhere, and each request has finished once. */
+/** Runs `use`; afterwards nothing is in flight, and each request has finished once. */
 async function withPools(setup: Setup, use: (ends: Ends) => Promise<void>): Promise<void> {
   const notes: string[] = [];
   const note = (what: string): void => void notes.push(what);
@@ -77,13 +77,13 @@ async function withPools(setup: Setup, use: (ends: Ends) => Promise<void>): Prom
   }
 }
 
-/** Leads requests which got 503 to another pool. */
+/** Moves requests that got 503 to another pool. */
 const spill =
   (pool: string): NonNullable<Taps['config']> =>
   hooks =>
     hooks.judge.tap('spill', ctx => (ctx.response?.status === 503 ? retry({ pool }) : undefined));
 
-/** Notes each stage that the plugin of a pool sees, with the pool that the request is in. */
+/** Notes each stage of a pool's plugin, with the pool of the request. */
 const watch =
   (owner: string): NonNullable<Taps['config']> =>
   (hooks, note) => {
@@ -103,7 +103,7 @@ const watch =
 
 const again = suite('retry in another pool');
 
-again('goes on with the plugins of that pool, and with the body and base of the request', async () => {
+again('continues with the plugins of that pool, and with the body and base of the request', async () => {
   await withPools(
     {
       origins: { default: () => busy, spare: () => ok('saved') },
@@ -204,7 +204,7 @@ again('shows each plugin the stages of its own pool, and the end of what it admi
   );
 });
 
-again('to and fro ends with the last attempt that a request may have, and admits once a pool', async () => {
+again('back and forth ends with the last allowed attempt, and each pool admits the request once', async () => {
   const admitted =
     (owner: string): NonNullable<Taps['config']> =>
     (hooks, note) => {
@@ -260,7 +260,7 @@ again('is refused by a filter of that pool, and the first response is dropped', 
   );
 });
 
-again('whose body is gone gets what the first pool said', async () => {
+again("whose body is gone gets the first pool's response", async () => {
   await withPools(
     { origins: { default: () => busy, spare: () => ok('saved') }, config: spill('spare') },
     async ({ client, origins }) => {
@@ -272,7 +272,7 @@ again('whose body is gone gets what the first pool said', async () => {
   );
 });
 
-again('into a pool without servers goes on to its fallback, else says 503', async () => {
+again('into a pool without servers continues in its fallback, or is 503', async () => {
   const origins = { default: () => busy, third: () => ok('third') };
   await withPools({ origins, config: spill('spare'), fallbacks: { spare: 'third' } }, async ({ client }) => {
     client.send(get);
@@ -286,7 +286,7 @@ again('into a pool without servers goes on to its fallback, else says 503', asyn
   });
 });
 
-again('into a pool whose fallback is where it came from ends there', async () => {
+again('into a pool whose fallback is the original pool ends there', async () => {
   await withPools(
     { origins: { default: () => busy }, config: spill('spare'), fallbacks: { spare: 'default' } },
     async ({ client, origins, proxy }) => {
@@ -319,7 +319,7 @@ again('waits no longer than a stage may for that pool to admit it', async () => 
   );
 });
 
-again('is given up when the client leaves while that pool admits it', async () => {
+again('is cancelled when the client leaves while that pool admits it', async () => {
   const gate = Promise.withResolvers<undefined>();
   await withPools(
     {
@@ -351,7 +351,7 @@ again('is given up when the client leaves while that pool admits it', async () =
 
 const fallback = suite('a fallback');
 
-fallback('is entered with its own plugins, and those of the pool before see the end', async () => {
+fallback('runs its own plugins, and those of the previous pool see the end', async () => {
   await withPools(
     {
       origins: { third: () => ok('third') },
@@ -383,7 +383,7 @@ fallback('is entered with its own plugins, and those of the pool before see the 
   );
 });
 
-fallback('without servers says 503, to each request of a connection', async () => {
+fallback('without servers is 503, for each request of a connection', async () => {
   await withPools(
     { origins: {}, fallbacks: { default: 'spare', spare: 'third' } },
     async ({ client, proxy }) => {
@@ -400,7 +400,7 @@ fallback('without servers says 503, to each request of a connection', async () =
   );
 });
 
-fallback('is refused by a filter in its own scope, and by one of the pool before', async () => {
+fallback('is subject to filters of its own scope and of the previous pool', async () => {
   for (const closed of ['default', 'spare']) {
     await withPools(
       {

@@ -37,7 +37,7 @@ test.after(async () => {
   await origin.close();
 });
 
-test('refuses what the corpus has refused, and stays good', async () => {
+test('refuses the refused requests of the corpus, and continues to work', async () => {
   for (const item of requestCases.filter(({ refused, cut }) => refused !== undefined && cut !== true)) {
     origin.forget();
     const client = await RawClient.open(port);
@@ -56,7 +56,7 @@ test('refuses what the corpus has refused, and stays good', async () => {
   client.close();
 });
 
-test('answers 502 where the corpus has, and stays good', async () => {
+test('answers 502 to the refused responses of the corpus, and continues to work', async () => {
   const refused = responseCases.filter(
     ({ outcome, request }) => outcome === 'refused' && request === undefined,
   );

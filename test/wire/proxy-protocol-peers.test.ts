@@ -19,13 +19,13 @@ const test = suite('the PROXY protocol with other proxies');
 const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 /** Clients connect from here, proxies from 127.0.0.1. */
 const clientIp = '127.0.0.9';
-/** Looks whether somebody listens. */
+/** Checks whether a port has a listener. */
 const lookingIp = '127.0.0.8';
 
 const authority = makeCertificate({ names: ['authority'], isAuthority: true });
 const client = makeCertificate({ names: ['build-7'], authority });
 
-/** Ports by what listens there. */
+/** Ports by the names of their listeners. */
 const ports = new Map<string, number>();
 const port = (name: string): number => ports.get(name) ?? 0;
 let weldr: TestProxy;
@@ -138,7 +138,7 @@ for (const [name, version] of [
   ['haproxy-v2', 2],
   ['nginx-v1', 1],
 ] as const) {
-  test(`${name} in front says who the client is`, async () => {
+  test(`${name} in front reports the client`, async () => {
     const asking = await RawClient.open(port(name), '127.0.0.1', clientIp);
     asking.send(get);
     assert.is(statusOf(await asking.response()), 200);
@@ -153,7 +153,7 @@ for (const [name, version] of [
 }
 
 for (const shows of [true, false]) {
-  test(`HAProxy that ends TLS tells of it, ${shows ? 'and of the certificate' : 'where the client has no certificate'}`, async () => {
+  test(`HAProxy that terminates TLS reports it, ${shows ? 'with the certificate' : 'without a client certificate'}`, async () => {
     const options: ConnectionOptions & { localAddress: string } = {
       port: port('haproxy-tls'),
       host: '127.0.0.1',
@@ -179,11 +179,11 @@ for (const shows of [true, false]) {
   });
 }
 
-test("HAProxy's health checks pass, with a header and without a word, and none is warned of", async () => {
+test("HAProxy's health checks pass, with a header or without any bytes, and none causes a warning", async () => {
   const checks = () => weldr.finished.filter(ctx => ctx.request.target === '/check' && ctx.status === 200);
   await until('three checks', () => checks().length >= 3);
   assert.equal([checks()[0]?.clientIp, checks()[0]?.request.proxy], ['127.0.0.1', undefined]);
-  // Most of those that only look are gone before anybody can ask for their address.
+  // Most connection-only checks are gone before their address can be read.
   const looks = over.filter(({ remoteAddress }) => remoteAddress === lookingIp);
   assert.ok(looks.every(({ refused }) => refused === undefined));
   assert.equal(

@@ -1,4 +1,4 @@
-// A response that is replaced takes the transforms with it that were asked for it.
+// A replaced response loses the transforms that were requested for it.
 import { Transform } from 'node:stream';
 import * as assert from 'uvu/assert';
 import { definePlugin, type RequestHooks, reply } from '../../config/index.ts';
@@ -32,7 +32,7 @@ const later = {
   ),
 };
 for (const [what, plugin] of Object.entries(later)) {
-  test(`is not compressed behind the back of its head: ${what}`, async () => {
+  test(`is not compressed without its head saying so: ${what}`, async () => {
     const origin = await startOrigin({
       handle: (_, r) => r.writeHead(200, { 'content-type': 'text/plain' }).end(body),
     });
@@ -60,7 +60,7 @@ for (const [what, plugin] of Object.entries(later)) {
   });
 }
 
-test('is not kept by a cache as the body of the one before', async () => {
+test('is not cached as the body of the original', async () => {
   let fail = true;
   const origin = await startOrigin({
     handle: (_, r) =>
@@ -84,7 +84,7 @@ test('is not kept by a cache as the body of the one before', async () => {
   }
 });
 
-test('passes the transforms that were asked for before there was any', async () => {
+test('passes through the transforms that were requested before any response', async () => {
   const origin = await startOrigin();
   const shout = () =>
     new Transform({ transform: (chunk: Buffer, _, done) => done(null, chunk.toString().toUpperCase()) });

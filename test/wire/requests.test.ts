@@ -1,4 +1,4 @@
-// The corpus of raw requests over real sockets: what each becomes at the origin and at the client, byte for byte.
+// The corpus of raw requests over real sockets: the exact bytes of each at the origin and at the client.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -18,7 +18,7 @@ for (const way of ['in one piece', 'in two pieces', 'byte by byte'] as const) {
 
   test.before(async () => {
     origin = await ScriptedOrigin.start();
-    // A head that comes byte by byte and never ends is not refused for what it says, but for its time.
+    // A head that arrives byte by byte and never ends is refused by its timeout, not its content.
     const settings = way === 'byte by byte' ? { timeouts: { header: '400ms' } } : {};
     proxy = await startProxy({ upstreams: [origin.url], settings });
   });
@@ -72,7 +72,7 @@ async function check(
     await client.untilEnd();
   }
   const parsed = client.parse([...methods, 'GET']);
-  assert.is(parsed.rest, '', 'bytes behind the last response');
+  assert.is(parsed.rest, '', 'bytes after the last response');
   assert.is(parsed.interim.length, 0, 'nobody sent a 1xx');
   forwarded.forEach((request, i) => {
     assert.is(
@@ -84,7 +84,7 @@ async function check(
   const endless = way === 'byte by byte' && !item.send.endsWith('\r\n\r\n');
   if (refused !== undefined) checkRefusal(last, endless ? [refused, 408] : [refused]);
   else if (stays) assert.is(last?.body, echoed('GET /canary HTTP/1.1'), 'the next request is answered');
-  else assert.is(last, undefined, 'nothing behind the last response');
+  else assert.is(last, undefined, 'nothing after the last response');
 
   if (item.cut === true) {
     await until('the cut request to end at the origin', () =>
@@ -112,7 +112,7 @@ function checkRefusal(response: Message | undefined, statuses: readonly number[]
   assert.is(valuesOf(response, 'date').length, 1);
 }
 
-/** A size line that arrives in pieces is written anew, so that its digits may differ. */
+/** A size line that arrives in pieces is rewritten, so that its digits may differ. */
 function withoutFraming(raw: string): unknown {
   const { line, fields, body, trailers } = readRequest(raw) ?? {};
   return { line, fields, body, trailers };

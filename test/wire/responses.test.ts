@@ -1,4 +1,4 @@
-// The corpus of raw upstream responses over real sockets: what the client gets of each, byte for byte.
+// The corpus of raw upstream responses over real sockets: the exact bytes of each at the client.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -55,7 +55,7 @@ async function speak(connection: OriginConnection, item: ResponseCase, way: stri
   }
   if (ending === 'ends') connection.end();
   if (ending !== 'resets') return;
-  // A reset at once could overtake the bytes before it.
+  // An immediate reset could overtake the bytes before it.
   for (let turn = 0; turn < 5; turn++) await nextTurn();
   connection.cut();
 }
@@ -91,14 +91,14 @@ async function check(
     client.send(canary);
     const answers = await client.responses(method, 'GET');
     assert.is(answers[1]?.body, echoed('GET /canary HTTP/1.1'), 'the next request gets its own response');
-    assert.is(client.parse([method, 'GET']).rest, '', 'bytes behind the last response');
+    assert.is(client.parse([method, 'GET']).rest, '', 'bytes after the last response');
     const [used, usedNext] = origin.requests.map(request => request.connection.number);
     const reused = item.reused ?? item.outcome === 'passes';
     assert.is(usedNext === used, reused, 'whether the upstream connection is used again');
   } else {
     await client.untilEnd();
     assert.is(client.failure, '');
-    assert.is(client.parse([method]).rest, '', 'bytes behind the response');
+    assert.is(client.parse([method]).rest, '', 'bytes after the response');
   }
   checkOnce(origin, proxy);
 }

@@ -25,7 +25,7 @@ let origins: Ends['origins'] | undefined;
 
 const names = ['default', 'a', 'b'] as const;
 
-/** What an origin answers: its name, and what it was asked to say in the query. */
+/** An origin's answer: its name, and what the query asks for. */
 function answerOf(name: string) {
   return ({ target, method }: SeenRequest): string => {
     const said = new URLSearchParams(target.split('?')[1] ?? '');
@@ -133,7 +133,7 @@ test('a target in absolute-form leads where its own host does, not where Host wo
     assert.ok(statusOf(other) === 400 || other.body === 'default /x/y', other.line);
   }));
 
-test('what no edit is asked of passes byte for byte', () =>
+test('a request without edits passes byte for byte', () =>
   routed([{ name: 'a', path: '/x/*', pool: 'a' }], async ({ port, session }) => {
     for (const target of ['/x/%e4%C3;a=b/c?d=%2f&e', '/X/./y', '/x//y', '/x/~%7e?']) {
       assert.is((await get(port, target)).body, `a ${target}`);
@@ -141,7 +141,7 @@ test('what no edit is asked of passes byte for byte', () =>
     }
   }));
 
-test('a prefix is taken off, told, and put before paths in the response, in both protocols', () =>
+test('a prefix is removed, announced to the server, and restored in paths of the response, in both protocols', () =>
   routed(
     [{ name: 'a', path: '/api/*', pool: 'a', stripPrefix: '/api' }],
     async ({ port, session, origins: { a } }) => {
@@ -183,7 +183,7 @@ test('a rewritten request keeps its method and body', () =>
     },
   ));
 
-test('redirects and replies come from Weldr alone, to HEAD as well', () =>
+test('redirects and replies come from Weldr, also to HEAD', () =>
   routed(
     [
       { name: 'moved', path: '/old/*', redirect: { to: 'https://shop.test/$1', status: 308 } },
@@ -213,7 +213,7 @@ test('redirects and replies come from Weldr alone, to HEAD as well', () =>
     { otherwise: { reply: { status: 404, body: 'nothing here\n' } } },
   ));
 
-test('a client stays at its share by the cookie that it was given', () =>
+test('a client keeps its share of a split by its cookie', () =>
   routed([{ name: 'r', split: { a: 1, b: 1 }, sticky: { cookie: 'share' } }], async ({ port, session }) => {
     for (let n = 0; n < 10; n++) {
       const first = await get(port, '/x');
@@ -223,7 +223,7 @@ test('a client stays at its share by the cookie that it was given', () =>
     }
   }));
 
-test('a route has its own patience with a server', () =>
+test('a route has its own response timeout', () =>
   routed(
     [{ name: 'hasty', path: '/slow', pool: 'a', timeouts: { response: 50 } }],
     async ({ port, origins: { a } }) => {
@@ -259,7 +259,7 @@ test('no spelling of a path gets past the plugins of a route, in both protocols'
     },
   ));
 
-test('no spelling of a path gets to a server with more of it than its prefix allows', () =>
+test('no spelling of a path escapes its prefix at a server', () =>
   routed(
     [
       { name: 'public', path: '/public/*', pool: 'a', stripPrefix: '/public' },

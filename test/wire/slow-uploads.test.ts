@@ -1,4 +1,4 @@
-// Uploads that come slowly: they hold no upstream connection that others need.
+// Slow uploads: they hold no upstream connection that other requests need.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -25,7 +25,7 @@ async function withOrigin(use: (proxy: TestProxy, origin: ScriptedOrigin) => Pro
   }
 }
 
-/** Many that send their head, `begin`, and then a byte now and then. */
+/** Opens many uploads that send their head, `begin`, and then a byte now and then. */
 async function drip(proxy: TestProxy, head: string, begin: string, count = 40) {
   const clients: RawClient[] = [];
   for (let n = 0; n < count; n++) clients.push(await RawClient.open(proxy.port));
@@ -57,11 +57,11 @@ const expecting = `${long}\r\nExpect: 100-continue`;
 const start = 'x'.repeat(20_000);
 
 for (const [name, head, begin] of [
-  ['of which little has come', long, ''],
-  ['in chunks of which little has come', inChunks, ''],
-  ['of which over 16 KB have come, and then little', long, start],
+  ['with little sent so far', long, ''],
+  ['in chunks with little sent so far', inChunks, ''],
+  ['that stall after 16 KB', long, start],
   [
-    'in chunks, of which over 16 KB have come, and then little',
+    'in chunks that stall after 16 KB',
     inChunks,
     `${start.length.toString(16)}\r\n${start}\r\n`,
   ],
@@ -84,7 +84,7 @@ for (const [name, head, begin] of [
   });
 }
 
-test('slow uploads go on where connections are left, and give way with 408 to one that waits', async () => {
+test('slow uploads continue while connections are free, and give way with 408 to a waiting request', async () => {
   await withOrigin(async (proxy, origin) => {
     const most = connections - 2;
     const slow = await drip(proxy, long, start, most);
@@ -105,7 +105,7 @@ test('slow uploads go on where connections are left, and give way with 408 to on
   });
 });
 
-test('a slow upload that had to wait for its connection arrives whole', async () => {
+test('a slow upload that had to wait for its connection arrives complete', async () => {
   await withOrigin(async (proxy, origin) => {
     const slow = await drip(proxy, long, '', connections);
     const client = await RawClient.open(proxy.port);

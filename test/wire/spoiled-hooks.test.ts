@@ -1,5 +1,5 @@
-// A plugin that returns or throws what cannot be looked at, behind real sockets: the connection or the request ends,
-// the log names plugin and stage, and the worker goes on.
+// A plugin that returns or throws hostile values, over real sockets: the connection or the request ends, the log names
+// plugin and stage, and the worker continues.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../core/plugin/plugin.ts';
 import { HeaderList } from '../../core/request/headers.ts';
@@ -21,9 +21,9 @@ interface Spoiled {
   readonly proxy: TestProxy;
   /** What the spoiler does from now on; undefined: nothing. */
   act: Act;
-  /** What the hooks which only look have reported. */
+  /** The errors that observing hooks have reported. */
   readonly reported: readonly Error[];
-  /** How often a plugin behind the spoiler was asked. */
+  /** How often a plugin after the spoiler was called. */
   readonly asked: number;
 }
 
@@ -83,7 +83,7 @@ async function withSpoiler(stage: Hook, use: (spoiled: Spoiled) => Promise<void>
   }
 }
 
-/** Sends a request on a connection of its own; resolves with all that came. */
+/** Sends a request on a separate connection; resolves with everything received. */
 async function ask(port: number): Promise<string> {
   const client = await RawClient.open(port);
   client.send(get);
@@ -106,7 +106,7 @@ for (const [name, make] of [...opaque, ...forged]) {
 
 const connections = suite('a plugin that spoils a connection');
 
-connections('in connection has it closed without a word, and only that one', async () => {
+connections('in connection has only that connection closed, silently', async () => {
   await withSpoiler('connection', async spoiled => {
     const { proxy, reported } = spoiled;
     for (const [what, act] of [...acts, ['a promise', async () => 'refuse'] as const]) {
@@ -171,7 +171,7 @@ for (const stage of [
   'postProxy',
   'respond',
 ] as const) {
-  requests(`in ${stage} has it end with 500 and a log line, and the next one is served`, async () => {
+  requests(`in ${stage} ends it with 500 and a log line, and the next one is served`, async () => {
     await withSpoiler(stage, async spoiled => {
       const { proxy } = spoiled;
       for (const [what, act] of acts) {
@@ -201,7 +201,7 @@ for (const stage of ['attemptFinished', 'finished'] as const) {
   });
 }
 
-requests('with a reply whose body lies about its length, or changes later, breaks no framing', async () => {
+requests('by a reply whose body lies about its length, or changes later, breaks no framing', async () => {
   class Lying extends Uint8Array {
     override get length(): number {
       return 1_000;

@@ -1,4 +1,4 @@
-// A body transform that is none, fails, or passes on what is no body: its request ends, and the worker goes on.
+// An invalid body transform, or one that fails or emits invalid chunks: its request ends, and the worker continues.
 import { Duplex, PassThrough, Transform } from 'node:stream';
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../core/plugin/plugin.ts';
@@ -16,7 +16,7 @@ const served = '[POST / HTTP/1.1|hello]';
 
 type Factory = () => unknown;
 
-/** Passes on something else than bytes for each chunk. */
+/** Emits something other than bytes for each chunk. */
 const emitting =
   (make: () => unknown): Factory =>
   () =>

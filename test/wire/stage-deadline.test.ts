@@ -1,5 +1,5 @@
-// The time of a stage ends whatever else goes on on its connection meanwhile: the request body that still comes, and an
-// upstream which takes it.
+// The timeout of a stage applies whatever else happens on its connection meanwhile: the request body still arrives, and an
+// upstream reads it.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import { startProxy, until } from './support/proxy.ts';
@@ -17,7 +17,7 @@ const endings: Readonly<Record<string, readonly [head: string, piece: string, en
 
 for (const [how, [head, piece, end]] of Object.entries(endings)) {
   for (const stage of ['judge', 'postProxy'] as const) {
-    test(`in ${stage} ends while a request body ${how} comes to its end`, async () => {
+    test(`in ${stage} times out while a request body ${how} is completed`, async () => {
       let reached = false;
       const origin = await ScriptedOrigin.start({
         answer: () => undefined,
@@ -27,7 +27,7 @@ for (const [how, [head, piece, end]] of Object.entries(endings)) {
       });
       const proxy = await startProxy({
         upstreams: [origin.url],
-        // A body that is waited for lets a test that fails end early, and yet with another status.
+        // A body that is waited for ends a failing test early, with another status.
         settings: { timeouts: { stage: '300ms', body: '20s' } },
         tap(hooks) {
           const never = (): Promise<undefined> => {

@@ -1,4 +1,4 @@
-// Waits are bounded: slow clients, slow upstreams, and what each is told.
+// Waits are bounded: slow clients, slow upstreams, and the response to each.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { descriptorLimit } from '../../core/http/accept/descriptor-limit.ts';
@@ -50,7 +50,7 @@ test('a head that does not end in time is answered 408', async () => {
   });
 });
 
-test('a head that drips does not gain time by it (CVE-2018-12122)', async () => {
+test('a head that drips gains no time (CVE-2018-12122)', async () => {
   await withTimeouts({ header: '200ms' }, {}, async ({ client }) => {
     client.send('GET / HTTP/1.1\r\nHost: a.test\r\n');
     for (let n = 0; n < 100 && !client.ended && client.text === ''; n++) {
@@ -70,14 +70,14 @@ test('a second request that drips is answered 408 too (CVE-2019-5737)', async ()
   });
 });
 
-test('a connection without a request is closed without a word', async () => {
+test('a connection without a request is closed silently', async () => {
   await withTimeouts({ header: '100ms' }, {}, async ({ client }) => {
     assert.is(await client.untilEnd(), '');
     assert.is(client.failure, '');
   });
 });
 
-test('an idle connection is closed after its time', async () => {
+test('an idle connection is closed after its timeout', async () => {
   await withTimeouts({ idle: '100ms' }, {}, async ({ client }) => {
     client.send(get);
     await client.response();
@@ -96,7 +96,7 @@ test('a body that stalls is answered 408, and its upstream request cancelled (CV
   });
 });
 
-test('a body below the least rate is answered 408, one above it is not', async () => {
+test('a body below the minimum rate is answered 408, one above it is not', async () => {
   const settings: SettingsInput = { timeouts: { body: '200ms' }, limits: { bodyRate: '500b' } };
   const post = 'POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 400\r\n\r\n';
   await withTimeouts(
@@ -126,7 +126,7 @@ const trickle = async (client: RawClient, bytes: number, pauseMs: number): Promi
   }
 };
 
-test('a body that makes progress is never too slow for the default settings, and costs the upstream none of its time', async () => {
+test("a body that makes progress is never too slow for the default settings, and does not use up the upstream's time", async () => {
   await withTimeouts({ body: '2s', response: '100ms' }, {}, async ({ client, origin }) => {
     await trickle(client, 10, 250);
     assert.is(statusOf(await client.response('POST')), 200);
@@ -134,7 +134,7 @@ test('a body that makes progress is never too slow for the default settings, and
   });
 });
 
-test('a body that is still sent keeps a response alive that began before its end', async () => {
+test('a body that is still being sent keeps an early response alive', async () => {
   const script: Script = {
     onBytes: (connection, bytes) => {
       if (bytes.includes('POST')) connection.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab');
@@ -150,7 +150,7 @@ test('a body that is still sent keeps a response alive that began before its end
   });
 });
 
-test('an upstream that takes no more of a body is 504', async () => {
+test('an upstream that stops reading a body is 504', async () => {
   await withTimeouts(
     { body: '30s', response: '300ms' },
     { onConnection: ({ socket }) => socket.pause() },
@@ -162,14 +162,14 @@ test('an upstream that takes no more of a body is 504', async () => {
   );
 });
 
-test('an upstream that never says 100 to a client which waits for it is 504', async () => {
+test('an upstream that never sends the 100 that a client waits for is 504', async () => {
   await withTimeouts({ body: '30s', response: '200ms' }, { onBytes: () => {} }, async ({ client }) => {
     client.send('POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n');
     assert.is(statusOf(await client.response('POST')), 504);
   });
 });
 
-test('the time of an upstream that said 100 begins when the body is there', async () => {
+test('the time of an upstream that sent 100 begins when the body is complete', async () => {
   const script: Script = {
     onBytes: (connection, bytes) => {
       if (bytes.includes('POST')) connection.send('HTTP/1.1 100 Continue\r\n\r\n');
@@ -202,7 +202,7 @@ test('an upstream that does not answer is 504', async () => {
   );
 });
 
-test('an upstream whose head drips gains no time by it', async () => {
+test('an upstream whose head drips gains no time', async () => {
   await withTimeouts(
     { response: '200ms', body: '10s' },
     { answer: () => undefined },
@@ -220,7 +220,7 @@ test('an upstream whose head drips gains no time by it', async () => {
   );
 });
 
-test('the times of a pool go before those of the config, and those of a request before both', async () => {
+test('the timeouts of a pool override those of the config, and those of a request override both', async () => {
   const options: ProxyOptions = {
     tap: hooks =>
       hooks.request.tap('patient', ctx => {
@@ -237,7 +237,7 @@ test('the times of a pool go before those of the config, and those of a request 
       const other = await RawClient.open(proxy.port);
       other.send(get);
       assert.is(statusOf(await other.response()), 504);
-      assert.is(client.text, '', 'the patient one still waits');
+      assert.is(client.text, '', 'the one with the longer timeout still waits');
       other.close();
     },
     options,
@@ -282,7 +282,7 @@ test('a response body that stalls is cut, and does not look complete', async () 
 
 test('an upstream that does not accept in time is 504', async () => {
   const proxy = await startProxy({
-    // An address for documentation (RFC 5737): nobody answers there.
+    // A documentation address (RFC 5737), which no host has.
     upstreams: ['http://192.0.2.1:81'],
     settings: { timeouts: { connect: '150ms' } },
   });
@@ -310,7 +310,7 @@ test('an upstream that accepts TCP and never speaks TLS is 504', async () => {
   });
 });
 
-test('a client that does not read its response is cut after its time', async () => {
+test('a client that does not read its response is cut after its timeout', async () => {
   const script: Script = {
     answer: () => `HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n${'x'.repeat(50_000_000)}`,
   };
@@ -324,8 +324,8 @@ test('a client that does not read its response is cut after its time', async () 
   });
 });
 
-test('a client that sends a body and reads nothing of its response is cut after its time', async () => {
-  // An origin that sends back all it gets, so that both directions fill up.
+test('a client that sends a body and reads nothing of its response is cut after its timeout', async () => {
+  // An origin that sends back everything, so that both directions fill up.
   const script: Script = {
     answer: () => undefined,
     onBytes(connection, bytes) {
@@ -373,7 +373,7 @@ test('thousands of dripping connections neither delay others nor grow the memory
   await withTimeouts({ header: '30s' }, {}, async ({ client, proxy }) => {
     const before = process.memoryUsage().rss;
     const drips: RawClient[] = [];
-    // Each has two descriptors here, and the proxy keeps some for upstreams.
+    // Each takes two descriptors, and the proxy keeps some for upstreams.
     const rounds = Math.min(25, Math.floor((descriptorLimit() ?? 20_000) / 800));
     for (let round = 0; round < rounds; round++) {
       const opened = await Promise.all(Array.from({ length: 200 }, () => RawClient.open(proxy.port)));

@@ -1,4 +1,4 @@
-// Chains of body transforms, and what they have to do with attempts.
+// Chains of body transforms, and their relation to attempts.
 import { type Duplex, PassThrough, Transform } from 'node:stream';
 import * as assert from 'uvu/assert';
 import type { BodyTransform } from '../../core/request/body-transform.ts';
@@ -23,7 +23,7 @@ import {
 
 const chains = suite('a chain of transforms');
 
-chains('is destroyed whole when the client leaves', async () => {
+chains('is destroyed completely when the client leaves', async () => {
   const made: Duplex[] = [];
   const kept: BodyTransform = () => {
     const stream = new PassThrough();
@@ -45,7 +45,7 @@ chains('is destroyed whole when the client leaves', async () => {
   });
 });
 
-chains('lets trailers pass behind what it made of the body', async () => {
+chains('passes trailers on after the transformed body', async () => {
   await between({ tap: onRequest(pass) }, async ({ client, origin }) => {
     client.send(chunkedPost + chunkedPost);
     await client.responses('POST', 'POST');
@@ -72,11 +72,11 @@ chains('does not give the trailers of one request to the next', async () => {
   });
 });
 
-chains('that makes much of little waits for a client that does not read', async () => {
+chains('that expands its input waits for a client that does not read', async () => {
   const piece = Buffer.alloc(64 * 1024, 'x');
   const pieces = 300;
   let given = 0;
-  /** Each byte becomes 64 KB, as in a compressed bomb; it stops when nobody takes them. */
+  /** Each byte becomes 64 KB, as in a compressed bomb; it stops when they are not read. */
   const bomb = (): Transform =>
     new Transform({
       transform(_chunk, _encoding, done) {
@@ -119,7 +119,7 @@ for (const [where, others] of [
   ['alone', []],
   ['between others', [pass]],
 ] as const) {
-  chains(`has each stream flush once, and sends what that adds, ${where}`, async () => {
+  chains(`flushes each stream once, and sends what that adds, ${where}`, async () => {
     const calls: string[] = [];
     const adding: BodyTransform = () =>
       new Transform({
@@ -156,7 +156,7 @@ for (const [where, others] of [
 
 const attempts = suite('transforms and attempts');
 
-attempts('a new stream gets the original body when the attempt before failed within it', async () => {
+attempts('a new stream gets the original body when the previous attempt failed within it', async () => {
   const made: Duplex[] = [];
   const upper: BodyTransform = () => {
     const stream = new Transform({
@@ -182,7 +182,7 @@ attempts('a new stream gets the original body when the attempt before failed wit
   });
 });
 
-attempts('a body that is not at hand any more is not sent twice', async () => {
+attempts('a body that is no longer available is not sent twice', async () => {
   let made = 0;
   const tap = (hooks: RequestHooks) => {
     onRequest(() => {
@@ -202,7 +202,7 @@ attempts('a body that is not at hand any more is not sent twice', async () => {
   });
 });
 
-attempts('a response that comes before the body is whole passes, and the connection closes', async () => {
+attempts('a response before the end of the body passes, and the connection closes', async () => {
   const onBytes: Script['onBytes'] = connection => {
     if (connection.raw.includes('xxx') && !connection.raw.includes('early')) {
       connection.raw += 'early';
@@ -224,7 +224,7 @@ attempts('a response that comes before the body is whole passes, and the connect
   });
 });
 
-attempts('a refused Expect: 100-continue makes no use of the transform', async () => {
+attempts('a refused Expect: 100-continue does not use the transform', async () => {
   const onBytes: Script['onBytes'] = connection => {
     connection.send('HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n');
   };
@@ -234,7 +234,7 @@ attempts('a refused Expect: 100-continue makes no use of the transform', async (
   });
 });
 
-attempts('a protocol switch passes both transforms by', async () => {
+attempts('a protocol switch bypasses both transforms', async () => {
   let made = 0;
   const count: BodyTransform = () => {
     made++;
@@ -257,7 +257,7 @@ attempts('a protocol switch passes both transforms by', async () => {
 });
 
 for (const stage of ['selectUpstream', 'preProxy'] as const) {
-  attempts(`those that ${stage} asks for are its attempt's own, behind those of all attempts`, async () => {
+  attempts(`transforms that ${stage} requests belong to its attempt, after those of all attempts`, async () => {
     let answers = 0;
     const tap = (hooks: RequestHooks) => {
       onRequest(() => new Transform({ transform: (chunk, _, done) => done(null, `${chunk}-`) }))(hooks);
@@ -282,7 +282,7 @@ for (const stage of ['selectUpstream', 'preProxy'] as const) {
   });
 }
 
-attempts('those that judge asks for are not those of the attempt after it', async () => {
+attempts('transforms that judge requests do not apply to the next attempt', async () => {
   let answers = 0;
   const tap = (hooks: RequestHooks) =>
     hooks.judge.tap('again', ctx => {

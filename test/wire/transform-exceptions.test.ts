@@ -1,4 +1,4 @@
-// Streams of plugins which throw wherever Node or Weldr calls them, or their listeners: no worker ends by it.
+// Streams of plugins that throw when Node or Weldr calls them, or their listeners: no worker ends.
 import * as assert from 'uvu/assert';
 import type { BodyTransform } from '../../core/request/body-transform.ts';
 import { suite } from '../support/suite.ts';
@@ -22,7 +22,7 @@ const listened = [
   'readable',
 ];
 
-/** Streams that pass their body on but for one thing. */
+/** Streams that pass their body on except for one fault. */
 const traps: readonly (readonly [how: string, make: BodyTransform])[] = [
   ...overridden.map(
     name =>
@@ -37,7 +37,7 @@ const traps: readonly (readonly [how: string, make: BodyTransform])[] = [
   ['and takes no guards', () => Object.freeze(pass())],
   ['in an emit() that cannot be replaced', () => Object.defineProperty(pass(), 'emit', { value: throws })],
   [
-    'by an error which is none',
+    'by a value which is not an error',
     () => {
       const stream = pass();
       setImmediate(() => stream.emit('error', undefined));
@@ -80,7 +80,7 @@ for (const [how, make] of traps) {
 
 for (const event of ['finish', 'end', 'close']) {
   hostile(
-    `in a listener of ${event} is said in the log, with the stage and where it was thrown`,
+    `in a listener of ${event} is logged, with the stage and where it was thrown`,
     async () => {
       for (const [on, request] of [
         [onRequest, post('abc')],

@@ -1,5 +1,5 @@
-// Body transforms that fail each time, or are made wrongly: what their request costs, and that nothing of it reaches
-// another one.
+// Body transforms that fail each time, or are created wrongly: they cost only their request, and nothing of it reaches
+// another.
 import { type Duplex, PassThrough, Transform } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import * as assert from 'uvu/assert';
@@ -27,18 +27,18 @@ import {
 const fails = (): Transform => new Transform({ transform: (_, __, done) => done(new Error('on purpose')) });
 const each = suite('a transform that fails each time');
 
-/** None of them lets anything through, for whatever body. */
+/** None of them passes anything on, for any body. */
 const hopeless: readonly (readonly [how: string, make: BodyTransform])[] = [
-  ['gunzip of what is not compressed', () => createGunzip()],
+  ['gunzip of uncompressed data', () => createGunzip()],
   ['one that fails', fails],
   ['one that throws', () => new Transform({ transform: throws })],
   ['one that is destroyed', () => new PassThrough().destroy()],
-  ['one that never goes on', () => new Transform({ transform() {} })],
+  ['one that never continues', () => new Transform({ transform() {} })],
   ['one whose factory throws', throws],
 ];
 
 for (const [how, make] of hopeless) {
-  each(`${how}: a response is one 500, one log line, and the connection goes on`, async () => {
+  each(`${how}: a response is one 500, one log line, and the connection stays open`, async () => {
     let made = 0;
     const counted: BodyTransform = () => {
       made++;
@@ -101,7 +101,7 @@ for (const [how, make] of hopeless) {
   });
 }
 
-each('cuts the connection of an HTTP/1.0 client so that the part is not taken for the whole', async () => {
+each('resets the connection of an HTTP/1.0 client so that the part does not look complete', async () => {
   const later = (): Transform => {
     let chunks = 0;
     return new Transform({
@@ -117,7 +117,7 @@ each('cuts the connection of an HTTP/1.0 client so that the part is not taken fo
   });
 });
 
-each('is as good as a body that was cut by its upstream, for an HTTP/1.0 client too', async () => {
+each('is treated like a body that its upstream cut, for an HTTP/1.0 client too', async () => {
   await between({ tap: onResponse(pass), answer: half }, async ({ client, origin }) => {
     client.send('GET / HTTP/1.0\r\n\r\n');
     await client.until('the beginning', () => client.text.endsWith('abc'));
@@ -167,7 +167,7 @@ for (const [where, on, request] of [
   });
 
   factories(
-    `of a ${where} which makes one stream for two requests fails the second, and mixes nothing`,
+    `of a ${where} which returns one stream for two requests fails the second, and mixes nothing`,
     async () => {
       const shared = new PassThrough();
       const script: Setup = { tap: on(() => shared), answer: where === 'response' ? half : echo };
@@ -184,7 +184,7 @@ for (const [where, on, request] of [
     },
   );
 
-  factories(`of a ${where} which makes one stream for two places of a chain fails its request`, async () => {
+  factories(`of a ${where} which returns one stream for two places of a chain fails its request`, async () => {
     const shared = new PassThrough();
     await between(
       {

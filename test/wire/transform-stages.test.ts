@@ -1,4 +1,4 @@
-// Body transforms beside stages: who may ask for one, and that none undoes the time of a stage.
+// Body transforms beside stages: which stages may request one, and that none undoes the timeout of a stage.
 import { PassThrough, Transform } from 'node:stream';
 import * as assert from 'uvu/assert';
 import type { BodyTransform } from '../../core/request/body-transform.ts';
@@ -11,7 +11,7 @@ import { ok, type Script } from './support/scripted-origin.ts';
 import { statusOf, valuesOf } from './support/strict-message.ts';
 import { between, doubled, get, onRequest, onResponse, post } from './support/transforming.ts';
 
-/** Gives what it got only when it is told to. */
+/** Emits its input only when told to. */
 class Gate extends Transform {
   private held: (() => void) | undefined = undefined;
 
@@ -35,7 +35,7 @@ for (const [when, onBytes] of [
   ['the attempt failed', (connection => connection.cut()) satisfies Script['onBytes']],
 ] as const) {
   stages(
-    `a request's transform that goes on after ${when} does not undo the timeout of a stage`,
+    `a request's transform that continues after ${when} does not undo the timeout of a stage`,
     async () => {
       const gate = new Gate();
       let judging = false;
@@ -58,7 +58,7 @@ for (const [when, onBytes] of [
   );
 }
 
-stages('a transform of the request that goes on does not undo the time of one of the response', async () => {
+stages('a transform of the request that continues does not undo the timeout of one of the response', async () => {
   const gate = new Gate();
   let stuck = false;
   const never: BodyTransform = () =>
@@ -80,7 +80,7 @@ stages('a transform of the request that goes on does not undo the time of one of
   });
 });
 
-stages('a transform that fails after its attempt has does not keep another from being made', async () => {
+stages('a transform that fails after its attempt does not prevent another attempt', async () => {
   const gates: Gate[] = [];
   const goOn = Promise.withResolvers<typeof retry | undefined>();
   let judging = false;
@@ -125,7 +125,7 @@ stages('a request whose transform never ends is bounded when the response has be
   });
 });
 
-stages('an asynchronous tap may ask for one, of a response in chunks, too', async () => {
+stages('an asynchronous tap may request one, also for a chunked response', async () => {
   const tap = (hooks: RequestHooks) =>
     hooks.postProxy.tapPromise('later', async ctx => {
       await new Promise(resolve => setImmediate(resolve));
@@ -141,7 +141,7 @@ stages('an asynchronous tap may ask for one, of a response in chunks, too', asyn
   });
 });
 
-stages('the last one, respond, may ask for one of any response', async () => {
+stages('the last one, respond, may request one for any response', async () => {
   const tap = (hooks: RequestHooks) => {
     hooks.request.tap('replier', ctx => (ctx.request.target === '/reply' ? reply(200, 'hi') : undefined));
     hooks.respond.tap('last', ctx => ctx.transformResponse(doubled));
@@ -160,7 +160,7 @@ stages('a refused upgrade has its response transformed', async () => {
   });
 });
 
-stages('a reply to HEAD, and one without a body, announce no length that would be wrong', async () => {
+stages('a reply to HEAD, and one without a body, announce no wrong length', async () => {
   const tap = (hooks: RequestHooks) =>
     hooks.request.tap('replier', ctx => {
       ctx.transformResponse(doubled);

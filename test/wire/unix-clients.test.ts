@@ -1,4 +1,4 @@
-// Clients of a unix socket: the same exchange, but nobody has an address.
+// Clients of a unix socket: the same exchange, but without addresses.
 import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ async function withProxy(
   }
 }
 
-/** The forwarding fields that an origin gets of a request with these headers, and who the client is held to be. */
+/** The forwarding fields that an origin receives for a request with these headers, and the client's address. */
 async function forwardingOf(
   forwarded: SettingsInput['forwarded'],
   headers: Readonly<Record<string, string>> = {},
@@ -59,7 +59,7 @@ async function forwardingOf(
 
 const reported = { 'X-Forwarded-For': '203.0.113.7', 'X-Forwarded-Proto': 'https' };
 
-test('are unix:, and no address is made up for them', async () => {
+test('have the address unix:, and no other is made up for them', async () => {
   const { clientIp, scheme, lines } = await forwardingOf({ rfc7239: true });
   assert.equal([clientIp, scheme], ['unix:', 'http']);
   assert.equal(lines, [
@@ -87,7 +87,7 @@ test('are believed when unix: is trusted: the client is the one that they report
   ]);
 });
 
-test('cannot pass for trusted further up the chain by naming unix:', async () => {
+test('are not trusted further up the chain by naming unix:', async () => {
   const chain = { 'X-Forwarded-For': '203.0.113.7, unix:' };
   assert.is((await forwardingOf({ trusted: ['unix:'] }, chain)).clientIp, 'unknown');
   assert.is((await forwardingOf({ trusted: ['unix:'] })).clientIp, 'unix:');
@@ -109,7 +109,7 @@ test('count as one address for connectionsPerAddress', async () => {
   }
 });
 
-test('send and get large bodies, and a client that leaves is noticed', async () => {
+test('send and receive large bodies, and a client that leaves is noticed', async () => {
   const origin = await startOrigin();
   try {
     await withProxy([origin.url], {}, async (path, proxy) => {
@@ -127,7 +127,7 @@ test('send and get large bodies, and a client that leaves is noticed', async () 
   }
 });
 
-test('are waited for by a drain', async () => {
+test('are finished by a drain', async () => {
   const origin = await startOrigin();
   origin.delayMs = 300;
   try {

@@ -9,7 +9,7 @@ import { startProxy, until } from './support/proxy.ts';
 
 const test = suite('upstreams on unix sockets');
 
-test('get requests and bodies, over connections that are used again', async () => {
+test('receive requests and bodies over reused connections', async () => {
   const origin = await startUnixOrigin();
   const proxy = await startProxy({ upstreams: [origin.url] });
   try {
@@ -31,7 +31,7 @@ test('get requests and bodies, over connections that are used again', async () =
   }
 });
 
-test('see the Host of the client, and localhost where it is to see its own name', async () => {
+test('receive the Host of the client, or localhost if configured to receive their own name', async () => {
   const origin = await startUnixOrigin();
   for (const host of ['client', 'upstream']) {
     const proxy = await startProxy({ upstreams: [{ url: origin.url, host }] });

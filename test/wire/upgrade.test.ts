@@ -1,4 +1,4 @@
-// Upgrades: tunnels both ways, their ends, refusals, and what must not be let through.
+// Upgrades: tunnels both ways, their ends, refusals, and what must not pass.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -46,13 +46,13 @@ async function withUpgrade(
   }
 }
 
-/** Asks for the upgrade and waits until the tunnel stands. */
+/** Requests the upgrade and waits until the tunnel is open. */
 async function open({ client }: Ends): Promise<void> {
   client.send(ask());
   await client.until('101', () => client.text.endsWith('\r\n\r\n'));
 }
 
-test('an upgrade is asked for upstream, and the 101 passed on', async () => {
+test('an upgrade is requested upstream, and the 101 passed on', async () => {
   await withUpgrade({}, {}, async ends => {
     const { client, origin } = ends;
     client.send(ask('Sec-WebSocket-Key: abc', 'Sec-WebSocket-Version: 13'));
@@ -108,7 +108,7 @@ test('bytes that a client sends before the 101 wait for it (CVE-2026-2833)', asy
   });
 });
 
-test('bytes behind an upgrade that is refused are thrown away, and both sides closed (CVE-2026-69243, CVE-2024-23326)', async () => {
+test('bytes after a refused upgrade are dropped, and both sides closed (CVE-2026-69243, CVE-2024-23326)', async () => {
   for (const refusal of ['HTTP/1.1 200 OK', 'HTTP/1.1 403 Forbidden', 'HTTP/1.1 426 Upgrade Required']) {
     const answer = () => `${refusal}\r\nContent-Length: 2\r\n\r\nno`;
     await withUpgrade({ answer }, {}, async ({ client, origin, connection }) => {
@@ -146,7 +146,7 @@ test('500 refused upgrades leave no descriptor behind', async () => {
   await origin.close();
 });
 
-test('a client that closes its side can still be sent to, and the other way round', async () => {
+test('a half-closed side of a tunnel still receives, in both directions', async () => {
   await withUpgrade({}, {}, async ends => {
     await open(ends);
     const { client, connection } = ends;
@@ -220,7 +220,7 @@ test('the last words of a client reach an upstream that is still sending when it
   }
 });
 
-test('a silent tunnel ends after its time, one that is used does not', async () => {
+test('a silent tunnel ends after its timeout, one in use does not', async () => {
   await withUpgrade({}, { settings: { timeouts: { tunnel: '1s' } } }, async ends => {
     await open(ends);
     const { client, connection } = ends;
@@ -234,7 +234,7 @@ test('a silent tunnel ends after its time, one that is used does not', async () 
   });
 });
 
-test('a tunnel whose reader stands still holds back the writer', async () => {
+test('a tunnel whose reader stalls holds back the writer', async () => {
   await withUpgrade({}, {}, async ends => {
     await open(ends);
     const { client, connection } = ends;
@@ -259,7 +259,7 @@ for (const [name, framing, body] of [
   ['in chunks', 'Transfer-Encoding: chunked', '5\r\nhello\r\n0\r\n\r\n'],
 ] as const) {
   const request = `${ask(framing).replace('GET', 'POST')}`;
-  test(`an upgrade with a body ${name} passes, and what follows the body is for the tunnel (CVE-2026-69243)`, async () => {
+  test(`an upgrade with a body ${name} passes, and what follows the body belongs to the tunnel (CVE-2026-69243)`, async () => {
     await withUpgrade({}, {}, async ({ client, connection, proxy }) => {
       client.send(request);
       await sleep(50);
@@ -273,7 +273,7 @@ for (const [name, framing, body] of [
     });
   });
 
-  test(`101 before all of a body ${name} has come is a bad response`, async () => {
+  test(`101 before the end of a body ${name} is a bad response`, async () => {
     const onBytes = (connection: OriginConnection): void => connection.send(accept);
     await withUpgrade({ onBytes, answer: () => undefined }, {}, async ({ client, connection }) => {
       client.send(request + body.slice(0, 4));
@@ -325,7 +325,7 @@ test('a drain waits for tunnels, and then cuts them', async () => {
   });
 });
 
-test('101 with another protocol than was asked for is a bad response', async () => {
+test('101 with another protocol than requested is a bad response', async () => {
   for (const upgrade of ['h2c', 'websocket2', '', 'x y']) {
     const answer = () => `HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`;
     await withUpgrade({ answer }, {}, async ({ client, connection }) => {
@@ -390,7 +390,7 @@ test('an upgrade that waited for a free connection gets a tunnel', async () => {
   });
 });
 
-test('an upgrade whose upstream breaks while a plugin looks at its 101 is over for everybody', async () => {
+test('an upgrade whose upstream breaks while a plugin handles its 101 ends on both sides', async () => {
   let go = (): void => {};
   const waits = new Promise<void>(resolve => {
     go = resolve;

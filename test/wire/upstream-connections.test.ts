@@ -44,7 +44,7 @@ async function withOrigin(
   }
 }
 
-/** Retries what died on a reused connection before it was answered, as a plugin may. */
+/** Retries requests that failed on a reused connection before they were answered, as a plugin may. */
 const retrying: ProxyOptions['tap'] = hooks => {
   hooks.judge.tap('again', ctx =>
     ctx.error !== undefined && ctx.error.retry !== 'never' && ctx.replayable && ctx.tried.length < 4
@@ -54,7 +54,7 @@ const retrying: ProxyOptions['tap'] = hooks => {
 };
 
 for (const framing of ['length', 'chunked']) {
-  test(`one connection serves many, also where what takes the response is slower: ${framing}`, async () => {
+  test(`one connection serves many requests, also when the response's reader is slower: ${framing}`, async () => {
     const body = 'x'.repeat(1000);
     const answer =
       framing === 'length'
@@ -75,7 +75,7 @@ for (const framing of ['length', 'chunked']) {
     await withOrigin({ answer: () => answer }, { tap: slow }, async (proxy, origin) => {
       for (let n = 0; n < 5; n++) assert.is((await ask(proxy)).body, body);
       assert.is(origin.connections.length, 1);
-      // What arrives on it without a request still ends it.
+      // Bytes that arrive on it without a request still end it.
       origin.connections[0]?.send('HTTP/1.1 200 OK\r\n\r\n');
       await until('the connection is closed', () => origin.connections[0]?.socket.readableEnded === true);
     });
@@ -90,7 +90,7 @@ test('one connection serves the requests of many clients, one after another', as
   });
 });
 
-test('an idle connection is closed after its time', async () => {
+test('an idle connection is closed after its timeout', async () => {
   await withOrigin({}, { settings: { timeouts: { upstreamIdle: '100ms' } } }, async (proxy, origin) => {
     await ask(proxy);
     await until('the close', () => origin.connections[0]?.gone === true);
@@ -118,7 +118,7 @@ test('a connection that an upstream keeps for a second or less is not used again
   }
 });
 
-test('bytes on an idle connection end it, and are nobody’s response', async () => {
+test('bytes on an idle connection end it, and become no response', async () => {
   await withOrigin({}, {}, async (proxy, origin) => {
     await ask(proxy);
     origin.connections[0]?.send(
@@ -130,7 +130,7 @@ test('bytes on an idle connection end it, and are nobody’s response', async ()
   });
 });
 
-/** Responses after each of which another one comes that nobody asked for, in the same bytes or a moment later. */
+/** Responses each of which is followed by an unrequested one, in the same bytes or a moment later. */
 const ends: readonly (readonly [how: string, method: string, response: string])[] = [
   ['a length', 'GET', ok('fine')],
   ['chunks', 'GET', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\n\r\n'],
@@ -143,7 +143,7 @@ const poison = ok('poison');
 for (const [how, method, response] of ends) {
   for (const when of ['in the same bytes', 'while the connection is idle'] as const) {
     for (const over of ['TCP', 'TLS'] as const) {
-      test(`a response that comes before its request is nobody's, after ${how}, ${when}, over ${over}`, async () => {
+      test(`a response before its request is dropped, after ${how}, ${when}, over ${over}`, async () => {
         const answer: Script['answer'] = ({ target, connection }) => {
           if (target !== '/first') return ok('next');
           if (when === 'in the same bytes') return response + poison;
@@ -182,7 +182,7 @@ test('a connection that its upstream closed while idle is not used again', async
   }
 });
 
-test('a close that crosses a request on a reused connection is told apart, so that it can be retried', async () => {
+test('a close that crosses a request on a reused connection is recognised, so that it can be retried', async () => {
   let crossing = true;
   const script: Script = {
     answer(request) {
@@ -209,7 +209,7 @@ test('a close that crosses a request on a reused connection is told apart, so th
   });
 });
 
-test('a retried request is sent whole, with its body', async () => {
+test('a retried request is sent completely, with its body', async () => {
   let failures = 2;
   const script: Script = {
     answer(request) {
@@ -275,7 +275,7 @@ test('an upstream is found by its name, and one without an address is 502', asyn
   proxy.close();
 });
 
-test('a server gets the client’s Host, its own, or the one that is written for it', async () => {
+test('a server gets the client’s Host, its own, or a configured one', async () => {
   await withOrigin({}, {}, async (_, origin) => {
     const expected = {
       client: 'b.test',
@@ -293,7 +293,7 @@ test('a server gets the client’s Host, its own, or the one that is written for
   });
 });
 
-test('a Host that a plugin wrote goes before the one of the server', async () => {
+test('a Host that a plugin sets overrides the one of the server', async () => {
   await withOrigin({}, {}, async (_, origin) => {
     const proxy = await startProxy({
       upstreams: [{ url: origin.url, host: 'shop.test' }],
@@ -306,7 +306,7 @@ test('a Host that a plugin wrote goes before the one of the server', async () =>
   });
 });
 
-test('a removed upstream finishes what it has, and its connection is not kept', async () => {
+test('a removed upstream finishes its requests, and its connection is not kept', async () => {
   await withOrigin({ answer: () => undefined }, {}, async (proxy, origin) => {
     const client = await RawClient.open(proxy.port);
     client.send(get());
@@ -322,7 +322,7 @@ test('a removed upstream finishes what it has, and its connection is not kept', 
   });
 });
 
-test('an upstream of another pool is a mistake of the plugin that chose it', async () => {
+test('an upstream of another pool is an error of the plugin that chose it', async () => {
   await withOrigin({}, {}, async (_, origin) => {
     const elsewhere = await startProxy({ upstreams: [origin.url] });
     const [stray] = elsewhere.pools.default;
@@ -352,7 +352,7 @@ interface Certificates {
   read(name: string): string;
 }
 
-/** Makes a CA, and certificates of it for a server and a client; and another CA that signed nothing. */
+/** Creates a CA, and certificates of it for a server and a client; and another CA that signed nothing. */
 function makeCertificates(): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'certificates-'));
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
@@ -430,7 +430,7 @@ tls('an upstream whose certificate the given CA signed is trusted', async () => 
 });
 
 tls(
-  'an upstream whose certificate nobody known signed is 502, and gets no byte of the request (CVE-2026-107318)',
+  'an upstream whose certificate no known CA signed is 502, and gets no byte of the request (CVE-2026-107318)',
   async () => {
     for (const settings of [undefined, { ca: certificates.read('other.pem') }]) {
       const { response, proxy, origin } = await askOverTls(settings);
@@ -460,7 +460,7 @@ tls('the SNI name is the one given', async () => {
   assert.is(socket?.servername, 'origin.test');
 });
 
-tls('an address as the name is not asked for, and the certificate is checked against it', async () => {
+tls('an address is not sent as SNI, and the certificate is checked against it', async () => {
   const ca = certificates.read('ca.pem');
   const { response, origin } = await askOverTls({ ca, servername: '127.0.0.1' });
   assert.is(statusOf(response), 200);
@@ -473,8 +473,8 @@ tls('an address as the name is not asked for, and the certificate is checked aga
 
 const unusable: [what: string, tls: (read: (name: string) => string) => UpstreamTls][] = [
   ['a key of another certificate', read => ({ cert: read('server.pem'), key: read('client.key') })],
-  ['a key that is no PEM', read => ({ cert: read('server.pem'), key: 'nonsense' })],
-  ['a certificate that is no PEM', read => ({ cert: 'nonsense', key: read('server.key') })],
+  ['a key that is not PEM', read => ({ cert: read('server.pem'), key: 'nonsense' })],
+  ['a certificate that is not PEM', read => ({ cert: 'nonsense', key: read('server.key') })],
   ['a name with a zero byte', () => ({ servername: 'a\0b' })],
 ];
 for (const [what, settings] of unusable) {
@@ -485,12 +485,12 @@ for (const [what, settings] of unusable) {
   });
 }
 
-tls('an upstream is believed unchecked only where the config says so', async () => {
+tls('an upstream is trusted unverified only if the config says so', async () => {
   const { response } = await askOverTls({ verify: false });
   assert.is(statusOf(response), 200);
 });
 
-tls('a client certificate is shown to an upstream that asks for one', async () => {
+tls('a client certificate is sent to an upstream that requests one', async () => {
   const { read } = certificates;
   const asking: Script = { tls: { requestCert: true, rejectUnauthorized: true, ca: read('ca.pem') } };
   const ca = read('ca.pem');
@@ -500,7 +500,7 @@ tls('a client certificate is shown to an upstream that asks for one', async () =
   assert.is(statusOf(without.response), 502);
 });
 
-tls('an upstream that speaks plain text where TLS is due is 502 (CVE-2026-1642)', async () => {
+tls('an upstream that sends plain text instead of TLS is 502 (CVE-2026-1642)', async () => {
   const origin = await ScriptedOrigin.start({
     onConnection: connection => connection.send('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ninjected'),
     onBytes: () => {},
@@ -531,7 +531,7 @@ const upgrade = 'GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrad
 const upgraded = 'HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n';
 
 for (const use of ['requests', 'an upgrade']) {
-  tls(`no socket of ${use} holds back small packets, over TLS and plain, on both sides`, async () => {
+  tls(`no socket of ${use} delays small packets, over TLS and plain, on both sides`, async () => {
     const { read } = certificates;
     for (const over of [{ tls: { cert: read('server.pem'), key: read('server.key') } }, {}]) {
       const origin = await ScriptedOrigin.start({
@@ -542,7 +542,7 @@ for (const use of ['requests', 'an upgrade']) {
         upstreams: ['tls' in over ? { url: origin.url, tls: { verify: false } } : origin.url],
       });
       const client = await RawClient.open(proxy.port);
-      // Towards a client the second write is the first that could be held back.
+      // Towards a client the second write is the first that could be delayed.
       for (let n = 0; n < 3; n++) {
         client.send(use === 'requests' ? get() : n === 0 ? upgrade : 'more');
         if (use === 'requests')

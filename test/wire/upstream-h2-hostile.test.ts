@@ -1,4 +1,4 @@
-// Upstreams of HTTP/2 that are broken or mean harm: what they spoil is answered with 502 and closed, and nothing else is
+// Broken or hostile HTTP/2 upstreams: only the affected request is answered with 502, or the affected connection closed
 // (RFC 9113 sections 5 to 8).
 import * as assert from 'uvu/assert';
 import { errorCode, settingId } from '../../core/http/h2/frames.ts';
@@ -20,7 +20,7 @@ const test = suite('hostile upstreams of HTTP/2');
 interface Ends {
   readonly proxy: TestProxy;
   readonly origin: RawH2Origin;
-  /** Asks for a path; resolves with all that came until the end of the answer. */
+  /** Requests a path; resolves with everything received until the end of the answer. */
   ask(path?: string): Promise<string>;
 }
 
@@ -57,12 +57,12 @@ const statusOf = (answer: string): string => answer.slice(9, 12);
 
 const ok = [':status', '200'] as const;
 
-/** Answers that are no responses: the stream is reset, and the connection goes on. */
+/** Invalid responses: the stream is reset, and the connection stays open. */
 const malformed: Record<string, RawAnswer> = {
   'no :status': (c, id) => c.head(id, [['x', 'y']], 'end'),
-  'a :status that is none': (c, id) => c.head(id, [[':status', '2000']], 'end'),
+  'an invalid :status': (c, id) => c.head(id, [[':status', '2000']], 'end'),
   ':status twice': (c, id) => c.head(id, [ok, ok], 'end'),
-  ':status behind a field': (c, id) => c.head(id, [['x', 'y'], ok], 'end'),
+  ':status after a field': (c, id) => c.head(id, [['x', 'y'], ok], 'end'),
   'another pseudo-field': (c, id) => c.head(id, [ok, [':path', '/']], 'end'),
   'a 101': (c, id) => c.head(id, [[':status', '101']]),
   'a name in capitals': (c, id) => c.head(id, [ok, ['X-Mine', 'y']], 'end'),
@@ -76,7 +76,7 @@ const malformed: Record<string, RawAnswer> = {
   upgrade: (c, id) => c.head(id, [ok, ['upgrade', 'h2c']], 'end'),
   'content-length twice': (c, id) =>
     c.head(id, [ok, ['content-length', '0'], ['content-length', '0']], 'end'),
-  'a content-length that is none': (c, id) => c.head(id, [ok, ['content-length', '1,1']], 'end'),
+  'an invalid content-length': (c, id) => c.head(id, [ok, ['content-length', '1,1']], 'end'),
   'a content-length, and no body': (c, id) => c.head(id, [ok, ['content-length', '5']], 'end'),
   'an interim response at its end': (c, id) => c.head(id, [[':status', '103']], 'end'),
   'a head over the limit': (c, id) => c.head(id, [ok, ['x', 'y'.repeat(60_000)]], 'end'),
@@ -84,7 +84,7 @@ const malformed: Record<string, RawAnswer> = {
 };
 
 for (const [what, answer] of Object.entries(malformed)) {
-  test(`502, and the connection goes on: ${what}`, async () => {
+  test(`502, and the connection stays open: ${what}`, async () => {
     await between({ answer }, async ({ ask, origin }) => {
       assert.is(statusOf(await ask()), '502');
       assert.is(statusOf(await ask('/good')), '200');
@@ -94,7 +94,7 @@ for (const [what, answer] of Object.entries(malformed)) {
   });
 }
 
-test('interim responses without end are no answer', async () => {
+test('endless interim responses are not an answer', async () => {
   const answer: RawAnswer = (c, id) => {
     for (let n = 0; n < 9; n++) c.head(id, [[':status', '103']]);
   };
@@ -141,7 +141,7 @@ const raw =
     for (const made of frames) connection.socket.write(made(id));
   };
 
-/** What ends the connection, and the error that is told. */
+/** Faults that end the connection, and the error that is sent. */
 const broken: Record<string, readonly [RawAnswer, string]> = {
   PUSH_PROMISE: [raw(id => frame(5, 4, id, Buffer.from([0, 0, 0, 2, 0x88]))), 'PROTOCOL_ERROR'],
   'a response on another stream': [c => c.head(99, [ok], 'end'), 'PROTOCOL_ERROR'],
@@ -160,7 +160,7 @@ const broken: Record<string, readonly [RawAnswer, string]> = {
     'ENHANCE_YOUR_CALM',
   ],
   'a frame that is too large': [raw(id => frame(0, 0, id, Buffer.alloc(20_000))), 'FRAME_SIZE_ERROR'],
-  'DATA behind the end': [
+  'DATA after the end': [
     (c, id) => {
       c.ok(id);
       c.body(id, 'more');
@@ -173,7 +173,7 @@ for (const [what, [answer, error]] of Object.entries(broken)) {
   test(`the connection ends, and another one serves: ${what}`, async () => {
     await between({ answer }, async ({ ask, origin }) => {
       const status = statusOf(await ask());
-      assert.is(status, what === 'DATA behind the end' ? '200' : '502');
+      assert.is(status, what === 'DATA after the end' ? '200' : '502');
       await until('the end', () => origin.connections[0]?.goAway !== undefined);
       assert.is(origin.connections[0]?.goAway, error);
       assert.is(statusOf(await ask('/good')), '200');
@@ -216,7 +216,7 @@ for (const [what, more] of [
   ['more', 'end'],
   ['fewer', 'end'],
 ] as const) {
-  test(`a body of ${what} bytes than content-length says is cut, never whole`, async () => {
+  test(`a body of ${what} bytes than content-length says is cut, never complete`, async () => {
     const answer: RawAnswer = (connection, id) => {
       connection.head(id, [ok, ['content-length', '10']]);
       connection.body(id, what === 'more' ? 'x'.repeat(11) : 'x'.repeat(9), more);
@@ -231,10 +231,10 @@ for (const [what, more] of [
   });
 }
 
-test('more than the window of a stream is held by nobody: the stream ends', async () => {
+test('a stream that exceeds its window ends', async () => {
   const answer: RawAnswer = (connection, id) => {
     connection.head(id, [ok]);
-    // Nobody reads, so that no window is opened again.
+    // The body is not read, so that no window is reopened.
     for (let n = 0; n < 400; n++) connection.body(id, 'x'.repeat(16_000), 'open');
   };
   await between({ answer }, async ({ proxy, origin }) => {
@@ -247,7 +247,7 @@ test('more than the window of a stream is held by nobody: the stream ends', asyn
   });
 });
 
-test('an upstream that never says a word has its requests time out, and the connection ends', async () => {
+test('requests to a silent upstream time out, and the connection ends', async () => {
   await between(
     { isMute: true, onPing: () => {} },
     async ({ ask, origin }) => {
@@ -258,7 +258,7 @@ test('an upstream that never says a word has its requests time out, and the conn
   );
 });
 
-test('a request that times out is cancelled, and the connection goes on when it answers a PING', async () => {
+test('a request that times out is cancelled, and the connection is kept if it answers a PING', async () => {
   await between(
     {},
     async ({ ask, origin }) => {

@@ -1,5 +1,5 @@
-// Upstreams of HTTP/2 that keep a proxy busy with little: frames that nobody asked for, windows that stay shut,
-// connections that end before they serve (what clients can do as well is in upstream-h2-hostile.test.ts).
+// HTTP/2 upstreams that keep a proxy busy with little: unrequested frames, windows that stay shut, connections that end
+// before they serve (faults that clients share are in upstream-h2-hostile.test.ts).
 import * as assert from 'uvu/assert';
 import { errorCode, settingId } from '../../core/http/h2/frames.ts';
 import { workerSide } from '../../core/testing.ts';
@@ -45,11 +45,11 @@ async function between(
   }
 }
 
-/** Frames that a flood is made of, on a connection whose stream is open. */
+/** Frames of a flood, on a connection whose stream is open. */
 const floods: Record<string, (id: number) => string> = {
   'acknowledgements of PING': () => frame(6, 1, 0, '12345678'),
   'acknowledgements of SETTINGS': () => frame(4, 1, 0),
-  'GOAWAY that lets the stream be': () => frame(7, 0, 0, uint32(2 ** 31 - 1) + uint32(0)),
+  'GOAWAY that keeps the stream': () => frame(7, 0, 0, uint32(2 ** 31 - 1) + uint32(0)),
   'RST_STREAM of a stream that is over (rapid reset)': id => frame(3, 0, id - 2, uint32(errorCode.cancel)),
   'heads of a stream that was reset': id => frame(1, 4, id - 2, '\x88'),
   'a setting that shuts windows and opens them': () => frame(4, 0, 0, `\0\x04${uint32(0)}\0\x04${uint32(1)}`),
@@ -108,11 +108,11 @@ for (const [what, frames] of [
   });
 }
 
-test('an upload that no window is opened for is 504, and the connection serves on', async () => {
+test('an upload without a window is 504, and the connection continues to serve', async () => {
   await between(
     { settings: [[settingId.initialWindowSize, 0]] },
     async (proxy, origin) => {
-      // The first request may leave before the setting is there.
+      // The first request may be sent before the setting has arrived.
       assert.is(statusOf(await ask(proxy, '/good')), '200');
       const client = await RawClient.open(proxy.port);
       client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nConnection: close\r\n\r\ntext');
@@ -129,7 +129,7 @@ for (const [what, script] of [
   ['allows no stream', { settings: [[settingId.maxConcurrentStreams, 0]] }],
   ['takes no head', { settings: [[settingId.maxHeaderListSize, 0]] }],
 ] as const) {
-  test(`an upstream that ${what} is asked on few connections, and holds no request for ever`, async () => {
+  test(`an upstream that ${what} gets few connections, and holds no request for ever`, async () => {
     await between(
       script,
       async (proxy, origin) => {
@@ -141,7 +141,7 @@ for (const [what, script] of [
   });
 }
 
-/** Ends of connections that serve nothing. */
+/** Ends of connections before they serve anything. */
 const refusals: Record<string, RawScript> = {
   'GOAWAY at once': {
     onOpen: connection => {
@@ -165,7 +165,7 @@ const refusals: Record<string, RawScript> = {
 };
 
 for (const [what, script] of Object.entries(refusals)) {
-  test(`no attempts without end: ${what}`, async () => {
+  test(`attempts are bounded: ${what}`, async () => {
     const origin = await RawH2Origin.start(script);
     const side = await workerSide([roundRobin(), retry()], { upstreams: [origin.url] });
     const proxy = await startProxyOf(side);

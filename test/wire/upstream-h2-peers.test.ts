@@ -1,4 +1,4 @@
-// HTTP/2 towards other people's servers: Debian's nginx and HAProxy as upstreams, over TLS and without.
+// HTTP/2 to other servers: Debian's nginx and HAProxy as upstreams, over TLS and without.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -155,7 +155,7 @@ for (const [name, server] of Object.entries(servers)) {
   });
 }
 
-test('nginx ends a connection after so many requests: those that it did not take up are tried again', async () => {
+test('requests that nginx did not process before it ended a connection are tried again', async () => {
   const { nginx: server } = servers;
   assert.ok(server);
   await withServer(server, async ({ plain }) => {

@@ -31,7 +31,7 @@ interface Ends {
   readonly session: ClientHttp2Session;
 }
 
-/** How an origin is spoken with: by which URL and settings. */
+/** The URL and settings for an origin. */
 const ways = {
   h2c: { origin: {}, upstream: (url: string): UpstreamInput => url },
   tls: {
@@ -101,7 +101,7 @@ const echo: Answer = (request, response) => {
 };
 
 for (const way of ['h2c', 'tls'] as const) {
-  test(`a request and its answer go through, in the terms of both protocols: ${way}`, async () => {
+  test(`a request and its response are translated between both protocols: ${way}`, async () => {
     const seen: IncomingHttpHeaders[] = [];
     const answer: Answer = (request, response) => {
       seen.push(request.headers);
@@ -294,7 +294,7 @@ test('ten thousand small messages go each way on one stream, as gRPC sends them'
   });
 });
 
-test('trailers go both ways, between both protocols', async () => {
+test('trailers go both ways between both protocols', async () => {
   const got: IncomingHttpHeaders[] = [];
   const answer: Answer = (request, response) => {
     request.on('end', () => {
@@ -327,7 +327,7 @@ test('trailers go both ways, between both protocols', async () => {
   });
 });
 
-test('trailers behind a body of a known length do not become bytes of the next response', async () => {
+test('trailers after a body of a known length do not become bytes of the next response', async () => {
   const answer: Answer = (_, response) => {
     response.writeHead(200, { 'content-length': '4' });
     response.addTrailers({ 'x-sum': 'abc' });
@@ -344,7 +344,7 @@ test('trailers behind a body of a known length do not become bytes of the next r
   });
 });
 
-test('a response of trailers alone stays one head with the end, and gets no length', async () => {
+test('a trailers-only response stays a head that ends the stream, without a length', async () => {
   const answer: Answer = (_, response) => {
     response.stream.respond({ ':status': 200, 'grpc-status': '5' }, { endStream: true });
   };
@@ -359,7 +359,7 @@ test('a response of trailers alone stays one head with the end, and gets no leng
   });
 });
 
-test('HEAD, 204 and 304 have no body, and the connection goes on', async () => {
+test('HEAD, 204 and 304 have no body, and the connection stays open', async () => {
   const answer: Answer = (request, response) => {
     if (request.method === 'HEAD') response.writeHead(200, { 'content-length': '500' });
     else response.writeHead(Number(request.url.slice(1)));
@@ -375,7 +375,7 @@ test('HEAD, 204 and 304 have no body, and the connection goes on', async () => {
   });
 });
 
-test('100 Continue and 103 go on to the client', async () => {
+test('100 Continue and 103 are passed on to the client', async () => {
   const answer: Answer = (request, response) => {
     response.writeEarlyHints({ link: '</a.css>; rel=preload' });
     request.pipe(response);
@@ -416,7 +416,7 @@ test('a slow reader of one response does not stop the others', async () => {
   });
 });
 
-test('a client that leaves has its stream cancelled, and the connection goes on', async () => {
+test('a client that leaves has its stream cancelled, and the connection stays open', async () => {
   let aborted = 0;
   const answer: Answer = (request, response) => {
     request.on('aborted', () => aborted++);
@@ -435,7 +435,7 @@ test('a client that leaves has its stream cancelled, and the connection goes on'
   });
 });
 
-test('an answer before the end of the request is passed on, and the upload is given up', async () => {
+test('a response before the end of the request is passed on, and the upload is cancelled', async () => {
   const answer: Answer = (_, response) => {
     response.writeHead(413);
     response.end('too large');
@@ -478,7 +478,7 @@ test('no more streams are opened on a connection than the upstream allows', asyn
   );
 });
 
-test('a drained connection takes no more requests, and those that it has end well', async () => {
+test('a drained connection takes no more requests, and finishes those that it has', async () => {
   const waiting: Http2ServerResponse[] = [];
   const answer: Answer = (request, response) => {
     if (request.url === '/wait') waiting.push(response);
@@ -494,7 +494,7 @@ test('a drained connection takes no more requests, and those that it has end wel
   });
 });
 
-test('WebSocket goes to an https:// server over HTTP/1.1, whatever else it speaks', async () => {
+test('WebSocket to an https:// server uses HTTP/1.1, whatever else the server speaks', async () => {
   const answer: Answer = (request, response) => void response.end(request.httpVersion);
   await between(
     answer,

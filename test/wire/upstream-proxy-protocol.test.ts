@@ -1,4 +1,4 @@
-// The PROXY protocol towards servers: another Weldr behind this one tells who introduced its connections.
+// The PROXY protocol to servers: another Weldr behind this one reports the clients of its connections.
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { connect as connectH2 } from 'node:http2';
@@ -30,17 +30,17 @@ const tls = readTls(
 ).material;
 
 interface Ends {
-  /** Who sends headers. */
+  /** Sends headers. */
   readonly front: TestProxy;
-  /** Who gets them. */
+  /** Receives headers. */
   readonly back: TestProxy;
-  /** Connections of `back` that are over. */
+  /** Finished connections of `back`. */
   readonly over: ConnectionInfo[];
 }
 
 type Version = UpstreamRecord['proxyProtocol'];
 
-/** Where the server listens; TLS is what it ends. */
+/** The server's listener, with TLS or without. */
 interface BackOptions extends Pick<ProxyOptions, 'tls' | 'http2'> {
   readonly version?: Version;
 }
@@ -74,7 +74,7 @@ async function between(
 
 for (const version of ['v1', 'v2'] as const) {
   for (const secured of [false, true]) {
-    test(`${version} ${secured ? 'before TLS' : 'before HTTP'}: says who the client is and where it connected to`, () =>
+    test(`${version} ${secured ? 'before TLS' : 'before HTTP'}: names the client and the address it connected to`, () =>
       between({ version, ...(secured && { tls }) }, async ({ front, back }) => {
         const client = await RawClient.open(front.port);
         client.send(get + get);
@@ -127,7 +127,7 @@ test('a connection is reused by requests of the same client connection, and by n
     for (const client of [first, second]) client.close();
   }));
 
-test('with one connection allowed, clients take turns and none is introduced as another', () =>
+test('with one connection allowed, clients take turns and none is presented as another', () =>
   between(
     {},
     async ({ front, back }) => {
@@ -145,7 +145,7 @@ test('with one connection allowed, clients take turns and none is introduced as 
     { settings: { limits: { upstreamConnections: 1 } } },
   ));
 
-test('streams of one client over HTTP/2 are all of its address', () =>
+test('all streams of an HTTP/2 client have its address', () =>
   between(
     {},
     async ({ front, back }) => {
@@ -169,7 +169,7 @@ test('streams of one client over HTTP/2 are all of its address', () =>
     { http2: true },
   ));
 
-test('the client of a PROXY header in front is passed on, with the name that it asked for', () =>
+test('the client of a PROXY header in front is passed on, with its requested name', () =>
   between(
     {},
     async ({ front, back }) => {
@@ -184,7 +184,7 @@ test('the client of a PROXY header in front is passed on, with the name that it 
     { proxyProtocol: { trusted: ['127.0.0.1'] } },
   ));
 
-test('the name of a client that speaks TLS is in version 2', () =>
+test('the server name of a TLS client is in version 2', () =>
   between(
     {},
     async ({ front, back }) => {
@@ -198,7 +198,7 @@ test('the name of a client that speaks TLS is in version 2', () =>
     { tls },
   ));
 
-test('a client of a unix socket has no address to be introduced with', async () => {
+test('a client of a unix socket is sent without an address', async () => {
   const folder = socketFolder();
   const path = join(folder, 'http.sock');
   try {
@@ -222,7 +222,7 @@ test('a client of a unix socket has no address to be introduced with', async () 
   }
 });
 
-test('it begins and ends with the setting, for connections that are kept, too', () =>
+test('headers begin and end with the setting, also for kept connections', () =>
   between({}, async ({ front, back, over }) => {
     const [upstream] = front.pools.default;
     assert.ok(upstream);
@@ -247,7 +247,7 @@ test('it begins and ends with the setting, for connections that are kept, too', 
     client.close();
   }));
 
-test('an upgraded connection begins with it', async () => {
+test('an upgraded connection begins with a header', async () => {
   let came = '';
   const server = createServer(socket => {
     socket.on('error', () => {});
@@ -281,7 +281,7 @@ test('an upgraded connection begins with it', async () => {
   }
 });
 
-test('nobody who listens, or knows the name, is a failed connection as without it', async () => {
+test('a missing listener or an unknown name is a failed connection, as without it', async () => {
   const front = await startProxy();
   try {
     for (const url of [

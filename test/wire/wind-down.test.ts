@@ -1,4 +1,4 @@
-// A worker's last moments with an address that moves to another machine: no request is lost, and other addresses go on.
+// A worker's last moments with an address that moves to another machine: no request is lost, and other addresses continue.
 import { once } from 'node:events';
 import { connect } from 'node:tls';
 import * as assert from 'uvu/assert';
@@ -14,7 +14,7 @@ import { valuesOf } from './support/strict-message.ts';
 
 const test = suite('winding down an address');
 const get = (path = '/'): string => `GET ${path} HTTP/1.1\r\nHost: a.test\r\n\r\n`;
-/** The one that moves; clients of others use 127.0.0.1. */
+/** The address that moves; clients of others use 127.0.0.1. */
 const moving = '127.0.0.2';
 
 interface Ends {
@@ -37,7 +37,7 @@ async function between(
   }
 }
 
-test('the next answer on a kept connection is the last one, and those of other addresses stay', async () => {
+test('the next answer on a kept connection is its last, and connections of other addresses stay', async () => {
   await between(async ({ proxy }) => {
     const [client, other] = [await RawClient.open(proxy.port, moving), await RawClient.open(proxy.port)];
     for (const one of [client, other]) {
@@ -51,7 +51,7 @@ test('the next answer on a kept connection is the last one, and those of other a
     assert.equal(last && valuesOf(last, 'connection'), ['close']);
     await client.untilEnd();
     assert.is(client.failure, '');
-    // Its client sends nothing any more: nothing is waited for.
+    // Its client sends nothing more: there is nothing to wait for.
     await begun;
     await proxy.listener.windDown('finish', [moving], 10_000);
     const [, next] = await other.responses('GET', 'GET');
@@ -61,7 +61,7 @@ test('the next answer on a kept connection is the last one, and those of other a
   });
 });
 
-test('who connects meanwhile has one request answered, who comes when all has ended is reset, and then all is as before', async () => {
+test('a new connection gets one request answered, later ones are reset, and afterwards all is as before', async () => {
   await between(async ({ proxy }) => {
     await proxy.listener.windDown('begin', [moving], 0);
     const client = await RawClient.open(proxy.port, moving);
@@ -83,7 +83,7 @@ test('who connects meanwhile has one request answered, who comes when all has en
   });
 });
 
-test('a request that is under way is answered within the time, and reset behind it', async () => {
+test('a request that is under way is answered within the time, and reset after it', async () => {
   const held: (() => void)[] = [];
   const script: Script = {
     answer({ connection, target }) {
@@ -111,7 +111,7 @@ test('a request that is under way is answered within the time, and reset behind 
   }, script);
 });
 
-test('a client of HTTP/2 is told, what it sends before it knows is answered, and its last stream is named', async () => {
+test('an HTTP/2 client gets a GOAWAY, its requests before that are answered, and the last stream is named', async () => {
   await between(async ({ proxy }) => {
     const client = await H2Client.open(proxy.port, [], moving);
     const fields = [

@@ -5,7 +5,6 @@ import { persistenceCases } from './persistence.ts';
 import { routingCases } from './routing.ts';
 import { syntaxCases } from './syntax.ts';
 
-/** All cases. */
 export const requestCases: readonly RequestCase[] = [
   ...framingCases,
   ...syntaxCases,

@@ -1,6 +1,6 @@
-// What a case of the request corpus is: raw bytes of a client, and what has to become of them.
+// A case of the request corpus: the raw bytes of a client, and their expected outcome.
 
-/** A request as the origin has to get it, byte for byte. */
+/** A request as the origin has to receive it, byte for byte. */
 export interface Forwarded {
   /** Its request line. */
   readonly line: string;
@@ -10,9 +10,9 @@ export interface Forwarded {
   readonly framing?: string | undefined;
   /** Bytes of the body, chunk framing included. */
   readonly body?: string;
-  /** Its body as a reader of the framing gets it, where that is not `body`. */
+  /** Its decoded body, unless that is `body`. */
   readonly payload?: string;
-  /** HTTP version that it was received with; default 1.1. */
+  /** The HTTP version that it was received with; default 1.1. */
   readonly received?: '1.0' | '1.1';
   /** The method that the client used; default: that of `line`. */
   readonly method?: string;
@@ -27,18 +27,18 @@ export interface RequestCase {
   readonly send: string;
   /** Requests that reach the origin, in order. */
   readonly forwarded: readonly Forwarded[];
-  /** Status that the proxy itself answers after those; the connection closes then. */
+  /** Status of the proxy's own answer after those; the connection closes then. */
   readonly refused?: number;
-  /** The head of the refused request has passed already: the origin sees a request that is cut. */
+  /** The head of the refused request has already been sent: the origin sees a cut request. */
   readonly cut?: boolean;
-  /** Is the connection good for more after it? Default: when nothing was refused. */
+  /** Whether the connection serves more requests. Default: when nothing was refused. */
   readonly stays?: boolean;
 }
 
-/** The host that nearly every case asks for. */
+/** The host of nearly every case. */
 export const host = 'Host: a.test';
 
-/** Lines joined as a head: each with its CRLF, and the empty line behind them. */
+/** Lines joined as a head: each with its CRLF, and the empty line after them. */
 export function head(...lines: string[]): string {
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
@@ -48,12 +48,12 @@ export function refuse(name: string, source: string, send: string, status = 400)
   return { name, source, send, forwarded: [], refused: status };
 }
 
-/** A case whose body turns out to be malformed: the origin sees it cut, the client is told. */
+/** A case whose body turns out to be malformed: the origin sees it cut, the client gets the status. */
 export function cut(name: string, source: string, send: string, status = 400): RequestCase {
   return { name, source, send, forwarded: [], refused: status, cut: true };
 }
 
-/** A case in which each of the requests passes, and the connection stays good. */
+/** A case in which each request passes, and the connection stays open. */
 export function pass(name: string, source: string, send: string, ...forwarded: Forwarded[]): RequestCase {
   return { name, source, send, forwarded };
 }
@@ -63,7 +63,7 @@ export function plainGet(...fields: string[]): Forwarded {
   return { line: 'GET / HTTP/1.1', fields: [host, ...fields] };
 }
 
-/** A visible name of a byte, for names of cases. */
+/** A printable name of a byte, for names of cases. */
 export function byteName(code: number): string {
   return `0x${code.toString(16).padStart(2, '0')}`;
 }

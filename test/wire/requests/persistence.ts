@@ -22,7 +22,7 @@ const persistence: RequestCase[] = [
     ...many.map(arrived),
   ),
   pass(
-    'a request behind a body',
+    'a request after a body',
     'RFC 9112 9.3.2',
     `${head('POST / HTTP/1.1', host, 'Content-Length: 3')}abc${numbered(1)}`,
     {
@@ -42,7 +42,7 @@ const persistence: RequestCase[] = [
   ),
   {
     ...pass(
-      'nothing is done behind Connection: close',
+      'nothing is done after Connection: close',
       'RFC 9112 9.6',
       head(get, host, 'Connection: close') + numbered(1),
       plainGet(),
@@ -89,28 +89,28 @@ const persistence: RequestCase[] = [
     stays: false,
   },
   {
-    name: 'a good request before a malformed one is answered first',
+    name: 'a valid request before a malformed one is answered first',
     source: 'RFC 9112 9.3.2',
     send: `${numbered(1)}GET / HTTP/1.1\nHost: a.test\n\n`,
     forwarded: [arrived(1)],
     refused: 400,
   },
   {
-    name: 'two good requests before one that is too old',
+    name: 'two valid requests before one of an unsupported version',
     source: 'RFC 9112 9.3.2',
     send: `${numbered(1)}${numbered(2)}GET /\r\n`,
     forwarded: [arrived(1), arrived(2)],
     refused: 400,
   },
   {
-    name: 'bytes behind a body are a request, or nothing',
+    name: 'bytes after a body are a request, or nothing',
     source: 'RFC 9112 6.3',
     send: `${head('POST / HTTP/1.1', host, 'Content-Length: 3')}abcdef\r\n\r\n`,
     forwarded: [{ line: 'POST / HTTP/1.1', fields: [host], framing: 'Content-Length: 3', body: 'abc' }],
     refused: 400,
   },
   {
-    name: 'a request of 200 KB pipelined behind others',
+    name: 'a request of 200 KB pipelined after others',
     source: 'RFC 9112 9.3.2',
     send: `${numbered(1)}${head('POST / HTTP/1.1', host, 'Content-Length: 200000')}${'x'.repeat(200_000)}${numbered(2)}`,
     forwarded: [
@@ -138,7 +138,7 @@ const limits: RequestCase[] = [
     head(`GET /${'a'.repeat(1_000_000)} HTTP/1.1`, host),
     414,
   ),
-  refuse('a method without an end', 'RFC 9112 3', 'G'.repeat(100_000)),
+  refuse('an endless method', 'RFC 9112 3', 'G'.repeat(100_000)),
   pass(
     'a field of 30 KB passes',
     'RFC 9110 5.4',
@@ -161,13 +161,13 @@ const limits: RequestCase[] = [
     plainGet(...Array.from({ length: 199 }, (_, n) => `X-${n}: y`)),
   ),
   refuse(
-    'a Content-Length behind 2,005 fields',
+    'a Content-Length after 2,005 fields',
     'CVE-2026-58044 (a list cut at a limit hides the framing)',
     `${head(get, host, ...Array.from({ length: 2_005 }, () => 'a: b'), 'Content-Length: 42')}GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n`,
     431,
   ),
   refuse(
-    'a Transfer-Encoding behind 2,005 fields',
+    'a Transfer-Encoding after 2,005 fields',
     'CVE-2026-58044 (a list cut at a limit hides the framing)',
     `${head('POST / HTTP/1.1', host, ...Array.from({ length: 2_005 }, () => 'a: b'), 'Transfer-Encoding: chunked')}0\r\n\r\n`,
     431,

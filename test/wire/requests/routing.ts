@@ -1,4 +1,4 @@
-// Targets, Host, and the fields that one hop keeps from or adds to the next.
+// Targets, Host, and hop-by-hop fields.
 import { type Forwarded, head, host, pass, plainGet, type RequestCase, refuse } from './case.ts';
 
 const get = 'GET / HTTP/1.1';
@@ -206,14 +206,14 @@ const hopByHop: RequestCase[] = [
     'Connection',
   ].map(name =>
     pass(
-      `Connection cannot take ${name} away`,
+      `Connection cannot remove ${name}`,
       'RFC 9110 7.6.1; CVE-2024-45410, CVE-2026-29054',
       head(get, host, `Connection: ${name}`),
       plainGet(),
     ),
   ),
   pass(
-    'Connection cannot take the framing away',
+    'Connection cannot remove the framing',
     'RFC 9110 7.6.1',
     `${head('POST / HTTP/1.1', host, 'Connection: content-length, transfer-encoding', 'Content-Length: 3')}abc`,
     {
@@ -224,7 +224,7 @@ const hopByHop: RequestCase[] = [
     },
   ),
   pass(
-    'Connection cannot take the coding away',
+    'Connection cannot remove the coding',
     'RFC 9110 7.6.1',
     `${head('POST / HTTP/1.1', host, 'Connection: transfer-encoding', 'Transfer-Encoding: chunked')}0\r\n\r\n`,
     {
@@ -254,14 +254,14 @@ const hopByHop: RequestCase[] = [
     pass(`${line} is dropped`, 'RFC 9110 7.6.1, 7.8', head(get, host, line, 'X: y'), plainGet('X: y')),
   ),
   pass(
-    'h2c is not asked for upstream',
+    'h2c is not requested upstream',
     'RFC 9110 7.8 (request smuggling by h2c)',
     head(get, host, 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP'),
     plainGet(),
   ),
   ...['h2c, websocket', 'websocket, h2c', 'H2C', 'http/2.0', 'h2c/1'].map(value =>
     pass(
-      `an Upgrade of ${value} is not asked for upstream`,
+      `an Upgrade of ${value} is not requested upstream`,
       'RFC 9110 7.8 (request smuggling by h2c)',
       head(get, host, 'Connection: Upgrade', `Upgrade: ${value}`),
       plainGet(),
@@ -287,7 +287,7 @@ const hopByHop: RequestCase[] = [
     'X-Forwarded-Prefix: /evil',
   ].map(line =>
     pass(
-      `a stranger cannot say ${line}`,
+      `a stranger cannot send ${line}`,
       'RFC 7239 8.1; CVE-2026-88011',
       head(get, host, line, 'X: y'),
       plainGet('X: y'),
@@ -365,7 +365,7 @@ const expectations: RequestCase[] = [
     },
   ),
   pass(
-    'Expect with a body that is there passes',
+    'Expect with a body that has arrived passes',
     'RFC 9110 10.1.1',
     `${head('POST / HTTP/1.1', host, 'Expect: 100-Continue', 'Content-Length: 3')}abc`,
     {

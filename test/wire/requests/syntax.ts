@@ -1,4 +1,4 @@
-// The grammar of request lines and fields: what is malformed, and what only looks odd.
+// The grammar of request lines and fields: malformed ones, and unusual valid ones.
 import { byteName, head, host, pass, plainGet, type RequestCase, refuse } from './case.ts';
 
 const get = 'GET / HTTP/1.1';
@@ -108,7 +108,7 @@ const names: RequestCase[] = [
   ),
   ...['__proto__', 'constructor', 'prototype', 'hasOwnProperty', 'toString', 'valueOf'].map(name =>
     pass(
-      `a field named ${name} is a field like others`,
+      `a field named ${name} is an ordinary field`,
       'CVE-2026-21710',
       head(get, host, `${name}: x`),
       plainGet(`${name}: x`),
@@ -116,7 +116,7 @@ const names: RequestCase[] = [
   ),
   pass('a field with an underscore passes', 'RFC 9110 5.1', head(get, host, 'X_Y: z'), plainGet('X_Y: z')),
   pass(
-    'known fields keep the case that they came in',
+    'known fields keep the case that they arrived in',
     'RFC 9110 5.1',
     head(get, host, 'uSeR-aGeNt: x', 'accept: y', 'COOKIE: z'),
     plainGet('uSeR-aGeNt: x', 'accept: y', 'COOKIE: z'),
@@ -128,8 +128,8 @@ const lines: RequestCase[] = [
   refuse('a request line of a method only', 'RFC 9112 3', head('GET')),
   refuse('two spaces before the target', 'RFC 9112 3', head('GET  / HTTP/1.1', host)),
   refuse('two spaces before the version', 'RFC 9112 3', head('GET /  HTTP/1.1', host)),
-  refuse('a space behind the version', 'RFC 9112 3', head('GET / HTTP/1.1 ', host)),
-  refuse('a tab behind the version', 'RFC 9112 3', head('GET / HTTP/1.1\t', host)),
+  refuse('a space after the version', 'RFC 9112 3', head('GET / HTTP/1.1 ', host)),
+  refuse('a tab after the version', 'RFC 9112 3', head('GET / HTTP/1.1\t', host)),
   refuse('a space before the method', 'RFC 9112 3', head(' GET / HTTP/1.1', host)),
   refuse('a tab for a space', 'RFC 9112 3', head('GET\t/\tHTTP/1.1', host)),
   refuse('a vertical tab for a space', 'RFC 9112 3', head('GET\x0b/ HTTP/1.1', host)),
@@ -175,8 +175,8 @@ const lines: RequestCase[] = [
 ];
 
 /**
- * Targets with each character that can be typed or written into a script, as browsers send them: the URL standard says
- * which of them stay as they are, and Node has the parser of Chromium's kind. Firefox leaves some more.
+ * Targets with each character that users can type or scripts contain, as browsers send them: the URL standard defines
+ * which characters stay as they are, and Node's parser is of Chromium's kind. Firefox leaves some more.
  */
 function sentByBrowsers(): string[] {
   const sent = new Set<string>();

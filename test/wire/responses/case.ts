@@ -1,4 +1,4 @@
-// What a case of the response corpus is: raw bytes of an upstream, and what the client has to get of them.
+// A case of the response corpus: the raw bytes of an upstream, and what the client has to receive.
 
 /** One case. */
 export interface ResponseCase {
@@ -9,24 +9,24 @@ export interface ResponseCase {
   readonly request?: string;
   /** What the upstream sends, latin1. */
   readonly sends: string;
-  /** What it does then; default `waits`. */
+  /** What it does afterwards; default `waits`. */
   readonly ending?: 'waits' | 'ends' | 'resets';
   /**
-   * `passes`: the client gets `raw`; `refused`: it gets a 502 and nothing of what the upstream sent; `cut`: it sees
-   * that the response is not complete; `refused or cut`: either, by how much of it came at once.
+   * `passes`: the client gets `raw`; `refused`: it gets a 502 and nothing of the upstream's bytes; `cut`: it sees that
+   * the response is incomplete; `refused or cut`: either, depending on how much arrived at once.
    */
   readonly outcome: 'passes' | 'refused' | 'cut' | 'refused or cut';
-  /** For `passes`: every byte that the client gets for this request. */
+  /** For `passes`: every byte that the client receives for this request. */
   readonly raw?: string;
-  /** Does the upstream's connection serve the next request too? Default: for `passes` it does. */
+  /** Whether the upstream's connection serves the next request. Default: for `passes`. */
   readonly reused?: boolean;
-  /** Does the client's? Default: unless the response was cut. */
+  /** Whether the client's connection does. Default: unless the response was cut. */
   readonly stays?: boolean;
-  /** How the bytes arrive changes the chunks that a body is sent in: compare what they say. */
+  /** How the bytes arrive affects the chunks of the sent body: compare their content. */
   readonly rechunked?: boolean;
 }
 
-/** Passed on wherever an upstream sent it, so that responses are the same each time. */
+/** Passed on from every upstream, so that responses are the same each time. */
 export const date = 'Date: Thu, 01 Jan 2026 00:00:00 GMT';
 
 /** A response: status line, Date, field lines, body. */

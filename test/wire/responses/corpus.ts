@@ -177,7 +177,7 @@ const fields: ResponseCase[] = [
     ok([...Array.from({ length: 200 }, () => 'X: y'), length3], 'abc'),
   ),
   refused(
-    'a Content-Length behind 2,005 fields',
+    'a Content-Length after 2,005 fields',
     'CVE-2026-58044',
     ok([...Array.from({ length: 2_005 }, () => 'X: y'), length3], 'abc'),
   ),
@@ -193,7 +193,7 @@ const fields: ResponseCase[] = [
   ),
   passes('obs-text passes byte for byte', 'RFC 9110 5.5', ok(['X: \x80\xe9\xff', length3], 'abc')),
   passes(
-    'a field named __proto__ is a field like others',
+    'a field named __proto__ is an ordinary field',
     'CVE-2026-21710',
     ok(['__proto__: x', 'constructor: y', length3], 'abc'),
   ),
@@ -221,7 +221,7 @@ const fields: ResponseCase[] = [
     ok([length3], 'abc'),
   ),
   passes(
-    'Connection cannot take Date or the framing away',
+    'Connection cannot remove Date or the framing',
     'RFC 9110 7.6.1',
     ok(['Connection: date, content-length', length3], 'abc'),
     ok([length3], 'abc'),
@@ -316,14 +316,14 @@ const lengths: ResponseCase[] = [
   ),
   refused('Transfer-Encoding twice', 'RFC 9112 6.1', ok([coding, coding], '3\r\nabc\r\n0\r\n\r\n')),
   passes(
-    'a Content-Length with leading zeros is written anew',
+    'leading zeros of a Content-Length are dropped',
     'RFC 9110 8.6',
     ok(['Content-Length: 003'], 'abc'),
     ok([length3], 'abc'),
   ),
   passes('an empty body', 'RFC 9112 6.3', ok(['Content-Length: 0'])),
   passes(
-    'a coding in capitals is written anew',
+    'a coding in capitals is normalised',
     'RFC 9112 7',
     ok(['Transfer-Encoding: CHUNKED'], '3\r\nabc\r\n0\r\n\r\n'),
     ok([coding], '3\r\nabc\r\n0\r\n\r\n'),
@@ -358,7 +358,7 @@ const bodies: ResponseCase[] = [
         { ending },
       ),
     ),
-    refused(`an upstream that ${ending} without a byte`, 'RFC 9110 15.6.3', '', { ending }),
+    refused(`an upstream that ${ending} before a byte`, 'RFC 9110 15.6.3', '', { ending }),
     refused(`an upstream that ${ending} within its status line`, 'RFC 9110 15.6.3', 'HTTP/1.1 20', {
       ending,
     }),
@@ -368,7 +368,7 @@ const bodies: ResponseCase[] = [
       `HTTP/1.1 200 OK\r\n${length3}\r\n`,
       { ending },
     ),
-    refused(`a POST whose upstream ${ending} without a byte is not sent again`, 'RFC 9110 9.2.2', '', {
+    refused(`a POST whose upstream ${ending} before a byte is not sent again`, 'RFC 9110 9.2.2', '', {
       ending,
       request: 'POST 1.1',
     }),
@@ -572,7 +572,7 @@ const interim: ResponseCase[] = [
     ok([length3, 'Connection: keep-alive'], 'abc'),
     { request: 'GET 1.0 keep-alive' },
   ),
-  passes('a 100 that nobody asked for is dropped', 'RFC 9110 15.2.1', continues + final, final),
+  passes('an unrequested 100 is dropped', 'RFC 9110 15.2.1', continues + final, final),
   passes(
     'hop-by-hop fields of a 103 are dropped',
     'RFC 9110 7.6.1',
@@ -580,13 +580,13 @@ const interim: ResponseCase[] = [
     hints + final,
   ),
   refused(
-    '101 that nobody asked for',
+    'an unrequested 101',
     'RFC 9110 7.8, 15.2.2',
     `HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n${final}`,
   ),
   refused('10,001 interim responses', 'RFC 9110 15.2 (bounded)', continues.repeat(10_001) + final),
   refused('100 and then nothing', 'RFC 9110 15.2', continues),
-  { ...refused('a malformed head behind a 100', 'RFC 9112 4', `${continues}HTTP/1.1 20x\r\n\r\n`) },
+  { ...refused('a malformed head after a 100', 'RFC 9112 4', `${continues}HTTP/1.1 20x\r\n\r\n`) },
 ];
 
 const leftovers: ResponseCase[] = [
@@ -611,13 +611,12 @@ const leftovers: ResponseCase[] = [
     ok([coding], '0\r\n\r\n'),
     { reused: false },
   ),
-  passes('a CRLF behind a body', 'RFC 9112 6.3', ok([length3], 'abc\r\n'), final, { reused: false }),
-  passes('a byte behind chunks', 'RFC 9112 6.3', ok([coding], '0\r\n\r\nX'), ok([coding], '0\r\n\r\n'), {
+  passes('a CRLF after a body', 'RFC 9112 6.3', ok([length3], 'abc\r\n'), final, { reused: false }),
+  passes('a byte after chunks', 'RFC 9112 6.3', ok([coding], '0\r\n\r\nX'), ok([coding], '0\r\n\r\n'), {
     reused: false,
   }),
 ];
 
-/** All cases. */
 export const responseCases: readonly ResponseCase[] = [
   ...statusLines,
   ...fields,

@@ -1,7 +1,7 @@
-// Ways to write a request so that a filter and the server behind it might not make the same of it, for both protocols.
+// Ways to write a request that a filter and the server behind it might read differently, for both protocols.
 import type { H2Client } from './h2-client.ts';
 
-/** A place that a request asks for. */
+/** A requested place. */
 export interface Asked {
   readonly host: string;
   readonly path: string;
@@ -9,24 +9,24 @@ export interface Asked {
 
 type Field = readonly [name: string, value: string];
 
-/** One way to ask for a place; what is not said is as in the plainest GET. */
+/** One way to request a place; anything unset is as in a plain GET. */
 export interface Attempt {
   readonly method?: string;
   readonly fields?: readonly Field[];
-  /** Other than the host of the place. */
+  /** Unless it is the host of the place. */
   readonly host?: (host: string) => string;
-  /** Other than the path of the place. */
+  /** Unless it is the path of the place. */
   readonly target?: (asked: Asked) => string;
   readonly body?: string;
-  /** Fields behind a body, which is in chunks then. */
+  /** Fields after a body, which is then in chunks. */
   readonly trailers?: readonly Field[];
-  /** `:scheme`, of HTTP/2 alone. */
+  /** `:scheme`, only in HTTP/2. */
   readonly scheme?: string;
-  /** The first line ends with it; no Host is sent with `1.0`, unless it is among the fields. */
+  /** The version at the end of the first line; no Host is sent with `1.0`, unless it is among the fields. */
   readonly version?: '1.0';
-  /** Only one of the protocols can say it. */
+  /** Only this protocol can express it. */
   readonly only?: 'h1' | 'h2';
-  /** No server gets it, with a filter or without. */
+  /** Weldr refuses it with or without a filter. */
   readonly refused?: true;
 }
 
@@ -39,7 +39,7 @@ const upgraded = (protocol: string): Attempt => ({
   ],
 });
 
-/** Ways that leave the host as it is, by what they are. */
+/** Ways that keep the host. */
 export const attempts: Readonly<Record<string, Attempt>> = {
   'a GET': {},
   'a HEAD': { method: 'HEAD' },
@@ -170,7 +170,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
 
 const escaped = (letter: string): string => `%${letter.charCodeAt(0).toString(16)}`;
 
-/** Ways that leave the host out, or are about another one. */
+/** Ways that omit the host, or use another one. */
 export const otherHosts: Readonly<Record<string, Attempt>> = {
   'another host': { host: () => 'open.test' },
   'HTTP/1.0 without Host': { only: 'h1', version: '1.0' },

@@ -1,4 +1,4 @@
-// Filters at all the places where a config may have them, among all the plugins which decide where a request goes.
+// Filters at all the places where a config may have them, among all the plugins that decide where a request goes.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import { when } from '../../../core/plugin/when.ts';
@@ -16,7 +16,7 @@ import {
 
 const refusal = reply(403, 'closed\n');
 
-/** Filters which refuse all that they see, by how they do so. */
+/** Filters which refuse everything that they see, by the way they refuse. */
 const ways: Readonly<Record<string, NonNullable<Plugin['worker']>>> = {
   'in request': ({ hooks }) => hooks.request.tap('closed', () => refusal),
   'in request, by a promise': ({ hooks }) =>
@@ -30,7 +30,7 @@ const ways: Readonly<Record<string, NonNullable<Plugin['worker']>>> = {
   'in preProxy': ({ hooks }) => hooks.preProxy.tap('closed', () => refusal),
 };
 
-/** A filter which refuses all that it sees. */
+/** A filter which refuses everything that it sees. */
 export function closed(way = 'in request'): Plugin {
   const worker = ways[way];
   if (worker === undefined) throw new Error(`no filter refuses ${way}`);
@@ -42,11 +42,11 @@ const filters = (way?: string): Plugin[] => [
   when({ path: '/admin/*' }, closed(way)),
 ];
 
-/** Where the servers of a setup are. */
+/** The servers of a setup. */
 export interface Origins {
   readonly one: string;
   readonly two: string;
-  /** Nothing listens there. */
+  /** An address without a listener. */
   readonly dead: string;
 }
 
@@ -62,7 +62,7 @@ const toPool = (pool: string): Plugin => ({
   worker: ({ hooks, pools }) => hooks.route.tap('to-pool', () => pools.ensure(pool)),
 });
 
-/** Refuses with 403 what others refused with another status, as the tests expect it. */
+/** Changes other statuses of refusals to 403, as the tests expect. */
 const asForbidden: Plugin = {
   name: 'as-forbidden',
   worker: ({ hooks }) =>
@@ -76,7 +76,7 @@ const guarded = (guard: () => Plugin): Plugin[] => [
   when({ path: '/admin/*' }, guard()),
 ];
 
-/** Limits that are used up. */
+/** Rate limits that are used up. */
 const spent: Make = async ({ one, two }) => {
   const limit = () => rateLimit({ rate: 1, per: '20d', burst: 1, key: () => 'all' });
   const side = await workerSide([roundRobin(), ...guarded(limit), asForbidden], { upstreams: [one, two] });
@@ -84,7 +84,7 @@ const spent: Make = async ({ one, two }) => {
   return side;
 };
 
-/** Has the first upstream on probation: it gets a request of each that may be repeated. */
+/** Puts the first upstream on probation: it gets requests that may be repeated. */
 const onProbation: Make = async ({ one, two }) => {
   const health = passiveHealth({ failures: 1, passes: 1000 });
   const manager = await managerSide(health, { servers: [one, two] });
@@ -99,7 +99,7 @@ const onProbation: Make = async ({ one, two }) => {
   return side;
 };
 
-/** Worker sides with filters for `/login` and `/admin/*`, by where these stand or what stands around them. */
+/** Worker sides with filters for `/login` and `/admin/*`, by their place or the surrounding plugins. */
 export const filtered: Readonly<Record<string, Make>> = {
   'before all others': inConfig(...filters(), roundRobin(), retry(), passiveHealth()),
   'behind all others': inConfig(passiveHealth(), failOpen(), retry(), roundRobin(), ...filters()),

@@ -1,4 +1,4 @@
-// A Weldr in which each of the filters that refuse stands at all the places where one can stand.
+// A Weldr in which each refusing filter is at every possible place.
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,24 +24,24 @@ import {
   stickyCookie,
 } from '../../../plugins/index.ts';
 
-/** A filter that refuses everything, once it is made to. */
+/** A filter that refuses everything once it is triggered. */
 export interface Kind {
   readonly make: (servers: Servers) => Plugin;
-  /** What it refuses with. */
+  /** The statuses of its refusals. */
   readonly statuses: readonly number[];
-  /** What has to be asked for below its path first, so that it refuses from then on. */
+  /** The request below its path that triggers it first. */
   readonly first?: 'prime' | 'hold' | 'fail';
 }
 
-/** Where all the servers are. */
+/** The URLs of all servers. */
 export interface Servers {
-  /** The one that no filter lets anybody through to. */
+  /** The server that every filter guards. */
   readonly guarded: string;
   /** Answers 503. */
   readonly busy: string;
-  /** Says 403 to whoever asks about a request. */
+  /** Answers 403 to every auth request. */
   readonly auth: string;
-  /** Where the listener is that is closed to all. */
+  /** The port of the listener that is closed to all. */
   readonly closedPort: number;
 }
 
@@ -77,13 +77,13 @@ export const kinds: Readonly<Record<string, Kind>> = {
   },
 };
 
-/** Where a filter stands; what a place shares with another one is in brackets. */
+/** The places of a filter; several places may share one. */
 export const places = ['before', 'behind', 'route', 'pool', 'fallback', 'retry'] as const;
 
 export const pathOf = (kind: string, place: string): string => `/${kind}/${place}`.toLowerCase();
 export const hostOf = (kind: string): string => `${kind}.test`.toLowerCase();
 
-/** Has the busy pools' requests tried again in the guarded ones. */
+/** Retries requests of the busy pools in the guarded ones. */
 const spill: Plugin = {
   name: 'spill',
   worker: ({ hooks }) =>
@@ -104,7 +104,7 @@ function routesOf(kind: string, made: Plugin): RouteInput[] {
   ];
 }
 
-/** What changes what it sees, in place of refusing it. */
+/** Plugins that change requests and responses instead of refusing them. */
 const marks: readonly Plugin[] = [
   headers({ request: { remove: ['X-Role'] }, response: { set: { 'X-Mark': '1' } } }),
   cors({ origins: ['https://good.test'] }),
@@ -112,7 +112,7 @@ const marks: readonly Plugin[] = [
   errorPages({ ofServers: true, pages: { '4xx': { 'text/html': 'our page' } } }),
 ];
 
-/** The config: two listeners, of which one is closed to all. */
+/** The config: two listeners, one of which is closed to all. */
 export function guardedPlaces(servers: Servers): WeldrConfig {
   writeFileSync(closedFile, '');
   const { guarded, busy, closedPort } = servers;
@@ -124,7 +124,7 @@ export function guardedPlaces(servers: Servers): WeldrConfig {
       { name: 'open', address: '127.0.0.1:0', h2c: true },
       { name: 'closed', address: `127.0.0.1:${closedPort}`, h2c: true },
     ],
-    // What holds a turn of concurrencyLimit is to hold it to the end.
+    // A request that occupies concurrencyLimit must last to the end.
     timeouts: { response: '20m' },
     pools: {
       default: [guarded],

@@ -1,4 +1,4 @@
-// A client of HTTP/2 that sends exactly the frames it is told to, and notes what comes.
+// An HTTP/2 client that sends exactly the frames it is told to, and records what it receives.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { FrameReader } from '../../../core/http/h2/frame-reader.ts';
@@ -9,19 +9,19 @@ import { HpackDecoder } from '../../../core/http/h2/hpack-decoder.ts';
 import { HpackEncoder } from '../../../core/http/h2/hpack-encoder.ts';
 import { until } from './proxy.ts';
 
-/** What came on one stream. */
+/** What was received on one stream. */
 export interface SeenStream {
-  /** Field sections in order: name and value in turn. */
+  /** Field sections in order: name and value alternate. */
   readonly heads: string[][];
   body: string;
   /** DATA frames, empty ones included. */
   dataFrames: number;
   ended: boolean;
-  /** The name of the error that it was reset with. */
+  /** The name of the error of its reset. */
   reset: string | undefined;
 }
 
-/** One connection, past its preface. */
+/** One connection, after its preface. */
 export class H2Client implements FrameReceiver {
   readonly writer = new FrameWriter();
   readonly streams = new Map<number, SeenStream>();
@@ -30,9 +30,9 @@ export class H2Client implements FrameReceiver {
   lastStream = -1;
   pings = 0;
   settingsAcks = 0;
-  /** Windows are not opened by themselves then. */
+  /** Set to stop opening windows automatically. */
   holds = false;
-  /** Windows are opened byte by byte then. */
+  /** Set to open windows byte by byte. */
   dribbles = false;
   closed = false;
   readonly socket: Socket;
@@ -52,7 +52,7 @@ export class H2Client implements FrameReceiver {
     });
   }
 
-  /** Connects to a port of 127.0.0.1, or of another address, and begins with these settings. */
+  /** Connects to a port of 127.0.0.1, or of another address, and sends these settings. */
   static async open(
     port: number,
     settings: readonly (readonly [number, number])[] = [],
@@ -67,20 +67,20 @@ export class H2Client implements FrameReceiver {
     return client;
   }
 
-  /** Sends what was written. */
+  /** Sends the frames that were written. */
   flush(): void {
     const batch = this.writer.take();
     for (const bytes of Array.isArray(batch) ? batch : [batch]) this.socket.write(Buffer.from(bytes));
   }
 
-  /** A field block. */
+  /** Encodes a field block. */
   block(fields: readonly (readonly [name: string, value: string])[]): Buffer {
     this.encoder.begin();
     for (const [name, value] of fields) this.encoder.field(name, value);
     return Buffer.from(this.encoder.end());
   }
 
-  /** Begins a request with these fields, and returns its stream's number. */
+  /** Opens a request with these fields, and returns its stream's number. */
   request(fields: readonly (readonly [string, string])[], ending: 'end' | 'open' = 'end'): number {
     const id = this.nextId;
     this.nextId += 2;
@@ -104,7 +104,7 @@ export class H2Client implements FrameReceiver {
     return made;
   }
 
-  /** Resolves when the stream has ended, well or not. */
+  /** Resolves when the stream has ended or was reset. */
   async over(id: number): Promise<SeenStream> {
     const stream = this.seen(id);
     await until(
@@ -139,7 +139,7 @@ export class H2Client implements FrameReceiver {
     this.ends = ends;
     if (this.holds || flowSize === 0) return;
     if (this.dribbles) {
-      // All at once would open a window for more than a byte.
+      // A single update would open a window by more than a byte.
       for (let n = 0; n < flowSize; n++) this.writer.windowUpdate(id, 1);
       this.flush();
       return;

@@ -1,4 +1,4 @@
-// An origin that speaks HTTP/2 by node:http2, over TLS (HTTP/1.1 as well, where it is allowed to) or without.
+// An HTTP/2 origin by node:http2, over TLS (with HTTP/1.1 if allowed) or without.
 import { once } from 'node:events';
 import {
   createSecureServer,
@@ -12,10 +12,10 @@ import {
 import type { Socket } from 'node:net';
 import { certificate, privateKey } from '../../support/certificate.ts';
 
-/** How an origin is made. */
+/** Options of an origin. */
 export interface H2OriginOptions extends ServerOptions {
   readonly tls?: boolean;
-  /** Over TLS: what it offers; default: HTTP/2 alone. */
+  /** Over TLS: the protocols it offers; default: only HTTP/2. */
   readonly offers?: 'h2' | 'both' | 'http/1.1';
   /** Listens on a unix socket at this path. */
   readonly path?: string;

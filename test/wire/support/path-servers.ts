@@ -1,4 +1,4 @@
-// What servers behind a proxy make of a request's target: each serves what it finds below the path that it reads.
+// How servers behind a proxy read a request's target: each serves what it finds below the path that it reads.
 
 /** Returns the path that a server looks up; undefined: it refuses the target. */
 type Reader = (path: string) => string | undefined;
@@ -16,12 +16,12 @@ function resolveDots(path: string, segments: readonly string[]): string {
 }
 
 const readers: Readonly<Record<string, Reader>> = {
-  /** As nginx: it decodes once, takes dot segments out and merges slashes. */
+  /** As nginx: decodes once, removes dot segments and merges slashes. */
   normalising: path => {
     const decoded = bytes(path);
     return decoded.includes('\0') ? undefined : resolveDots(decoded, decoded.split('/'));
   },
-  /** The same in C, where a text ends with its first NUL. */
+  /** The same in C, where a string ends at its first NUL. */
   terminated: path => {
     const decoded = bytes(path).split('\0')[0] ?? '';
     return resolveDots(decoded, decoded.split('/'));
@@ -34,12 +34,12 @@ const readers: Readonly<Record<string, Reader>> = {
       return undefined;
     }
   },
-  /** As a servlet container: it drops the parameters of segments, then decodes. */
+  /** As a servlet container: drops the parameters of segments, then decodes. */
   servlet: path => {
     const decoded = bytes(path.replace(/;[^/]*/g, ''));
     return resolveDots(decoded, decoded.split('/'));
   },
-  /** As whatever is written with `new URL(request.url, base)`. */
+  /** As programs that use `new URL(request.url, base)`. */
   url: path => {
     try {
       return decodeURIComponent(new URL(path, 'http://origin.test').pathname);
@@ -54,7 +54,7 @@ const readers: Readonly<Record<string, Reader>> = {
   },
 };
 
-/** The servers which would serve `/login`, or something below `/admin`, for this target; case makes no difference. */
+/** The servers that would serve `/login`, or something below `/admin`, for this target, in any case. */
 export function serversOfProtected(target: string): string[] {
   const path = target.replace(/^https?:\/\/[^/?]*/i, '').split(/[?#]/)[0] ?? '';
   return Object.entries(readers)

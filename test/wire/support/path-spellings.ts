@@ -1,6 +1,6 @@
-// Ways to write `/login` and what is below `/admin`, for one server or another.
+// Spellings of `/login` and of paths below `/admin`, for one server or another.
 
-/** Each is a protected path for one of the servers of `path-servers.ts` at least. */
+/** Each is a protected path for at least one of the servers of `path-servers.ts`. */
 export const spellings = `
   /login /LOGIN /Login /login/ /login?x /login? /login/?x=/open /%6cogin /%6Cogin /%6c%6f%67%69%6e /logi%6e
   /l%4Fgin //login ///login /./login /././login /x/../login /x/y/../../login /../login /../../login

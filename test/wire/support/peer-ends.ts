@@ -1,4 +1,4 @@
-// A proxy with TLS and one without, an origin behind them, and other programs as their clients.
+// A proxy with TLS and one without, an origin behind them, and other programs as clients.
 import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,10 +14,10 @@ import { startProxy } from './proxy.ts';
 
 process.env['PATH'] = [process.env['PATH'], '/usr/sbin', '/sbin'].join(delimiter);
 
-/** Is a command installed? */
+/** Returns whether a command is installed. */
 export const isThere = (command: string): boolean => spawnSync('which', [command]).status === 0;
 
-/** Registers tests; those that need what is not there are listed with the reason. */
+/** Registers tests; those whose program is missing are listed with the reason. */
 export function testWhere(test: Test) {
   return (there: boolean, reason: string, behaviour: string, body: () => Promise<void>): void => {
     if (there) test(behaviour, body);
@@ -30,21 +30,21 @@ export const largeSize = 3_000_000;
 
 /** Both proxies, and what clients need. */
 export interface PeerEnds {
-  /** Has `ca.pem`, which is for origin.test and 127.0.0.1, and `large`; programs run there. */
+  /** Holds `ca.pem`, which is for origin.test and 127.0.0.1, and `large`; programs run there. */
   readonly folder: string;
   /** URLs: with TLS, and without. Both speak HTTP/1.1 and HTTP/2. */
   readonly secure: string;
   readonly clear: string;
-  /** The Via of each request that the origin got. */
+  /** The Via of each request at the origin. */
   readonly via: string[];
-  /** What the origin answers besides, as HTML, by path. */
+  /** Further answers of the origin, as HTML, by path. */
   readonly pages: Map<string, string>;
-  /** Runs a program to its end; answers what it printed. */
+  /** Runs a program to its end; returns its output. */
   run(command: string, ...args: string[]): Promise<string>;
   close(): Promise<void>;
 }
 
-/** Starts them. The origin answers `/small` with `hello`, `/large` with much, and `/echo` with what it got. */
+/** Starts them. The origin answers `/small` with `hello`, `/large` with much, and `/echo` with the body that it received. */
 export async function startPeerEnds(): Promise<PeerEnds> {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-peers-'));
   writeFileSync(join(folder, 'large'), 'x'.repeat(largeSize));

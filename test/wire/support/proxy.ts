@@ -15,24 +15,24 @@ import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.
 import { type UpstreamInput, upstreamRecord } from '../../../core/testing/pool.ts';
 import type { TestWorkerSide } from '../../../core/testing.ts';
 
-/** How a proxy under test is made. */
+/** Options of a proxy under test. */
 export interface ProxyOptions {
-  /** URLs, or records that say more. */
+  /** URLs, or records with more options. */
   readonly upstreams?: readonly UpstreamInput[];
   readonly settings?: SettingsInput;
-  /** Taps more hooks, before the balancer's. */
+  /** Adds taps before the balancer's. */
   readonly tap?: (hooks: RequestHooks) => void;
   /** Address to listen on; default 127.0.0.1. */
   readonly host?: string;
-  /** Listen on a unix socket at this path in place of it. */
+  /** Listens on a unix socket at this path instead. */
   readonly path?: string;
-  /** The listener ends TLS. */
+  /** Makes the listener terminate TLS. */
   readonly tls?: TlsMaterial;
-  /** Who has to introduce connections with a PROXY header. */
+  /** Peers that have to send a PROXY header. */
   readonly proxyProtocol?: { readonly trusted: readonly string[] };
-  /** It speaks HTTP/2, too; default: no. */
+  /** Whether it speaks HTTP/2, too; default: no. */
   readonly http2?: boolean;
-  /** Who finds the addresses of upstreams' names; default: as in production. */
+  /** Resolves upstreams' names; default: as in production. */
   readonly lookups?: NameLookups;
 }
 
@@ -43,7 +43,7 @@ export interface TestProxy {
   readonly listener: Listener;
   readonly pools: Pools;
   readonly log: LogLine[];
-  /** Contexts of the requests that are over, in the order of their ends. */
+  /** Contexts of the finished requests, in the order of their ends. */
   readonly finished: ProxyContext[];
   close(): void;
 }
@@ -109,7 +109,7 @@ async function listen(
   const listener = new Listener(wire, lookups);
   const server = createServer();
   if (path !== undefined) {
-    // A pipe that is listening already cannot be listened to by another server; one that is only bound can.
+    // A pipe that already listens cannot be taken over by another server; one that is only bound can.
     const bound: SendHandle = Reflect.construct(BoundSocket, [{ path }]);
     listener.serve(bound, { kind: 'unix', name: `unix:${path}`, http2, proxyProtocol });
   } else {
@@ -128,7 +128,7 @@ async function listen(
   };
 }
 
-/** Waits until something holds; rejects, naming it, when it does not in time. */
+/** Waits until a condition holds; rejects, naming it, when it does not in time. */
 export async function until(what: string, holds: () => boolean, limitMs = 10_000): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!holds()) {

@@ -1,10 +1,10 @@
-// A client that sends exactly the bytes it is told to, and keeps exactly the bytes it got.
+// A client that sends exactly the bytes it is told to, and keeps exactly the bytes it receives.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Message, readResponse, statusOf } from './strict-message.ts';
 
-/** How long anything in a test is waited for, in ms. */
+/** How long tests wait for anything, ms. */
 const patience = 10_000;
 
 /** One connection to a proxy under test. */
@@ -44,14 +44,14 @@ export class RawClient {
     return new RawClient(socket);
   }
 
-  /** What came so far, latin1. */
+  /** Everything received so far, latin1. */
   get text(): string {
     const all = this.chunks.length === 1 ? this.chunks[0] : Buffer.concat(this.chunks);
     if (this.chunks.length > 1 && all !== undefined) this.chunks.splice(0, this.chunks.length, all);
     return all?.toString('latin1') ?? '';
   }
 
-  /** Bytes that came so far. */
+  /** Number of bytes received so far. */
   get size(): number {
     return this.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   }
@@ -62,7 +62,7 @@ export class RawClient {
     else this.socket.write(bytes);
   }
 
-  /** Sends pieces, each as a segment of its own. */
+  /** Sends pieces, each as a separate segment. */
   async sendPieces(pieces: readonly (string | Uint8Array)[], pauseMs = 2): Promise<void> {
     for (const piece of pieces) {
       if (this.socket.destroyed) return;
@@ -76,7 +76,7 @@ export class RawClient {
     this.socket.end();
   }
 
-  /** Ends the connection with a RST. */
+  /** Resets the connection with a RST. */
   reset(): void {
     this.socket.resetAndDestroy();
   }
@@ -85,7 +85,7 @@ export class RawClient {
     this.socket.destroy();
   }
 
-  /** Waits until something holds; rejects, naming it and what had come, when it does not in time. */
+  /** Waits until a condition holds; rejects, with its name and the bytes received, when it does not in time. */
   async until(what: string, holds: () => boolean, limitMs = patience): Promise<void> {
     const deadline = performance.now() + limitMs;
     while (!holds()) {
@@ -96,7 +96,7 @@ export class RawClient {
     }
   }
 
-  /** Waits for the end of what the proxy sends; resolves with all of it. */
+  /** Waits for the end of the connection; resolves with everything received. */
   async untilEnd(limitMs = patience): Promise<string> {
     await this.until('the end of the connection', () => this.ended, limitMs);
     return this.text;
@@ -114,14 +114,14 @@ export class RawClient {
     return found;
   }
 
-  /** The one response to `method` (default GET), complete. */
+  /** Resolves with the one complete response to `method` (default GET). */
   async response(method = 'GET'): Promise<Message> {
     const [message] = await this.responses(method);
     if (message === undefined) throw new Error('no response');
     return message;
   }
 
-  /** Reads all that came as responses to these methods, in order. `rest`: bytes behind the last of them. */
+  /** Parses everything received as responses to these methods, in order. `rest`: bytes after the last of them. */
   parse(methods: readonly string[]): { final: Message[]; interim: Message[]; rest: string } {
     const final: Message[] = [];
     const interim: Message[] = [];

@@ -1,4 +1,4 @@
-// An origin of HTTP/2 without TLS that sends exactly the frames it is told to, and notes what comes.
+// An HTTP/2 origin without TLS that sends exactly the frames it is told to, and records what it receives.
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { FrameReader } from '../../../core/http/h2/frame-reader.ts';
@@ -10,16 +10,16 @@ import { HpackEncoder } from '../../../core/http/h2/hpack-encoder.ts';
 
 type Fields = readonly (readonly [name: string, value: string])[];
 
-/** What an origin does with the head of a request. */
+/** An origin's reaction to the head of a request. */
 export type RawAnswer = (connection: RawH2Connection, stream: number, path: string) => void;
 
-/** How it behaves. */
+/** The behaviour of an origin. */
 export interface RawScript {
   readonly settings?: readonly (readonly [number, number])[];
   readonly answer?: RawAnswer;
-  /** It says nothing by itself: no SETTINGS, no ACK. */
+  /** Sends nothing by itself: no SETTINGS, no ACK. */
   readonly isMute?: boolean;
-  /** The connection stands, and SETTINGS were sent. */
+  /** The connection is open, and SETTINGS were sent. */
   readonly onOpen?: (connection: RawH2Connection) => void;
   readonly onPing?: (connection: RawH2Connection) => void;
 }
@@ -30,7 +30,7 @@ export class RawH2Connection implements FrameReceiver {
   readonly socket: Socket;
   /** Streams that were reset, with the names of the errors. */
   readonly resets = new Map<number, string>();
-  /** Of each stream: bytes of its body; and who has ended. */
+  /** For each stream: bytes of its body; and the streams that have ended. */
   readonly bodies = new Map<number, number>();
   readonly ended = new Set<number>();
   goAway: string | undefined;
@@ -57,7 +57,7 @@ export class RawH2Connection implements FrameReceiver {
     script.onOpen?.(this);
   }
 
-  /** Sends what was written. */
+  /** Sends the frames that were written. */
   flush(): void {
     const batch = this.writer.take();
     for (const bytes of Array.isArray(batch) ? batch : [batch]) {
@@ -82,7 +82,7 @@ export class RawH2Connection implements FrameReceiver {
     this.flush();
   }
 
-  /** A plain answer. */
+  /** Sends a plain answer. */
   ok(id: number, text = 'hello'): void {
     this.head(id, [[':status', '200']]);
     this.body(id, text);

@@ -1,4 +1,4 @@
-// An origin on plain TCP: keeps every byte it got, and answers with exactly the bytes its script says.
+// An origin on plain TCP: keeps every byte it receives, and answers with exactly the bytes of its script.
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
@@ -14,9 +14,9 @@ export interface SeenRequest extends Message {
 /** One connection from the proxy. */
 export class OriginConnection {
   readonly socket: Socket;
-  /** Which one it is, from 0. */
+  /** Its index, from 0. */
   readonly number: number;
-  /** All bytes that came, latin1. */
+  /** All bytes received, latin1. */
   raw = '';
   /** The proxy has ended or reset it. */
   gone = false;
@@ -24,7 +24,7 @@ export class OriginConnection {
   reset = false;
   /** Bytes of {@link raw} that belong to complete requests. */
   used = 0;
-  /** How long {@link raw} is when the request that has begun is complete, as far as that is known. */
+  /** The length of {@link raw} when the current request is complete, as far as it is known. */
   wanted = 0;
 
   constructor(socket: Socket, number: number) {
@@ -50,15 +50,15 @@ export class OriginConnection {
   }
 }
 
-/** Answers a complete request: bytes to send, or nothing when it does so itself. */
+/** Answers a complete request: returns the bytes to send, or nothing when it sends them itself. */
 export type Answer = (request: SeenRequest) => string | Uint8Array | undefined;
 
-/** How an origin behaves where the default (an echo) will not do. */
+/** An origin's behaviour where it differs from the default, an echo. */
 export interface Script {
   readonly answer?: Answer;
   /** Called for each new connection. */
   readonly onConnection?: (connection: OriginConnection) => void;
-  /** Called for all bytes as they come, before they are read as requests. */
+  /** Called for all bytes as they arrive, before they are parsed as requests. */
   readonly onBytes?: (connection: OriginConnection, bytes: Buffer) => void;
   readonly tls?: TlsOptions;
 }
@@ -69,7 +69,7 @@ export class ScriptedOrigin {
   readonly port: number;
   readonly connections: OriginConnection[] = [];
   readonly requests: SeenRequest[] = [];
-  /** What came that is no well-formed request. */
+  /** Input that was not a well-formed request. */
   readonly problems: string[] = [];
   private readonly server: Server;
   private readonly script: Script;
@@ -100,7 +100,7 @@ export class ScriptedOrigin {
     return `${this.script.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.port}`;
   }
 
-  /** Forgets what came so far; connections stay. */
+  /** Forgets what was received so far; connections stay. */
   forget(): void {
     this.requests.length = 0;
     this.problems.length = 0;
@@ -111,7 +111,7 @@ export class ScriptedOrigin {
     }
   }
 
-  /** All bytes that came and belong to no complete request. */
+  /** All received bytes that belong to no complete request. */
   get unread(): string {
     return this.connections.map(connection => connection.raw.slice(connection.used)).join('');
   }
@@ -131,7 +131,7 @@ export class ScriptedOrigin {
     });
     socket.on('end', () => {
       connection.gone = true;
-      // A proxy that ends a connection wants nothing more from it.
+      // A proxy that ends a connection expects nothing more from it.
       if (this.script.onBytes === undefined) socket.end();
     });
     socket.on('close', () => {
@@ -177,12 +177,12 @@ export function ok(body: string, ...fields: string[]): string {
   return ['HTTP/1.1 200 OK', `Content-Length: ${body.length}`, ...fields, '', body].join('\r\n');
 }
 
-/** What an echo answers: the request's line and body, so that a swapped response shows. */
+/** The body of an echo: the request's line and body, so that a swapped response is detected. */
 export function echoed(line: string, body = ''): string {
   return `[${line}|${body}]`;
 }
 
-/** The answer that says which request it is for. */
+/** An answer that names its request. */
 export function echo(request: SeenRequest): string {
   const text = echoed(request.line, request.body);
   const head = `HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: ${text.length}\r\n\r\n`;

@@ -1,4 +1,4 @@
-// A second, unforgiving reader of HTTP/1.1 messages, for the two ends of a test: it shares no code with the core.
+// A second, unforgiving parser of HTTP/1.1 messages, for the two ends of a test: it shares no code with the core.
 
 /** One message as it was on the wire. */
 export interface Message {
@@ -11,13 +11,13 @@ export interface Message {
   /** Trailer lines of a chunked body. */
   readonly trailers: readonly (readonly [name: string, value: string])[];
   readonly framing: 'none' | 'length' | 'chunked' | 'close';
-  /** Every byte of it, latin1. */
+  /** All its bytes, latin1. */
   readonly raw: string;
-  /** Is all of it there? A body that ends with the connection is, once the connection has ended. */
+  /** Whether it is complete. A body that ends with the connection is once the connection has ended. */
   readonly complete: boolean;
 }
 
-/** What a message may not look like; neither end of a test ever repairs anything. */
+/** A malformed message; neither end of a test ever repairs anything. */
 export class MessageError extends Error {}
 
 const fieldLine =
@@ -30,13 +30,13 @@ export function valuesOf(message: Message, name: string): string[] {
   return message.fields.filter(([key]) => key.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
 }
 
-/** Reads one request at the start of `text`; undefined: its head is not complete. Throws MessageError. */
+/** Parses one request at the start of `text`; undefined: its head is incomplete. Throws MessageError. */
 export function readRequest(text: string): Message | undefined {
   const head = readHead(text, requestLine);
   return head === undefined ? undefined : withBody(text, head, bodyOf(head, 'none'), false);
 }
 
-/** Reads one response to `method` at the start of `text`; `ended`: the connection has. Throws MessageError. */
+/** Parses one response to `method` at the start of `text`; `ended`: the connection has. Throws MessageError. */
 export function readResponse(text: string, method: string, ended: boolean): Message | undefined {
   const head = readHead(text, statusLine);
   if (head === undefined) return undefined;

@@ -1,4 +1,4 @@
-// What tests of body transforms have in common: a proxy with a plugin that asks for some, between a client and an origin.
+// Shared by tests of body transforms: a proxy with a plugin that requests some, between a client and an origin.
 import { PassThrough, Transform } from 'node:stream';
 import type { BodyTransform } from '../../../core/request/body-transform.ts';
 import type { SettingsInput } from '../../../core/settings/settings.ts';
@@ -7,14 +7,14 @@ import { startProxy, type TestProxy, until } from './proxy.ts';
 import { RawClient } from './raw-client.ts';
 import { type Answer, ok, type Script, ScriptedOrigin } from './scripted-origin.ts';
 
-/** What a test of transforms works with. */
+/** The parts of a test of transforms. */
 export interface Ends {
   readonly client: RawClient;
   readonly origin: ScriptedOrigin;
   readonly proxy: TestProxy;
 }
 
-/** The plugin that asks for transforms, and how the origin behaves. */
+/** The plugin that requests transforms, and the behaviour of the origin. */
 export interface Setup extends Script {
   readonly tap: (hooks: RequestHooks) => void;
   readonly settings?: SettingsInput;
@@ -38,7 +38,7 @@ export async function between(setup: Setup, use: (ends: Ends) => Promise<void>):
   }
 }
 
-/** Has the bodies of all requests transformed. */
+/** Transforms the bodies of all requests. */
 export const onRequest =
   (...all: BodyTransform[]) =>
   (hooks: RequestHooks) =>
@@ -46,7 +46,7 @@ export const onRequest =
       for (const make of all) ctx.transformRequest(make);
       return undefined;
     });
-/** Has the bodies of responses to `/` transformed. */
+/** Transforms the bodies of responses to `/`. */
 export const onResponse =
   (...all: BodyTransform[]) =>
   (hooks: RequestHooks) =>
@@ -59,7 +59,7 @@ export const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 export const other = 'GET /other HTTP/1.1\r\nHost: a.test\r\n\r\n';
 export const post = (body: string): string =>
   `POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-/** With a trailer. */
+/** A response with a trailer. */
 export const chunkedPost =
   'POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n';
 
@@ -68,13 +68,13 @@ export const throws = (): never => {
   throw new Error('on purpose');
 };
 
-/** Half of a response, of which the rest never comes. */
+/** Half of a response, whose rest never arrives. */
 export const half: Answer = ({ connection, target }) => {
   if (target === '/other') return ok('other');
   connection.send('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc');
   return undefined;
 };
 
-/** Each chunk twice. */
+/** Doubles each chunk. */
 export const doubled: BodyTransform = () =>
   new Transform({ transform: (chunk, _, done) => done(null, `${chunk}${chunk}`) });
