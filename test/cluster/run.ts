@@ -20,18 +20,18 @@ import { describe, markdownOf, problemsOf, rowsOf } from './table.ts';
 import { World } from './world.ts';
 
 const usage = `npm run test:cluster -- [WORDS] [OPTIONS]
-  WORDS                 only scenarios whose names have all of them, each in every run
+  WORDS                 only scenarios whose names contain all of them, each in every run
   --list                name them, and play none
   --runs N              how often each gap is measured; default: 7
-  --variant VARIANT     shared: etcd beside Weldr on two machines, and on a third (default); apart: on three of its own
+  --variant VARIANT     shared: etcd beside Weldr on two machines, and on a third (default); apart: on three separate machines
   --etcd SETTINGS       recommended: as docs/cluster.md says (default); plain: etcd's own
   --weldrs N            2 (default) to 4
-  --without-keepalived  do not play the same with keepalived
-  --json FILE           write the table and what is wrong as JSON
+  --without-keepalived  leave out the comparison with keepalived
+  --json FILE           write the table and the problems as JSON
   --markdown            print the table as docs/cluster-guarantees.md has it, too
-  --logs                keep what the Weldrs log in each play, not only where something is wrong
+  --logs                keep the logs of every play, not only those with a problem
   --figures FILE        where the raw figures go; default: a new file in coverage/cluster/
-  --continue FILE       go on with the suite whose raw figures are in this file, with its options`;
+  --continue FILE       continue the suite whose raw figures are in this file, with its options`;
 
 function parsedArguments() {
   try {

@@ -24,7 +24,7 @@ const lanes = ['l0', 'l1', 'l2', 'l3'];
 const colours = ['blue', 'green'];
 /** Tries of a call while the admin API is away, 20 ms apart. */
 const mostTries = 1_500;
-const nobody = 'nobody from default';
+const noRule = 'none from default';
 
 /** Answers at once, or after the `ms` of the query. */
 const handle: RequestListener = ({ url = '' }, response) => {
@@ -46,9 +46,9 @@ export class ChangeStorm {
     this.weldr = weldr;
     this.text = text;
     this.origins = origins;
-    for (const lane of lanes) this.history.begin(lane, nobody);
+    for (const lane of lanes) this.history.begin(lane, noRule);
     for (const route of ['shop', 'cart']) this.history.begin(route, `${route}-0 from blue`);
-    this.history.begin('passing', nobody);
+    this.history.begin('passing', noRule);
     const rules = [...lanes, 'shop', 'cart', 'passing'];
     // Slow requests are under way while their destination changes.
     const paths = rules.flatMap(rule => [
@@ -133,7 +133,7 @@ export class ChangeStorm {
       const pool = colours[n % 2] ?? '';
       const value = { pool, responseHeaders: { set: { 'X-Rule': `${name}-${n}` } } };
       const at = `/routes/${name}`;
-      const says = n % 4 === 3 ? nobody : `${name}-${n} from ${pool}`;
+      const says = n % 4 === 3 ? noRule : `${name}-${n} from ${pool}`;
       await this.history.change({ [name]: says }, async () => {
         if (n % 4 === 3) await this.call('DELETE', at);
         else if (n % 4 === 0) await this.call('PUT', at, { path: `/${name}/*`, ...value });
@@ -156,7 +156,7 @@ export class ChangeStorm {
           { kind: 'route', op: 'put', name, value },
         ]),
       );
-      await this.history.change({ [name]: nobody }, () =>
+      await this.history.change({ [name]: noRule }, () =>
         this.batch([
           { kind: 'route', op: 'remove', name },
           { kind: 'server', op: 'remove', pool, url: origin?.url },

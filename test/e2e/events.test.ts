@@ -47,7 +47,7 @@ test('followers under load receive every event once, over a reload, and the comm
   });
   try {
     const [first] = followers;
-    if (first === undefined) throw new Error('nobody follows');
+    if (first === undefined) throw new Error('there is no follower');
     await until('the command shows what was', () => /manager\.started/.test(printed));
     await two.close();
     const down = ({ data }: { data: Record<string, unknown> }) => data['to'] === 'down';

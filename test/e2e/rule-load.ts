@@ -69,7 +69,7 @@ export class RuleLoad {
       const [path, rule] = all[n % all.length] ?? ['', ''];
       const sentAt = performance.now();
       try {
-        const { status, rule: by = 'nobody', origin = 'nobody' } = await ask(path);
+        const { status, rule: by = 'none', origin = 'none' } = await ask(path);
         const said = `${by} from ${origin}`;
         const problem =
           status === 200 ? history.problem(rule, said, sentAt, performance.now()) : `${path}: ${status}`;

@@ -10,7 +10,7 @@ import { suite } from '../support/suite.ts';
 const test = suite('address release');
 
 const leads: Leadership = { leading: true, leader: 'a', until: 1 };
-const nobody: Leadership = { leading: false, leader: undefined, until: 0 };
+const noLeader: Leadership = { leading: false, leader: undefined, until: 0 };
 const other: Leadership = { leading: false, leader: 'b', until: 0 };
 
 class World {
@@ -88,7 +88,7 @@ test('connections end first, then new ones are dropped, and both are accepted ag
   assert.not.ok(mayLetGo());
   await world.answer(1, 2);
   assert.ok(mayLetGo());
-  await world.hooks.leaderChanged.promise(nobody);
+  await world.hooks.leaderChanged.promise(noLeader);
   await world.release.settled();
   assert.equal(world.said.slice(3), [`over ${both}`, 'open']);
   await world.hooks.leaderChanged.promise(other);
@@ -129,7 +129,7 @@ test('a hand-over does nothing when no address is held', async () => {
 test('a lost leadership keeps its connections until another node leads', async () => {
   const world = new World();
   await world.hooks.leaderChanged.promise(leads);
-  await world.hooks.leaderChanged.promise(nobody);
+  await world.hooks.leaderChanged.promise(noLeader);
   await world.hooks.leaderChanged.promise(leads);
   assert.equal(world.said, []);
   await world.hooks.leaderChanged.promise(other);
@@ -151,7 +151,7 @@ test('a leadership that ends during the hand-over leaves no socket shut', async 
   const world = new World();
   world.handOver();
   await settle();
-  await world.hooks.leaderChanged.promise(nobody);
+  await world.hooks.leaderChanged.promise(noLeader);
   await world.answer(1, 2);
   await world.clock.advanceAsync(1000);
   assert.equal(world.said, [`begin ${both}`, `over ${both}`, 'open']);

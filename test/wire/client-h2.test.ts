@@ -394,7 +394,7 @@ test('new streams that a client opens before it receives the GOAWAY harm none of
     client.flush();
     client.writer.ping(Buffer.alloc(8), 'ask');
     client.flush();
-    await until('the answer to what is behind it', () => client.pings === 1);
+    await until('the answer to the PING', () => client.pings === 1);
     held[1]?.();
     assert.is((await client.over(second)).body, 'late');
     assert.equal([client.goAway, client.lastStream], ['NO_ERROR', second]);

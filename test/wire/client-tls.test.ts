@@ -678,8 +678,8 @@ test('a listener without its own certificates shows those of others for their na
       shown.destroy();
       assert.is(await failure(proxy.port, { servername: 'shop.test' }), 'ERR_SSL_TLSV1_UNRECOGNIZED_NAME');
       if (tls.clientAuth === undefined) return;
-      const nobody = { servername: 'other.test', maxVersion: 'TLSv1.3' } as const;
-      assert.not.match(await failure(proxy.port, nobody), 'answered');
+      const uncertified = { servername: 'other.test', maxVersion: 'TLSv1.3' } as const;
+      assert.not.match(await failure(proxy.port, uncertified), 'answered');
     });
   }
 });

@@ -73,7 +73,7 @@ async function check(
   }
   const parsed = client.parse([...methods, 'GET']);
   assert.is(parsed.rest, '', 'bytes after the last response');
-  assert.is(parsed.interim.length, 0, 'nobody sent a 1xx');
+  assert.is(parsed.interim.length, 0, 'no 1xx was sent');
   forwarded.forEach((request, i) => {
     assert.is(
       parsed.final[i]?.raw,

@@ -244,7 +244,7 @@ test('the timeouts of a pool override those of the config, and those of a reques
   );
 });
 
-test('a pool has limits of its own: with a full queue the next request is answered 503', async () => {
+test('a pool has its own limits: with a full queue the next request is answered 503', async () => {
   await withTimeouts({}, { answer: () => undefined }, async ({ client, origin, proxy }) => {
     proxy.pools.default.setSettings({ limits: { upstreamConnections: 1, upstreamQueue: 0 } });
     client.send(get);

@@ -84,7 +84,7 @@ const goodbye: Rule<Parting> = {
 /** Where nghttp2, as Node has it, may end a connection and Weldr not, or the other way round. */
 export const nodePartings: readonly Rule<Parting>[] = [
   {
-    why: 'frames after the end of a stream: section 5.1 asks for an error of the stream, nghttp2 ends the connection',
+    why: 'frames after the end of a stream: section 5.1 requires an error of the stream, nghttp2 ends the connection',
     holds: parting => parting.who === 'other' && parting.theirs.died === 'STREAM_CLOSED' && isOver(parting),
   },
   {
@@ -92,7 +92,7 @@ export const nodePartings: readonly Rule<Parting>[] = [
     holds: parting => parting.who === 'weldr' && parting.ours.died === 'STREAM_CLOSED' && isOver(parting),
   },
   {
-    why: 'a stream that is closed because one of a higher number was opened: section 5.1.1 asks for an error of the connection',
+    why: 'a stream that is closed because one of a higher number was opened: section 5.1.1 requires an error of the connection',
     holds: ({ who, frame, before }) => who === 'weldr' && isLower(frame.stream, [...before, frame]),
   },
   {
@@ -111,7 +111,7 @@ export const nodePartings: readonly Rule<Parting>[] = [
       who === 'weldr' && ours.died === 'ENHANCE_YOUR_CALM' && frame.type === frameType.continuation,
   },
   {
-    why: 'PRIORITY on stream 0: section 6.3 asks for an error of the connection',
+    why: 'PRIORITY on stream 0: section 6.3 requires an error of the connection',
     holds: ({ who, frame }) => who === 'weldr' && frame.type === frameType.priority && frame.stream === 0,
   },
   {
@@ -152,7 +152,7 @@ export const nodePartings: readonly Rule<Parting>[] = [
   replacedSetting,
   goodbye,
   {
-    why: 'a CONTINUATION frame over the limit: section 4.2 asks for an error of the connection',
+    why: 'a CONTINUATION frame over the limit: section 4.2 requires an error of the connection',
     holds: ({ who, frame }) =>
       who === 'weldr' && frame.type === frameType.continuation && frame.length > 16_384,
   },
@@ -207,7 +207,7 @@ function isOutsideGrammar(stream: number, frames: readonly ListedFrame[]): boole
 /** Where only one of them may reset a stream. */
 export const nodeResets: readonly Rule<ResetAlone>[] = [
   {
-    why: "Weldr refuses a request that HTTP/1.1 cannot express, that names two hosts or asks for a tunnel",
+    why: 'Weldr refuses a request that HTTP/1.1 cannot express, that names two hosts or requests a tunnel',
     holds: ({ who, stream, frames }) => who === 'weldr' && isOutsideGrammar(stream, frames),
   },
   {
@@ -224,7 +224,7 @@ export const nodeResets: readonly Rule<ResetAlone>[] = [
     },
   },
   {
-    why: 'WINDOW_UPDATE of 0 on a stream that is over: section 6.9 asks for an error of the stream',
+    why: 'WINDOW_UPDATE of 0 on a stream that is over: section 6.9 requires an error of the stream',
     holds: ({ who, stream, frames }) =>
       who === 'weldr' &&
       frames.some(
@@ -266,7 +266,7 @@ export const pythonPartings: readonly Rule<Parting>[] = [
     holds: parting => parting.who === 'weldr' && parting.ours.died === 'STREAM_CLOSED' && isOver(parting),
   },
   {
-    why: 'a first frame that is not SETTINGS: section 3.4 asks for an error of the connection',
+    why: 'a first frame that is not SETTINGS: section 3.4 requires an error of the connection',
     holds: ({ who, frame, before }) => who === 'weldr' && !isSettings(before[0] ?? frame),
   },
   {
@@ -308,12 +308,12 @@ export const pythonPartings: readonly Rule<Parting>[] = [
     holds: ({ who, frame }) => who === 'other' && frame.type === altSvc,
   },
   {
-    why: 'CONTINUATION without HEADERS before it, on a stream that is over: section 6.10 asks for an error of the connection',
+    why: 'CONTINUATION without HEADERS before it, on a stream that is over: section 6.10 requires an error of the connection',
     holds: ({ who, frame, before }) =>
       who === 'weldr' && frame.type === frameType.continuation && !isOpenBlock(before.at(-1)),
   },
   {
-    why: 'RST_STREAM or DATA on a stream that was never opened: section 5.1 asks for an error of the connection',
+    why: 'RST_STREAM or DATA on a stream that was never opened: section 5.1 requires an error of the connection',
     holds: ({ who, frame, before }) =>
       who === 'weldr' &&
       (frame.type === frameType.rstStream || frame.type === frameType.data) &&
@@ -352,7 +352,7 @@ export const pythonResets: readonly Rule<ResetAlone>[] = [
     holds: ({ who, stream, frames }) => who === 'weldr' && hasWrongLength(stream, frames),
   },
   {
-    why: "Weldr refuses a request that HTTP/1.1 cannot express, that names two hosts or asks for a tunnel",
+    why: 'Weldr refuses a request that HTTP/1.1 cannot express, that names two hosts or requests a tunnel',
     holds: ({ who, stream, frames }) => who === 'weldr' && isOutsideGrammar(stream, frames),
   },
   {

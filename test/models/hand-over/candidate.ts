@@ -216,7 +216,7 @@ export class Candidate {
     );
   }
 
-  // --- orders -----------------------------------------------------------------------------------------------
+  // --- orders ----------------------------------------------------------------------------------------------------
 
   /** Requests another leader, for an operator or for this node at its stop. */
   order(from: number, to: number): void {

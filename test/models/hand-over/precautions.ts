@@ -59,7 +59,7 @@ const without = (
 
 /** Each precaution, left out. */
 export const needed: readonly LeftOut[] = [
-  without('counting a lease from the time when it was asked for', { countFromAsking: false }, 33),
+  without('counting a lease from the time when it was requested', { countFromAsking: false }, 33),
   without("having etcd's majority confirm renewals", { confirm: false }, 33),
   without('waiting for the hold-off', { waitHoldOff: false, holdOff: 600 }, 3),
   without(

@@ -154,7 +154,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
     ],
   },
   'a :scheme of https': { only: 'h2', scheme: 'https' },
-  'a :scheme of its own': { only: 'h2', scheme: 'coap', refused: true },
+  'an unknown :scheme': { only: 'h2', scheme: 'coap', refused: true },
   'an absolute :path': { only: 'h2', target: ({ host, path }) => `http://${host}${path}`, refused: true },
   'a :path without its slash': { only: 'h2', target: ({ path }) => path.slice(1), refused: true },
   'a Host beside :authority': { only: 'h2', fields: [['Host', 'open.test']], refused: true },
