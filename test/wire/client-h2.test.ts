@@ -132,7 +132,7 @@ for (const material of [undefined, tls]) {
   });
 }
 
-test('HTTP/1.1 is spoken at the same port, with TLS and without', async () => {
+test('HTTP/1.1 is served at the same port, with TLS and without', async () => {
   await between({ answer: () => ok('hello') }, async ({ proxy }) => {
     const client = await RawClient.open(proxy.port);
     client.send('P');

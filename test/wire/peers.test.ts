@@ -20,7 +20,7 @@ for (const [what, version, url, args] of [
   ['HTTP/1.1 over TLS', '1.1', secure, ['--http1.1']],
   ['HTTP/2 over TLS', '2', secure, ['--http2']],
   ['HTTP/2 without TLS', '2', clear, ['--http2-prior-knowledge']],
-  ['HTTP/1.1 where it asks for h2c by Upgrade', '1.1', clear, ['--http2']],
+  ['HTTP/1.1 when it requests h2c by Upgrade', '1.1', clear, ['--http2']],
 ] as const) {
   where(
     isThere('curl'),

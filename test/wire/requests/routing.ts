@@ -157,7 +157,7 @@ const forms: RequestCase[] = [
       head(`GET ${target} HTTP/1.1`, host),
     ),
   ),
-  refuse('* for another method than OPTIONS', 'RFC 9112 3.2.4', head('GET * HTTP/1.1', host)),
+  refuse('* for a method other than OPTIONS', 'RFC 9112 3.2.4', head('GET * HTTP/1.1', host)),
   refuse('** for OPTIONS', 'RFC 9112 3.2.4', head('OPTIONS ** HTTP/1.1', host)),
   refuse(
     'CONNECT with an authority',
