@@ -199,7 +199,7 @@ test('ends and replaces a worker that does not read its messages', async () => {
   }
 });
 
-test("a worker's garbage collector has no threads, which would wait for its core; Weldr's flags precede those that Node was started with", async () => {
+test("a worker collects garbage without threads, which would wait for its core; Weldr's flags come before Node's", async () => {
   // From the sources, for which Node gets a flag.
   const root = join(import.meta.dirname, '../..');
   const weldr = await startWeldr({ config: config([]), workers: 1, root });
