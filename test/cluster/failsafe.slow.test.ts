@@ -86,26 +86,23 @@ inLab(
   },
 );
 
-inLab(
-  'a manager that thaws when etcd is back does not become a second holder',
-  async world => {
-    const { active } = world;
-    const restore = await loseMajority(world, active);
-    await active.signal('SIGSTOP');
-    // On a busy machine the fence may end it first.
-    await sleep(longerThanTheLease);
-    assert.equal(world.watch.holders, []);
-    await restore();
-    await until(
-      'the other takes it',
-      () => world.watch.holders.join() === world.nodes.find(node => node !== active)?.name,
-      20_000,
-    );
-    await active.signal('SIGCONT');
-    await sleep(3000);
-    assert.is(world.watch.holders.length, 1);
-  },
-);
+inLab('a manager that thaws when etcd is back does not become a second holder', async world => {
+  const { active } = world;
+  const restore = await loseMajority(world, active);
+  await active.signal('SIGSTOP');
+  // On a busy machine the fence may end it first.
+  await sleep(longerThanTheLease);
+  assert.equal(world.watch.holders, []);
+  await restore();
+  await until(
+    'the other takes it',
+    () => world.watch.holders.join() === world.nodes.find(node => node !== active)?.name,
+    20_000,
+  );
+  await active.signal('SIGCONT');
+  await sleep(3000);
+  assert.is(world.watch.holders.length, 1);
+});
 
 inLab('a holder process that is killed without etcd is replaced, and continues by promises', async world => {
   const { active } = world;

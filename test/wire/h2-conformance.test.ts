@@ -172,11 +172,7 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
     headers(5, 1, withField('\0\x0aconnection\x05close')),
     resets(1, 'PROTOCOL_ERROR'),
   ],
-  [
-    '8.3 a pseudo-field after others',
-    headers(5, 1, '\x82\x86\0\x01x\x01y\x84'),
-    resets(1, 'PROTOCOL_ERROR'),
-  ],
+  ['8.3 a pseudo-field after others', headers(5, 1, '\x82\x86\0\x01x\x01y\x84'), resets(1, 'PROTOCOL_ERROR')],
   [
     '8.3 a pseudo-field in trailers',
     headers(4, 1, asPost) + headers(5, 1, '\x84'),

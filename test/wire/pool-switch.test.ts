@@ -204,35 +204,38 @@ again('shows each plugin the stages of its own pool, and the end of what it admi
   );
 });
 
-again('back and forth ends with the last allowed attempt, and each pool admits the request once', async () => {
-  const admitted =
-    (owner: string): NonNullable<Taps['config']> =>
-    (hooks, note) => {
-      hooks.request.tap('admit', () => note(owner) as undefined);
-      hooks.finished.tap('admit', () => note(`${owner} finished`));
-    };
-  await withPools(
-    {
-      origins: { default: () => busy, spare: () => busy, third: () => busy },
-      config(hooks) {
-        const next: Record<string, string> = { default: 'spare', spare: 'third', third: 'default' };
-        hooks.judge.tap('round', ctx => retry({ pool: next[ctx.pool.name] ?? '' }));
+again(
+  'back and forth ends with the last allowed attempt, and each pool admits the request once',
+  async () => {
+    const admitted =
+      (owner: string): NonNullable<Taps['config']> =>
+      (hooks, note) => {
+        hooks.request.tap('admit', () => note(owner) as undefined);
+        hooks.finished.tap('admit', () => note(`${owner} finished`));
+      };
+    await withPools(
+      {
+        origins: { default: () => busy, spare: () => busy, third: () => busy },
+        config(hooks) {
+          const next: Record<string, string> = { default: 'spare', spare: 'third', third: 'default' };
+          hooks.judge.tap('round', ctx => retry({ pool: next[ctx.pool.name] ?? '' }));
+        },
+        pools: { default: admitted('d'), spare: admitted('s'), third: admitted('t') },
       },
-      pools: { default: admitted('d'), spare: admitted('s'), third: admitted('t') },
-    },
-    async ({ client, proxy, origins, notes }) => {
-      client.send(get);
-      const response = await client.response();
-      assert.equal([statusOf(response), response.body], [503, 'busy']);
-      await until('the end', () => proxy.finished.length === 1);
-      const [ctx] = proxy.finished;
-      assert.equal([ctx?.attempts.length, ctx?.tried.length], [maxAttempts, maxAttempts]);
-      const counts = Object.values(origins).map(({ requests }) => requests.length);
-      assert.equal(counts, [4, 3, 3]);
-      assert.equal(notes, ['d', 's', 't', 'd finished', 's finished', 't finished']);
-    },
-  );
-});
+      async ({ client, proxy, origins, notes }) => {
+        client.send(get);
+        const response = await client.response();
+        assert.equal([statusOf(response), response.body], [503, 'busy']);
+        await until('the end', () => proxy.finished.length === 1);
+        const [ctx] = proxy.finished;
+        assert.equal([ctx?.attempts.length, ctx?.tried.length], [maxAttempts, maxAttempts]);
+        const counts = Object.values(origins).map(({ requests }) => requests.length);
+        assert.equal(counts, [4, 3, 3]);
+        assert.equal(notes, ['d', 's', 't', 'd finished', 's finished', 't finished']);
+      },
+    );
+  },
+);
 
 again('is refused by a filter of that pool, and the first response is dropped', async () => {
   await withPools(

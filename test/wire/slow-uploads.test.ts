@@ -60,11 +60,7 @@ for (const [name, head, begin] of [
   ['with little sent so far', long, ''],
   ['in chunks with little sent so far', inChunks, ''],
   ['that stall after 16 KB', long, start],
-  [
-    'in chunks that stall after 16 KB',
-    inChunks,
-    `${start.length.toString(16)}\r\n${start}\r\n`,
-  ],
+  ['in chunks that stall after 16 KB', inChunks, `${start.length.toString(16)}\r\n${start}\r\n`],
   ['that wait for 100 and send little after it', expecting, ''],
 ] as const) {
   test(`many uploads ${name} leave connections to others`, async () => {

@@ -79,24 +79,21 @@ for (const [how, make] of traps) {
 }
 
 for (const event of ['finish', 'end', 'close']) {
-  hostile(
-    `in a listener of ${event} is logged, with the stage and where it was thrown`,
-    async () => {
-      for (const [on, request] of [
-        [onRequest, post('abc')],
-        [onResponse, get],
-      ] as const) {
-        await between({ tap: on(() => pass().on(event, throws)) }, async ({ client, proxy }) => {
-          client.send(request);
-          await until('the log line', () => proxy.log.some(({ stage }) => stage === 'transform'));
-          const line = proxy.log.find(({ stage }) => stage === 'transform');
-          assert.equal(
-            [line?.level, line?.['plugin'], line?.msg],
-            ['error', 'transformer', 'plugin transformer in transform: a body transform failed: on purpose'],
-          );
-          assert.match(String(line?.['stack']), 'transforming.ts');
-        });
-      }
-    },
-  );
+  hostile(`in a listener of ${event} is logged, with the stage and where it was thrown`, async () => {
+    for (const [on, request] of [
+      [onRequest, post('abc')],
+      [onResponse, get],
+    ] as const) {
+      await between({ tap: on(() => pass().on(event, throws)) }, async ({ client, proxy }) => {
+        client.send(request);
+        await until('the log line', () => proxy.log.some(({ stage }) => stage === 'transform'));
+        const line = proxy.log.find(({ stage }) => stage === 'transform');
+        assert.equal(
+          [line?.level, line?.['plugin'], line?.msg],
+          ['error', 'transformer', 'plugin transformer in transform: a body transform failed: on purpose'],
+        );
+        assert.match(String(line?.['stack']), 'transforming.ts');
+      });
+    }
+  });
 }

@@ -184,21 +184,24 @@ for (const [where, on, request] of [
     },
   );
 
-  factories(`of a ${where} which returns one stream for two places of a chain fails its request`, async () => {
-    const shared = new PassThrough();
-    await between(
-      {
-        tap: on(
-          () => shared,
-          pass,
-          () => shared,
-        ),
-      },
-      async ({ client }) => {
-        client.send(request);
-        assert.is(statusOf(await client.response()), 500);
-        assert.ok(shared.destroyed);
-      },
-    );
-  });
+  factories(
+    `of a ${where} which returns one stream for two places of a chain fails its request`,
+    async () => {
+      const shared = new PassThrough();
+      await between(
+        {
+          tap: on(
+            () => shared,
+            pass,
+            () => shared,
+          ),
+        },
+        async ({ client }) => {
+          client.send(request);
+          assert.is(statusOf(await client.response()), 500);
+          assert.ok(shared.destroyed);
+        },
+      );
+    },
+  );
 }

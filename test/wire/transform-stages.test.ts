@@ -58,27 +58,30 @@ for (const [when, onBytes] of [
   );
 }
 
-stages('a transform of the request that continues does not undo the timeout of one of the response', async () => {
-  const gate = new Gate();
-  let stuck = false;
-  const never: BodyTransform = () =>
-    new Transform({
-      transform() {
-        stuck = true;
-      },
+stages(
+  'a transform of the request that continues does not undo the timeout of one of the response',
+  async () => {
+    const gate = new Gate();
+    let stuck = false;
+    const never: BodyTransform = () =>
+      new Transform({
+        transform() {
+          stuck = true;
+        },
+      });
+    const tap = (hooks: RequestHooks) => {
+      onRequest(() => gate)(hooks);
+      onResponse(never)(hooks);
+    };
+    const onBytes: Script['onBytes'] = connection => connection.send(ok('early'));
+    await between({ tap, onBytes }, async ({ client }) => {
+      client.send(post('abc'));
+      await until('both', () => stuck && gate.holds);
+      gate.open();
+      assert.is(statusOf(await client.response('POST')), 500);
     });
-  const tap = (hooks: RequestHooks) => {
-    onRequest(() => gate)(hooks);
-    onResponse(never)(hooks);
-  };
-  const onBytes: Script['onBytes'] = connection => connection.send(ok('early'));
-  await between({ tap, onBytes }, async ({ client }) => {
-    client.send(post('abc'));
-    await until('both', () => stuck && gate.holds);
-    gate.open();
-    assert.is(statusOf(await client.response('POST')), 500);
-  });
-});
+  },
+);
 
 stages('a transform that fails after its attempt does not prevent another attempt', async () => {
   const gates: Gate[] = [];

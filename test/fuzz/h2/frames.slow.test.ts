@@ -20,7 +20,8 @@ async function compare(other: OtherServer, cases: number): Promise<void> {
   assert.ok(requests > cases / 5, `${requests} requests came whole`);
 }
 
-test('850,000 sequences are read as by nghttp2, or a rule explains the difference', () => compare(nghttp2, 850_000));
+test('850,000 sequences are read as by nghttp2, or a rule explains the difference', () =>
+  compare(nghttp2, 850_000));
 
 const behaviour = '150,000 sequences are read as by python3-h2, or a rule explains the difference';
 if (hasPythonH2) test(behaviour, () => compare(pythonH2, 150_000));

@@ -81,7 +81,11 @@ export const needed: readonly LeftOut[] = [
   without("comparing the members' identity", { compareIdentity: false }, 1, { split: true }),
   without("every member's promise", { ...failsafe, askAll: false }, 4),
   without('members that keep their promise', { ...failsafe, keepPromise: false }, 5),
-  without('the end of failsafe once it was interrupted', { ...failsafe, ...byLifetime, unbroken: false }, 491),
+  without(
+    'the end of failsafe once it was interrupted',
+    { ...failsafe, ...byLifetime, unbroken: false },
+    491,
+  ),
   without('refusing a promise while standing', { ...failsafe, refuseWhileStanding: false }, 680),
   without('a list of the nodes that may stand', { ...failsafe, onlyListed: false }, 20),
   without('waiting after a start', { ...failsafe, waitAfterStart: false }, 10),
