@@ -34,7 +34,7 @@ export interface AdminCall extends Patience {
 
 /** The admin API does not answer, or not in time. */
 export class UnreachableError extends CommandError {
-  /** The reason as the system gives it. */
+  /** The system's reason. */
   readonly reason: string;
 
   constructor(message: string, reason: string) {
@@ -52,7 +52,7 @@ export class AdminClient {
   private readonly files: AdminTlsFiles;
 
   /**
-   * Throws a usage error for an invalid `url`. `token` is the bearer token, if one is needed; `files` matter with an https:// URL.
+   * Throws a usage error for an invalid `url`. `token` is the bearer token, if one is needed; `files` matter with https:// only.
    */
   constructor(url: string, token: string | undefined, files: AdminTlsFiles = noFiles) {
     if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
@@ -96,9 +96,9 @@ export class AdminClient {
       parsed = answer === '' ? undefined : JSON.parse(answer);
     } catch {
       const why = speaksTls.test(answer)
-        ? `it speaks TLS, ask for it as https://${this.base.host}`
+        ? `it speaks TLS, use https://${this.base.host}`
         : whatIsIt;
-      throw new CommandError(`${this.base.origin} answers ${status} and no JSON: ${why}`);
+      throw new CommandError(`${this.base.origin} answers ${status} without JSON: ${why}`);
     }
     return { status, answer: parsed };
   }

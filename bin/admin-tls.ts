@@ -53,24 +53,24 @@ export function tlsProblem(error: unknown, url: URL, shown: AdminTlsFiles): stri
       : `the certificate of ${origin} is signed by no authority in ${shown.ca} (${reason}): pass the certificate of its authority with --admin-ca FILE or WELDR_ADMIN_CA`;
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return `the certificate of ${origin} is not for ${url.hostname} (${why}): take one of its names for --admin-url`;
+    return `the certificate of ${origin} is not for ${url.hostname} (${why}): use one of its names in --admin-url`;
   }
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    return `the certificate of ${origin} is out of date (${why}): renew it, or set the clock of this machine right`;
+    return `the certificate of ${origin} is out of date (${why}): renew it, or correct the clock of this machine`;
   }
   // Node wraps some of OpenSSL's errors and keeps their text in the message.
   const words = `${code} ${message}`.toUpperCase().replaceAll(' ', '_');
-  if (isPlain.test(words)) return `${origin} does not speak TLS: ask for it as http://${url.host}`;
+  if (isPlain.test(words)) return `${origin} does not speak TLS: use http://${url.host}`;
   if (shown.cert === undefined) {
     return asksForCertificate.test(words)
       ? `${origin} asks for a certificate: pass one with --admin-cert FILE and --admin-key FILE, or WELDR_ADMIN_CERT and WELDR_ADMIN_KEY`
       : undefined;
   }
-  const question = `is ${shown.cert} of an authority of adminApi({ tls: { clientAuth } }), and in time?`;
-  if (notTaken.test(words)) return `${origin} does not take the certificate (${why}): ${question}`;
+  const question = `is ${shown.cert} signed by an authority of adminApi({ tls: { clientAuth } }), and still valid?`;
+  if (notTaken.test(words)) return `${origin} refuses the certificate (${why}): ${question}`;
   // Weldr checks it after the handshake, and closes without an answer.
   return code === 'ECONNRESET' || code === 'EPIPE'
-    ? `${origin} closes the connection (${why}), as it does when it does not take a certificate: ${question}`
+    ? `${origin} closes the connection (${why}), as it does when it refuses a certificate: ${question}`
     : undefined;
 }
 

@@ -5,7 +5,7 @@ import { exitCodes } from '../core/process/exit-codes.ts';
 export class CommandError extends Error {
   readonly exitCode: number;
 
-  /** `exitCode`: 1 unless said otherwise. */
+  /** `exitCode`: default 1. */
   constructor(message: string, exitCode: number = exitCodes.failed) {
     super(message);
     this.exitCode = exitCode;

@@ -1,4 +1,4 @@
-// The command line of `weldr`: finds the command that was typed, and says what is wrong with it.
+// The command line of `weldr`: finds the command that was typed, and reports mistakes.
 import { parseArgs } from 'node:util';
 import { nearest } from '../core/errors/nearest.ts';
 import { exitCodes } from '../core/process/exit-codes.ts';
@@ -120,7 +120,7 @@ function refuseCommand(words: readonly string[], group: readonly string[]): neve
   throw usageError(`there is no command ${JSON.stringify(words.join(' '))}${meant}`);
 }
 
-/** `weldr --config x check` would start Weldr, which is not meant. */
+/** `weldr --config x check` would start Weldr, which is not what its user means. */
 function refuseFlagsFirst([word = '']: readonly string[]): void {
   if (commands.some(command => wordsOf(command).split(' ')[0] === word)) {
     throw usageError(`the command comes before its flags: weldr ${word} --…`);

@@ -5,9 +5,9 @@ import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 
 /**
- * Makes Node keep what it compiles, so that the next start is faster. Node's default, a folder in the shared temporary
- * one, is not used: whoever creates it first could have their code run here. Without a safe folder there is no cache. An
- * operator's NODE_COMPILE_CACHE and NODE_DISABLE_COMPILE_CACHE are obeyed, by Node itself.
+ * Has Node keep what it compiles, so that the next start is faster. Node's default, a folder in the shared temporary
+ * one, is not used: another user could create it first and have their code run here. Without a safe folder there is no cache. An
+ * operator's NODE_COMPILE_CACHE and NODE_DISABLE_COMPILE_CACHE still apply, by Node itself.
  */
 export function useCompileCache(): void {
   const { env } = process;
@@ -45,7 +45,7 @@ function makeFolder(path: string): void {
 }
 
 function wantedFolder(env: NodeJS.ProcessEnv): string {
-  // systemd names several with colons.
+  // systemd separates several with colons.
   const given = env['CACHE_DIRECTORY']?.split(':')[0];
   if (given) return join(given, 'compile');
   return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'weldr', 'compile');
@@ -59,7 +59,7 @@ function isSafe(folder: string): boolean {
   return (
     own !== undefined &&
     isTrusted(own, user, 0) &&
-    // In a sticky folder, such as /tmp, users cannot rename or remove what belongs to others.
+    // In a sticky folder such as /tmp, users cannot rename or remove files of others.
     parents.every(parent => isTrusted(parent, user, sticky))
   );
 }

@@ -51,7 +51,7 @@ async function run(): Promise<void> {
   const first = await waitForLeader(nodes);
   say(`etcd     ${hosts.join('  ')}`);
   for (const { name, url, adminUrl } of nodes) say(`${name}  proxies ${url}, admin API ${adminUrl}`);
-  say(`${first.name} leads: with floatingIp() it would have the service address\n`);
+  say(`${first.name} leads: with floatingIp() it would hold the service address\n`);
 
   const [a, b] = nodes;
   if (a === undefined || b === undefined) return;
@@ -65,14 +65,14 @@ async function run(): Promise<void> {
   for (;;) {
     const leader = await waitForLeader(nodes);
     say(
-      `a client asks the leader, ${leader.name}, without end; it will be killed (-9) in ${quietMs / 1000} s`,
+      `a client sends requests to the leader, ${leader.name}, which will be killed (-9) in ${quietMs / 1000} s`,
     );
     await watchFailOver(nodes, leader);
     say(`starting ${leader.name} again; it follows\n`);
     startNode(leader);
     await until(async () => (await ask(leader)) !== undefined);
     await sleep(quietMs);
-    say('once more; Ctrl-C ends all of it');
+    say('once more; Ctrl-C ends the demo');
   }
 }
 
@@ -110,7 +110,7 @@ async function watchFailOver(nodes: readonly Node[], leader: Node): Promise<void
   await sleep(1000);
   asking = false;
   await client;
-  say(`the client is answered again; its longest gap was ${Math.round(longest)} ms`);
+  say(`the client gets answers again; its longest gap was ${Math.round(longest)} ms`);
 }
 
 async function waitForLeader(nodes: readonly Node[], not?: Node): Promise<Node> {
@@ -220,7 +220,7 @@ function launch(program: string, args: readonly string[], cwd = folder): ChildPr
 async function end(code: number): Promise<never> {
   ending = true;
   for (const server of servers) server.close();
-  // Managers end their workers; etcd needs no farewell.
+  // Managers end their workers; etcd can be killed.
   const gone = [...children].map(async child => {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
     child.kill('SIGTERM');

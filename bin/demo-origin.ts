@@ -1,11 +1,11 @@
-// One origin of the demo: a service that registers itself, and falls out of the pool when it dies.
+// One origin of the demo: a service that registers itself, and leaves the pool when it dies.
 import { describeError } from '../core/errors.ts';
 import { exitCodes } from '../core/process/exit-codes.ts';
 import { AdminClient } from './admin-client.ts';
 import { startTestOrigin, type TestOrigin } from './test-origin.ts';
 
 const [adminUrl = '', wantedPort = '0', name = ''] = process.argv.slice(2);
-/** Registered again within this time, or out. */
+/** Removed from the pool unless it registers again within this time. */
 const ttl = '60s';
 const again = 20_000;
 

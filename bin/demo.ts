@@ -44,7 +44,7 @@ interface DemoFlags {
   readonly httpsIp: string | undefined;
   readonly adminIp: string | undefined;
   readonly workers: string | undefined;
-  /** Is something sent, so that there is something to see? */
+  /** Send requests, so that there is something to see? */
   readonly load: boolean;
 }
 
@@ -82,12 +82,12 @@ async function run({ ip, httpsIp, adminIp, workers, load }: DemoFlags): Promise<
   if (load) startDemoLoad(`http://${proxy}`);
   const tries = [
     [`curl ${proxy}`, 'again and again: the origins take turns'],
-    [`curl -k https://${secure}`, 'the same over TLS and HTTP/2, by a certificate that was made just now'],
-    [`curl ${adminUrl}/servers`, 'who is in the pool, and how they are'],
+    [`curl -k https://${secure}`, 'the same over TLS and HTTP/2, with a certificate that was just made'],
+    [`curl ${adminUrl}/servers`, 'the servers of the pool, and their state'],
     [`curl -X POST ${running[0]?.url}/health/fail`, 'out after 3 failed checks; /health/pass: back after 2'],
     ['npm run -s test-server -- 12347', 'a third origin, in another terminal'],
     [`curl ${adminUrl}/servers -d '{"url":"http://127.0.0.1:12347"}'`, 'adds it'],
-    [`curl ${adminUrl}/stats`, 'what was counted'],
+    [`curl ${adminUrl}/stats`, 'the counts'],
     [`npm run -s weldr -- servers --admin-url ${adminUrl}`, 'the same from the command line'],
   ];
   const width = Math.max(...tries.map(([command = '']) => command.length));
@@ -98,13 +98,13 @@ Admin API      ${adminUrl}
 
 ${tries.map(([command = '', text]) => `  ${command.padEnd(width)}  ${text}`).join('\n')}
 
-${load ? 'Some 20 requests a second are sent, so that there is something to see; --no-load leaves them out. ' : ''}Ctrl-C ends all of it.
+${load ? 'About 20 requests a second are sent, so that there is something to see; --no-load turns them off. ' : ''}Ctrl-C ends the demo.
 
 Dashboard      ${adminUrl}/ui/
 `);
 }
 
-/** Starts an origin as a process of its own; resolves when it has registered itself. */
+/** Starts an origin in a separate process. Resolves once it has registered itself. */
 async function startOrigin(
   adminUrl: string,
   name: string,
@@ -116,7 +116,7 @@ async function startOrigin(
     name,
   ]);
   const ended = once(child, 'exit').then(() => {
-    throw new Error(`origin ${name} ended before it was registered`);
+    throw new Error(`origin ${name} ended before it had registered`);
   });
   ended.catch(() => {});
   const [message] = await Promise.race([once(child, 'message'), ended]);

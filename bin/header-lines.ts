@@ -1,4 +1,4 @@
-// Header lines as people give them on the command line: -H 'X-Beta: 1'.
+// Header lines of the command line: -H 'X-Beta: 1'.
 import { usageError } from './command-error.ts';
 
 /** Returns the values by name. Throws a usage error for an invalid line. */

@@ -13,15 +13,15 @@ try {
   process.exitCode = 1;
 }
 
-/** Makes the release in the current folder. Returns what is to be done next; throws, and changes nothing, where it cannot. */
+/** Makes the release in the current folder. Returns what to do next. Throws, and changes nothing, if it cannot. */
 function release(args: readonly string[]): string {
   const [step] = args;
   if (args.length !== 1 || step === undefined || !['major', 'minor', 'patch'].includes(step))
     throw new Error(usage);
   const branch = git('rev-parse', '--abbrev-ref', 'HEAD');
-  if (branch !== 'main') throw new Error(`releases are made on main, and this is ${branch}`);
+  if (branch !== 'main') throw new Error(`releases are made on main, but this is ${branch}`);
   const dirty = git('status', '--porcelain');
-  if (dirty !== '') throw new Error(`commit or stash first what was changed:\n${dirty}`);
+  if (dirty !== '') throw new Error(`commit or stash these changes first:\n${dirty}`);
   const changelog = readFileSync('CHANGELOG.md', 'utf8');
   const [, news = ''] = /^## Unreleased\n([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(changelog) ?? [];
   if (news.trim() === '') throw new Error('CHANGELOG.md lists nothing under "## Unreleased"');

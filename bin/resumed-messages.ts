@@ -1,4 +1,4 @@
-// Messages of a stream of events that outlive restarts of Weldr and lost connections.
+// Resumed messages: follows a stream of events across restarts of Weldr and lost connections.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AdminClient, UnreachableError } from './admin-client.ts';
 import type { ReadMessage } from './stream-reading.ts';
@@ -7,8 +7,8 @@ import type { ReadMessage } from './stream-reading.ts';
 const triesEvery = 1_000;
 
 /**
- * Follows `path` until `signal` is aborted, and resumes after the last message; reports on stderr when Weldr is away and answers again.
- * Throws a CommandError where nothing has come yet, or where Weldr refuses.
+ * Follows `path` until `signal` aborts, and resumes after the last message. Reports on stderr when Weldr is away and when
+ * it answers again. Throws a CommandError if the first attempt fails, or if Weldr refuses.
  */
 export async function* resumedMessages(
   admin: AdminClient,

@@ -33,7 +33,7 @@ function* misspelt(environment: NodeJS.ProcessEnv): Generator<string> {
   for (const name of Object.keys(environment)) {
     if (!name.startsWith('WELDR_') || variables.includes(name)) continue;
     const meant = variables.find(variable => editDistance(name, variable) <= mostEdits);
-    if (meant !== undefined) yield `${name}: no such variable is read; did you mean ${meant}?`;
+    if (meant !== undefined) yield `${name}: Weldr reads no such variable; did you mean ${meant}?`;
   }
 }
 
@@ -41,6 +41,6 @@ function* besides(path: string): Generator<string> {
   for (const name of searchPlaces) {
     const other = join(dirname(path), name);
     if (other === path || !existsSync(other)) continue;
-    yield `${name} is not read, as ${basename(path)} is there too; remove one of them, or name one with --config`;
+    yield `${name} is not read, as ${basename(path)} exists too; remove one of them, or name one with --config`;
   }
 }

@@ -1,4 +1,4 @@
-// `weldr start` and `weldr check`: a manager under the signals of this process.
+// `weldr start` and `weldr check`: runs a manager under the signals of this process.
 // Its modules are imported after the first worker was started, so that both processes boot at the same time.
 import { flushCompileCache } from 'node:module';
 import { basename } from 'node:path';
@@ -75,7 +75,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     });
     listenToSignals(manager, end, () => processLog);
     await manager.start();
-    // Node writes it at the end otherwise, which a crash or `kill -9` prevents.
+    // Node would write it only at the end, which a crash or `kill -9` prevents.
     flushCompileCache();
     setImmediate(collectStartGarbage);
     const lacking = releaseProblem(process.versions.node);
@@ -95,7 +95,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
   }
 }
 
-/** The process that this one replaces; undefined: none. */
+/** Returns the process that this one replaces; undefined: none. */
 async function predecessorOf(env: NodeJS.ProcessEnv): Promise<Predecessor | undefined> {
   if (env[successorVariable] === undefined) return undefined;
   return await Predecessor.meet(env);
@@ -106,7 +106,7 @@ async function heldBy(predecessor: Predecessor): Promise<HeldSockets> {
   return new HeldSockets(predecessor.sockets);
 }
 
-/** The sockets that the service manager opened for this process; undefined: none. */
+/** Returns the sockets that the service manager opened for this process; undefined: none. */
 async function heldSockets(): Promise<HeldSockets | undefined> {
   if (process.env['LISTEN_FDS'] === undefined) return undefined;
   const { activatedSockets, HeldSockets } = await import('../core/process/held-sockets.ts');
@@ -123,7 +123,7 @@ async function storedText(config: LoadedConfig): Promise<string | undefined> {
   } catch (thrown) {
     // The store may be unreachable, or another user's, while the config is fine.
     if (!(thrown instanceof WeldrError) || thrown.code !== 'STORE_UNAVAILABLE') throw thrown;
-    warn(`what operators changed is not shown: ${thrown.message}`);
+    warn(`the changes of operators are not shown: ${thrown.message}`);
     return undefined;
   }
 }
@@ -180,7 +180,7 @@ function warn(text: string): void {
   process.stderr.write(`weldr: warning: ${text}\n`);
 }
 
-/** Reads the flags; a wrong one is a usage error, a wrong variable an error of the configuration. */
+/** Reads flags and variables; a wrong flag is a usage error, a wrong variable an error of the configuration. */
 function readFlags(read: (flags: SettingFlags) => Overrides, flags: StartFlags): Overrides {
   try {
     return read(flags);
@@ -215,7 +215,7 @@ async function watchOf(path: string): Promise<ConfigWatch> {
   return new ConfigWatch(path);
 }
 
-/** Reloads the config. `by`: what asked for it. A start that fails before the log is open reports that itself. */
+/** Reloads the config. `by`: the trigger. A start that fails before the log is open reports that itself. */
 function reload(manager: Manager, by: string, log: () => ProcessLog | undefined): void {
   manager.reload(by).catch((thrown: unknown) => {
     log()?.log.error({ by }, `the reload changed nothing: ${problem(thrown)}`);

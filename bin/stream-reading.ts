@@ -13,7 +13,7 @@ export interface ReadMessage {
 /** The longest message, characters: enough for an overview of thousands of pools. */
 const maxMessage = 16 * 1024 * 1024;
 
-/** The messages of a text that comes in pieces; lines end with LF, as Weldr writes them. */
+/** Parses the messages of a text that comes in pieces; lines end with LF, as Weldr writes them. */
 export async function* readMessages(pieces: AsyncIterable<string>): AsyncGenerator<ReadMessage, void> {
   let rest = '';
   for await (const piece of pieces) {
@@ -27,7 +27,7 @@ export async function* readMessages(pieces: AsyncIterable<string>): AsyncGenerat
   }
 }
 
-/** Undefined for a comment or an empty block. */
+/** Parses a block. Returns undefined for a comment or an empty block. */
 function messageOf(block: string): ReadMessage | undefined {
   let id: string | undefined;
   let event = 'message';

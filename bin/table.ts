@@ -1,4 +1,4 @@
-// Tables for people.
+// Tables for the terminal.
 
 /** Formats a table: a line of headings, then a line per row; columns are as wide as their content. */
 export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {

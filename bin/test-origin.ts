@@ -1,4 +1,4 @@
-// An origin for trying things: answers in the ways that a proxy has to get right.
+// An origin for trials: answers in the ways that a proxy has to get right.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,16 +8,16 @@ const largeLength = 100 * 1024;
 /** The longest that `/slow?ms=` waits. */
 const longestWait = 3_600_000;
 
-/** The paths of a test origin, for people. */
+/** The paths of a test origin, with what each answers. */
 export const testOriginPaths = [
   ['/', '"Hello World"'],
   ['/large', 'about 100 KB'],
-  ['/echo', 'the body that it was sent'],
-  ['/method', 'the method'],
-  ['/chunked', 'ten pieces, one each 100 ms'],
+  ['/echo', 'the body of the request'],
+  ['/method', 'the method of the request'],
+  ['/chunked', 'ten pieces, one every 100 ms'],
   ['/slow?ms=1000', 'after a while'],
   ['/status/503', 'that status'],
-  ['/headers', 'what it received, as JSON'],
+  ['/headers', 'the header fields of the request, as JSON'],
   ['POST /health/fail', 'from now on / and /health answer 503'],
   ['POST /health/pass', 'and 200 again'],
 ] as const;
@@ -28,7 +28,7 @@ export interface TestOrigin {
   close(): Promise<void>;
 }
 
-/** Starts a test origin; `name` is what `X-Origin` and the end of `/` say. Rejects when the port is taken. */
+/** Starts a test origin; `name` appears in `X-Origin` and at the end of `/`. Rejects when the port is in use. */
 export async function startTestOrigin(host: string, port: number, name?: string): Promise<TestOrigin> {
   let healthy = true;
   const server = createServer((request, response) => {

@@ -1,4 +1,4 @@
-// `npm run -s test-server -- [PORT]`: an origin on 127.0.0.1 for trying things.
+// `npm run -s test-server -- [PORT]`: an origin on 127.0.0.1 for trials.
 import { describeError } from '../core/errors.ts';
 import { exitCodes } from '../core/process/exit-codes.ts';
 import { startTestOrigin, testOriginPaths } from './test-origin.ts';

@@ -15,7 +15,7 @@ if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
   );
   process.exitCode = 78;
 } else {
-  // For the published bundle only: sources change too often.
+  // Only for the published bundle: sources change too often.
   if (import.meta.url.endsWith('.js')) {
     const { useCompileCache } = await import('./compile-cache.ts');
     useCompileCache();

@@ -1,4 +1,4 @@
-// What a worker process runs; the manager forks it.
+// The entry of a worker process, which the manager forks.
 import { replayConfig } from '../config/load.ts';
 import { openLog, type ProcessLog } from '../core/log/log.ts';
 import { exitOnDefect } from '../core/process/defects.ts';
@@ -10,7 +10,7 @@ import { Worker } from '../core/process/worker.ts';
 let processLog: ProcessLog | undefined;
 
 exitOnDefect(() => processLog);
-// A terminal and some service managers signal the whole process group; only the manager reacts.
+// A terminal and some service managers signal the whole process group; only the manager reacts to that.
 ignoreSignals('stops too');
 
 new Worker({

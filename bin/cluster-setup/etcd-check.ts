@@ -1,20 +1,20 @@
-// Looks at the etcd of each machine of a cluster, over its JSON gateway, and says what is wrong with it and what helps.
+// Checks the etcd of each machine of a cluster over its JSON gateway, and reports problems with their remedies.
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
 import { clientUrl, type Machine, peerUrl } from './machines.ts';
 
-/** What was found. */
+/** The result of a check. */
 export interface EtcdFindings {
   /** A line for each machine. */
   readonly machines: readonly string[];
-  /** What has to be mended, with the remedy; none: the cluster is whole. */
+  /** What has to be repaired, with the remedy; none: the cluster is healthy. */
   readonly problems: readonly string[];
   /** What works, but not as well as it could. */
   readonly warnings: readonly string[];
 }
 
 const answerWithin = 2000;
-/** Of these, a leader that hangs may revoke leases that were renewed elsewhere (etcd#15247). */
+/** The first releases in which a leader that hangs does not revoke leases that were renewed elsewhere (etcd#15247). */
 const faultless = { '3.4': 31, '3.5': 13 } as const;
 /** Round trips above this make the default lease too short, ms. */
 const slowTrip = 20;
@@ -37,7 +37,7 @@ const status = z.looseObject({
 });
 const grant = z.looseObject({ ID: z.string(), TTL: z.string() });
 
-/** What the etcd of one machine says of itself. */
+/** What the etcd of one machine reports. */
 interface Answer {
   readonly machine: Machine;
   readonly cluster: string;
@@ -47,7 +47,7 @@ interface Answer {
   readonly trip: number;
 }
 
-/** Asks the etcd of each machine, and compares. Never rejects because of what a machine answers. */
+/** Asks the etcd of each machine and compares the answers. An answer, or none, never makes it reject. */
 export async function checkEtcd(machines: readonly Machine[]): Promise<EtcdFindings> {
   const asked = await Promise.all(machines.map(async machine => await ask(machine).catch(describeError)));
   const answers = asked.filter(answer => typeof answer !== 'string');
@@ -74,7 +74,7 @@ async function ask(machine: Machine): Promise<Answer> {
     said = status.parse(await post(machine, 'maintenance/status'));
     trips.push(performance.now() - from);
   }
-  if (said === undefined) throw new Error('it says nothing of itself');
+  if (said === undefined) throw new Error('its answer lacks the status');
   trips.sort((a, b) => a - b);
   return {
     machine,
@@ -104,7 +104,7 @@ function problemsOf({ machine, members, status }: Answer, machines: readonly Mac
   const { name } = machine;
   if (members.length === 1) {
     return [
-      `${name}: its etcd is a cluster of its own, as it was started before it was configured: put etcd.env at /etc/default/etcd there, then "systemctl restart etcd"`,
+      `${name}: its etcd is a separate cluster, as it was started before it was configured: put etcd.env at /etc/default/etcd there, then "systemctl restart etcd"`,
     ];
   }
   const problems: string[] = [];
@@ -119,22 +119,22 @@ function problemsOf({ machine, members, status }: Answer, machines: readonly Mac
     ];
     problems.push(`${name}: its etcd has other members than you gave: it ${parts.join(' and ')}`);
   }
-  if (status.leader === '0') problems.push(`${name}: its etcd has no leader, so no majority of the members`);
+  if (status.leader === '0') problems.push(`${name}: its etcd has no leader: no majority of the members is connected`);
   for (const error of status.errors.filter(text => !/no leader/.test(text)))
     problems.push(alarm(name, error));
-  // Each member that ran out of space is named by all of them.
+  // All members name each member that ran out of space.
   return [...new Set(problems)];
 }
 
 function alarm(name: string, error: string): string {
   return /NOSPACE/.test(error)
-    ? `${name}: its etcd is out of space and takes no changes: compact and defragment it, then "etcdctl alarm disarm"`
-    : `${name}: its etcd says ${error}`;
+    ? `${name}: its etcd is out of space and accepts no changes: compact and defragment it, then "etcdctl alarm disarm"`
+    : `${name}: its etcd reports ${error}`;
 }
 
 function split(clusters: readonly (readonly Answer[])[]): string {
   const parts = clusters.map(answers => answers.map(({ machine }) => machine.name).join(' and '));
-  return `these are ${clusters.length} clusters, not one: ${parts.join('; ')}. No Weldr may lead this way. On each machine, stop etcd, move /var/lib/etcd/weldr away, and start etcd with the settings of a single "weldr cluster init"`;
+  return `these are ${clusters.length} clusters, not one: ${parts.join('; ')}. No Weldr can lead with them. On each machine, stop etcd, move /var/lib/etcd/weldr away, and start etcd with the settings of a single "weldr cluster init"`;
 }
 
 function warningsOf({ machine, status, trip }: Answer): string[] {
@@ -148,13 +148,13 @@ function warningsOf({ machine, status, trip }: Answer): string[] {
   }
   if (trip > slowTrip) {
     warnings.push(
-      `${machine.name}: a round trip takes ${Math.round(trip)} ms from here; a Weldr that is so far away needs a longer lease, such as etcd({ lease: '3s' })`,
+      `${machine.name}: a round trip takes ${Math.round(trip)} ms from here; a Weldr that far away needs a longer lease, such as etcd({ lease: '3s' })`,
     );
   }
   return warnings;
 }
 
-/** The shortest lease that etcd grants is 1.5 of its election timeouts, in whole seconds. */
+/** The shortest lease that etcd grants is 1.5 times its election timeout, in whole seconds. */
 async function leaseWarning(machine: Machine): Promise<string[]> {
   try {
     const { ID, TTL } = grant.parse(await post(machine, 'lease/grant', { TTL: 1 }));

@@ -1,19 +1,19 @@
 // The files of each machine of a cluster: the settings of its etcd and, where Weldr runs, a config.
 import { clientUrl, type Machine, peerUrl } from './machines.ts';
 
-/** What a cluster is made of. */
+/** The machines and addresses of a cluster. */
 export interface ClusterPlan {
   /** All machines, each with a member of etcd. */
   readonly machines: readonly Machine[];
-  /** Those of them that run Weldr. */
+  /** The machines that run Weldr. */
   readonly weldrs: readonly Machine[];
   /** The service address with its prefix length, and its interface; undefined: no address moves. */
   readonly service: { readonly address: string; readonly interface: string } | undefined;
-  /** Sets this cluster apart from any other one: members with another token are refused. */
+  /** Separates this cluster from others: members with another token are refused. */
   readonly token: string;
 }
 
-/** The files of a machine, by their names. */
+/** Returns the files of a machine by name. */
 export function filesOf(machine: Machine, plan: ClusterPlan): Readonly<Record<string, string>> {
   return {
     'etcd.env': etcdSettings(machine, plan),
@@ -23,7 +23,7 @@ export function filesOf(machine: Machine, plan: ClusterPlan): Readonly<Record<st
 
 /**
  * The environment of `etcd.service` (Debian: `/etc/default/etcd`). The data has a separate folder, so that a cluster
- * of one, which the package starts before it is configured, is left behind. The times and the pre-vote are those
+ * of one, which the package starts before it is configured, is not joined. The times and the pre-vote are those
  * that docs/cluster-guarantees.md assumes.
  */
 function etcdSettings(machine: Machine, { machines, token }: ClusterPlan): string {
@@ -48,7 +48,7 @@ ETCD_AUTO_COMPACTION_RETENTION=1h
 `;
 }
 
-/** A config to begin with. Its own member of etcd comes first, so that the Weldrs do not all ask the same one. */
+/** Returns a first config. The machine's own member of etcd comes first, so that not all Weldrs ask the same one. */
 function weldrConfig(machine: Machine, { machines, service }: ClusterPlan): string {
   const others = machines.filter(member => member !== machine);
   const hosts = [machine, ...others].map(member => `'${clientUrl(member)}'`).join(', ');
@@ -56,7 +56,7 @@ function weldrConfig(machine: Machine, { machines, service }: ClusterPlan): stri
   const floating = service
     ? `\n    floatingIp({ address: '${service.address}', interface: '${service.interface}' }),`
     : '';
-  // What listens there takes IPv4, too.
+  // A socket at [::] accepts IPv4, too.
   const listen = service?.address.includes(':') ? '[::]:80' : '0.0.0.0:80';
   return `// Weldr on machine ${machine.name}; made by "weldr cluster init".
 import { defineConfig } from ${quoted('weldr')};

@@ -7,7 +7,7 @@ import { usageError } from '../command-error.ts';
 export interface Machine {
   /** Its name, in etcd and among the Weldrs. */
   readonly name: string;
-  /** Its own address, which the others reach it by. */
+  /** Its own address, by which the others reach it. */
   readonly ip: string;
   /** Where its etcd listens for clients; 2379 unless said otherwise. Other members use the port above it. */
   readonly port: number;
@@ -18,8 +18,8 @@ const entry =
   /^(?<name>[A-Za-z0-9][A-Za-z0-9_-]{0,31})=(?:\[(?<v6>[^\]]+)\]|(?<v4>[^:]+))(?::(?<port>\d{1,5}))?$/;
 
 /**
- * Reads `NAME=IP[:PORT],…`; an IPv6 address stands in brackets. Throws a usage error that names what is wrong: an entry
- * that cannot be read, a name or an address twice, a number of machines of which the loss of one cannot be borne.
+ * Parses `NAME=IP[:PORT],…`, an IPv6 address in brackets. Throws a usage error that names what is wrong: an entry
+ * that cannot be parsed, a duplicate name or address, a number of machines that cannot survive the loss of one.
  */
 export function readMachines(text: string): readonly Machine[] {
   const machines = text
@@ -33,7 +33,7 @@ export function readMachines(text: string): readonly Machine[] {
   ] as const) {
     const twice = machines.map(of).find((value, index, all) => all.indexOf(value) !== index);
     if (twice !== undefined)
-      throw usageError(`the ${what} ${twice} is given twice; each machine has its own`);
+      throw usageError(`the ${what} ${twice} is given twice; each machine needs its own`);
   }
   if (machines.length < 3) {
     throw usageError(
@@ -42,7 +42,7 @@ export function readMachines(text: string): readonly Machine[] {
   }
   if (machines.length % 2 === 0) {
     throw usageError(
-      `${machines.length} machines survive no more losses than ${machines.length - 1}, and stop as soon as half of them are away; give an odd number`,
+      `${machines.length} machines survive no more losses than ${machines.length - 1}, and stop as soon as half of them are away; name an odd number`,
     );
   }
   if (machines.length > 7) throw usageError(`etcd advises seven members at most; got ${machines.length}`);
@@ -54,7 +54,7 @@ function readMachine(text: string): Machine {
   const ip = v4 ?? v6 ?? '';
   const [typed = '', address = ''] = text.split('=');
   if (name === '' && isIP(address) === 6) {
-    throw usageError(`an IPv6 address stands in brackets: ${typed}=[${address}]`);
+    throw usageError(`an IPv6 address needs brackets: ${typed}=[${address}]`);
   }
   if (name === '') {
     throw usageError(
@@ -63,31 +63,31 @@ function readMachine(text: string): Machine {
   }
   if (isIP(ip) !== (v6 === undefined ? 4 : 6)) {
     throw usageError(
-      `${name}: ${JSON.stringify(ip)} is no address; give the machine's own, such as 10.0.0.1 or [fd00::1]: names may move, and etcd listens on addresses`,
+      `${name}: ${JSON.stringify(ip)} is not an IP address; name the machine's own, such as 10.0.0.1 or [fd00::1]: names may move, and etcd listens on addresses`,
     );
   }
   if (Number(port) < 1 || Number(port) > 65_534) throw usageError(`${name}: there is no port ${port}`);
   return { name, ip, port: Number(port) };
 }
 
-/** The machines that these names are of. Throws a usage error for a name that there is not. */
+/** Returns the machines with these names. Throws a usage error for an unknown name. */
 export function pick(machines: readonly Machine[], names: readonly string[]): readonly Machine[] {
   return names.map(name => {
     const found = machines.find(machine => machine.name === name);
     if (found === undefined) {
       const known = machines.map(machine => machine.name).join(', ');
-      throw usageError(`there is no machine ${JSON.stringify(name)}; there are ${known}`);
+      throw usageError(`there is no machine ${JSON.stringify(name)}; the machines are ${known}`);
     }
     return found;
   });
 }
 
-/** Where clients of its etcd connect to, such as `http://10.0.0.1:2379`. */
+/** Returns the URL for clients of its etcd, such as `http://10.0.0.1:2379`. */
 export function clientUrl({ ip, port }: Machine): string {
   return `http://${bracketed(ip)}:${port}`;
 }
 
-/** Where other members connect to. */
+/** Returns the URL for other members. */
 export function peerUrl({ ip, port }: Machine): string {
   return `http://${bracketed(ip)}:${port + 1}`;
 }

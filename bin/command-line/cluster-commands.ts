@@ -25,7 +25,7 @@ export const clusterCommands: readonly Command[] = [
   },
   {
     usage: 'cluster maintenance <state> [node]',
-    text: 'on: a node does not lead, over restarts, and hands over first; off: it may again',
+    text: 'on: a node hands over and does not lead, even after restarts; off: it may lead again',
     flags: adminFlags,
     async run([state = '', node], given) {
       const { setMaintenance } = await import('../commands/cluster-leadership.ts');
@@ -51,7 +51,7 @@ export const clusterCommands: readonly Command[] = [
   },
   {
     usage: 'cluster check <machines>',
-    text: 'Ask the etcd of each machine whether they are one cluster and fit for Weldr',
+    text: 'Check that the etcd of all machines is one cluster, fit for Weldr',
     flags: [],
     async run([machines = '']) {
       const { checkCluster } = await import('../commands/cluster-init.ts');

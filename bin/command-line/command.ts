@@ -1,9 +1,9 @@
-// Command: one command of the command line, and what its arguments have in common with others.
+// Command: one command of the command line, and what commands share.
 import { exitCodes } from '../../core/process/exit-codes.ts';
 import { AdminClient, defaultAdminUrl } from '../admin-client.ts';
 import type { FlagName, GivenFlags } from './flags.ts';
 
-/** One command: how it is called, and what it does. */
+/** One command: its usage and its action. */
 export interface Command {
   /** Its words, then `<needed>` and `[optional]` arguments. */
   readonly usage: string;
@@ -13,22 +13,22 @@ export interface Command {
   run(args: readonly (string | undefined)[], flags: GivenFlags): Promise<number | undefined>;
 }
 
-/** The words of a command without its arguments. */
+/** Returns the words of a command without its arguments. */
 export function wordsOf({ usage }: Command): string {
   return usage.replace(/ [<[].*$/, '');
 }
 
-/** The arguments of a command as its usage names them: those with `<` are needed. */
+/** Returns the arguments of a command as its usage names them: those with `<` are needed. */
 export function argumentsOf({ usage }: Command): readonly string[] {
   return usage.split(' ').filter(part => /^[<[]/.test(part));
 }
 
-/** The pool that the flags name. */
+/** Returns the pool that the flags name. */
 export function poolOf(given: GivenFlags): string {
   return given.text('pool') ?? 'default';
 }
 
-/** The admin API that flags and environment name. Throws a usage error for a URL that is none. */
+/** Returns a client for the admin API that flags and environment name. Throws a usage error for an invalid URL. */
 export function adminOf(given: GivenFlags): AdminClient {
   const { WELDR_ADMIN: url, WELDR_ADMIN_TOKEN: token } = process.env;
   const { WELDR_ADMIN_CA: ca, WELDR_ADMIN_CERT: cert, WELDR_ADMIN_KEY: key } = process.env;

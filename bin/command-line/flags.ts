@@ -26,7 +26,7 @@ const flags = {
   servers: { value: 'URLS', text: 'The servers, such as http://10.0.0.7:3000; separate several with commas' },
   https: {
     value: 'HOW',
-    text: "no; domains and your email, for Let's Encrypt: shop.example,ops@shop.example; or files: CERT.pem,KEY.pem",
+    text: "no; domains and an email address for Let's Encrypt: shop.example,ops@shop.example; or files: CERT.pem,KEY.pem",
   },
   'admin-url': { value: 'URL', text: `The admin API of the running Weldr; default ${defaultAdminUrl}` },
   'admin-ca': {
@@ -39,7 +39,7 @@ const flags = {
   pool: { value: 'NAME', text: 'The pool; default: default' },
   weight: { value: 'N', text: 'Share of the requests relative to the other servers, from 1' },
   backup: { text: 'Gets requests only while no other server of its pool is active' },
-  'max-connections': { value: 'N', text: 'Most connections to it at once; over HTTP/2, requests' },
+  'max-connections': { value: 'N', text: 'The most connections to it at once; over HTTP/2, requests' },
   zone: { value: 'NAME', text: 'Where it is: Weldrs of this zone prefer it' },
   http2: { text: 'Speak HTTP/2 with it, without TLS too' },
   host: {
@@ -54,7 +54,7 @@ const flags = {
     text: 'What servers answer: a status, or an error such as CONNECT_FAILED; default 200',
   },
   status: { value: 'STATUS', text: 'Only requests with this status, such as 503 or 5xx' },
-  count: { value: 'N', text: 'How many requests, up to 100; default 5' },
+  count: { value: 'N', text: 'The number of requests, up to 100; default 5' },
   duration: { value: 'TIME', text: 'How long to wait, up to 10m; default 60s' },
   method: { value: 'METHOD', text: 'Methods; separate several with commas' },
   split: { value: 'WEIGHTS', text: 'Shares of pools, such as blue=95,green=5' },
@@ -91,7 +91,7 @@ const flags = {
     value: 'NAME',
     text: 'Only this type or group, such as server or worker.died; separate several with commas',
   },
-  limit: { value: 'N', text: 'How many of the latest ones' },
+  limit: { value: 'N', text: 'The number of latest events' },
   'dry-run': { text: 'Change nothing' },
   prune: { text: 'Remove servers, pools and routes that the file does not name' },
   secrets: { text: 'Include TLS keys, and the certificates they belong to' },
@@ -120,7 +120,7 @@ export const reachFlags = ['admin-url', 'admin-ca', 'admin-cert', 'admin-key'] a
 /** The flags of commands that talk to the admin API and can print its JSON. */
 export const adminFlags = [...reachFlags, 'json'] as const;
 
-/** A flag by its name. */
+/** Returns a flag by its name. */
 export function flagOf(name: FlagName): Flag {
   return flags[name];
 }
@@ -133,14 +133,14 @@ export class GivenFlags {
     this.values = values;
   }
 
-  /** The value of a flag; undefined when it is not given. Throws a usage error when it is given twice. */
+  /** Returns the value of a flag; undefined when it is not given. Throws a usage error when it is given twice. */
   text(name: FlagName): string | undefined {
     const values = this.values.get(name);
     if (values !== undefined && values.length > 1) throw usageError(`--${name} is given twice`);
     return values?.[0];
   }
 
-  /** All values of a flag that can be repeated. */
+  /** Returns all values of a flag that can be repeated. */
   list(name: FlagName): readonly string[] {
     return this.values.get(name) ?? [];
   }
@@ -164,7 +164,7 @@ const familiar: Readonly<Record<string, FlagName>> = {
   '-w': 'workers',
 };
 
-/** The name of the nearest of a command's flags, as ` did you mean` text; empty when none is near. */
+/** Returns the nearest of a command's flags, as `; did you mean …?`; empty when none is near. */
 export function nearestFlag(typed: string, names: readonly FlagName[]): string {
   const other = familiar[typed];
   const near =

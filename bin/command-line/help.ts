@@ -2,11 +2,11 @@
 import sade from 'sade';
 import type { Flag } from './flags.ts';
 
-/** A command as its help shows it. */
+/** The parts of a command that its help shows. */
 export interface HelpEntry {
   readonly usage: string;
   readonly text: string;
-  /** By their names. */
+  /** In the order shown. */
   readonly flags: readonly (readonly [name: string, flag: Flag])[];
 }
 

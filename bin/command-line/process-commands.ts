@@ -1,4 +1,4 @@
-// Process commands: start, check, and what the running process is asked to do.
+// Process commands: start, check, init, and the control of a running process.
 import { adminOf, type Command, print } from './command.ts';
 import { adminFlags, type GivenFlags, settingFlags } from './flags.ts';
 
@@ -24,7 +24,7 @@ export const processCommands: readonly Command[] = [
   },
   {
     usage: 'init [folder]',
-    text: 'Make a project: a config, a plugin with its test, a Dockerfile. Asks for what no flag says',
+    text: 'Create a project: a config, a plugin with its test, a Dockerfile. Asks for what the flags leave open',
     flags: ['servers', 'https', 'ip', 'force'],
     async run([folder], given) {
       const { initProject } = await import('../commands/init.ts');
@@ -54,7 +54,7 @@ export const processCommands: readonly Command[] = [
     flags: adminFlags,
     async run(_, given) {
       const answer = await adminOf(given).call({ method: 'POST', path: '/reload', timeoutMs: 120_000 });
-      return print(given.isOn('json') ? JSON.stringify(answer ?? {}) : 'the config is reloaded and active');
+      return print(given.isOn('json') ? JSON.stringify(answer ?? {}) : 'the config was reloaded and is active');
     },
   },
   {
@@ -68,7 +68,7 @@ export const processCommands: readonly Command[] = [
   },
   {
     usage: 'upgrade',
-    text: 'Replace the running Weldr by the Weldr, or the Node, that is installed now',
+    text: 'Replace the running Weldr with the version of Weldr, or Node, that is installed now',
     flags: adminFlags,
     async run(_, given) {
       const { upgrade } = await import('../commands/upgrade.ts');

@@ -66,7 +66,7 @@ export const routeCommands: readonly Command[] = [
   },
   {
     usage: 'routes test <method> <url>',
-    text: 'Show which route a request would take, and why not the routes before it',
+    text: 'Show which route a request would take, and why the routes before it do not match',
     flags: ['header', ...adminFlags],
     async run([method = '', url = ''], given) {
       const { testRoute } = await import('../commands/routes.ts');

@@ -74,7 +74,7 @@ export const serverCommands: readonly Command[] = [
       );
     },
   },
-  stateCommand('drain', 'draining', 'Send a server no new requests, and keep it in the list'),
+  stateCommand('drain', 'draining', 'Send a server no new requests, but keep it in the list'),
   stateCommand('disable', 'disabled', 'Take a server out until it is enabled again'),
   stateCommand('enable', 'active', 'Send requests to a drained or disabled server again'),
 ];

@@ -1,4 +1,4 @@
-// State commands: all that operators changed at run time, as files.
+// State commands: the changes of operators at run time, as files.
 import { usageError } from '../command-error.ts';
 import { adminOf, type Command, print } from './command.ts';
 import { adminFlags, reachFlags } from './flags.ts';

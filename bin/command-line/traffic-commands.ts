@@ -1,4 +1,4 @@
-// Traffic commands: what requests do, would do and have done.
+// Traffic commands: `explain`, `trace`, `stats` and `events`.
 import { exitCodes } from '../../core/process/exit-codes.ts';
 import { adminOf, type Command, print } from './command.ts';
 import { adminFlags } from './flags.ts';

@@ -1,4 +1,4 @@
-// `weldr apply -f FILE`: makes what a file says of servers, pools and routes that of the running Weldr, and shows the difference.
+// `weldr apply -f FILE`: applies a file of servers, pools and routes to the running Weldr, and shows the differences.
 import { z } from 'zod';
 import { exitCodes } from '../../core/process/exit-codes.ts';
 import type { AdminClient } from '../admin-client.ts';
@@ -27,7 +27,7 @@ const planned = z.looseObject({
 
 type Planned = z.output<typeof planned>['changes'];
 
-/** How a file is applied. */
+/** Options of {@link applyFile}. */
 export interface ApplyOptions {
   /** Only show what would change. */
   readonly dryRun: boolean;
@@ -36,8 +36,8 @@ export interface ApplyOptions {
 }
 
 /**
- * Applies a file. The exit code is 0 when it is done or nothing differs; with `dryRun` 1 when something differs; 2 when it
- * cannot be done, as diff has it.
+ * Applies a file. Exit codes as of diff: 0 when it is done or nothing differs; with `dryRun` 1 when something differs; 2 when it
+ * fails.
  */
 export async function applyFile(
   admin: AdminClient,
@@ -68,19 +68,19 @@ export async function applyFile(
   }
 }
 
-/** Pools first: their servers and routes need them. */
+/** Returns the changes of a file, pools first: their servers and routes need them. */
 function changesFor({ pools, routes = [] }: StateFile): object[] {
   return [
     ...pools.map(({ name, settings }) => ({ op: 'add', kind: 'pool', name, value: settings })),
     ...pools.flatMap(({ name, servers }) =>
       servers.map(({ id, fields }) => ({ op: 'add', pool: name, url: id, value: fields })),
     ),
-    // A route of exactly these fields: one that led elsewhere would lead to both.
+    // Replaced as a whole: a patch would keep its former target beside the new one.
     ...routes.map(({ name, fields }) => ({ op: 'put', kind: 'route', name, value: fields })),
   ];
 }
 
-/** Removals of what the file does not name. */
+/** Returns the removals of what the file does not name. */
 async function pruned(admin: AdminClient, { pools, routes }: StateFile): Promise<object[]> {
   const answer = await admin.call({ method: 'GET', path: '/pools' });
   const removals: object[] = [];
@@ -99,7 +99,7 @@ async function pruned(admin: AdminClient, { pools, routes }: StateFile): Promise
   return [...(routes === undefined ? [] : await prunedRoutes(admin, routes)), ...removals, ...emptied];
 }
 
-/** Before the pools that they lead to. */
+/** Returns the removals of routes, which come before those of the pools that they lead to. */
 async function prunedRoutes(admin: AdminClient, routes: readonly StateRoute[]): Promise<object[]> {
   const kept = new Set(routes.map(({ name }) => name));
   const answer = understood(routeList, await admin.call({ method: 'GET', path: '/routes' }));

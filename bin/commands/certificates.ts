@@ -44,7 +44,7 @@ export async function listCertificates(admin: AdminClient, json: boolean): Promi
   );
 }
 
-/** Where a certificate is read from. */
+/** The files of a certificate. */
 export interface CertificateFiles {
   readonly cert: string;
   readonly key: string;
@@ -52,7 +52,7 @@ export interface CertificateFiles {
   readonly passphrase: string | undefined;
 }
 
-/** Has a certificate shown, in place of any that has its name. */
+/** Adds a certificate, or replaces the one of this name. */
 export async function addCertificate(
   admin: AdminClient,
   { name, files }: { readonly name: string; readonly files: CertificateFiles },
@@ -77,7 +77,7 @@ export async function removeCertificate(admin: AdminClient, name: string, json: 
   return json ? toJson(answer ?? {}) : `the certificate ${name} is removed`;
 }
 
-/** Has the certificate of the config be shown again. */
+/** Shows the certificate of the config again. */
 export async function resetCertificate(admin: AdminClient, name: string, json: boolean): Promise<string> {
   const answer = await admin.call({ method: 'DELETE', path: `${pathOf(name)}?override` });
   return json ? toJson(answer ?? {}) : sentence(answer);

@@ -1,5 +1,5 @@
-// `weldr cluster init` and `weldr cluster check`: from some bare machines to a pair that hands over, and whether its etcd
-// is whole.
+// `weldr cluster init` and `weldr cluster check`: turn bare machines into a pair that hands over, and check that its etcd
+// is healthy.
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,8 +22,8 @@ export interface ClusterInitOptions {
 }
 
 /**
- * Writes a folder for each machine, and returns what to run. Asks the machines too, so that an etcd which runs already, and
- * is in the way, is said. Throws a usage error for what cannot be a cluster, and a CommandError rather than write over files.
+ * Writes a folder for each machine, and returns what to run. It also asks the machines, and reports an etcd which already
+ * runs. Throws a usage error for an impossible cluster, and a CommandError rather than overwrite files.
  */
 export async function initCluster(options: ClusterInitOptions): Promise<string> {
   const plan = planOf(options);
@@ -44,7 +44,7 @@ export async function initCluster(options: ClusterInitOptions): Promise<string> 
   return [...steps(plan, output), ...alreadyThere(found)].join('\n');
 }
 
-/** Checks the etcd of these machines. Returns what to print, and the exit code: 1 when something is to be mended. */
+/** Checks the etcd of these machines. Returns what to print, and the exit code: 1 when something needs repair. */
 export async function checkCluster(machines: string): Promise<{ text: string; code: number }> {
   const { machines: lines, problems, warnings } = await checkEtcd(readMachines(machines));
   const text = [
@@ -52,7 +52,7 @@ export async function checkCluster(machines: string): Promise<{ text: string; co
     '',
     ...problems.map(problem => `✘ ${problem}`),
     ...warnings.map(warning => `! ${warning}`),
-    ...(problems.length === 0 ? ['etcd is whole: one cluster, with a leader, of these machines.'] : []),
+    ...(problems.length === 0 ? ['etcd is healthy: these machines are one cluster with a leader.'] : []),
   ].map(printable);
   return { text: text.join('\n'), code: problems.length === 0 ? exitCodes.ok : exitCodes.failed };
 }
@@ -65,7 +65,7 @@ function planOf({ machines: text, weldrs, address, interface: name }: ClusterIni
     );
   }
   if (address !== undefined && !/^[\da-f.:]+\/\d{1,3}$/i.test(address)) {
-    throw usageError(`--address: expected one with its prefix length, such as 10.0.0.100/24, got ${address}`);
+    throw usageError(`--address: expected an address with its prefix length, such as 10.0.0.100/24, got ${address}`);
   }
   if (name !== undefined && !/^[\w.@-]{1,15}$/.test(name)) {
     throw usageError(`--interface: expected a name such as eth0, got ${name}`);
@@ -88,14 +88,14 @@ function steps({ machines, weldrs, service }: ClusterPlan, output: string): stri
     '     apt-get install -y etcd-server etcd-client',
     '     cp etcd.env /etc/default/etcd',
     '     systemctl enable etcd',
-    // It is ready when a majority of them is, so each would wait for the next one.
+    // A member is ready only with a majority of them, so each start would wait for the next one.
     '     systemctl restart --no-block etcd',
     '2. Anywhere:',
     `     weldr cluster check ${machines.map(({ name, ip, port }) => `${name}=${ip}${port === 2379 ? '' : `:${port}`}`).join(',')}`,
     `3. On ${list(weldrs)}, where Weldr is installed:`,
     ...(tools === '' ? [] : [`     apt-get install -y${tools}`]),
     '     weldr check --config weldr.config.ts',
-    '   and start it as a service with that config.',
+    '   and start Weldr as a service with that config.',
     '',
     'Anyone who reaches the ports of etcd can change the pool: open them to these machines only, or turn on TLS.',
   ];
@@ -105,7 +105,7 @@ function alreadyThere({ problems }: EtcdFindings): string[] {
   const said = problems.filter(problem => !/no etcd answers/.test(problem));
   return said.length === 0
     ? []
-    : ['', 'There is etcd already:', ...said.map(problem => printable(`✘ ${problem}`))];
+    : ['', 'An etcd already runs:', ...said.map(problem => printable(`✘ ${problem}`))];
 }
 
 function list(machines: readonly Machine[]): string {

@@ -1,4 +1,4 @@
-// `weldr cluster hand-over` and `weldr cluster maintenance`: operators say who is to lead.
+// `weldr cluster hand-over` and `weldr cluster maintenance`: operators decide which node leads.
 import { z } from 'zod';
 import type { AdminClient } from '../admin-client.ts';
 import { usageError } from '../command-error.ts';
@@ -17,11 +17,11 @@ export async function handOver(admin: AdminClient, to: string | undefined, json:
   if (json) return toJson(answer);
   const { from, to: leader } = understood(handedOver, answer);
   return from === leader
-    ? `${leader} leads already`
+    ? `${leader} already leads`
     : `${from} has handed over to ${leader}, which leads now`;
 }
 
-/** `state`: `on` or `off`; `node`: undefined: the one that is asked. */
+/** Turns maintenance of a node on or off. `state`: as typed; `node`: default: the one that is asked. */
 export async function setMaintenance(
   admin: AdminClient,
   { state, node }: { readonly state: string; readonly node: string | undefined },

@@ -1,4 +1,4 @@
-// `weldr cluster status`: nodes, leader, address and etcd, as this node sees them, and whether all of it is well.
+// `weldr cluster status`: nodes, leader, address and etcd as this node sees them, and what is wrong.
 import { z } from 'zod';
 import { exitCodes } from '../../core/process/exit-codes.ts';
 import type { AdminClient } from '../admin-client.ts';
@@ -62,13 +62,13 @@ const cluster = z.looseObject({
 
 type Cluster = z.output<typeof cluster>;
 
-/** Returns what the command prints, and its exit code: 1 when no node leads or something is wrong. */
+/** The output of the command, and its exit code: 1 when no node leads or something is wrong. */
 export interface ClusterAnswer {
   readonly text: string;
   readonly exitCode: number;
 }
 
-/** What `GET /cluster` says. */
+/** Reads `GET /cluster`. */
 export async function clusterStatus(admin: AdminClient, json: boolean): Promise<ClusterAnswer> {
   const answer = await admin.call({ method: 'GET', path: '/cluster' });
   const seen = understood(cluster, answer);
@@ -83,14 +83,14 @@ function wrongWith({ leader, election, address, stale, reason, members, etcd, ..
   if (etcd.problem !== undefined) wrong.push(etcd.problem);
   if (leader === null) wrong.push(`no node leads: ${election?.reason ?? 'the reason is not known yet'}`);
   else if (address?.held === false)
-    wrong.push(`nobody holds the address: ${address.reason ?? 'no reason is known'}`);
+    wrong.push(`no node holds the address: ${address.reason ?? 'the reason is not known'}`);
   if (election?.state === 'leading' && election.reason !== undefined) wrong.push(election.reason);
   if (stale) wrong.push(`this node may be out of date${reason === undefined ? '' : `: ${reason}`}`);
   for (const { node, inStep } of members) if (inStep === false) wrong.push(`${node} is not in step yet`);
   for (const { host, healthy, reason: why } of rest.etcdMembers) {
     if (!healthy) wrong.push(`etcd at ${host}: ${why ?? 'it is not healthy'}`);
   }
-  if (rest.damagedKeys.length > 0) wrong.push(`keys that cannot be used: ${rest.damagedKeys.join(', ')}`);
+  if (rest.damagedKeys.length > 0) wrong.push(`unusable keys in etcd: ${rest.damagedKeys.join(', ')}`);
   return wrong.map(printable);
 }
 
@@ -113,7 +113,7 @@ function factsOf(seen: Cluster): string[][] {
   const since = leaderSince === 0 ? '' : `, since ${timeOf(leaderSince)}`;
   const facts = [
     ['node', node],
-    ['leader', leader === null ? 'nobody' : `${leader}${since}`],
+    ['leader', leader === null ? 'none' : `${leader}${since}`],
   ];
   if (election !== undefined) {
     facts.push([
@@ -123,7 +123,7 @@ function factsOf(seen: Cluster): string[][] {
   }
   if (address !== undefined) facts.push(['address', address.held ? `held by ${address.by}` : 'not held']);
   if (failsafe) facts.push(['failsafe', failsafeOf(failsafe, leader === node)]);
-  const confirmed = lag.ms < 0 ? 'not confirmed since this node was started' : `confirmed ${lag.ms} ms ago`;
+  const confirmed = lag.ms < 0 ? 'not confirmed since this node started' : `confirmed ${lag.ms} ms ago`;
   facts.push(['revision', `${revision}, ${confirmed}`]);
   if (roundTripMs !== null) {
     facts.push([
@@ -134,22 +134,22 @@ function factsOf(seen: Cluster): string[][] {
   return facts;
 }
 
-/** What failsafe does now, or could do. */
+/** Describes what failsafe does now, or could do. */
 function failsafeOf(
   { active, since, members, promisedTo }: NonNullable<Cluster['failsafe']>,
   leads: boolean,
 ): string {
-  if (active) return `leads without etcd by the word of ${members.join(', ')}, since ${timeOf(since)}`;
+  if (active) return `leads without etcd by the promises of ${members.join(', ')}, since ${timeOf(since)}`;
   if (promisedTo !== null) return `has promised ${promisedTo} not to stand`;
   if (!leads) return 'on';
-  if (members.length === 0) return 'on, and not possible now: no other candidate is on the list';
-  return `on, by the word of ${members.join(', ')}`;
+  if (members.length === 0) return 'on, but not possible now: the list has no other candidate';
+  return `on, by the promises of ${members.join(', ')}`;
 }
 
 const phrases: Readonly<Record<string, string>> = {
   unfit: 'not fit to lead',
   'no etcd': 'without etcd',
-  'split etcd': 'at an etcd that is split',
+  'split etcd': 'at a split etcd',
 };
 
 function nodesTable(members: Cluster['members']): string {

@@ -1,4 +1,4 @@
-// `weldr events`: what happened in a running Weldr, and what happens.
+// `weldr events`: prints the events of a running Weldr, past ones and new ones.
 import { once } from 'node:events';
 import { z } from 'zod';
 import type { AdminClient } from '../admin-client.ts';
@@ -18,19 +18,19 @@ const eventList = z.looseObject({ events: z.array(event) });
 const gap = z.looseObject({ after: z.number(), first: z.number() });
 type ShownEvent = z.output<typeof event>;
 
-/** Events that are shown before those that come, and without `--follow`. */
+/** How many past events are shown by default, with `--follow` too. */
 const shownBefore = 10;
 const shownOfAll = 100;
 
-/** Which events. */
+/** The wanted events. */
 export interface EventsWish {
-  /** Types and groups of types, with commas; undefined: all. */
+  /** Types and groups of types, separated by commas; undefined: all. */
   readonly type: string | undefined;
   readonly pool: string | undefined;
   readonly limit: string | undefined;
 }
 
-/** The last events, a line each. */
+/** Returns the latest events, a line each. */
 export async function listEvents(admin: AdminClient, wish: EventsWish, json: boolean): Promise<string> {
   const answer = await admin.call({ method: 'GET', path: `/events?${queryOf(wish, shownOfAll)}` });
   if (json) return toJson(answer);
@@ -38,7 +38,7 @@ export async function listEvents(admin: AdminClient, wish: EventsWish, json: boo
   return events.length === 0 ? 'nothing has happened yet' : events.map(lineOf).join('\n');
 }
 
-/** Writes the last events and then each as it happens, over restarts of Weldr, until the reader leaves. */
+/** Writes the latest events and then each as it happens, across restarts of Weldr, until the reader leaves. */
 export async function followEvents(admin: AdminClient, wish: EventsWish, json: boolean): Promise<void> {
   const { stdout: output } = process;
   const stop = new AbortController();
@@ -60,20 +60,20 @@ function textOf(name: string, data: string, json: boolean): string | undefined {
   const value: unknown = JSON.parse(data);
   if (name === 'gap') {
     understood(gap, value);
-    const text = 'what happened in between is not kept any more';
+    const text = 'the events in between are no longer kept';
     return json ? JSON.stringify({ gap: value }) : `-- ${text} --`;
   }
   if (name !== 'message') return undefined;
   return json ? data : lineOf(understood(event, value));
 }
 
-/** Such as `2026-03-01 14:03:07  warning  server.state   server … is down: connection refused (by health-check)`. */
+/** Returns a line such as `2026-03-01 14:03:07  warning  server.state   server … is down (by health-check)`. */
 function lineOf({ at, type, severity, text, by }: ShownEvent): string {
   const author = by === undefined || text.endsWith(`by ${by}`) ? '' : ` (by ${by})`;
   return printable(`${timeOf(at)}  ${severity.padEnd(7)}  ${type.padEnd(18)}  ${text}${author}`);
 }
 
-/** As the clocks here show it. */
+/** Returns the local time. */
 function timeOf(at: number): string {
   const date = new Date(at);
   const two = (part: number): string => String(part).padStart(2, '0');

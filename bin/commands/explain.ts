@@ -1,11 +1,11 @@
-// `weldr explain`: what would become of a request, and what each plugin says of it.
+// `weldr explain`: shows how a request would be handled, and what each plugin does with it.
 import { exitCodes } from '../../core/process/exit-codes.ts';
 import type { AdminClient } from '../admin-client.ts';
 import { headersOf } from '../header-lines.ts';
 import { explanation, explanationText } from './explanation-text.ts';
 import { toJson, understood } from './servers.ts';
 
-/** What is said of a request on the command line. */
+/** A request, as flags describe it. */
 export interface RequestFlags {
   readonly method: string;
   readonly url: string;
@@ -16,7 +16,7 @@ export interface RequestFlags {
   readonly answer: string | undefined;
 }
 
-/** Has a request explained. The exit code is 1 where Weldr itself would answer it with an error. */
+/** Explains a request. The exit code is 1 if Weldr itself would respond with an error. */
 export async function explain(
   admin: AdminClient,
   { method, url, headers, clientIp, listener, answer }: RequestFlags,

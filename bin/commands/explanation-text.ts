@@ -1,4 +1,4 @@
-// What became, or would become, of a request, as people read it.
+// The explanation of a request as text: how it was, or would be, handled.
 import { styleText } from 'node:util';
 import { z } from 'zod';
 import { printable } from '../table.ts';
@@ -31,7 +31,7 @@ const step = z.looseObject({
   moreServers: z.number().default(0),
 });
 type Step = z.output<typeof step>;
-/** What the admin API says of one request. */
+/** The admin API's explanation of one request. */
 export const explanation = z.looseObject({
   worker: z.number().optional(),
   method: z.string(),
@@ -60,7 +60,7 @@ export const explanation = z.looseObject({
   }),
   ms: z.number(),
 });
-/** What {@link explanation} makes of it. */
+/** A parsed {@link explanation}. */
 export type Explained = z.output<typeof explanation>;
 
 type Style = Parameters<typeof styleText>[0];
@@ -68,7 +68,7 @@ type Style = Parameters<typeof styleText>[0];
 /** Colours are for terminals; NO_COLOR turns them off. */
 const styled = (style: Style, words: string): string => styleText(style, words, { stream: process.stdout });
 
-/** The steps in order, then what is sent and what the client gets. */
+/** Returns the steps in order, then what is sent and what the client gets. */
 export function explanationText(explained: Explained): string {
   const { steps, moreSteps, ms } = explained;
   const widths = {
@@ -141,13 +141,13 @@ function wordsOf({ word, plugin, route, pool, server, status, why, edits }: Step
     case 'routed':
       return pool === undefined ? `leads to a reply${by}` : `leads to pool ${pool}${by}`;
     case 'entered':
-      return `goes on to pool ${pool}${reason}`;
+      return `continues to pool ${pool}${reason}`;
     case 'chose':
       return `chooses ${server}${reason}`;
     case 'none':
-      return `nobody is chosen of pool ${pool}`;
+      return `no server of pool ${pool} is chosen`;
     case 'refused':
-      return `has something against ${server}`;
+      return `refuses ${server}`;
     case 'retries':
       return pool === undefined ? 'has it tried again' : `has it tried again in pool ${pool}`;
     case 'sends':
@@ -175,7 +175,7 @@ function serversOf({ servers }: Step): string[] {
   });
 }
 
-/** Of several attempts the last one is shown whole. */
+/** Describes what is sent; of several attempts, the last one in full. */
 function sendingOf({ sends }: Explained): string[] {
   const last = sends.at(-1);
   if (last === undefined) return [];

@@ -1,4 +1,4 @@
-// `weldr get`: what is in force, as a state file that `weldr apply` takes.
+// `weldr get`: prints the active state as a state file for `weldr apply`.
 import { z } from 'zod';
 import type { AdminClient } from '../admin-client.ts';
 import { toJson, understood } from './servers.ts';
@@ -9,7 +9,7 @@ const routeList = z.looseObject({ routes: z.array(z.looseObject({ name: z.string
 const server = z.looseObject({ url: z.string(), state: z.string(), weight: z.number() });
 const serverList = z.looseObject({ servers: z.array(server) });
 
-/** Fields of a pool, and of a server, that a state file may say. */
+/** Fields of a pool, and of a server, that a state file may set. */
 const poolFields = [
   'fallback',
   'host',
@@ -33,7 +33,7 @@ const serverFields = [
   'ttl',
 ];
 
-/** All pools with their servers, JSON, which is YAML as well. TLS settings are not shown, so they are not in it. */
+/** Returns all pools with their servers as JSON, which is YAML as well; without TLS settings, which the API does not show. */
 export async function getState(admin: AdminClient): Promise<string> {
   const { pools } = understood(poolList, await admin.call({ method: 'GET', path: '/pools' }));
   const entries: [string, object][] = [];
@@ -47,7 +47,7 @@ export async function getState(admin: AdminClient): Promise<string> {
   return toJson({ pools: Object.fromEntries(entries), ...(routes !== undefined && { routes }) });
 }
 
-/** What is no field of a route, but said about it. */
+/** What the API reports about a route beside its fields. */
 const aboutRoutes = new Set([
   'layer',
   'code',
@@ -61,7 +61,7 @@ const aboutRoutes = new Set([
   'links',
 ]);
 
-/** All routes, without what the config writes in code; undefined: no plugin has routes. */
+/** Returns all routes, without what the config writes in code; undefined: no plugin has routes. */
 async function routesOf(admin: AdminClient): Promise<object[] | undefined> {
   const answer = await admin.find('/routes');
   if (answer === undefined) return undefined;
@@ -74,7 +74,7 @@ async function routesOf(admin: AdminClient): Promise<object[] | undefined> {
   );
 }
 
-/** What differs from the defaults. What health says of a server is no operator's word. */
+/** Returns what differs from the defaults, without the verdicts of health checks, which no operator set. */
 function stateServer(one: z.output<typeof server>): object {
   const { url, weight, state } = one;
   const isWanted = state === 'draining' || state === 'disabled';

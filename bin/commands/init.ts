@@ -1,20 +1,20 @@
-// `weldr init`: a new project with a config, a plugin and its test, which runs as it is.
+// `weldr init`: creates a project with a config, a plugin and its test, which runs as it is.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type GivenAnswers, portOf, readAnswers } from '../init/answers.ts';
 import { makeProject, refuseExisting } from '../init/project.ts';
 
-/** How `weldr init` was called. */
+/** The flags of `weldr init`. */
 export interface InitOptions extends GivenAnswers {
-  /** Where the project is made; default: the working directory. */
+  /** The project's folder; default: the working directory. */
   readonly folder: string | undefined;
   /** Overwrite files. */
   readonly force: boolean;
 }
 
-/** Makes the project. Returns what was done and what to run next; throws a CommandError rather than write over files. */
+/** Creates the project. Returns what was done and what to run next. Throws a CommandError rather than overwrite files. */
 export async function initProject({ folder = '.', force, ...given }: InitOptions): Promise<string> {
-  // First: nothing is asked in vain.
+  // Before any question, which would be asked in vain.
   if (!force) refuseExisting(resolve(folder));
   const answers = await readAnswers(given);
   const { written, kept, notes } = makeProject(resolve(folder), answers);
@@ -26,7 +26,7 @@ export async function initProject({ folder = '.', force, ...given }: InitOptions
     https.by === 'files' ? [https.cert, https.key].filter(path => !existsSync(resolve(folder, path))) : [];
   return [
     `Written: ${written.join(', ')}`,
-    ...(kept.length === 0 ? [] : [`Kept as they are: ${kept.join(', ')}`]),
+    ...(kept.length === 0 ? [] : [`Left unchanged: ${kept.join(', ')}`]),
     ...notes.map(note => `package.json: ${note}`),
     '',
     'Next:',
@@ -37,7 +37,7 @@ export async function initProject({ folder = '.', force, ...given }: InitOptions
     ...(port === undefined ? [] : [`  curl ${scheme}://localhost:${port}/`]),
     ...(lacking.length === 0 ? [] : [`Before the check, put ${lacking.join(' and ')} there.`]),
     ...(https.by === 'acme'
-      ? ["Port 80 of your domains has to lead to this machine: Let's Encrypt asks there."]
+      ? ["Port 80 of your domains has to reach this machine: Let's Encrypt checks there."]
       : []),
     `No server at ${servers[0]} yet? Requests get 503 until there is one.`,
   ].join('\n');

@@ -1,4 +1,4 @@
-// `weldr pool …`: what run-time changes left, as a whole.
+// `weldr pool …`: handles all run-time changes as a whole.
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { describeError } from '../../core/errors.ts';
@@ -6,13 +6,13 @@ import type { AdminClient } from '../admin-client.ts';
 import { CommandError } from '../command-error.ts';
 import { toJson } from './servers.ts';
 
-/** Forgets all run-time changes: the config alone decides. */
+/** Drops all run-time changes: the config alone applies. */
 export async function resetPool(admin: AdminClient, json: boolean): Promise<string> {
   const answer = await admin.call({ method: 'POST', path: '/pool/reset' });
-  return json ? toJson(answer ?? {}) : 'all run-time changes are forgotten; the config alone decides';
+  return json ? toJson(answer ?? {}) : 'all run-time changes are dropped; the config alone applies';
 }
 
-/** The run-time changes as JSON, on stdout or in a file that only its owner can read; TLS keys only with `secrets`. */
+/** Exports the run-time changes as JSON, to stdout or to a file that only its owner can read; TLS keys only with `secrets`. */
 export async function exportPool(
   admin: AdminClient,
   { file, secrets }: { readonly file: string | undefined; readonly secrets: boolean },
@@ -30,7 +30,7 @@ export async function exportPool(
   return `written to ${file}`;
 }
 
-/** Takes over what `exportPool` gave, from a file or stdin. */
+/** Imports what `exportPool` has written, from a file or stdin. */
 export async function importPool(
   admin: AdminClient,
   file: string | undefined,

@@ -32,7 +32,7 @@ export async function listPools(admin: AdminClient, json: boolean): Promise<stri
       layer,
       Object.keys(overrides).join(',') || '-',
       fallback ?? '-',
-      // What no list changes stands in brackets.
+      // Plugins that `--plugins` cannot change are in brackets.
       [...pluginsInPlace.map(plugin => `(${plugin})`), ...plugins].join(',') || '-',
     ]),
   );
@@ -40,12 +40,12 @@ export async function listPools(admin: AdminClient, json: boolean): Promise<stri
   return problems.length === 0 ? table : `${table}\n\n${problems.join('\n')}`;
 }
 
-/** Names with commas; undefined: nothing was said. */
+/** Splits names at commas; undefined: the flag is not given. */
 export function namesOf(text: string | undefined): readonly string[] | undefined {
   return text?.split(',').map(name => name.trim());
 }
 
-/** Settings as flags have them, with those of `--set`, each `timeouts.response=5s`. Throws a CommandError. */
+/** Returns the settings of the flags, with those of `--set`, each `timeouts.response=5s`. Throws a CommandError. */
 export function settingsOf(
   flags: Readonly<Record<string, unknown>>,
   sets: readonly string[],
@@ -75,7 +75,7 @@ function setField(
   settings[name] = inner;
 }
 
-/** JSON where it is some, else the text itself. */
+/** Parses JSON; returns the text itself if it is not JSON. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -84,7 +84,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Adds a pool, or changes the one that has its name. */
+/** Adds a pool, or changes the one of this name. */
 export async function addPool(
   admin: AdminClient,
   definition: Readonly<Record<string, unknown>> & { readonly name: string },
@@ -95,10 +95,10 @@ export async function addPool(
     ? ({ method: 'PATCH', path: poolPath(name), body: settings } as const)
     : ({ method: 'POST', path: '/pools', body: definition } as const);
   const answer = await admin.call(call);
-  return json ? toJson(answer) : `the pool ${name} is there`;
+  return json ? toJson(answer) : `the pool ${name} is set`;
 }
 
-/** Is a setting among them that is to be as if it had never been said? Only of a pool that is there. */
+/** Whether a setting goes back to its default, which only an existing pool allows. */
 function takesBack(settings: object): boolean {
   return Object.values(settings).some(
     value => value === null || (typeof value === 'object' && !Array.isArray(value) && takesBack(value)),
@@ -116,7 +116,7 @@ export async function removePool(
   return json ? toJson(answer ?? {}) : `the pool ${name} is removed`;
 }
 
-/** Forgets what an operator said of a pool. */
+/** Drops an operator's changes of a pool. */
 export async function resetPoolWord(admin: AdminClient, name: string, json: boolean): Promise<string> {
   const answer = await admin.call({ method: 'DELETE', path: `${poolPath(name)}?override` });
   return json ? toJson(answer ?? {}) : `the pool ${name} is as the config says`;

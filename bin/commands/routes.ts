@@ -27,7 +27,7 @@ const routeList = z.looseObject({ routes: z.array(route) });
 
 /** Conditions besides host and path. */
 const conditions = ['method', 'header', 'query', 'cookie', 'clientIp', 'scheme', 'listener', 'not', 'any'];
-/** What leads somewhere: a route has one of them. */
+/** Fields with a target: a route has one of them. */
 const ends = ['pool', 'split', 'redirect', 'reply'];
 
 /** Lists the routes. */
@@ -54,7 +54,7 @@ export async function listRoutes(admin: AdminClient, json: boolean): Promise<str
   return problems.length === 0 ? table : `${table}\n\n${problems.join('\n')}`;
 }
 
-/** What is said of a route on the command line. */
+/** A route, as flags describe it. */
 export interface RouteFlags {
   readonly host: string | undefined;
   readonly path: string | undefined;
@@ -66,11 +66,11 @@ export interface RouteFlags {
   readonly stripPrefix: string | undefined;
   readonly rewrite: string | undefined;
   readonly priority: string | undefined;
-  /** The whole of it as JSON. */
+  /** The whole route as JSON. */
   readonly value: string | undefined;
 }
 
-/** Has a route be there: one of exactly the value that is given, or with the fields of flags, which change one that is there. */
+/** Adds or replaces a route with `--value`; other flags add one, or change the fields of an existing one. */
 export async function setRoute(
   admin: AdminClient,
   { name, flags }: { readonly name: string; readonly flags: RouteFlags },
@@ -86,7 +86,7 @@ export async function removeRoute(admin: AdminClient, name: string, json: boolea
   return json ? toJson(answer ?? {}) : `the route ${name} is removed`;
 }
 
-/** Forgets what an operator said of a route, whole or some fields. */
+/** Drops an operator's changes of a route, or of some of its fields. */
 export async function resetRoute(
   admin: AdminClient,
   { name, field }: { readonly name: string; readonly field: string | undefined },
@@ -110,7 +110,7 @@ const trial = z.looseObject({
   beforeCount: z.number(),
 });
 
-/** Says which route a request would take; `headers` are lines such as `X-Beta: 1`. */
+/** Returns which route a request would take; `headers` are lines such as `X-Beta: 1`. */
 export async function testRoute(
   admin: AdminClient,
   request: { readonly method: string; readonly url: string; readonly headers: readonly string[] },
@@ -144,15 +144,15 @@ async function callFor(admin: AdminClient, name: string, flags: RouteFlags) {
   const fields = fieldsOf(flags);
   if (flags.value !== undefined) {
     if (Object.keys(fields).length > 0)
-      throw usageError('--value says the whole route: leave the other flags out');
+      throw usageError('--value is the whole route: leave the other flags out');
     return { method: 'PUT', path, body: parsed(flags.value) } as const;
   }
   if (Object.keys(fields).length === 0) {
-    throw usageError(`what of ${name}? Such as --path "/api/*" --pool api`);
+    throw usageError(`nothing to set for ${name}: add flags such as --path "/api/*" --pool api`);
   }
   const before = await admin.find(path);
   if (before === undefined) return { method: 'PUT', path, body: fields } as const;
-  // One leads to one place: what the flags say takes the place of what was there.
+  // A route has one target: the one of the flags replaces the former one.
   const leads = ends.some(end => end in fields);
   const gone = leads ? ends.filter(end => end in Object(before) && !(end in fields)) : [];
   const body = { ...fields, ...Object.fromEntries(gone.map(end => [end, null])) };

@@ -5,7 +5,7 @@ import { describeError } from '../../core/errors.ts';
 import { configJsonSchema } from '../../core/settings/config-json-schema.ts';
 import { CommandError } from '../command-error.ts';
 
-/** The schema as text, or where it was written. */
+/** Returns the schema, or where it was written. */
 export async function printSchema(file: string | undefined): Promise<string> {
   const schema = JSON.stringify(configJsonSchema(await builtInPlugins()), undefined, 2);
   if (file === undefined) return schema;

@@ -1,4 +1,4 @@
-// `weldr servers …`: the pool of a running Weldr.
+// `weldr servers …`: the servers of a running Weldr.
 import { z } from 'zod';
 import { parseServerAddress, type ServerEndpoint } from '../../core/pool/server-address.ts';
 import type { AdminClient } from '../admin-client.ts';
@@ -46,7 +46,7 @@ export async function listServers(admin: AdminClient, pool: string, json: boolea
   return `${table}\n\n${summary(servers, inFlight)}`;
 }
 
-/** Counts by the ids of servers; undefined when the plugin `stats` is not loaded. */
+/** Returns the counts by server id; undefined when the plugin `stats` is not loaded. */
 async function requestsInFlight(
   admin: AdminClient,
   pool: string,
@@ -57,7 +57,7 @@ async function requestsInFlight(
   return new Map(ofPool.map(({ id, inFlight }) => [id, inFlight]));
 }
 
-/** Such as `3 servers: 2 active, 1 draining; 1 changed over the config; 5 requests in flight`. */
+/** Returns a line such as `3 servers: 2 active, 1 draining; 1 changed over the config; 5 requests in flight`. */
 function summary(
   servers: readonly ListedServer[],
   inFlight: ReadonlyMap<string, number> | undefined,
@@ -75,7 +75,7 @@ function summary(
 
 const count = (of: number, what: string): string => `${of} ${what}${of === 1 ? '' : 's'}`;
 
-/** What `weldr servers add` can say of a server. */
+/** The settings of `weldr servers add`. */
 export interface NewServer {
   readonly url: string;
   readonly weight?: number | undefined;
@@ -88,7 +88,7 @@ export interface NewServer {
   readonly ttl?: string | undefined;
 }
 
-/** Adds a server, or updates the one that has its URL. */
+/** Adds a server, or updates the one with this URL. */
 export async function addServer(
   admin: AdminClient,
   pool: string,
@@ -117,10 +117,10 @@ export async function removeServer(
   if (json) return toJson(answer ?? {});
   return how.force || how.wait
     ? `${url} is removed`
-    : `${url} gets no new requests and goes when it has none`;
+    : `${url} gets no new requests and is removed once its requests are finished`;
 }
 
-/** Forgets what an operator said of a server, or of some of its fields. */
+/** Drops an operator's changes of a server, or of some of its fields. */
 export async function resetServer(
   admin: AdminClient,
   { pool, url, field }: { readonly pool: string; readonly url: string; readonly field: string | undefined },
@@ -129,10 +129,10 @@ export async function resetServer(
   const query = field === undefined ? '?override' : `?override=${encodeURIComponent(field)}`;
   const answer = await admin.call({ method: 'DELETE', path: serverPath(pool, url) + query });
   if (json) return toJson(answer ?? {});
-  return answer === undefined ? `${url} is forgotten, and no config lists it` : sentence(answer);
+  return answer === undefined ? `${url} is removed, as the config does not list it` : sentence(answer);
 }
 
-/** Sets the state that an operator wants of a server; with `wait` it answers when its requests are finished. */
+/** Sets the state of a server; with `wait` it resolves once its requests are finished. */
 export async function setServerState(
   admin: AdminClient,
   pool: string,
@@ -173,14 +173,14 @@ function sentence(answer: unknown): string {
   return `${id} is ${state} (${reason}), weight ${weight}`;
 }
 
-/** Checks an answer's shape, as far as it is used. */
+/** Parses an answer, as far as it is used. Throws a CommandError for another shape. */
 export function understood<T extends z.ZodType>(schema: T, answer: unknown): z.output<T> {
   const result = schema.safeParse(answer);
   if (result.success) return result.data;
   throw new CommandError('this version of weldr does not understand the answer of the admin API; try --json');
 }
 
-/** An answer for scripts. */
+/** Formats an answer for scripts. */
 export function toJson(answer: unknown): string {
   return JSON.stringify(answer, undefined, 2);
 }

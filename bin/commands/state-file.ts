@@ -6,7 +6,7 @@ import { describeError } from '../../core/errors.ts';
 import { parseServerAddress } from '../../core/pool/server-address.ts';
 import { CommandError } from '../command-error.ts';
 
-/** The exit code of what cannot be done, as diff has it. */
+/** The exit code for trouble, as of diff. */
 export const trouble = 2;
 
 const server = z.union([z.string(), z.looseObject({ url: z.string() })], {
@@ -21,7 +21,7 @@ const file = z.strictObject({
   routes: z.array(z.looseObject({ name: z.string() }, { error: 'expected an object with name' })).optional(),
 });
 
-/** A server of a state file: its identity, and the fields that are said of it. */
+/** A server of a state file: its identity, and its fields. */
 export interface StateServer {
   readonly id: string;
   readonly fields: Readonly<Record<string, unknown>>;
@@ -30,7 +30,7 @@ export interface StateServer {
 /** A pool of a state file. */
 export interface StatePool {
   readonly name: string;
-  /** What is said of it as a whole. */
+  /** Its fields beside its servers. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly servers: readonly StateServer[];
 }
@@ -41,14 +41,14 @@ export interface StateRoute {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** What a state file says. */
+/** The content of a state file. */
 export interface StateFile {
   readonly pools: readonly StatePool[];
-  /** Undefined: it says nothing of routes. */
+  /** Undefined: the file has no `routes`. */
   readonly routes: readonly StateRoute[] | undefined;
 }
 
-/** Reads a file, YAML or JSON; `-` is stdin. Throws a CommandError with the place of what is wrong. */
+/** Reads a file, YAML or JSON; `-` is stdin. Throws a CommandError that names the place of the mistake. */
 export async function readState(path: string): Promise<StateFile> {
   let parsed: unknown;
   try {
@@ -70,7 +70,7 @@ export async function readState(path: string): Promise<StateFile> {
   const named = Object.entries(pools).map(([name, said]) => poolOf(path, name, said));
   if (servers === undefined) return { pools: named, routes };
   if (Object.hasOwn(pools, 'default')) {
-    throw new CommandError(`${path}: servers are the pool default, which pools names too; keep one`, trouble);
+    throw new CommandError(`${path}: \`servers\` is the pool default, which \`pools\` has too; keep one`, trouble);
   }
   return { pools: [poolOf(path, 'default', servers), ...named], routes };
 }
@@ -78,7 +78,7 @@ export async function readState(path: string): Promise<StateFile> {
 function refuseTwice(path: string, routes: readonly StateRoute[]): void {
   const seen = new Set<string>();
   for (const { name } of routes) {
-    if (seen.has(name)) throw new CommandError(`${path}: two routes are called ${name}`, trouble);
+    if (seen.has(name)) throw new CommandError(`${path}: two routes have the name ${name}`, trouble);
     seen.add(name);
   }
 }

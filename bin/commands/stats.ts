@@ -1,4 +1,4 @@
-// `weldr stats`: what a running Weldr counted.
+// `weldr stats`: the counts of a running Weldr.
 import { isatty } from 'node:tty';
 import type { AdminClient } from '../admin-client.ts';
 import { usageError } from '../command-error.ts';
@@ -9,7 +9,7 @@ import { showView, type WatchOptions } from '../stats-watch/view.ts';
 import { formatTable } from '../table.ts';
 import { toJson, understood } from './servers.ts';
 
-/** The counts as text: totals and one line for each server. */
+/** Returns the counts as text: totals and one line for each server. */
 export async function readStats(admin: AdminClient, json: boolean): Promise<string> {
   const [total, detail] = await Promise.all([
     admin.call({ method: 'GET', path: '/stats' }),
@@ -38,7 +38,7 @@ export async function readStats(admin: AdminClient, json: boolean): Promise<stri
   ].join('\n\n');
 }
 
-/** The flags of `--watch` as they were typed. Throws a usage error that names the right words. */
+/** Parses the flags of `--watch`. Throws a usage error that names the right words. */
 export function watchOptions(flags: {
   readonly isWatched: boolean;
   readonly sort: string | undefined;
@@ -46,7 +46,7 @@ export function watchOptions(flags: {
 }): WatchOptions {
   const { isWatched, sort, interval = '1' } = flags;
   const alone = sort !== undefined ? '--sort' : flags.interval !== undefined ? '--interval' : undefined;
-  if (!isWatched && alone !== undefined) throw usageError(`weldr stats: ${alone} goes with --watch`);
+  if (!isWatched && alone !== undefined) throw usageError(`weldr stats: ${alone} needs --watch`);
   if (sort !== undefined && !isOrder(sort)) {
     throw usageError(`--sort: expected one of ${orders.join(', ')}, got ${JSON.stringify(sort)}`);
   }
@@ -58,8 +58,8 @@ export function watchOptions(flags: {
 }
 
 /**
- * Follows the counts until the process is ended, q is pressed or the reader leaves: as a view on a terminal that
- * can be drawn on, else as a block or a line of JSON with each look.
+ * Follows the counts until the process ends, q is pressed or the reader leaves: as a live view on a terminal that
+ * supports it, else as a block of text or a line of JSON per reading.
  */
 export async function watchStats(admin: AdminClient, options: WatchOptions, json: boolean): Promise<void> {
   const { stdout: output, stderr: errors } = process;

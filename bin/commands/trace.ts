@@ -1,4 +1,4 @@
-// `weldr trace`: what becomes of real requests, and what each plugin says of them.
+// `weldr trace`: shows how real requests are handled, and what each plugin does with them.
 import { z } from 'zod';
 import type { AdminClient } from '../admin-client.ts';
 import { usageError } from '../command-error.ts';
@@ -8,7 +8,7 @@ import { understood } from './servers.ts';
 
 const started = z.looseObject({ id: z.number() });
 
-/** Which requests, as said on the command line. */
+/** The wanted requests, as flags describe them. */
 export interface TraceFlags {
   readonly host: string | undefined;
   readonly path: string | undefined;
@@ -18,7 +18,7 @@ export interface TraceFlags {
   readonly duration: string | undefined;
 }
 
-/** Hands on requests as they come: texts for people, or a line of JSON each. Returns how many there were. */
+/** Prints requests as they come: as text, or as a line of JSON each. Returns how many there were. */
 export async function trace(
   admin: AdminClient,
   { count, ...flags }: TraceFlags,
@@ -39,12 +39,12 @@ export async function trace(
     }
     return seen;
   } finally {
-    // It ends by itself as well.
+    // A trace also ends by itself.
     await admin.call({ method: 'DELETE', path: `/traces/${id}` }).catch(() => {});
   }
 }
 
-/** The requests of a trace until it is over, over a reload and lost connections. */
+/** Yields the requests of a trace until it ends, across reloads and lost connections. */
 async function* requestsOf(
   admin: AdminClient,
   id: number,

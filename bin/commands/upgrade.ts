@@ -1,11 +1,11 @@
-// `weldr upgrade`: another process takes over from the running one.
+// `weldr upgrade`: has a new process take over from the running one.
 import { z } from 'zod';
 import type { AdminClient } from '../admin-client.ts';
 import { toJson, understood } from './servers.ts';
 
 const upgraded = z.looseObject({ from: z.string(), to: z.string() });
 
-/** It reads its config, and the old one lets go of what it has; ms. */
+/** Covers both the new process's start and the old one's release of its sockets and files, ms. */
 const timeoutMs = 180_000;
 
 /** Resolves when the new process serves. */

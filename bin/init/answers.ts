@@ -1,10 +1,10 @@
-// Answers: what `weldr init` has to know, from flags, a terminal or defaults, and what is wrong with an answer.
+// Answers: what `weldr init` needs to know, from flags, a terminal or defaults, and the checks of each answer.
 import type { Interface } from 'node:readline/promises';
 import { serverDefinition } from '../../core/pool/server-definition.ts';
 import { listenAddress, parseTcpAddress } from '../../core/settings/listen.ts';
 import { CommandError, usageError } from '../command-error.ts';
 
-/** How clients reach Weldr by HTTPS. */
+/** Where the certificate comes from, with HTTPS. */
 export type Https =
   | { readonly by: 'none' }
   /** Certificates from Let's Encrypt. */
@@ -12,7 +12,7 @@ export type Https =
   /** Paths of PEM files. */
   | { readonly by: 'files'; readonly cert: string; readonly key: string };
 
-/** What the new project is made from. */
+/** The answers that a new project is made from. */
 export interface Answers {
   readonly servers: readonly string[];
   readonly https: Https;
@@ -30,11 +30,11 @@ export interface GivenAnswers {
   readonly listen: string | undefined;
 }
 
-/** The server that is proposed: where the frameworks of Node listen by default. */
+/** The proposed server: where Node's frameworks listen by default. */
 const usualServer = 'http://127.0.0.1:3000';
 
 /**
- * Completes what was given: on a terminal by questions, which are asked again after a wrong answer, otherwise by the
+ * Completes the answers: on a terminal by questions, which are asked again after a wrong answer, otherwise by the
  * defaults. Throws a usage error for a wrong flag, and a CommandError when the questions are interrupted.
  */
 export async function readAnswers(given: GivenAnswers): Promise<Answers> {
@@ -66,7 +66,7 @@ export async function readAnswers(given: GivenAnswers): Promise<Answers> {
 }
 
 const httpsQuestion = `HTTPS: no
-  or the domains and your email, for certificates from Let's Encrypt, such as shop.example,ops@shop.example
+  or domains and an email address, for certificates from Let's Encrypt, such as shop.example,ops@shop.example
   or your own certificate and its key, such as shop.pem,shop.key
 HTTPS`;
 
@@ -98,7 +98,7 @@ async function askUntilRight<T>(asking: Asking, read: (text: string) => T): Prom
   }
 }
 
-/** What is wrong with an answer. */
+/** Says what is wrong with an answer. */
 class WrongAnswer extends Error {}
 
 function flag<T>(name: string, text: string | undefined, read: (text: string) => T): T | undefined {
@@ -157,7 +157,7 @@ function readHttps(text: string): Https {
     !/^[^@\s'"\\]+@[^@\s'"\\]+\.[^@\s'"\\]+$/.test(email)
   ) {
     throw new WrongAnswer(
-      `Let's Encrypt asks for one email address: name it too, such as ${domains[0]},ops@${domains[0]}`,
+      `Let's Encrypt needs one email address: add it, such as ${domains[0]},ops@${domains[0]}`,
     );
   }
   return { by: 'acme', domains, email };
@@ -174,7 +174,7 @@ function partsOf(text: string): string[] {
     .filter(part => part !== '');
 }
 
-/** The port of an address; undefined for the path of a socket. */
+/** Returns the port of an address; undefined for the path of a socket. */
 export function portOf(address: string): number | undefined {
   return parseTcpAddress(address)?.port;
 }

@@ -1,7 +1,7 @@
 // The config of a new project.
 import { type Answers, type Https, portOf } from './answers.ts';
 
-/** The text of its `weldr.config.ts`. */
+/** Returns the text of its `weldr.config.ts`. */
 export function configText(answers: Answers): string {
   const { servers, https } = answers;
   const redirect = redirectOf(answers);
@@ -29,29 +29,29 @@ export default defineConfig({
   listen: ${listenText(answers)},
   // Processes that proxy; 'auto': one per core.
   workers: 'auto',
-  // Servers that are always in the pool. Each may be an object: { url: 'http://10.0.0.7:3000', weight: 2 }.
+  // Servers that are always in the pool. An entry may be an object: { url: 'http://10.0.0.7:3000', weight: 2 }.
   // Others join at run time: npx weldr servers add http://10.0.0.8:3000
   servers: [
 ${servers.map(url => `    ${text(url)},`).join('\n')}
   ],
-  // Towards servers: to connect, until the response begins, and silence within a body.
+  // Towards servers: the time to connect, the time until the response begins, and the longest pause within a body.
   timeouts: { connect: '5s', response: '60s', body: '60s' },
   // Requests pass through them in this order.
   plugins: [${httpsPlugins(https, redirect)}
     // Your own first plugin: plugins/hide-dotfiles.ts.
     hideDotfiles(),
-    // Takes a server out while requests to it fail.
+    // Ejects a server while requests to it fail.
     passiveHealth(),
     // Chooses the server; leastRequests(), random() and others do it differently.
     roundRobin(),
-    // Tries another server where that is safe.
+    // Tries another server if that is safe.
     retry(),
-    // Requests this path of each server; 2xx and 3xx pass. Choose a path that is cheap and says that the server works.
+    // Requests this path of each server; 2xx and 3xx pass. Choose a cheap path that shows that the server works.
     healthCheck({ path: '/', interval: '10s', timeout: '5s', failures: 3, passes: 2 }),
     stats(),
-    // Keeps what was changed at run time over restarts.
+    // Keeps changes made at run time across restarts.
     poolFile({ path: 'data/weldr-pool.json'${https.by === 'acme' ? ", keyFile: 'data/seal.key'" : ''} }),
-    // What \`npx weldr …\` talks to. To listen elsewhere than on this machine it needs a token: WELDR_ADMIN_TOKEN.
+    // The API for \`npx weldr …\`. To listen beyond this machine it needs a token: WELDR_ADMIN_TOKEN.
     adminApi({ listen: '127.0.0.1:8687' }),
     // http://127.0.0.1:8687 in a browser.
     dashboard(),
@@ -60,7 +60,7 @@ ${servers.map(url => `    ${text(url)},`).join('\n')}
 `;
 }
 
-/** The port of `https://` that clients on port 80 are redirected to; undefined: no listener without TLS. */
+/** Returns the `https://` port that clients on port 80 are redirected to; undefined: no listener without TLS. */
 function redirectOf({ https, listen }: Answers): number | undefined {
   if (https.by === 'none') return undefined;
   const port = portOf(listen);
@@ -84,8 +84,8 @@ function httpsPlugins(https: Https, redirect: number | undefined): string {
   if (https.by === 'acme') {
     const domains = https.domains.map(text).join(', ');
     lines.push(
-      '    // Gets certificates and renews them; port 80 of these domains has to lead here. To try it out, add',
-      "    // directory: 'letsencrypt-staging'. Using it means that you agree to the terms of Let's Encrypt.",
+      '    // Gets certificates and renews them; port 80 of these domains has to reach this machine. To try it out, add',
+      "    // directory: 'letsencrypt-staging'. By using it you agree to the terms of Let's Encrypt.",
       `    acme({ email: ${text(https.email)}, domains: [${domains}] }),`,
     );
   }
@@ -96,7 +96,7 @@ function httpsPlugins(https: Https, redirect: number | undefined): string {
   return lines.map(line => `\n${line}`).join('');
 }
 
-/** A string as it is written in a config. */
+/** Quotes a string for a config. */
 function text(value: string): string {
   return `'${value.replace(/[\\']/g, '\\$&')}'`;
 }

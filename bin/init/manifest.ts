@@ -1,13 +1,13 @@
-// Manifest: `package.json` of a new project, or what is added to one that exists.
+// Manifest: the `package.json` of a new project, or the additions to an existing one.
 import { CommandError } from '../command-error.ts';
 import { manifest } from './project-template.ts';
 
-/** What `npm init` writes for a script that does not exist. */
+/** The test script that `npm init` writes. */
 const noTest = 'echo "Error: no test specified" && exit 1';
 
 /**
- * The text of `package.json` with all that the project needs. What it says itself stands; `notes` say, each in a
- * sentence, where that is in the way. Throws a CommandError if it is not JSON.
+ * Returns the text of `package.json` with everything that the project needs. Its own values stay; `notes` say, each in a
+ * sentence, which of them get in the way. Throws a CommandError if it is not JSON.
  */
 export function completeManifest(
   text: string | undefined,
@@ -45,10 +45,10 @@ function parse(text: string, path: string): Readonly<Record<string, unknown>> {
     const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ''));
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
   } catch {
-    // As for JSON that is no object.
+    // Reported like JSON that is not an object.
   }
   throw new CommandError(
-    `${path} is not a JSON object: nothing was written; mend it, or name another folder (weldr init FOLDER)`,
+    `${path} is not a JSON object: nothing was written; correct it, or name another folder (weldr init FOLDER)`,
   );
 }
 

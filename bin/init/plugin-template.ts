@@ -7,7 +7,7 @@ import { compileMatcher, definePlugin, RequestFacts, reply } from ${quoted('weld
 export const hideDotfiles = definePlugin({
   name: 'hide-dotfiles',
   worker({ hooks }) {
-    // The path is compared in one normal form: /%2Eenv is /.env here.
+    // Paths are compared in their normal form: /%2Eenv is /.env here.
     const isHidden = compileMatcher({ path: /\\/\\.(?!well-known\\/)/ }, 'hide-dotfiles');
     const notFound = reply(404, 'not found\\n', { 'Content-Type': 'text/plain' });
     hooks.request.tap('hide-dotfiles', ctx => (isHidden(RequestFacts.of(ctx)) ? notFound : undefined));
@@ -40,12 +40,12 @@ test('other requests, and /.well-known/, pass', async () => {
 });
 `;
 
-/** Not at the beginning of a line: the build takes such a line for an import of Weldr's own. */
+/** The imports, not at the start of a line: the build takes such a line for an import of Weldr itself. */
 function imports(): readonly string[] {
   return ["import assert from 'node:assert/strict';", "import { test } from 'node:test';"];
 }
 
-/** As it stands in a module. */
+/** Quotes a text for a module. */
 function quoted(text: string): string {
   return `'${text}'`;
 }

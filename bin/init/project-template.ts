@@ -1,7 +1,7 @@
-// What surrounds the config of a new project: package.json, the settings of TypeScript, and what git and Docker read.
+// The files around the config of a new project: package.json, the settings of TypeScript, and the files for git and Docker.
 import { version } from '../../core/package/version.ts';
 
-/** What the project needs in `package.json`. */
+/** The entries that the project needs in `package.json`. */
 export const manifest = {
   private: true,
   type: 'module',
@@ -11,7 +11,7 @@ export const manifest = {
   devDependencies: { '@types/node': '>=22.19' },
 } as const;
 
-/** Editors read it; Node strips the types by itself. */
+/** For editors; Node strips the types by itself. */
 export const tsconfigText = `{
   "compilerOptions": {
     "target": "esnext",
@@ -73,7 +73,7 @@ USER node
 EXPOSE ${ports.join(' ')}
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["weldr", "health"]
-# Not \`npm start\`: npm would stand between Docker's signals and Weldr.
+# Not \`npm start\`: npm would intercept Docker's signals.
 ENTRYPOINT ["weldr"]
 CMD ["start"]
 `;

@@ -1,4 +1,4 @@
-// Project: the files that `weldr init` makes, what becomes of those which already exist, and what is left to do.
+// Project: writes the files of `weldr init`, and decides which existing files stay.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describeError } from '../../core/errors.ts';
@@ -15,11 +15,11 @@ import {
   tsconfigText,
 } from './project-template.ts';
 
-/** What was done, for people. */
+/** What was done. */
 export interface MadeProject {
   readonly written: readonly string[];
   readonly kept: readonly string[];
-  /** What `package.json` lacks and has otherwise: each a sentence. */
+  /** Values of an existing `package.json` that get in the way, a sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -35,8 +35,8 @@ export function refuseExisting(folder: string): void {
 }
 
 /**
- * Writes the files of a project into a folder, which is made; those that exist are replaced, but for shared ones, which are
- * kept, and `package.json`, to which is added what it lacks. Throws a CommandError when that cannot be done.
+ * Writes the files of a project into a folder, which it creates. Existing files are replaced, except shared ones, which are
+ * kept, and `package.json`, which gets what it lacks. Throws a CommandError when that fails.
  */
 export function makeProject(folder: string, answers: Answers): MadeProject {
   const kept = fileNames.filter(name => sharedNames.has(name) && existsSync(join(folder, name)));
@@ -71,7 +71,7 @@ const fileNames = [
   'data/.gitignore',
 ] as const;
 
-/** Weldr runs without its own, and they may be another tool's: those that exist are kept. */
+/** May belong to other tools, and Weldr does not depend on its own: existing ones are kept. */
 const sharedNames: ReadonlySet<string> = new Set([
   'tsconfig.json',
   '.gitignore',
@@ -92,7 +92,7 @@ function textsOf(answers: Answers): Readonly<Record<(typeof fileNames)[number], 
   };
 }
 
-/** Those of Weldr's listeners. */
+/** Returns the ports of Weldr's listeners. */
 function portsOf({ listen, https }: Answers): readonly number[] {
   const port = portOf(listen) ?? 8080;
   return https.by !== 'none' && (https.by === 'acme' || port === 443) ? [80, port] : [port];

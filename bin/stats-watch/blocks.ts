@@ -1,4 +1,4 @@
-// The counts for who does not see a terminal: one block of text, or one line of JSON, with each look.
+// The counts without a terminal: one block of text, or one line of JSON, per look.
 import { once } from 'node:events';
 import type { AdminClient } from '../admin-client.ts';
 import { formatTable, printable } from '../table.ts';
@@ -9,7 +9,7 @@ import { type Order, sorted } from './order.ts';
 import { overviewText } from './overview-lines.ts';
 import type { WatchOptions } from './view.ts';
 
-/** Writes the counts until `stop` aborts; problems go to `errors`, once each. */
+/** Writes the counts until `stop` aborts. Problems go to `errors`, once each. */
 export async function writeBlocks(
   admin: AdminClient,
   { json, order, intervalMs }: WatchOptions & { readonly json: boolean },
@@ -32,12 +32,12 @@ export async function writeBlocks(
     said = undefined;
     const text = json ? jsonLine(seen, order) : `${isFirst ? '' : '\n'}${block(seen, order)}`;
     isFirst = false;
-    // Who reads slowly must not make this process grow.
+    // A slow reader must not make this process grow.
     if (!output.write(`${text}\n`)) await once(output, 'drain', { signal: stop }).catch(() => {});
   }
 }
 
-/** One look as tables. */
+/** Formats one look as tables. */
 export function block({ client, server, servers, overview }: Look, order?: Order): string {
   const tally = (who: string, { rate, failedRate, success, failed }: Tally) => [
     who,
@@ -60,7 +60,7 @@ export function block({ client, server, servers, overview }: Look, order?: Order
   ].join('\n\n');
 }
 
-/** One look as JSON: what the API said, and the rates; null: not known. */
+/** Formats one look as JSON: the API's answer, and the rates; null: not known. */
 export function jsonLine({ client, server, servers, overview }: Look, order?: Order): string {
   const value = {
     at: new Date().toISOString(),
@@ -72,7 +72,7 @@ export function jsonLine({ client, server, servers, overview }: Look, order?: Or
       latency: { ...row.counts.latency, mean: rounded(row.meanMs) },
     })),
   };
-  // JSON leaves what steers a terminal as it is, where it is not ASCII.
+  // JSON.stringify escapes no control characters beyond ASCII.
   return JSON.stringify(value).replace(
     /[\x7f-\x9f]/g,
     character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -1,4 +1,4 @@
-// Columns: what is shown of each server, and how.
+// Columns: the columns of the servers' table.
 import type { ServerLook } from './look.ts';
 
 /** How something stands out on a terminal with colours. */
@@ -7,11 +7,11 @@ export type Style = 'title' | 'heading' | 'good' | 'warning' | 'bad' | 'faint';
 /** One column of the servers' table. */
 export interface Column {
   readonly heading: string;
-  /** The greater, the longer it stays when there is no room for all. */
+  /** The columns of the least importance are left out first when there is no room for all. */
   readonly importance: number;
-  /** Numbers stand to the right. */
+  /** Numbers are aligned to the right. */
   readonly isNumber?: true;
-  /** So wide at least, so that it does not jump as numbers grow. */
+  /** Keeps the column from jumping as numbers grow. */
   readonly minWidth?: number;
   text(server: ServerLook): string;
   style?(server: ServerLook): Style | undefined;
@@ -20,14 +20,14 @@ export interface Column {
 /** The first column. */
 export const idColumn: Column = { heading: 'SERVER', importance: 100, text: ({ id }) => id };
 
-/** The last column, of what is left of a line. Why a server is active is no news. */
+/** The last column, in the rest of a line. Empty for an active server, whose reason is no news. */
 export const reasonColumn: Column = {
   heading: 'REASON',
   importance: 0,
   text: ({ state, reason }) => (state === 'active' ? '' : reason),
 };
 
-/** Those between, as they stand from left to right; that of the pool only where there is more than one. */
+/** Returns the columns between, from left to right; the pool's only if there is more than one pool. */
 export function columnsBetween(servers: readonly ServerLook[]): readonly Column[] {
   const isOnePool = servers.every(({ pool }) => pool === servers[0]?.pool);
   return isOnePool ? columns : [poolColumn, ...columns];
@@ -69,7 +69,7 @@ const columns: readonly Column[] = [
   { heading: 'FAILED', importance: 20, isNumber: true, text: ({ failed }) => String(failed) },
 ];
 
-/** A number for a narrow column: 0.25 is `0.3`, 1,234,567 is `1235k`; `-` where there is none. */
+/** Formats a number for a narrow column: 0.25 is `0.3`, 1,234,567 is `1235k`, undefined is `-`. */
 export function figure(value: number | undefined): string {
   if (value === undefined) return '-';
   if (Number.isInteger(value) && value < 100_000) return String(value);

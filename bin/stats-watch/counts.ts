@@ -1,4 +1,4 @@
-// Counts: what the admin API says of clients and servers at one moment.
+// Counts: the admin API's counts of clients and servers at one moment.
 import { z } from 'zod';
 import type { AdminClient, Patience } from '../admin-client.ts';
 import { understood } from '../commands/servers.ts';
@@ -8,7 +8,7 @@ const outcomes = z.looseObject({ success: z.number(), failed: z.number() });
 /** The answer of `GET /stats`. */
 export const totals = z.looseObject({ client: outcomes, server: outcomes });
 
-/** The answer of `GET /stats/detail`, as far as a Weldr of any age has it. */
+/** The answer of `GET /stats/detail`, as far as all versions have it. */
 export const details = z.array(
   z.looseObject({
     id: z.string(),
@@ -28,21 +28,21 @@ export const details = z.array(
   }),
 );
 
-/** Requests or attempts since the start of Weldr, by how they ended. */
+/** Requests or attempts since the start of Weldr, by outcome. */
 export type Outcomes = z.output<typeof outcomes>;
 /** The counts of one server. */
 export type ServerCounts = z.output<typeof details>[number];
 
-/** What was counted until a moment. */
+/** All counts at one moment. */
 export interface Counts {
-  /** The moment, ms, of a clock that only goes forward. */
+  /** The moment, in ms of a monotonic clock. */
   readonly atMs: number;
   readonly client: Outcomes;
   readonly server: Outcomes;
   readonly servers: readonly ServerCounts[];
 }
 
-/** Asks the admin API; throws what `AdminClient.call` throws. */
+/** Reads the counts from the admin API. Throws as `AdminClient.call` does. */
 export async function readCounts(admin: AdminClient, patience: Patience = {}): Promise<Counts> {
   const [total, detail] = await Promise.all(
     ['/stats', '/stats/detail'].map(path => admin.call({ method: 'GET', path, ...patience })),

@@ -1,4 +1,4 @@
-// Follows the counts of a running Weldr, over its restarts.
+// Follows the counts of a running Weldr, across its restarts.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AdminClient, type Patience, UnreachableError } from '../admin-client.ts';
 import { CommandError } from '../command-error.ts';
@@ -6,17 +6,17 @@ import { type Counts, readCounts } from './counts.ts';
 import { type Look, lookAt } from './look.ts';
 import { type Overview, OverviewReader } from './overview.ts';
 
-/** Why there is nothing new to see, for people. */
+/** Why there are no new figures, as a sentence. */
 export interface Problem {
   readonly problem: string;
 }
 
-/** The longest that an answer may take once there was a first one, ms. */
+/** The longest that an answer may take after the first one, ms. */
 const timeoutMs = 10_000;
 
 /**
- * Looks at once and then after each `intervalMs`, until `signal` aborts. Throws a CommandError when the first look fails,
- * which is a wrong address or token more often than a restart; a later one that fails is a problem, and tried again.
+ * Yields a look at once and then every `intervalMs`, until `signal` aborts. Throws a CommandError when the first one fails,
+ * which means a wrong address or token more often than a restart; a later failure yields a problem, and is tried again.
  */
 export async function* follow(
   admin: AdminClient,
@@ -35,12 +35,12 @@ export async function* follow(
     const now = await tryTo(() => read({ signal, timeoutMs }), admin);
     if (signal.aborted) return;
     yield 'problem' in now ? now : { ...lookAt(now.counts, before), overview: now.overview };
-    // Weldr may have restarted meanwhile and counted more than before.
+    // Weldr may have restarted meanwhile and have counted more than before.
     before = 'problem' in now ? undefined : now.counts;
   }
 }
 
-/** All that is read for one look. */
+/** The readings for one look. */
 interface Readings {
   readonly counts: Counts;
   readonly overview: Overview | undefined;
@@ -60,7 +60,7 @@ async function tryTo(read: () => Promise<Readings>, admin: AdminClient): Promise
   }
 }
 
-/** False when `signal` aborts before the time is over. */
+/** Waits. Returns false if `signal` aborts before the time is over. */
 async function passes(ms: number, signal: AbortSignal): Promise<boolean> {
   try {
     await sleep(ms, undefined, { signal });

@@ -1,4 +1,4 @@
-// Frame: all that the view shows at one moment, drawn for a terminal of some size. It knows no terminal and no API.
+// Frame: everything that the view shows at one moment, laid out for a size. It depends on no terminal and no API.
 import { figure } from './columns.ts';
 import { type Line, type Piece, partsThatFit, wrapped } from './line.ts';
 import type { Look, Tally } from './look.ts';
@@ -6,21 +6,21 @@ import { type Order, sorted } from './order.ts';
 import { problemLines, trafficLine, trafficLines } from './overview-lines.ts';
 import { serverTable } from './server-table.ts';
 
-/** What a frame is drawn of. */
+/** The content of a frame. */
 export interface FrameContent {
-  /** The admin API that is looked at. */
+  /** The address of the admin API. */
   readonly address: string;
   /** The newest figures. */
   readonly look: Look;
-  /** When they were read, for people. */
+  /** When they were read, as shown. */
   readonly readAt: string;
-  /** How long ago that is. */
+  /** Their age, ms. */
   readonly ageMs: number;
   readonly intervalMs: number;
-  /** Why there are no newer ones, if known. */
+  /** Why there are no newer figures, if known. */
   readonly problem: string | undefined;
   readonly order: Order | undefined;
-  /** Are keys read? */
+  /** Does the view react to keys? */
   readonly hasKeys: boolean;
 }
 
@@ -30,10 +30,10 @@ export interface Size {
   readonly rows: number;
 }
 
-/** An answer that takes so much longer than usual is worth a word, ms. */
+/** How late an answer is before the frame says so, ms. */
 const slowMs = 2_000;
 
-/** The lines of a frame: `rows` of them, none wider than `columns`. */
+/** Returns the lines of a frame: `rows` of them, none wider than `columns`. */
 export function drawFrame(content: FrameContent, { columns: width, rows: height }: Size): Line[] {
   const problem = content.problem ?? slowAnswer(content);
   const isOld = problem !== undefined;
@@ -52,7 +52,7 @@ export function drawFrame(content: FrameContent, { columns: width, rows: height 
   return [...top, ...between, ...bottom];
 }
 
-/** What stands above the servers: on a low terminal they are worth more than that. */
+/** Returns the lines above the servers: few on a low terminal, where the servers matter more. */
 function headOf(
   { address, look, readAt, ageMs }: FrameContent,
   { isOld, width, height }: { readonly isOld: boolean; readonly width: number; readonly height: number },
@@ -88,7 +88,7 @@ function tallyParts(who: string, { rate, failedRate, success, failed }: Tally, i
   ];
 }
 
-/** A problem may take a third of the terminal, and three lines. */
+/** Returns the lines of a problem: at most a third of the terminal, and three. */
 function complaintOf(
   problem: string,
   { width, height }: { readonly width: number; readonly height: number },

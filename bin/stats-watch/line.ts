@@ -1,4 +1,4 @@
-// Lines of a terminal: pieces of text with their styles, none wider than there is room for.
+// Lines of a terminal: pieces of text with their styles, cut to the room that there is.
 import { printable } from '../table.ts';
 import type { Style } from './columns.ts';
 
@@ -8,7 +8,7 @@ export interface Piece {
   readonly style?: Style | undefined;
 }
 
-/** One line; all of it is printable. */
+/** One line of printable text. */
 export type Line = readonly Piece[];
 
 // SGR (ECMA-48, 8.3.117): bold, reverse, green, yellow, red, faint.
@@ -21,10 +21,10 @@ const codes: Readonly<Record<Style, number>> = {
   faint: 2,
 };
 
-/** How many columns a text takes. */
+/** Returns how many columns a text takes. */
 export const widthOf = (text: string): number => [...text].length;
 
-/** A text as it is written; `colours`: with the codes of its styles. */
+/** Returns the text of a line; `colours`: with the codes of its styles. */
 export function textOf(line: Line, { colours }: { readonly colours: boolean }): string {
   return line
     .map(({ text, style }) =>
@@ -33,7 +33,7 @@ export function textOf(line: Line, { colours }: { readonly colours: boolean }): 
     .join('');
 }
 
-/** As many of the parts as there is room for, from the first on; the first one is cut where it must be. */
+/** Returns the first parts that fit; the first one is cut if necessary. */
 export function partsThatFit(parts: readonly Piece[], width: number): Line {
   const pieces: Piece[] = [];
   let used = 0;
@@ -48,7 +48,7 @@ export function partsThatFit(parts: readonly Piece[], width: number): Line {
   return pieces;
 }
 
-/** The text in at most `width` columns: shortened in the middle, as its ends say more. */
+/** Shortens a text to at most `width` columns, in the middle, as its ends say more. */
 export function shortened(text: string, width: number): string {
   const characters = [...text];
   if (characters.length <= width) return text;
@@ -58,7 +58,7 @@ export function shortened(text: string, width: number): string {
   return `${characters.slice(0, head).join('')}…${characters.slice(characters.length - tail).join('')}`;
 }
 
-/** The words of a text in lines of at most `width` columns; a longer word is shortened. */
+/** Wraps a text into lines of at most `width` columns; a longer word is shortened. */
 export function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of printable(text).split(/ +/)) {

@@ -1,12 +1,12 @@
-// Look: what happened between two readings of the counts.
+// Look: the totals and rates between two readings of the counts.
 import type { Counts, Outcomes, ServerCounts } from './counts.ts';
 import type { Overview } from './overview.ts';
 
-/** Totals, and what they grew by each second; undefined: not known yet. */
+/** Totals, and their growth per second; undefined: not known yet. */
 export interface Tally {
   readonly success: number;
   readonly failed: number;
-  /** Those that ended, each second, failed ones included. */
+  /** Requests that ended, per second, failed ones included. */
   readonly rate: number | undefined;
   readonly failedRate: number | undefined;
 }
@@ -18,15 +18,15 @@ export interface ServerLook extends Tally {
   readonly state: string | undefined;
   readonly reason: string;
   readonly inFlight: number | undefined;
-  /** ms to the response head, of those that were answered since the reading before; undefined: none was. */
+  /** The mean time to the response head since the reading before, ms; undefined: there was no response. */
   readonly meanMs: number | undefined;
-  /** ms to the response head, which 99 of 100 did not exceed since the start. */
+  /** The 99th percentile of the time to the response head since the start, ms. */
   readonly p99Ms: number | undefined;
-  /** All that the API said of it. */
+  /** Its counts as the API reports them. */
   readonly counts: ServerCounts;
 }
 
-/** What there is to see at one moment. */
+/** The figures of one moment. */
 export interface Look {
   readonly client: Tally;
   readonly server: Tally;
@@ -36,16 +36,16 @@ export interface Look {
   readonly overview?: Overview | undefined;
 }
 
-/** What happened between `before` and `now`; without `before`, or when the counts started again since, it has no rates. */
+/** Compares two readings. Without `before`, or when the counts have restarted since, there are no rates. */
 export function lookAt(now: Counts, before: Counts | undefined): Look {
-  const base = before === undefined || hasBegunAnew(now, before) ? undefined : before;
+  const base = before === undefined || hasRestarted(now, before) ? undefined : before;
   const seconds = base === undefined ? 0 : (now.atMs - base.atMs) / 1000;
   const known = new Map(base?.servers.map(counts => [keyOf(counts), counts]));
   return {
     client: tallyOf(now.client, base?.client, seconds),
     server: tallyOf(now.server, base?.server, seconds),
     servers: now.servers.map(counts => {
-      // Of a server that has joined since, all is new.
+      // All counts of a server that has joined since are new.
       const first = base === undefined ? undefined : (known.get(keyOf(counts)) ?? nothing);
       return serverLook(counts, first, seconds);
     }),
@@ -54,8 +54,8 @@ export function lookAt(now: Counts, before: Counts | undefined): Look {
 
 const nothing = { success: 0, failed: 0 };
 
-/** The sums only grow while Weldr runs: they keep the counts of servers that have left. */
-function hasBegunAnew(now: Counts, before: Counts): boolean {
+/** Whether the counts have restarted: the sums only grow while Weldr runs, as they include servers that have left. */
+function hasRestarted(now: Counts, before: Counts): boolean {
   return isLess(now.client, before.client) || isLess(now.server, before.server);
 }
 

@@ -1,16 +1,16 @@
-// Orders: how servers can be sorted.
+// Orders: the ways to sort servers.
 import type { ServerLook } from './look.ts';
 
 /** The words of `--sort`. */
 export const orders = ['rate', 'failed', 'inflight', 'latency', 'id'] as const;
 
-/** One of them. */
+/** One way to sort. */
 export type Order = (typeof orders)[number];
 
-/** Is it one of the words? */
+/** Whether it is one of the words. */
 export const isOrder = (word: string): word is Order => orders.some(order => order === word);
 
-/** The greatest first; ids from the first to the last. Without an order they stay as the API lists them. */
+/** Sorts servers, the greatest figure first, or by ids; without an order they stay as the API lists them. */
 export function sorted(servers: readonly ServerLook[], order: Order | undefined): readonly ServerLook[] {
   if (order === undefined) return servers;
   return servers
@@ -19,7 +19,7 @@ export function sorted(servers: readonly ServerLook[], order: Order | undefined)
     .map(({ server }) => server);
 }
 
-/** What is not known comes last. */
+/** Returns the figures to compare; unknown ones sort last. */
 function measuresOf({ rate, failedRate, failed, inFlight, meanMs }: ServerLook, order: Order): number[] {
   switch (order) {
     case 'rate':
@@ -43,7 +43,7 @@ function compareMeasures(a: readonly number[], b: readonly number[]): number {
   return 0;
 }
 
-/** Numbers in it compare as such: 10.0.0.9 stands before 10.0.0.10. */
+/** Returns a key that sorts numbers by value: 10.0.0.9 before 10.0.0.10. */
 function nameOf({ id, pool }: ServerLook): string {
   return `${id} ${pool}`.replace(/\d+/g, digits => digits.padStart(12, '0'));
 }

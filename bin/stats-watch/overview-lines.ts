@@ -1,4 +1,4 @@
-// The overview as lines: figures of now with what they were in the last 15 minutes, and what is wrong in words.
+// The overview as lines: the current figures with charts of the last 15 minutes, and the problems.
 import { figure, type Style } from './columns.ts';
 import { type Line, type Piece, partsThatFit, widthOf, wrapped } from './line.ts';
 import type { History, Overview } from './overview.ts';
@@ -6,15 +6,15 @@ import { sparkline } from './sparkline.ts';
 
 /** How far back the charts reach, ms. */
 const span = 15 * 60_000;
-/** A chart that is narrower shows nothing. */
+/** A narrower chart would show nothing. */
 const leastChart = 8;
 const widestChart = 60;
 
-/** What lines are drawn for. */
+/** The room for lines. */
 interface Room {
   /** In characters. */
   readonly width: number;
-  /** Is it not what happens now? */
+  /** Are the figures out of date? */
   readonly isOld: boolean;
 }
 
@@ -24,7 +24,7 @@ type Value = 'rate' | 'errorShare' | 'p50' | 'p95' | 'p99';
 interface Row {
   readonly name: string;
   readonly value: Value;
-  /** What fills a bar where there is nothing larger: one error in a thousand is no mountain. */
+  /** The value of a full bar if none is larger: one error in a thousand must not look like a peak. */
   readonly least: number;
   text(value: number | null | undefined): string;
 }
@@ -37,7 +37,7 @@ const rows: readonly Row[] = [
   { name: 'p99', value: 'p99', least: 0, text: msOf },
 ];
 
-/** Figures of clients' requests, a line each, with charts. */
+/** Returns the figures of clients' requests, a line each, with charts. */
 export function trafficLines({ traffic, history }: Overview, { width, isOld }: Room): Line[] {
   if (traffic === null) return [];
   return rows.map(row => {
@@ -55,7 +55,7 @@ export function trafficLines({ traffic, history }: Overview, { width, isOld }: R
   });
 }
 
-/** The same in one line, for small terminals. */
+/** Returns the same in one line, for small terminals. */
 export function trafficLine({ traffic }: Overview, { width, isOld }: Room): Line[] {
   if (traffic === null) return [];
   const style = isOld ? 'faint' : undefined;
@@ -67,7 +67,7 @@ export function trafficLine({ traffic }: Overview, { width, isOld }: Room): Line
   return [partsThatFit(parts, width)];
 }
 
-/** What is wrong, the worst first, in at most so many lines. */
+/** Returns the problems, the worst first, in at most `most` lines. */
 export function problemLines(
   { problems }: Overview,
   { width, isOld, most }: Room & { readonly most: number },
@@ -91,7 +91,7 @@ export function problemLines(
   return lines.slice(0, most);
 }
 
-/** The overview without a terminal: a line of figures, and one for each problem. */
+/** Formats the overview without a terminal: a line of figures, and one for each problem. */
 export function overviewText(overview: Overview): string {
   const { traffic, problems } = overview;
   const parts = traffic === null ? [] : rows.map(row => `${row.name} ${row.text(traffic[row.value])}`);
@@ -104,7 +104,7 @@ function chartOf({ value, least }: Row, history: History, width: number) {
   return sparkline({ at: history.at, values: history[value], span, width, least, show });
 }
 
-/** One after the other with two blanks between; what does not fit is left out. */
+/** Joins pieces with two blanks between; leaves out what does not fit. */
 function joined(pieces: readonly Piece[], width: number): Line {
   const line: Piece[] = [];
   let used = 0;

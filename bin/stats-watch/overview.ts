@@ -1,4 +1,4 @@
-// Overview: how Weldr is at a moment, as `GET /overview` reports it: traffic, its last 15 minutes, and what is wrong.
+// Overview: the answer of `GET /overview`: current traffic, its last 15 minutes, and the problems.
 import { z } from 'zod';
 import type { AdminClient, Patience } from '../admin-client.ts';
 
@@ -30,15 +30,15 @@ const overview = z.looseObject({
     .nullish(),
 });
 
-/** What is known; `traffic` and `history` are null without the plugin stats. */
+/** A parsed overview; `traffic` and `history` are null without the plugin stats. */
 export type Overview = z.output<typeof overview>;
-/** What was measured again and again: a list for each value. */
+/** The measurements of the last 15 minutes, a list for each value. */
 export type History = NonNullable<Overview['history']>;
 
-/** Weldr makes another one so often, ms. */
+/** How often Weldr makes a new overview, ms. */
 const freshFor = 2_000;
 
-/** Reads overviews of one Weldr, no more often than it makes them. */
+/** Reads the overviews of one Weldr, no more often than it makes them. */
 export class OverviewReader {
   private readonly admin: AdminClient;
   private last: Overview | undefined;
@@ -48,11 +48,11 @@ export class OverviewReader {
     this.admin = admin;
   }
 
-  /** Undefined: this Weldr has none, or in a form of another version. Throws what `AdminClient.find` throws. */
+  /** Returns undefined if this Weldr has none, or another version's. Throws as `AdminClient.find` does. */
   async read(patience: Patience): Promise<Overview | undefined> {
     const now = performance.now();
     if (now - this.readAt < freshFor) return this.last;
-    // What was read before is not true any more where this fails.
+    // If this fails, the one read before is out of date.
     this.last = undefined;
     this.last = overview.safeParse(await this.admin.find('/overview', patience)).data;
     this.readAt = now;

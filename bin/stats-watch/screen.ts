@@ -1,4 +1,4 @@
-// Screen: the whole of a terminal for a while, and the terminal as it was before afterwards, however that ends.
+// Screen: takes a whole terminal over, and restores it, however the process ends.
 import type { ReadStream, WriteStream } from 'node:tty';
 import { type Line, textOf, widthOf } from './line.ts';
 
@@ -6,7 +6,7 @@ import { type Line, textOf, widthOf } from './line.ts';
 export interface ScreenEvents {
   /** A key was pressed: its character. */
   key(character: string): void;
-  /** There is another size, or nothing of what was drawn is there any more. */
+  /** The size has changed, or the drawing is gone. */
   resized(): void;
 }
 
@@ -17,10 +17,10 @@ const leave = '\x1b[?7h\x1b[?25h\x1b[?1049l';
 const home = '\x1b[H';
 const clearToEndOfLine = '\x1b[K';
 
-/** They end the process, after the terminal is as it was. */
+/** End the process, after the terminal is restored. */
 const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
-/** In raw mode the terminal makes no signals of these keys; it would send them to all that runs in its foreground. */
+/** In raw mode these keys do not become signals, which the terminal sends to all processes in its foreground. */
 const signalKeys: Readonly<Record<string, NodeJS.Signals>> = {
   '\x03': 'SIGINT',
   '\x1a': 'SIGTSTP',
@@ -28,10 +28,10 @@ const signalKeys: Readonly<Record<string, NodeJS.Signals>> = {
 };
 const foreground = 0;
 
-/** So long after a stop that was asked for, this process goes on or was never stopped, ms. */
+/** How long after a requested stop this process has continued, or was never stopped, ms. */
 const stopTakesMs = 100;
 
-/** A terminal that is drawn on. */
+/** Draws on a whole terminal. */
 export class Screen {
   private readonly output: WriteStream;
   private readonly input: ReadStream | undefined;
@@ -51,7 +51,7 @@ export class Screen {
     return { columns: this.output.columns || 80, rows: this.output.rows || 24 };
   }
 
-  /** Takes the terminal over. Always `close` it. */
+  /** Takes the terminal over until `close`. */
   open(): void {
     for (const signal of endingSignals) process.on(signal, this.ending);
     process.on('SIGTSTP', this.suspending);
@@ -63,7 +63,7 @@ export class Screen {
     this.take();
   }
 
-  /** Gives the terminal back. A second call does nothing. */
+  /** Restores the terminal. A second call does nothing. */
   close(): void {
     for (const signal of endingSignals) process.off(signal, this.ending);
     process.off('SIGTSTP', this.suspending);
@@ -75,7 +75,7 @@ export class Screen {
     this.giveBack();
   }
 
-  /** Writes over what is there, in one piece and without clearing it first: nothing flickers. */
+  /** Overwrites the screen in one piece, without clearing it first, so that nothing flickers. */
   draw(lines: readonly Line[]): void {
     // A terminal that is slower than the view gets the newest frame, not all of them.
     if (!this.isOpen || this.output.writableLength > 0) return;
@@ -90,7 +90,7 @@ export class Screen {
   }
 
   private take(): void {
-    // Twice, as a shell that had the terminal meanwhile may have set it otherwise.
+    // Twice, as a shell that had the terminal meanwhile may have changed its mode.
     this.input?.setRawMode(false);
     this.input?.setRawMode(true);
     this.input?.resume();
@@ -112,13 +112,13 @@ export class Screen {
 
   private readonly ending = (signal: NodeJS.Signals): void => {
     this.close();
-    // Who waits for this process sees that the signal ended it, as it would have without a handler.
+    // The parent sees that the signal ended this process, as it would without a handler.
     process.kill(process.pid, signal);
   };
 
   private readonly suspending = (): void => this.suspend(process.pid);
 
-  /** Stops until the shell lets it go on. Where no shell could, the kernel does not stop it either. */
+  /** Stops until the shell continues this process. If no shell could, the kernel does not stop it either. */
   private suspend(whom: number): void {
     if (!this.isOpen) return;
     this.giveBack();

@@ -1,4 +1,4 @@
-// The table of the servers, as wide as the terminal and no longer than there is room.
+// The table of the servers, laid out for the width of the terminal.
 import { printable } from '../table.ts';
 import { type Column, columnsBetween, idColumn, reasonColumn } from './columns.ts';
 import { type Line, type Piece, shortened, widthOf } from './line.ts';
@@ -9,12 +9,12 @@ interface PlacedColumn {
   readonly width: number;
 }
 
-/** No text but ids and reasons gets more than this. */
+/** The widest text column, except for ids and reasons. */
 const widestText = 20;
-/** A reason in less than this says nothing. */
+/** A narrower reason would say nothing. */
 const leastReason = 12;
 
-/** A line of headings, and one for each of the first `count` servers. `isOld`: it is not what happens now. */
+/** Returns a line of headings, and one for each of the first `count` servers. `isOld`: the figures are out of date. */
 export function serverTable(
   servers: readonly ServerLook[],
   { width, count, isOld }: { readonly width: number; readonly count: number; readonly isOld: boolean },
@@ -36,7 +36,7 @@ interface Room {
   readonly gap: number;
 }
 
-/** Leaves the least important columns out until the others fit; the ids get what is over, and then the reasons. */
+/** Leaves out the least important columns until the others fit; the ids get the remaining room, and then the reasons. */
 function place({ servers, shown, width, gap }: Room) {
   const all = columnsBetween(servers);
   const longestId = servers.reduce((most, { id }) => Math.max(most, id.length), idColumn.heading.length);
@@ -69,7 +69,7 @@ function rowOf(
 ): Line {
   return placed.flatMap(({ column, width }, at): Piece[] => {
     const full = printable(column.text(server));
-    // The scheme of nearly all servers is the first that may go.
+    // The scheme that nearly all servers have is cut first.
     const text = at === 0 && widthOf(full) > width ? full.replace(/^http:\/\//, '') : full;
     const cell = aligned(shortened(text, width), width, column);
     const style = isOld ? 'faint' : column.style?.(server);

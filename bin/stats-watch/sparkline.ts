@@ -1,23 +1,23 @@
-// Sparkline: many values in one line, a character for each span of time.
+// Sparkline: a chart in one line, a character per span of time.
 
 const bars = [...'▁▂▃▄▅▆▇█'];
 
-/** What a sparkline is drawn of. */
+/** The values of a sparkline, and its scale. */
 export interface SparklineOptions {
-  /** When each value was measured, ms; the last of them is where the line ends. */
+  /** When each value was measured, ms; the line ends at the last one. */
   readonly at: readonly number[];
   readonly values: readonly (number | null)[];
-  /** How far back it reaches, ms. */
+  /** The time that it covers, ms. */
   readonly span: number;
   /** In characters. */
   readonly width: number;
-  /** The value of a full bar, where none is larger. */
+  /** The value of a full bar if none is larger. */
   readonly least: number;
-  /** What of the values of one character is shown. */
+  /** Which value of those in one character is shown. */
   readonly show: 'mean' | 'highest';
 }
 
-/** The line, and its largest value; a blank is where nothing was measured. */
+/** Returns the line and its largest value; a blank means that nothing was measured. */
 export function sparkline({ at, values, span, width, least, show }: SparklineOptions): {
   readonly text: string;
   readonly highest: number | undefined;
@@ -26,7 +26,7 @@ export function sparkline({ at, values, span, width, least, show }: SparklineOpt
   const cells: number[][] = Array.from({ length: Math.max(0, width) }, () => []);
   for (const [i, time] of at.entries()) {
     const value = values[i];
-    // The newest stands in the last one.
+    // The last character holds the newest value.
     const back = Math.floor(((end - time) / span) * width);
     if (typeof value === 'number') cells[width - 1 - back]?.push(value);
   }

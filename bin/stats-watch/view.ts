@@ -7,7 +7,7 @@ import type { Look } from './look.ts';
 import { type Order, orders } from './order.ts';
 import { Screen } from './screen.ts';
 
-/** How the counts are watched. */
+/** Options of `--watch`. */
 export interface WatchOptions {
   /** Undefined: as the API lists them. */
   readonly order: Order | undefined;
@@ -17,7 +17,7 @@ export interface WatchOptions {
 /** The age of old figures is shown in seconds, so the view is redrawn every second. */
 const redrawMs = 1_000;
 
-/** Shows the counts until q is pressed or `stop` aborts. Throws a CommandError when the first look fails. */
+/** Shows the counts until q is pressed or `stop` aborts. Throws a CommandError if the first look fails. */
 export async function showView(
   admin: AdminClient,
   { order: firstOrder, intervalMs }: WatchOptions,

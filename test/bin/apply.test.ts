@@ -102,7 +102,7 @@ test('a file that is wrong is named with its place and exit code 2, and changes 
 });
 
 test('pools are added, reset and removed', async () => {
-  assert.match((await run(['pools', 'add', 'shop'])).stdout, 'the pool shop is there');
+  assert.match((await run(['pools', 'add', 'shop'])).stdout, 'the pool shop is set');
   assert.match((await run(['pools'])).stdout, /^shop +0 +0 +api/m);
   assert.match((await run(['pools', 'remove', 'shop'])).stdout, 'is removed');
   const refused = await run(['pools', 'remove', 'default']);

@@ -51,14 +51,14 @@ test('warns of a misspelt variable, and of no other', async () => {
   const env = { WELDR_LISTN: ':0', WELDR_ETCD_PASSWORD: 'x' };
   const { code, stderr } = await check(withFields(''), { env });
   assert.is(code, 0);
-  assert.is(stderr, 'weldr: warning: WELDR_LISTN: no such variable is read; did you mean WELDR_LISTEN?\n');
+  assert.is(stderr, 'weldr: warning: WELDR_LISTN: Weldr reads no such variable; did you mean WELDR_LISTEN?\n');
 });
 
 test('warns of a config beside the one that is read', async () => {
   const { stderr } = await check(withFields(''), { more: { 'weldr.config.yml': 'plugins: []' } });
   assert.is(
     stderr,
-    'weldr: warning: weldr.config.yml is not read, as weldr.config.ts is there too; remove one of them, or name one with --config\n',
+    'weldr: warning: weldr.config.yml is not read, as weldr.config.ts exists too; remove one of them, or name one with --config\n',
   );
 });
 

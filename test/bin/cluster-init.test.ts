@@ -59,7 +59,7 @@ test('writes settings by which real etcds become one cluster, which check finds 
     30_000,
   ).catch(() => assert.unreachable(checked.text));
   assert.match(checked.text, /^a {2}127\.[\d.]+ {2}etcd 3\.[\d.]+, 3 members, [\d.]+ ms away$/m);
-  assert.match(checked.text, 'etcd is whole: one cluster, with a leader, of these machines.');
+  assert.match(checked.text, 'etcd is healthy: these machines are one cluster with a leader.');
   // The short election timeout lets etcd grant a lease of a second.
   assert.not.match(checked.text, 'grants no lease');
 
@@ -87,7 +87,7 @@ test('says that an etcd was started before it was configured, at init and at che
       ETCD_INITIAL_CLUSTER: `default=${peer}`,
     });
   }
-  const pattern = /✘ b: its etcd is a cluster of its own, as it was started before it was configured/;
+  const pattern = /✘ b: its etcd is a separate cluster, as it was started before it was configured/;
   await until(
     'all answer',
     async () => /✘ a: .*own[\s\S]*✘ b: .*own[\s\S]*✘ c: .*own/.test((await checkCluster(machines)).text),
@@ -151,13 +151,13 @@ const refusals: Record<string, [string, string]> = {
     'a=10.0.0.1,b=10.0.0.2,c=10.0.0.3,d=10.0.0.4',
     '4 machines survive no more losses than 3',
   ],
-  'a name': ['a=alpha,b=10.0.0.2,c=10.0.0.3', 'a: "alpha" is no address'],
+  'a name': ['a=alpha,b=10.0.0.2,c=10.0.0.3', 'a: "alpha" is not an IP address'],
   'an address without a name': ['10.0.0.1,10.0.0.2,10.0.0.3', 'expected NAME=IP, several with commas'],
   'a name twice': ['a=10.0.0.1,a=10.0.0.2,c=10.0.0.3', 'the name a is given twice'],
   'an address twice': ['a=10.0.0.1,b=10.0.0.1,c=10.0.0.3', 'the address 10.0.0.1 port 2379 is given twice'],
   'an IPv6 address without brackets': [
     'a=fd00::1,b=fd00::2,c=fd00::3',
-    'an IPv6 address stands in brackets: a=[fd00::1]',
+    'an IPv6 address needs brackets: a=[fd00::1]',
   ],
   'a port that there is not': ['a=10.0.0.1:99999,b=10.0.0.2,c=10.0.0.3', 'a: there is no port 99999'],
 };
@@ -173,9 +173,9 @@ for (const [what, [text, message]] of Object.entries(refusals)) {
 test('refuses options that do not belong together, or name nothing', async () => {
   const refused: [object, string][] = [
     [{ interface: undefined }, '--address and --interface belong together'],
-    [{ address: '10.0.0.100' }, '--address: expected one with its prefix length, such as 10.0.0.100/24'],
+    [{ address: '10.0.0.100' }, '--address: expected an address with its prefix length, such as 10.0.0.100/24'],
     [{ interface: 'eth 0' }, '--interface: expected a name such as eth0'],
-    [{ weldrs: 'a,d' }, 'there is no machine "d"; there are a, b, c'],
+    [{ weldrs: 'a,d' }, 'there is no machine "d"; the machines are a, b, c'],
   ];
   for (const [change, message] of refused) {
     const refusal = await initCluster({ ...options, output: output(), ...change }).catch(error => error);

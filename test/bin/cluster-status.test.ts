@@ -78,18 +78,18 @@ test('failsafe is shown where it is on, with what it does now', async () => {
   assert.is((await statusOf({ ...well, failsafe: null })).text.includes('failsafe'), false);
   assert.is(await line(idle), 'on');
   assert.is(await line({ ...idle, promisedTo: 'b' }), 'has promised b not to stand');
-  assert.is(await line({ ...idle, members: ['a', 'c'] }, { node: 'b' }), 'on, by the word of a, c');
-  assert.match((await line(idle, { node: 'b' })) ?? '', /not possible now: no other candidate/);
+  assert.is(await line({ ...idle, members: ['a', 'c'] }, { node: 'b' }), 'on, by the promises of a, c');
+  assert.match((await line(idle, { node: 'b' })) ?? '', /not possible now: the list has no other candidate/);
   assert.is(
     await line({ ...idle, active: true, since: 1_000, members: ['a'] }, { node: 'b' }),
-    'leads without etcd by the word of a, since 1970-01-01 00:00:01',
+    'leads without etcd by the promises of a, since 1970-01-01 00:00:01',
   );
 });
 
 test('a revision that etcd has not confirmed since the start is shown as that', async () => {
   assert.match((await statusOf(well)).text, /^revision +40, confirmed 300 ms ago$/m);
   const { text } = await statusOf({ ...well, lag: { ms: -1 } });
-  assert.match(text, /^revision +40, not confirmed since this node was started$/m);
+  assert.match(text, /^revision +40, not confirmed since this node started$/m);
 });
 
 test('what is wrong is said, and the exit code is 1', async () => {
@@ -107,7 +107,7 @@ test('what is wrong is said, and the exit code is 1', async () => {
     { election: { state: 'leading', since: 1, reason: 'renewals take 400 ms' } },
     /^wrong: renewals take 400 ms$/m,
   );
-  await wrong({ address: { held: false, by: null, reason: 'x' } }, /^wrong: nobody holds the address: x$/m);
+  await wrong({ address: { held: false, by: null, reason: 'x' } }, /^wrong: no node holds the address: x$/m);
   await wrong(
     { members: [member('a'), { ...member('b'), inStep: false }] },
     /^wrong: b is not in step yet$/m,

@@ -141,7 +141,7 @@ export default { plugins: [roundRobin(), etcd({ hosts: ['http://127.0.0.1:${port
     const { code, stdout, stderr } = await runWeldr(['check'], { cwd: folder });
     assert.is(code, 0);
     assert.match(stdout, 'is valid');
-    assert.match(stderr, 'weldr: warning: what operators changed is not shown: etcd does not answer');
+    assert.match(stderr, 'weldr: warning: the changes of operators are not shown: etcd does not answer');
   } finally {
     rmSync(folder, { recursive: true });
   }

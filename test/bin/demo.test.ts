@@ -54,7 +54,7 @@ test('proxies to two origins that registered themselves, and Ctrl-C leaves nothi
   const admin = `127.0.0.1:${await freePort()}`;
   const demo = startDemo(...httpsAnywhere, '--ip', '127.0.0.1:0', '--admin-ip', admin, '--workers', '1');
   try {
-    await until('it says that it is up', () => demo.output().includes('Ctrl-C ends all of it'), 30_000);
+    await until('it says that it is up', () => demo.output().includes('Ctrl-C ends the demo'), 30_000);
     const [, proxy = '', secure = ''] = /Weldr proxies +(\S+) +(\S+)/.exec(demo.output()) ?? [];
     const curl = promisify(execFile);
     const { stdout } = await curl('curl', ['-sk', '--http2', '-w', ' over HTTP/%{http_version}', secure]);

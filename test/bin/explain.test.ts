@@ -76,7 +76,7 @@ test('exits 0 where a plugin replies, and 1 where Weldr would answer an error', 
   assert.match(refused.stdout, /403 by ip-filter/);
   const failed = await run('GET', '/nowhere');
   assert.is(failed.code, 1);
-  assert.match(failed.stdout, /nobody is chosen of pool empty/);
+  assert.match(failed.stdout, /no server of pool empty is chosen/);
   assert.match(failed.stdout, /503 by Weldr \(NO_UPSTREAM: no upstream of pool empty/);
   assert.is((await run('GET', '/', '--answer', 'CONNECT_FAILED')).code, 1);
   assert.is((await run('GET', '/', '--answer', '404')).code, 0);

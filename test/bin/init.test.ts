@@ -107,7 +107,7 @@ const wrong: Readonly<Record<string, [Given, string]>> = {
   'a name that no authority certifies': [{ https: 'localhost' }, 'got localhost'],
   'a domain without an email': [
     { https: 'shop.example' },
-    'name it too, such as shop.example,ops@shop.example',
+    'add it, such as shop.example,ops@shop.example',
   ],
   'a certificate without its key': [
     { https: 'shop.pem' },
@@ -144,7 +144,7 @@ test('keeps files that other tools share, and adds to package.json what it lacks
   };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(own));
   const said = await init({ force: true });
-  assert.match(said, 'Kept as they are: .gitignore\n');
+  assert.match(said, 'Left unchanged: .gitignore\n');
   assert.is(read('.gitignore'), 'mine');
   const { scripts, type, dependencies, name } = JSON.parse(read('package.json'));
   assert.equal(scripts, { start: 'node shop.js', check: 'weldr check', test: 'node --test' });
@@ -158,7 +158,7 @@ test('keeps files that other tools share, and adds to package.json what it lacks
 
 test('says that a package.json is not JSON, and leaves it alone', async () => {
   writeFileSync(join(folder, 'package.json'), '{ "name": ');
-  assert.match(await refused({}), 'package.json is not a JSON object: nothing was written; mend it');
+  assert.match(await refused({}), 'package.json is not a JSON object: nothing was written; correct it');
   assert.not.ok(existsSync(join(folder, 'weldr.config.ts')));
 });
 
@@ -189,7 +189,7 @@ async function onTerminal(answers: readonly (readonly [shown: string, typed: str
   return shown;
 }
 
-test('asks on a terminal for what no flag says, and asks again after a wrong answer', async () => {
+test('asks on a terminal for what the flags leave open, and asks again after a wrong answer', async () => {
   const shown = await onTerminal([
     ['Servers (URLs, separated by commas)', 'ftp://a\r'],
     ["is not a server's URL", '10.0.0.9:80\r'],

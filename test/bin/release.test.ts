@@ -51,12 +51,12 @@ test('writes the version, the heading, a commit and a tag with what is new', () 
 
 const refusals: Record<string, [string, () => void, string[]]> = {
   'a tree with changes': [
-    'commit or stash first what was changed:\n?? stray.ts',
+    'commit or stash these changes first:\n?? stray.ts',
     () => write('stray.ts', ''),
     ['patch'],
   ],
   'another branch': [
-    'releases are made on main, and this is topic',
+    'releases are made on main, but this is topic',
     () => git('checkout', '-qb', 'topic'),
     ['patch'],
   ],

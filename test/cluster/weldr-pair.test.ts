@@ -92,7 +92,7 @@ const body = async () => {
     const [first, second] = seen.leader === 'a' ? ['a', 'b'] : ['b', 'a'];
     const moved = await command('hand-over', '--to', second);
     assert.is(moved.stdout.trim(), `${first} has handed over to ${second}, which leads now`, moved.stderr);
-    assert.match((await command('hand-over', '--to', second)).stdout, `${second} leads already`);
+    assert.match((await command('hand-over', '--to', second)).stdout, `${second} already leads`);
     assert.match((await command('hand-over', '--to', 'nobody')).stderr, 'no node "nobody" takes part');
     assert.match(
       (await command('maintenance', 'on')).stdout,

@@ -176,7 +176,7 @@ for (const [what, [said, args, given]] of Object.entries(commands)) {
 
 test("a command reports that the address is not the admin API's", async () => {
   const { stderr } = await runWeldr(['servers', '--admin-url', weldr.url]);
-  assert.match(stderr, "answers 503 and no JSON: is it Weldr's admin API?");
+  assert.match(stderr, "answers 503 without JSON: is it Weldr's admin API?");
 });
 
 test('weldr health reports how many workers are ready, and fails at an address without Weldr', async () => {

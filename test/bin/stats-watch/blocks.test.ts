@@ -101,8 +101,8 @@ test('refuses what it does not know, and lists what it does', async () => {
       ['--watch', '--sort', 'speed'],
       '--sort: expected one of rate, failed, inflight, latency, id, got "speed"',
     ],
-    [['--sort', 'rate'], 'weldr stats: --sort goes with --watch'],
-    [['--interval', '2'], 'weldr stats: --interval goes with --watch'],
+    [['--sort', 'rate'], 'weldr stats: --sort needs --watch'],
+    [['--interval', '2'], 'weldr stats: --interval needs --watch'],
     [['--watch', '--interval', '0'], '--interval: expected seconds from 0.1 to 3600, got "0"'],
     [['--watch', '--interval', '500ms'], '--interval: expected seconds from 0.1 to 3600, got "500ms"'],
   ] as const) {
