@@ -158,7 +158,7 @@ export const errorTable = {
   UPGRADE_FAILED: operator(409, 'operation', 'no other process has taken this one over'),
   INPUT_INVALID: operator(400, 'operation', 'the input is not valid'),
   NOT_FOUND: operator(404, 'operation', 'there is no such thing'),
-  CONFLICT: operator(409, 'operation', 'somebody else changed it meanwhile'),
+  CONFLICT: operator(409, 'operation', 'it was changed meanwhile'),
   PRECONDITION_FAILED: operator(412, 'operation', 'it is not what was expected'),
   LIMIT_REACHED: operator(409, 'operation', 'there are too many already'),
   FORBIDDEN: operator(403, 'operation', 'this caller may not do that'),

@@ -79,7 +79,7 @@ export function remedyFor(
       return `${domain} has no address that the authority can find: an A or AAAA record has to lead to this Weldr`;
     case 'unauthorized':
     case 'incorrectResponse':
-      return `somebody else answers http://${domain}/.well-known/acme-challenge/: check its A and AAAA records, and what is in front of this Weldr`;
+      return `another server answers http://${domain}/.well-known/acme-challenge/: check its A and AAAA records, and what is in front of this Weldr`;
     case 'caa':
       return `a CAA record of ${domain} forbids it: allow this authority there, or choose another directory`;
     case 'rejectedIdentifier':
