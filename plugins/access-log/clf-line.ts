@@ -1,9 +1,9 @@
-// The formats `common` and `combined`, as Apache and nginx write them and as tools read them.
+// The formats `common` and `combined`, as Apache and nginx write them.
 import { quotedText } from './escaping.ts';
 import { fieldReader, type LineFormat, type LineMeans } from './line-means.ts';
 import { bounded, maxPath } from './request-facts.ts';
 
-/** Makes one of the two; `combined` has Referer and User-Agent at its end. */
+/** Returns one of the two; `combined` ends with Referer and User-Agent. */
 export function clfLine(means: LineMeans, format: 'common' | 'combined'): LineFormat {
   const { redaction, moments } = means;
   const referer = fieldReader('referer', redaction);

@@ -1,17 +1,17 @@
-// Escaping: texts of strangers in a form that stays within its place and its line, whatever reads the log.
+// Escaping: keeps text from clients within its value and its line, whatever reads the log.
 
-/** Nothing in it needs an escape, in JSON or between quotes. */
+/** Text that needs no escape, in JSON or between quotes. */
 const plain = /^[ !#-[\]-~]*$/;
-/** Those that end a text or a line, steer a terminal, or turn the direction of what is shown; halves of characters. */
+/** Characters that end a text or a line, control a terminal or change the direction of text; lone surrogates. */
 const harmful = /["\\\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}]/gu;
 const unquotable = /[^ !#-[\]-~]/g;
 
-/** As a string of JSON, quotes included. */
+/** Returns a JSON string, quotes included. */
 export function jsonText(text: string): string {
   return plain.test(text) ? `"${text}"` : `"${text.replace(harmful, escapeInJson)}"`;
 }
 
-/** As Apache and nginx write a value between quotes: a quote as `\"`, whatever is not ASCII as `\xHH`. */
+/** Escapes a value as Apache and nginx do between quotes: a quote as `\"`, non-ASCII characters as `\xHH`. */
 export function quotedText(text: string): string {
   return plain.test(text) ? text : text.replace(unquotable, escapeInQuotes);
 }

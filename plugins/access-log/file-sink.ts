@@ -1,21 +1,21 @@
-// FileSink: appends lines to a file, one write after another, without ever waiting for it.
+// FileSink: appends lines to a file, one write after another, without blocking.
 import { close, constants, fstat, open, type Stats, stat, write } from 'node:fs';
 import { describeError } from '../../core/errors.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { LineSink } from './line-buffer.ts';
 import type { LostLines, LostLinesMeans } from './lost-lines.ts';
 
-// Without O_NONBLOCK a FIFO that nobody reads would hold a thread for ever; to files it means nothing.
+// Without O_NONBLOCK, opening a FIFO without a reader would block a thread forever; it has no effect on files.
 const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 const mode = 0o640;
-/** How often it is looked whether the file is still at its path, and how soon one that cannot be opened is tried again, ms. */
+/** How often to check that the file is still at its path, and how soon to retry one that could not be opened, ms. */
 const lookInterval = 1_000;
-/** So much of a write to a FIFO is never mixed with that of another process (POSIX). */
+/** The most bytes of a write to a FIFO that never mix with another process's (POSIX). */
 const pipeBuffer = 4096;
-/** How soon a FIFO that is full is tried again, ms. */
+/** How soon to retry a full FIFO, ms. */
 const fullPause = 50;
 const newline = 0x0a;
-/** Bytes of a buffer that is used again for each write; longer texts get one of their own. */
+/** The size of the buffer that all writes reuse, bytes; longer texts get a separate one. */
 const room = 256 * 1024;
 
 interface OpenFile {
@@ -26,8 +26,8 @@ interface OpenFile {
 }
 
 /**
- * A file that several workers append to: whole lines each write. It is opened anew when another one, or none, is at its
- * path: when it was renamed or removed, as logrotate does. A file that cannot be opened is tried again; until then lines
+ * Appends to a file that several workers share: each write holds whole lines. Reopens the file when its path holds
+ * another one or none, as after logrotate has renamed it. Retries a file that cannot be opened; until then lines
  * are lost.
  */
 export class FileSink implements LineSink {
@@ -43,14 +43,14 @@ export class FileSink implements LineSink {
   private lookedAt = 0;
   private wanted = false;
   private readonly bytes = Buffer.allocUnsafeSlow(room);
-  /** What is being written, and how many lines of it are not written. */
+  /** The part that is still to be written, and how many lines it has. */
   private rest: Buffer | undefined;
   private restLines = 0;
-  /** The last line that was written is not whole. */
+  /** The last written line is incomplete. */
   private torn = false;
   private closed = false;
 
-  /** Begins to open it. */
+  /** Starts to open the file. */
   constructor(path: string, { clock, log }: Pick<LostLinesMeans, 'clock' | 'log'>, lost: LostLines) {
     this.path = path;
     this.clock = clock;
@@ -84,7 +84,7 @@ export class FileSink implements LineSink {
     this.closed = true;
     const { file } = this;
     this.file = undefined;
-    this.openFailure ||= 'it came when all was over';
+    this.openFailure ||= 'the access log is closed';
     if (file !== undefined && this.rest === undefined) close(file.descriptor);
   }
 
@@ -114,12 +114,12 @@ export class FileSink implements LineSink {
 
   private cannotOpen(why: string): void {
     if (this.file !== undefined && why !== this.openFailure) {
-      this.log.warn(`the access log cannot be opened anew, and the old file is written on: ${why}`);
+      this.log.warn(`the access log cannot be reopened, so lines still go to the old file: ${why}`);
     }
     this.openFailure = why;
   }
 
-  /** What is being written ends in the old file. */
+  /** Switches to a file; a write under way still ends in the old one. */
   private use(file: OpenFile): void {
     const old = this.file;
     this.file = file;
@@ -128,7 +128,7 @@ export class FileSink implements LineSink {
     if (old !== undefined && this.rest === undefined) close(old.descriptor);
   }
 
-  /** Is it still the file at its path? */
+  /** Reopens the file if its path holds another one. */
   private look({ inode, device }: OpenFile): void {
     const now = this.clock.monotonic();
     if (now - this.lookedAt < lookInterval || this.opening) return;
@@ -144,7 +144,7 @@ export class FileSink implements LineSink {
 
   /** One write runs at a time, so one buffer is enough. */
   private bytesOf(text: string): Buffer {
-    // A UTF-16 unit becomes 3 bytes at most.
+    // A UTF-16 unit becomes at most 3 bytes.
     if (text.length * 3 > room) return Buffer.from(text);
     return this.bytes.subarray(0, this.bytes.write(text));
   }
@@ -173,7 +173,7 @@ export class FileSink implements LineSink {
       return;
     }
     this.lost.add(this.restLines, reasonOf(error, this.path));
-    // The reader of a FIFO has left: there may be another.
+    // The FIFO's reader has left, but another may come.
     if (codeOf(error) === 'EPIPE' && !this.opening && !this.closed) this.open();
     this.done(file);
   }
@@ -186,7 +186,7 @@ export class FileSink implements LineSink {
   }
 }
 
-/** How many bytes of whole lines a FIFO takes in one piece. */
+/** Returns how many bytes of whole lines a FIFO takes in one piece. */
 function wholeLines(bytes: Buffer): number {
   if (bytes.length <= pipeBuffer) return bytes.length;
   const end = bytes.lastIndexOf(newline, pipeBuffer - 1) + 1;
@@ -204,9 +204,9 @@ function linesIn(bytes: Buffer, end: number): number {
 const remedies: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full (ENOSPC)',
   EDQUOT: 'the quota is used up (EDQUOT)',
-  ENOENT: 'its folder is not there (ENOENT); make it',
-  ENXIO: 'nobody reads this FIFO (ENXIO)',
-  EPIPE: 'nobody reads this FIFO any more (EPIPE)',
+  ENOENT: 'its folder does not exist (ENOENT); create it',
+  ENXIO: 'this FIFO has no reader (ENXIO)',
+  EPIPE: 'the reader of this FIFO has left (EPIPE)',
   EACCES: 'this user may not write there (EACCES)',
   EISDIR: 'it is a folder (EISDIR); name a file in it',
 };

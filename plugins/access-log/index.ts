@@ -1,4 +1,4 @@
-// access-log: writes one line for each request that is over, refused ones included.
+// access-log: writes one line for each finished request, refused ones included.
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import { Redaction } from '../../core/request/redaction.ts';
 import { FileSink } from './file-sink.ts';
@@ -12,8 +12,8 @@ import { WantedRequests } from './wanted-requests.ts';
 export type { AccessLogOptions } from './options.ts';
 
 /**
- * The plugin that logs requests: `accessLog()`. A line says who asked for what, which upstreams were tried, how long each part
- * took, and who made the response. Lines are written in batches, and dropped and counted where they cannot be.
+ * Logs requests: `accessLog()`. A line names the client and what it asked for, the upstreams tried, how long each phase
+ * took, and who made the response. Lines are written in batches; lines that cannot be written are dropped and counted.
  *
  * @example accessLog({ file: '/var/log/weldr/access.log', when: { status: ['5xx'], slower: '1s' }, sample: 0.01 })
  */
@@ -36,7 +36,7 @@ export const accessLog = definePlugin({
     const buffer = new LineBuffer(sink, clock, lost);
     const wanted = new WantedRequests(given.when, given.sample);
     const format = lineFormat(given, new Redaction(given.redact), clock);
-    // Behind the taps of all others, which may note something still.
+    // After the taps of all other plugins, which may still add notes.
     hooks.finished.tap({ name: 'access-log', stage: 1000 }, ctx => {
       if (!ctx.rehearsal && wanted.has(ctx)) buffer.add(format(ctx));
     });

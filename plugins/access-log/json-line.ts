@@ -1,4 +1,4 @@
-// The format `json`: one object a line. Put together by hand: JSON.stringify would cost several times as much.
+// The format `json`: one object per line, built by hand as JSON.stringify would cost several times as much.
 import { describeError, type WeldrError } from '../../core/errors.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { Attempt } from '../../core/request/attempt.ts';
@@ -21,7 +21,7 @@ import {
 } from './request-facts.ts';
 import { msText } from './time-text.ts';
 
-/** Makes the format. */
+/** Returns the format. */
 export function jsonLine(means: LineMeans): LineFormat {
   const { redaction, moments, requestFields, responseFields } = means;
   const client = new RepeatedText(',"client":');
@@ -35,7 +35,7 @@ export function jsonLine(means: LineMeans): LineFormat {
   const records = new RecordText();
   return ctx => {
     const { request, attempt } = ctx;
-    // No character of an id needs an escape.
+    // Ids have no characters that need an escape.
     const id = ctx.id === undefined ? '' : `,"id":"${ctx.id}"`;
     let line = moments.isoMember(means.startOf(ctx)) + id + client.of(ctx.clientIp);
     if (ctx.peerIp !== ctx.clientIp) line += peer.of(ctx.peerIp);
@@ -55,7 +55,7 @@ export function jsonLine(means: LineMeans): LineFormat {
   };
 }
 
-/** What a line says of the connection: most requests come by the same sort as the one before. */
+/** The text about the connection, cached: most requests have the same kind as the one before. */
 class ConnectionText {
   private version = '';
   private scheme = '';
@@ -87,7 +87,7 @@ class ConnectionText {
   }
 }
 
-/** The status, who made the response, and what Weldr or a plugin had to do with it: mostly the upstream alone. */
+/** The text about the result: the status and who made the response, cached for responses of upstreams alone. */
 class ResultText {
   private status = -1;
   private text = '';
@@ -108,14 +108,14 @@ class ResultText {
   }
 }
 
-/** The times of the request, and its attempt. */
+/** Returns the times of a request with one attempt, and the attempt. */
 function attemptText(ctx: ProxyContext, attempt: Attempt, records: RecordText): string {
   const waits = waitsText(queueOf(attempt), connectOf(attempt));
   const times = timesText(ctx, attempt.startedAt, waits, attempt.respondedAt);
   return `${times},"attempts":[${records.of(ctx, attempt, waits)}]`;
 }
 
-/** The same where there were several: waits are added up, and the response is the last one's. */
+/** Returns the same for several attempts: waits are summed up, and the response is the last one's. */
 function attemptsText(ctx: ProxyContext, records: RecordText): string {
   const { attempts } = ctx;
   let queue = 0;
@@ -150,7 +150,7 @@ function waitsText(queue: number, connect: number): string {
   return `,"queue":${msText(queue)},"connect":${msText(connect)}`;
 }
 
-/** The records of attempts: most are of an upstream that has responded as in the one before. */
+/** The text about attempts, cached by upstream: most upstreams respond as they did before. */
 class RecordText {
   private upstream: Upstream | undefined = undefined;
   private status = -1;

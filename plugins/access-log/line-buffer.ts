@@ -1,30 +1,30 @@
-// LineBuffer: keeps lines until there is enough to write, or a moment has passed; of bounded size.
+// LineBuffer: collects lines until there are enough to write, or a moment has passed; its size is bounded.
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { LostLines } from './lost-lines.ts';
 
-/** How long a line waits at most while the sink keeps up, ms. */
+/** The longest that a line waits while the sink keeps up, ms. */
 const interval = 100;
-/** Characters that are written without waiting for more. */
+/** The number of characters that are written at once. */
 const batch = 64 * 1024;
-/** Characters that may wait for a sink which is slow. */
+/** The most characters that may wait for a slow sink. */
 const most = 1024 * 1024;
 /** The longest that an ending worker waits for its last lines, ms. */
 const patience = 500;
 
-/** Where lines go. */
+/** The destination of lines. */
 export interface LineSink {
-  /** Is it at work, so that nothing can be given to it? It calls `onIdle` when that is over. */
+  /** Is it writing, so that it takes no lines? It calls `onIdle` when it is done. */
   readonly busy: boolean;
-  /** Takes whole lines, and never waits. What becomes of them, it says to its {@link LostLines}. */
+  /** Writes whole lines without waiting. Reports those that it loses to its {@link LostLines}. */
   write(lines: string, count: number): void;
-  /** Opens its file anew. */
+  /** Reopens its file. */
   reopen(): void;
-  /** Lets go of it. */
+  /** Closes its file. */
   close(): void;
   onIdle: () => void;
 }
 
-/** The lines of one worker that are not written yet. */
+/** Holds the lines of one worker that are not written yet. */
 export class LineBuffer {
   private readonly sink: LineSink;
   private readonly clock: Clock;
@@ -38,13 +38,13 @@ export class LineBuffer {
     this.sink = sink;
     this.clock = clock;
     this.lost = lost;
-    sink.onIdle = () => this.goOn();
+    sink.onIdle = () => this.resume();
   }
 
   add(line: string): void {
     const length = this.text.length + line.length;
     if (length > most) {
-      this.lost.add(1, 'they are not written as fast as they come');
+      this.lost.add(1, 'they arrive faster than they can be written');
       return;
     }
     this.text += line;
@@ -53,7 +53,7 @@ export class LineBuffer {
     else if (this.timer === undefined) this.timer = this.clock.after(interval, this.onTime);
   }
 
-  /** Writes what is there, and resolves when it is written, after half a second at the latest. */
+  /** Writes the remaining lines. Resolves once they are written, after half a second at the latest. */
   async close(): Promise<void> {
     this.flush();
     if (this.sink.busy) {
@@ -82,7 +82,7 @@ export class LineBuffer {
     this.sink.write(text, count);
   }
 
-  private goOn(): void {
+  private resume(): void {
     if (this.text.length >= batch || this.onEmpty !== undefined) this.flush();
     else if (this.count > 0 && this.timer === undefined) this.timer = this.clock.after(interval, this.onTime);
     if (this.count === 0 && !this.sink.busy) this.onEmpty?.();

@@ -1,4 +1,4 @@
-// Line formats: which one a name means.
+// Line formats: returns the format that a name stands for.
 
 import type { Redaction } from '../../core/request/redaction.ts';
 import type { Clock } from '../../core/time/clock.ts';
@@ -8,14 +8,14 @@ import { fieldReader, type LineFormat, type LineMeans } from './line-means.ts';
 import { templateLine } from './template-line.ts';
 import { Moments } from './time-text.ts';
 
-/** What a format is made from. */
+/** The options of a format. */
 export interface FormatOptions {
   /** `json`, `combined`, `common`, or a template. */
   readonly format: string;
   readonly headers: { readonly request: readonly string[]; readonly response: readonly string[] };
 }
 
-/** Makes the format. */
+/** Returns the format. */
 export function lineFormat(
   { format, headers }: FormatOptions,
   redaction: Redaction,
@@ -26,7 +26,7 @@ export function lineFormat(
     moments: new Moments(),
     requestFields: headers.request.map(name => fieldReader(name, redaction)),
     responseFields: headers.response.map(name => fieldReader(name, redaction)),
-    // It has just ended.
+    // The request has just ended.
     startOf: ctx => clock.now() - (ctx.finishedAt - ctx.startedAt),
   };
   if (format === 'json') return jsonLine(means);

@@ -1,35 +1,35 @@
-// Line means: what all formats of a line are made with.
+// Line means: the parts that all line formats share.
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { HeaderList } from '../../core/request/headers.ts';
 import type { Redaction } from '../../core/request/redaction.ts';
 import { bounded, maxField } from './request-facts.ts';
 import type { Moments } from './time-text.ts';
 
-/** The line of a request that is over, with its end. */
+/** Returns the line of a finished request, with its line end. */
 export type LineFormat = (ctx: ProxyContext) => string;
 
-/** A field whose value stands in the line. */
+/** Reads a header field that lines include. */
 export interface FieldReader {
-  /** In lower case. */
+  /** The name in lower case. */
   readonly key: string;
-  /** What it says, bounded; undefined: it is not there. */
+  /** Returns its value, bounded; undefined: the field is missing. */
   read(headers: HeaderList): string | undefined;
 }
 
-/** What a format works with. */
+/** The collaborators of a format. */
 export interface LineMeans {
   readonly redaction: Redaction;
   readonly moments: Moments;
   readonly requestFields: readonly FieldReader[];
   readonly responseFields: readonly FieldReader[];
-  /** When the head of the request was there, ms since the epoch. */
+  /** Returns when the request head had arrived, ms since the epoch. */
   startOf(ctx: ProxyContext): number;
 }
 
-/** Those that hold a URL. */
+/** Fields that hold a URL. */
 const urls = new Set(['referer', 'location', 'content-location', 'origin']);
 
-/** What reads a field for a line: without the secrets of URLs. */
+/** Returns a reader for a field, which removes secrets from URLs. */
 export function fieldReader(name: string, redaction: Redaction): FieldReader {
   const key = name.toLowerCase();
   const isUrl = urls.has(key);

@@ -1,8 +1,8 @@
-// LogSink: has lines written to where Weldr's log goes.
+// LogSink: writes lines to Weldr's own log.
 import type { LineSink } from './line-buffer.ts';
 import type { LostLines } from './lost-lines.ts';
 
-/** Lines among those of the log, which is opened anew by itself. */
+/** Writes lines between those of the log, which reopens its file by itself. */
 export class LogSink implements LineSink {
   readonly busy = false;
   onIdle = (): void => {};
@@ -16,7 +16,7 @@ export class LogSink implements LineSink {
   }
 
   write(lines: string, count: number): void {
-    if (!this.writeLog(lines)) this.lost.add(count, 'whoever reads stdout is too slow, or has left');
+    if (!this.writeLog(lines)) this.lost.add(count, 'the reader of stdout is too slow, or has left');
   }
 
   reopen(): void {}

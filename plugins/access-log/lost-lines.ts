@@ -1,24 +1,24 @@
-// LostLines: how many lines were lost and why: in a metric, and in the log, one line a span.
+// LostLines: reports how many lines were lost and why, in a metric, and in the log, at most once every ten seconds.
 import type { Logger } from 'pino';
 import type { Counter } from '../../core/plugin/metrics.ts';
 import type { Clock } from '../../core/time/clock.ts';
 
-/** How long a span is, ms. */
+/** The pause between log lines, ms. */
 const span = 10_000;
 
-/** What it tells them to. */
+/** Where lost lines are reported. */
 export interface LostLinesMeans {
   readonly log: Pick<Logger, 'warn'>;
   readonly clock: Clock;
   readonly counter: Counter;
 }
 
-/** Counts lost lines. */
+/** Counts and reports lost lines. */
 export class LostLines {
   private readonly means: LostLinesMeans;
   private count = 0;
   private why = '';
-  /** Was it said within this span? */
+  /** Was there a log line within this span? */
   private said = false;
 
   constructor(means: LostLinesMeans) {

@@ -1,4 +1,4 @@
-// The options of access-log: what is logged, how and where.
+// The options of access-log: what to log, how and where.
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -19,7 +19,7 @@ const format = z
   .max(maxTemplate)
   .superRefine((text, context) => {
     if (text === 'json' || text === 'combined' || text === 'common') return;
-    const problem = /\p{Cc}/u.test(text) ? 'a template has no control characters' : templateProblem(text);
+    const problem = /\p{Cc}/u.test(text) ? 'a template must not have control characters' : templateProblem(text);
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   });
 
@@ -36,13 +36,13 @@ const kinds = z
       )
       .max(100)
       .optional()
-      .describe('Those with one of these statuses: `404`, `5xx`.'),
-    slower: duration().optional().describe('Those that took longer, first byte to last.'),
-    retried: z.literal(true).optional().describe('Those that were tried more than once.'),
+      .describe('Requests with one of these statuses: `404`, `5xx`.'),
+    slower: duration().optional().describe('Requests that took longer, from the first byte to the last.'),
+    retried: z.literal(true).optional().describe('Requests that were retried.'),
     failed: z
       .literal(true)
       .optional()
-      .describe('Those with an error of Weldr, those that were cut, and those whose client left.'),
+      .describe('Requests with an error of Weldr, a truncated response, or a client that left.'),
   })
   .refine(given => Object.keys(given).length > 0, 'is empty: name a kind such as { status: ["5xx"] }');
 
@@ -55,40 +55,40 @@ export const options = z
     file: z
       .string()
       .min(1)
-      .refine(path => !path.includes('\0'), 'a path has no NUL')
+      .refine(path => !path.includes('\0'), 'a path must not contain NUL')
       .optional()
-      .describe('A file to append to; default: where the log of Weldr goes, which is stdout.'),
-    when: kinds.optional().describe('Only these requests are logged, and `sample` of the others.'),
+      .describe("A file to append to; default: where Weldr's log goes, stdout unless `log.file` is set."),
+    when: kinds.optional().describe('Logs only these requests, and the share `sample` of the others.'),
     sample: z
       .number()
       .min(0)
       .max(1)
       .optional()
       .describe(
-        'The share of requests that is logged; default 1. With `when`: of those that it does not name; default 0.',
+        'The share of requests to log; default 1. With `when`: the share of those that it does not name; default 0.',
       ),
     redact: z
       .union([z.array(z.string().min(1).max(256)).max(256), z.literal('all'), z.literal(false)])
       .default([])
-      .describe('Parameters of queries whose values are `***`, beside the known ones; `all`; `false`: none.'),
+      .describe('Query parameters logged as `***`, besides the known secrets; `all`; `false`: none.'),
     headers: z
       .strictObject({
-        request: fields.default(['User-Agent']).describe('Of requests.'),
-        response: fields.default([]).describe('Of responses.'),
+        request: fields.default(['User-Agent']).describe('Request fields.'),
+        response: fields.default([]).describe('Response fields.'),
       })
       .prefault({})
       .describe(
-        'Fields that stand in the lines of `json`. Credentials are logged where you name them, and not else.',
+        'Header fields to include in `json` lines. Credentials are logged only if you name them.',
       ),
   })
-  .describe('One line a request: who asked for what, what became of it, and how long each part took.');
+  .describe('Logs one line per request: the client, what it asked for, the outcome, and how long each phase took.');
 
-/** What `accessLog` takes, as people write it. */
+/** The options of `accessLog`, as written in a config. */
 export type AccessLogOptions = z.input<typeof options>;
 
 export type ParsedOptions = z.output<typeof options>;
 
-/** Fields by which whoever reads the log can act as a client. */
+/** Fields that let a reader of the log act as a client. */
 const credentials: ReadonlySet<string> = new Set([
   'authorization',
   'proxy-authorization',
@@ -96,14 +96,14 @@ const credentials: ReadonlySet<string> = new Set([
   'set-cookie',
 ]);
 
-/** Says what is surely not meant. */
+/** Warns about likely mistakes. */
 export function warnOf({ file, format: template, headers }: ParsedOptions, facts: ConfigFacts): void {
   if (file !== undefined && !isFolder(dirname(file))) {
-    facts.warn('file', `there is no folder ${dirname(file)}: lines are dropped until it is made`);
+    facts.warn('file', `there is no folder ${dirname(file)}: lines are dropped until you create it`);
   }
   const warnOfField = (option: string, name: string): void => {
     if (credentials.has(name.toLowerCase()))
-      facts.warn(option, `${name} is logged: whoever reads the log can act as its clients`);
+      facts.warn(option, `${name} is logged: readers of the log can act as the clients`);
   };
   for (const name of headers.request) warnOfField('headers.request', name);
   for (const name of headers.response) warnOfField('headers.response', name);

@@ -1,14 +1,14 @@
-// RepeatedText: a member of a line whose value is mostly the one of the line before, such as the host: it is put together
-// when it changes.
+// RepeatedText: a member of a line whose value is mostly that of the line before, such as the host; its text is rebuilt only
+// when the value changes.
 import { jsonText } from './escaping.ts';
 
-/** One member of an object in JSON. */
+/** One member of a JSON object. */
 export class RepeatedText {
   private readonly key: string;
   private value: string | undefined = undefined;
   private member = '';
 
-  /** @param key as it stands before the value, such as `,"host":` */
+  /** @param key the text before the value, such as `,"host":` */
   constructor(key: string) {
     this.key = key;
   }

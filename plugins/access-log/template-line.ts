@@ -1,4 +1,4 @@
-// A format of one's own: a text with names in braces, such as `{time} {client} "{method} {path}" {status} {total}`.
+// A custom format: a text with names in braces, such as `{time} {client} "{method} {path}" {status} {total}`.
 
 import { nearest } from '../../core/errors/nearest.ts';
 import { describeError, WeldrError } from '../../core/errors.ts';
@@ -59,10 +59,10 @@ const values: Readonly<Record<string, Value>> = {
   total: ctx => msText(ctx.finishedAt - ctx.startedAt),
 };
 
-/** The names that a template may hold, beside `request.FIELD` and `response.FIELD`. */
+/** The names for templates, besides `request.FIELD` and `response.FIELD`. */
 export const templateNames: readonly string[] = Object.keys(values);
 
-/** Makes the format. Throws CONFIG_INVALID with a message for a name that is not known. */
+/** Returns the format. Throws CONFIG_INVALID for an unknown name. */
 export function templateLine(template: string, means: LineMeans): LineFormat {
   const parts = template
     .split(/\{([^{}]*)\}/)
@@ -80,7 +80,7 @@ export function templateLine(template: string, means: LineMeans): LineFormat {
   };
 }
 
-/** Why a template cannot be used; undefined: it can. */
+/** Returns why a template is invalid; undefined: it is valid. */
 export function templateProblem(template: string): string | undefined {
   const names = template.split(/\{([^{}]*)\}/);
   if (names.length === 1) {

@@ -1,11 +1,11 @@
-// Time texts: moments and durations as they stand in a line, made with little more than a look-up.
+// Time texts: formats moments and durations, mostly by a look-up.
 
 const thousandths = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'));
-/** The texts of what takes less than 4 ms, as most does. */
+/** The texts of durations below 4 ms, which most are. */
 const short = Array.from({ length: 4000 }, (_, us) => `${Math.floor(us / 1000)}.${thousandths[us % 1000]}`);
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** Milliseconds with three digits behind the point: to the microsecond. What is below 0 is 0. */
+/** Formats milliseconds with three decimals; negative values as 0. */
 export function msText(ms: number): string {
   const us = Math.round(ms * 1000);
   if (!(us > 0)) return '0.000';
@@ -14,7 +14,7 @@ export function msText(ms: number): string {
   return `${whole}.${thousandths[us - whole * 1000]}`;
 }
 
-/** Texts of moments; most requests of a moment share their second, and under load their millisecond. */
+/** Formats moments, with a cache: most requests share their second, and under load their millisecond. */
 export class Moments {
   private isoSecond = -1;
   private iso = '';
@@ -23,7 +23,7 @@ export class Moments {
   private clfSecond = -1;
   private clf = '';
 
-  /** Such as `2026-03-01T12:00:00.250Z`; `ms` since the epoch. */
+  /** Returns a text such as `2026-03-01T12:00:00.250Z`; `ms` since the epoch. */
   isoText(ms: number): string {
     const whole = Math.floor(ms);
     const second = Math.floor(whole / 1000);
@@ -34,7 +34,7 @@ export class Moments {
     return `${this.iso}${thousandths[whole - second * 1000]}Z`;
   }
 
-  /** The first member of an object in JSON: `{"time":"2026-03-01T12:00:00.250Z"`. */
+  /** Returns the first member of a JSON object: `{"time":"2026-03-01T12:00:00.250Z"`. */
   isoMember(ms: number): string {
     const whole = Math.floor(ms);
     if (whole !== this.memberMs) {
@@ -44,7 +44,7 @@ export class Moments {
     return this.member;
   }
 
-  /** As in the Common Log Format: `01/Mar/2026:12:00:00 +0000`. */
+  /** Returns the time of the Common Log Format: `01/Mar/2026:12:00:00 +0000`. */
   clfText(ms: number): string {
     const second = Math.floor(ms / 1000);
     if (second !== this.clfSecond) {

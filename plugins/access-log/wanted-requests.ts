@@ -1,25 +1,25 @@
-// WantedRequests: which requests are logged: those of a kind, and a share of the others.
+// WantedRequests: decides which requests are logged: those of some kinds, and a share of the others.
 import type { ProxyContext } from '../../core/request/context.ts';
 
-/** Requests of which one of these holds. */
+/** Kinds of requests; one match is enough. */
 export interface WantedKinds {
-  /** Such as `404` and `5xx`. */
+  /** Statuses such as `404` and `5xx`. */
   readonly status?: readonly (string | number)[] | undefined;
-  /** Took longer, ms. */
+  /** Requests that took longer, ms. */
   readonly slower?: number | undefined;
-  /** Were tried more than once. */
+  /** Requests that were retried. */
   readonly retried?: boolean | undefined;
-  /** Were not answered whole by an upstream or a plugin: errors, refusals, cut bodies, clients that left. */
+  /** Requests without a whole response of an upstream or a plugin: errors, refusals, truncated bodies, clients that left. */
   readonly failed?: boolean | undefined;
 }
 
-/** Says which requests are logged. */
+/** Decides which requests are logged. */
 export class WantedRequests {
   private readonly kinds: WantedKinds | undefined;
   private readonly statuses = new Set<number>();
   private readonly share: number;
 
-  /** @param share of those that `kinds` does not name, 0 to 1; default: all without kinds, none with them */
+  /** @param share the share of requests that `kinds` does not name, 0 to 1; default: 1 without kinds, 0 with them */
   constructor(kinds: WantedKinds | undefined, share: number | undefined) {
     this.kinds = kinds;
     this.share = share ?? (kinds === undefined ? 1 : 0);

@@ -24,7 +24,7 @@ const options = z
     forward: z.boolean().default(false).describe('Pass the name and the password on to servers?'),
     userHeader: z
       .string()
-      .refine(isToken, 'is no name of a field')
+      .refine(isToken, 'is not a field name')
       .refine(
         name => !/^(host|authorization|content-length)$/i.test(name) && !hopByHop.has(name.toLowerCase()),
         'is a field with a meaning of its own: use one such as X-Forwarded-User',

@@ -15,7 +15,7 @@ import { type Outlook, type Turn, Turns } from './turns.ts';
 const key = z.union([
   z.enum(['client', 'host']),
   z.strictObject({
-    header: z.string().refine(isToken, 'is no name of a field').describe('The name of a request header.'),
+    header: z.string().refine(isToken, 'is not a field name').describe('The name of a request header.'),
   }),
 ]);
 

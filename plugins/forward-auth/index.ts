@@ -10,7 +10,7 @@ import { duration, size } from '../../core/settings/duration.ts';
 import { isAmbiguous, PassedFields, questionOf } from './auth-question.ts';
 import { type AuthAnswer, AuthServer } from './auth-server.ts';
 
-const fieldName = z.string().refine(isToken, 'is no name of a field');
+const fieldName = z.string().refine(isToken, 'is not a field name');
 const told = fieldName.refine(
   name => !hopByHop.has(name.toLowerCase()) && !/^(?:host|content-length)$/i.test(name),
   'is a field that Weldr writes itself: leave it out',

@@ -11,7 +11,7 @@ const written = new Set([...hopByHop, 'content-length']);
 
 const fieldName = z
   .string()
-  .refine(isToken, { error: 'is no name of a field', abort: true })
+  .refine(isToken, { error: 'is not a field name', abort: true })
   .refine(name => !written.has(name.toLowerCase()), {
     error: 'is written by Weldr itself, which frames the message: leave it out',
   });

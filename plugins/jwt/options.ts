@@ -18,7 +18,7 @@ const fieldName = () =>
   z
     .string()
     .max(256)
-    .refine(isToken, 'is no name of a field')
+    .refine(isToken, 'is not a field name')
     .refine(
       name =>
         !/^(host|authorization|cookie|content-length)$/i.test(name) && !hopByHop.has(name.toLowerCase()),
@@ -61,7 +61,7 @@ const source = z.union([
     header: z
       .string()
       .max(256)
-      .refine(isToken, 'is no name of a field')
+      .refine(isToken, 'is not a field name')
       .describe('The name of a request header.'),
   }),
   z.strictObject({ cookie: text().describe('The name of a cookie.') }),

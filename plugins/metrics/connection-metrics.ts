@@ -1,8 +1,8 @@
-// ConnectionMetrics: connections of clients and to upstreams, and their handshakes.
+// ConnectionMetrics: counts connections of clients and to upstreams, and their handshakes.
 import type { Counter, Gauge, Labelled, Metrics } from '../../core/plugin/metrics.ts';
 import type { ConnectionCounts, ConnectionInfo } from '../../core/stages/connection-info.ts';
 
-/** Counts connections as they come and go, and shows how many there are. */
+/** Counts connections as they open and close, and the open ones. */
 export class ConnectionMetrics {
   private readonly open: Labelled<Gauge, readonly ['side', 'protocol', 'state']>;
   private readonly queued: Labelled<Gauge, readonly ['pool']>;
@@ -16,7 +16,7 @@ export class ConnectionMetrics {
   constructor(metrics: Metrics) {
     this.open = metrics.gauge({
       name: 'weldr_connections',
-      help: 'Connections that are open.',
+      help: 'Open connections.',
       labels: ['side', 'protocol', 'state'],
     });
     this.queued = metrics.gauge({
@@ -26,11 +26,11 @@ export class ConnectionMetrics {
     });
     this.taken = metrics.counter({
       name: 'weldr_client_connections_total',
-      help: 'Connections of clients that were served.',
+      help: 'Accepted connections of clients.',
     });
     this.refused = metrics.counter({
       name: 'weldr_client_connections_refused_total',
-      help: 'Connections of clients that were not served, by why.',
+      help: 'Refused connections of clients, by reason.',
       labels: ['reason'],
     });
     this.handshakes = metrics.counter({
@@ -57,7 +57,7 @@ export class ConnectionMetrics {
   look({ client, upstream, queued }: ConnectionCounts): void {
     for (const [side, kinds] of Object.entries({ client, upstream })) {
       for (const [protocol, { active, idle }] of Object.entries(kinds)) {
-        // Nothing is active in a handshake.
+        // There are no active connections in a handshake.
         if (protocol !== 'handshake') this.open.labels(side, protocol, 'active').set(active);
         this.open.labels(side, protocol, 'idle').set(idle);
       }

@@ -1,4 +1,4 @@
-// The metrics as text, by prom-client: in the format of Prometheus, or as OpenMetrics, which has exemplars.
+// Exposition: formats the metrics with prom-client, in the text format of Prometheus or as OpenMetrics, which has exemplars.
 import {
   Counter,
   Gauge,
@@ -11,25 +11,25 @@ import {
 import type { Exemplar } from '../../core/plugin/metric-delta.ts';
 import type { HistogramSample, MetricFamily, MetricSample } from '../../core/plugin/metric-family.ts';
 
-/** An answer's type and body. */
+/** The type and body of a response. */
 export interface Exposition {
   readonly contentType: string;
   readonly body: string;
 }
 
-/** One line: `metricName` where that is not the family's name. */
+/** One line; `metricName` if it differs from the family's name. */
 interface Line extends MetricValue<string> {
   metricName?: string;
   exemplar?: { labelSet: Record<string, string>; value: number; timestamp: number };
 }
 
-/** Of an exemplar's label: OpenMetrics takes 128 characters for its name and value together. */
+/** The label of exemplars: OpenMetrics allows 128 characters for its name and value together. */
 const exemplarLabel = 'request_id';
 const maxExemplar = 128 - exemplarLabel.length;
 
 /**
- * Families as text: as OpenMetrics to who accepts it, else in the format of Prometheus. Either is refused as a whole where
- * a name stands twice: of families of one name the first is written.
+ * Formats families as OpenMetrics if `accept` asks for it, otherwise in the format of Prometheus. Readers refuse either as a
+ * whole if a name appears twice, so only the first family of a name is written.
  */
 export async function exposition(
   families: Iterable<MetricFamily>,
@@ -46,7 +46,7 @@ export async function exposition(
   return { contentType: registry.contentType, body: await registry.metrics() };
 }
 
-/** Is OpenMetrics named, and liked no less than the other format? */
+/** Whether OpenMetrics is named, and preferred at least as much as the other format. */
 export function takesOpenMetrics(accept = ''): boolean {
   let open = 0;
   let plain = 0;
@@ -96,13 +96,13 @@ class ReadyHistogram extends Histogram {
     this.text = { name, help, type, values };
   }
 
-  /** What the registry asks a histogram for, in place of `get`. */
+  /** The registry calls this for histograms instead of `get`. */
   async getForPromString(): Promise<ReadyHistogram['text']> {
     return this.text;
   }
 }
 
-/** One of prom-client's metrics that has been counted elsewhere. */
+/** Returns a metric of prom-client with values that were counted elsewhere. */
 function metricOf(family: MetricFamily): ReadyCounter | ReadyGauge | ReadyHistogram {
   if (family.type === 'histogram') {
     return new ReadyHistogram(family, [...family.samples.flatMap(sample => linesOf(family.name, sample))]);

@@ -1,4 +1,4 @@
-// metrics: counts in the workers what they do, and serves it with all other metrics at GET /metrics.
+// metrics: counts what workers do, and serves it together with all other metrics at GET /metrics.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Leadership } from '../../core/plugin/manager-hooks.ts';
@@ -11,7 +11,7 @@ import { ProcessMetrics } from './process-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { ServerMetrics } from './server-metrics.ts';
 
-/** Seconds: from a file in memory to a report that takes its time. */
+/** In seconds: from a file in memory to a slow report. */
 const defaultBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 const options = z
@@ -23,14 +23,14 @@ const options = z
       .default(defaultBuckets)
       .refine(
         bounds => bounds.every((bound, at) => at === 0 || bound > (bounds[at - 1] ?? bound)),
-        'buckets ascend',
+        'buckets must ascend',
       )
       .describe('Upper bounds of the buckets of all latencies, in seconds.'),
     exemplars: z
       .boolean()
       .default(true)
       .describe(
-        'Do buckets name a request as an example, where requests have ids and OpenMetrics is asked for?',
+        'Let buckets name a request as an example, if requests have ids and the client asks for OpenMetrics?',
       ),
     stages: z
       .number()
@@ -38,26 +38,27 @@ const options = z
       .min(0)
       .max(1_000_000)
       .default(128)
-      .describe('Of how many requests one has the time of each plugin in each stage measured; 0: none.'),
+      .describe('One in so many requests has the time of each plugin in each stage measured; 0: none.'),
   })
-  .describe('Serves what Weldr counts at GET /metrics of the admin API, for Prometheus.');
+  .describe('Serves the metrics of Weldr at GET /metrics of the admin API, for Prometheus.');
 
 /** Options of {@link metrics}; each has a default. */
 export type MetricsOptions = z.input<typeof options>;
 
-/** How often a worker looks at what it only has to look at, ms, and how often at what is not used any more. */
+/** How often a worker reads its gauges and drops unused children, ms. */
 const lookInterval = 1_000;
 const tidyInterval = 60_000;
 
-/** What is kept over reloads. */
+/** State that survives reloads. */
 interface Memory {
   readonly presence: Presence;
   leadership: Leadership | undefined;
 }
 
 /**
- * Counts requests, attempts, connections, bytes and what the processes use, and serves it, with what all other plugins
- * count, at `GET /metrics` of the admin API: as OpenMetrics with exemplars to who asks for it, else in the text format of
+ * Counts requests, attempts, connections, bytes and the resources of processes, and serves them with the metrics of all
+ * other plugins at `GET /metrics` of the admin API: as OpenMetrics with exemplars if the client asks for it, else in the text
+ * format of
  * Prometheus. `plugins/metrics/README.md` lists all metrics.
  *
  * @example metrics({ buckets: [0.005, 0.05, 0.5, 5] })
@@ -127,12 +128,12 @@ function serve(side: ManagerSide<never, never, Memory>): void {
     method: 'GET',
     path: '/metrics',
     rel: 'metrics',
-    summary: 'All that is counted, as OpenMetrics or in the text format of Prometheus',
+    summary: 'All metrics, as OpenMetrics or in the text format of Prometheus',
     answers: { 200: 'The metrics' },
     async handle({ accept }) {
       forget();
       const families = [...managerFamilies(side, memory.leadership), ...side.metricFamilies()];
-      // Only who is asked for metrics needs it.
+      // Loaded only once metrics are asked for.
       const { exposition } = await import('./exposition.ts');
       return { status: 200, ...(await exposition(families, accept)) };
     },

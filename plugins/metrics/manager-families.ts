@@ -1,4 +1,4 @@
-// What the manager knows without counting: pools, servers, certificates, workers, config, cluster.
+// Manager families: metrics that the manager reads from its state: pools, servers, certificates, workers, config, cluster.
 import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import type { MetricFamily, MetricSample } from '../../core/plugin/metric-family.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
@@ -9,7 +9,7 @@ type Sample = readonly [labels: Readonly<Record<string, string>>, value: number]
 
 const states: readonly UpstreamState[] = ['active', 'down', 'draining', 'disabled'];
 
-/** As it is now. `leadership`: of the cluster; undefined: there is none. */
+/** The current state. `leadership`: undefined without a cluster. */
 export function managerFamilies(side: Known, leadership: Leadership | undefined): MetricFamily[] {
   return [
     ...processFamilies(side),
@@ -22,14 +22,14 @@ export function managerFamilies(side: Known, leadership: Leadership | undefined)
 
 function processFamilies({ status }: Known): MetricFamily[] {
   return [
-    gauge('weldr_build_info', 'The version of Weldr, and that of Node which it runs on.', [
+    gauge('weldr_build_info', 'The versions of Weldr and of Node.', [
       [{ version: status.version, node: process.versions.node }, 1],
     ]),
     gauge('weldr_start_time_seconds', 'When the manager started, in seconds since 1970.', [
       [{}, status.startedAt / 1_000],
     ]),
     gauge('weldr_workers_ready', 'Workers that accept requests.', [[{}, status.readyWorkers]]),
-    gauge('weldr_workers_wanted', 'Workers that there should be.', [[{}, status.wantedWorkers]]),
+    gauge('weldr_workers_wanted', 'The configured number of workers.', [[{}, status.wantedWorkers]]),
     counter('weldr_worker_restarts_total', 'Workers that died or hung, and were replaced.', [
       [{}, status.workerRestarts],
     ]),
@@ -42,19 +42,19 @@ function processFamilies({ status }: Known): MetricFamily[] {
 function configFamilies({ status }: Known): MetricFamily[] {
   const { succeeded, failed, lastSucceeded, lastSuccessAt } = status.reloads;
   return [
-    gauge('weldr_config_info', 'The config in force, by what it was read from.', [
+    gauge('weldr_config_info', 'The active config, by the hash of its sources.', [
       [{ hash: status.configHash }, 1],
     ]),
-    counter('weldr_config_reloads_total', 'How often the config was read anew, by what became of it.', [
+    counter('weldr_config_reloads_total', 'Reloads of the config, by result.', [
       [{ result: 'success' }, succeeded],
       [{ result: 'failed' }, failed],
     ]),
-    gauge('weldr_config_last_reload_successful', 'Did the last reload succeed? 1 before the first.', [
+    gauge('weldr_config_last_reload_successful', '1 if the last reload succeeded, and before the first one.', [
       [{}, lastSucceeded ? 1 : 0],
     ]),
     gauge(
       'weldr_config_last_reload_success_timestamp_seconds',
-      'When the config in force was taken, in seconds since 1970.',
+      'When the active config was loaded, in seconds since 1970.',
       [[{}, lastSuccessAt / 1_000]],
     ),
   ];
@@ -76,8 +76,8 @@ function poolFamilies({ pools }: Known): MetricFamily[] {
   }
   return [
     gauge('weldr_pool_servers', 'Servers of a pool by state.', byState),
-    gauge('weldr_server_available', 'May the server be given new requests?', available),
-    gauge('weldr_server_state', 'The state that a server is in; the other states have no line.', inState),
+    gauge('weldr_server_available', '1 if the server may get new requests.', available),
+    gauge('weldr_server_state', '1 for the state of a server; the other states have no line.', inState),
   ];
 }
 
@@ -89,7 +89,7 @@ function certificateFamilies({ certificates }: Known): MetricFamily[] {
   return [
     gauge(
       'weldr_certificate_not_after_seconds',
-      'When a certificate that clients are shown ends, in seconds since 1970.',
+      'When a certificate shown to clients expires, in seconds since 1970.',
       ends,
     ),
   ];
@@ -99,10 +99,10 @@ function clusterFamilies(leadership: Leadership | undefined): MetricFamily[] {
   if (leadership === undefined) return [];
   const { leading, leader } = leadership;
   return [
-    gauge('weldr_cluster_leading', 'Does this node lead the cluster?', [[{}, leading ? 1 : 0]]),
+    gauge('weldr_cluster_leading', '1 if this node leads the cluster.', [[{}, leading ? 1 : 0]]),
     gauge(
       'weldr_cluster_leader_info',
-      'Who leads the cluster, as this node sees it; no line: nobody.',
+      'The leader of the cluster, as this node sees it; no line without a leader.',
       leader === undefined ? [] : [[{ leader }, 1]],
     ),
   ];

@@ -1,13 +1,13 @@
-// PluginMetrics: how long plugins take in each stage of a request, and where they fail.
+// PluginMetrics: measures how long plugins take in each stage of a request, and counts where they fail.
 import type { WeldrError } from '../../core/errors.ts';
 import type { Counter, Histogram, Labelled, Metrics } from '../../core/plugin/metrics.ts';
 
-/** From a look at a field to a question to another server, s. */
+/** In seconds: from reading a field to asking another server. */
 const buckets = [0.000001, 0.00001, 0.0001, 0.001, 0.01, 0.1, 1, 10];
 
 type StageLabels = readonly ['plugin', 'stage'];
 
-/** Counts what plugins do. */
+/** Counts the time and the failures of plugins. */
 export class PluginMetrics {
   private readonly seconds: Labelled<Histogram, StageLabels>;
   private readonly failures: Labelled<Counter, StageLabels>;
@@ -16,13 +16,13 @@ export class PluginMetrics {
     const labels = ['plugin', 'stage'] as const;
     this.seconds = metrics.histogram({
       name: 'weldr_plugin_stage_seconds',
-      help: 'Time that a plugin takes in a stage of a request, waits included, of one of many requests.',
+      help: 'Time that a plugin takes in a stage of a request, waits included; measured for a sample of requests.',
       labels,
       buckets,
     });
     this.failures = metrics.counter({
       name: 'weldr_plugin_failures_total',
-      help: 'Requests that failed as a plugin threw, answered nonsense or took too long.',
+      help: 'Requests that failed because a plugin threw, returned an invalid value or took too long.',
       labels,
     });
   }

@@ -1,17 +1,17 @@
-// Presence: what metrics' labels name and is there; what has left its pool, or is no route any more, leaves the output.
+// Presence: tells whether what the labels of a metric name still exists; removed servers, pools and routes leave the output.
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 
-/** A route that is gone may still have a request under way, which is counted when it ends: it is left out for so long, ms. */
+/** How long a removed route is left out, ms: its requests under way are still counted when they end. */
 const forgottenFor = 3_600_000;
-/** The most names of routes that are remembered. */
+/** The most names of removed routes that are remembered. */
 const maxGone = 10_000;
 
-/** Knows pools, servers and routes as they were when it last looked. */
+/** Knows the pools, servers and routes of its last look. */
 export class Presence {
   private pools: ManagerPools | undefined;
   private poolNames: ReadonlySet<string> = new Set();
   private routes: ReadonlySet<string> = new Set();
-  /** Names of routes that were there once, and when they had gone. Plugins may make routes of which nobody else knows. */
+  /** Removed routes, with the time of removal. Other unknown names stay: plugins may make routes that only they know. */
   private readonly gone = new Map<string, number>();
 
   look(pools: ManagerPools, routes: readonly string[], now: number): void {
@@ -27,7 +27,7 @@ export class Presence {
     this.routes = current;
   }
 
-  /** Is all that these labels name there, as far as is known? */
+  /** Whether everything that these labels name exists, as far as is known. */
   readonly stays = ({ pool, server, route }: Readonly<Record<string, string>>): boolean => {
     if (route !== undefined && this.gone.has(route)) return false;
     if (pool === undefined || pool === 'other') return true;

@@ -1,4 +1,4 @@
-// ProcessMetrics: what one process of Weldr uses: CPU, memory, garbage collection, and how late its event loop is.
+// ProcessMetrics: measures one process of Weldr: CPU, memory, garbage collection, and the delay of its event loop.
 import { constants, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 import type { Counter, Gauge, Labelled, Metrics } from '../../core/plugin/metrics.ts';
 
@@ -13,7 +13,7 @@ const gcKinds: Readonly<Record<number, string>> = {
   [constants.NODE_PERFORMANCE_GC_INCREMENTAL]: 'incremental',
 };
 
-/** The figures of this process, looked at again and again until it is closed. */
+/** Measures this process with each `look`, until it is closed. */
 export class ProcessMetrics {
   private readonly delay = monitorEventLoopDelay({ resolution });
   private readonly garbage: PerformanceObserver;
@@ -21,7 +21,7 @@ export class ProcessMetrics {
   private readonly gauges: Readonly<Record<'rss' | 'heapUsed' | 'heapTotal' | 'p99' | 'longest', Gauge>>;
   private used = { user: 0, system: 0 };
 
-  /** `name`: what the label `process` says: `manager`, or a worker's number. */
+  /** `name`: the value of the label `process`: `manager`, or a worker's number. */
   constructor(metrics: Metrics, name: string) {
     const labels = ['process'] as const;
     const gauge = (metric: string, help: string): Gauge =>
@@ -33,21 +33,21 @@ export class ProcessMetrics {
     });
     this.cpu = { user: cpu.labels(name, 'user'), system: cpu.labels(name, 'system') };
     this.gauges = {
-      rss: gauge('weldr_process_resident_memory_bytes', 'Memory that a process holds.'),
-      heapUsed: gauge('weldr_process_heap_used_bytes', 'Heap of JavaScript that is in use.'),
-      heapTotal: gauge('weldr_process_heap_size_bytes', 'Heap of JavaScript that is there.'),
+      rss: gauge('weldr_process_resident_memory_bytes', 'Resident memory of a process.'),
+      heapUsed: gauge('weldr_process_heap_used_bytes', 'Used size of the JavaScript heap.'),
+      heapTotal: gauge('weldr_process_heap_size_bytes', 'Total size of the JavaScript heap.'),
       p99: gauge(
         'weldr_process_event_loop_delay_p99_seconds',
-        'How late the event loop was in the last second, but for the worst hundredth.',
+        "99th percentile of the event loop's delay in the last second.",
       ),
       longest: gauge(
         'weldr_process_event_loop_delay_max_seconds',
-        'How late the event loop was at most in the last second.',
+        'Longest delay of the event loop in the last second.',
       ),
     };
     const collections = metrics.counter({
       name: 'weldr_process_gc_seconds_total',
-      help: 'Time that a process spent collecting garbage.',
+      help: 'Time spent collecting garbage.',
       labels: ['process', 'kind'],
     });
     for (const kind of ['major', 'minor']) collections.labels(name, kind);
@@ -80,7 +80,7 @@ export class ProcessMetrics {
   }
 }
 
-/** The measure holds the time between two looks as well, and has none before the second. */
+/** Returns the delay in seconds: a sample includes the interval between two samples, and there is none before the second. */
 function late(measured: number): number {
   const seconds = measured / nanoseconds - resolution / 1_000;
   return Number.isFinite(seconds) && seconds > 0 && seconds < 86_400 ? seconds : 0;

@@ -1,5 +1,5 @@
-// RequestMetrics: what a worker counts of its clients' requests. A request costs a look-up in a small map for its status,
-// and additions; nothing is made or put together for it.
+// RequestMetrics: counts the requests of a worker's clients. A request costs a look-up in a small map for its status,
+// and additions; nothing is allocated for it.
 
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Counter, Histogram, Labelled, Metrics } from '../../core/plugin/metrics.ts';
@@ -9,21 +9,21 @@ import type { Route } from '../../core/request/route.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { reasonOf, statusLabel } from './label-values.ts';
 
-/** What requests are counted by. */
+/** Options of {@link RequestMetrics}. */
 export interface RequestMetricsOptions {
   /** In seconds. */
   readonly buckets: readonly number[];
   readonly exemplars: boolean;
 }
 
-/** What was not used for so long is looked up anew, ms. */
+/** Children that were unused for this long are dropped, ms. */
 const unusedFor = 600_000;
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const protocols = ['http/1.0', 'http/1.1', 'http/2'];
 const otherMethod = methods.length;
 
-/** All children of one pair of pool and route. */
+/** The children of one pair of pool and route. */
 class Cell {
   readonly pool: string;
   readonly route: string;
@@ -58,9 +58,9 @@ export class RequestMetrics {
   private readonly clock: Clock;
   private readonly exemplars: boolean;
   private readonly families: Families;
-  /** By route, then pool: objects, so that no name is put together. */
+  /** By route, then pool: keyed by object, so that no name is built per request. */
   private readonly cells = new Map<Route | undefined, Map<Pool, Cell>>();
-  /** By names: a route or a pool of the same name may be made anew. */
+  /** By names: a route or a pool may be replaced by one of the same name. */
   private readonly named = new Map<string, Map<string, Cell>>();
   private lastRoute: Route | undefined = undefined;
   private lastPool: Pool | undefined = undefined;
@@ -73,13 +73,13 @@ export class RequestMetrics {
     this.families = {
       requests: metrics.counter({
         name: 'weldr_requests_total',
-        help: 'Requests of clients that have ended, by the status that they were answered.',
+        help: 'Finished requests of clients, by the status of the response.',
         labels: ['pool', 'route', 'method', 'status', 'protocol'],
         maxChildren: 20_000,
       }),
       failures: metrics.counter({
         name: 'weldr_request_failures_total',
-        help: 'Requests that Weldr could not complete as asked, by why.',
+        help: 'Requests that failed, by reason.',
         labels: ['pool', 'route', 'reason'],
         maxChildren: 10_000,
       }),
@@ -92,13 +92,13 @@ export class RequestMetrics {
       }),
       received: metrics.counter({
         name: 'weldr_request_body_bytes_total',
-        help: 'Bytes of the bodies that clients sent.',
+        help: 'Bytes of bodies that clients sent.',
         labels: pair,
         maxChildren: 2_000,
       }),
       sent: metrics.counter({
         name: 'weldr_response_body_bytes_total',
-        help: 'Bytes of the bodies that clients were sent.',
+        help: 'Bytes of bodies sent to clients.',
         labels: pair,
         maxChildren: 2_000,
       }),
@@ -125,7 +125,7 @@ export class RequestMetrics {
     if (error !== undefined || ctx.outcome === 'aborted') this.failed(cell, error?.code ?? 'aborted');
   }
 
-  /** Lets go of what no request came for in the last minutes; the sums of it stay in the manager. */
+  /** Drops children without a request in the last minutes; their sums stay in the manager. */
   tidy(): void {
     const before = this.clock.monotonic() - unusedFor;
     let dropped = false;
@@ -200,7 +200,7 @@ export class RequestMetrics {
   }
 }
 
-/** Method, protocol and status in one small integer. */
+/** Packs method, protocol and status into one small integer. */
 function keyOf(method: string, version: string, status: number): number {
   const at = methods.indexOf(method);
   const protocol = version === '2.0' ? 2 : version === '1.0' ? 0 : 1;

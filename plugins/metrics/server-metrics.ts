@@ -1,4 +1,4 @@
-// ServerMetrics: what a worker counts of attempts, by server and pool.
+// ServerMetrics: counts the attempts of a worker, by server and pool.
 
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Counter, Gauge, Histogram, Labelled, Metrics } from '../../core/plugin/metrics.ts';
@@ -7,7 +7,7 @@ import type { ProxyContext } from '../../core/request/context.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { reasonOf, statusLabel } from './label-values.ts';
 
-/** Servers that there may be, with two outcomes each. */
+/** The most servers that are counted, with two outcomes each. */
 const maxServers = 20_000;
 const unusedFor = 600_000;
 
@@ -20,7 +20,7 @@ interface Families {
   readonly retries: Labelled<Counter, readonly ['pool', 'reason']>;
 }
 
-/** All children of one server. */
+/** The children of one server. */
 class Cell {
   upstream: Upstream;
   readonly pool: string;
@@ -50,10 +50,10 @@ export class ServerMetrics {
   private readonly clock: Clock;
   private readonly families: Families;
   private readonly cells = new Map<Upstream, Cell>();
-  /** The same by the server's id: one for each pool that it is in. */
+  /** The same by server id: one for each pool that has the server. */
   private readonly byId = new Map<string, Cell[]>();
   private last: Cell | undefined = undefined;
-  /** Why attempts were followed by others, by pool; one without retries, too. */
+  /** The reasons of retries, by pool; pools without retries included. */
   private readonly retriesIn = new Map<string, Set<string>>();
 
   /** `buckets`: in seconds. */
@@ -63,31 +63,31 @@ export class ServerMetrics {
     this.families = {
       attempts: metrics.counter({
         name: 'weldr_server_attempts_total',
-        help: 'Attempts on a server by outcome. What a client or Weldr itself spoiled counts as neither.',
+        help: 'Attempts on a server by outcome. An attempt that a client or Weldr itself aborted counts as neither.',
         labels: ['pool', 'server', 'outcome'],
         maxChildren: 2 * maxServers,
       }),
       failures: metrics.counter({
         name: 'weldr_server_failures_total',
-        help: 'Attempts on a server that failed, by why.',
+        help: 'Failed attempts on a server, by reason.',
         labels: ['pool', 'server', 'reason'],
         maxChildren: maxServers,
       }),
       inFlight: metrics.gauge({
         name: 'weldr_server_in_flight',
-        help: 'Requests that a server has now.',
+        help: 'Requests that a server is handling.',
         labels: server,
         maxChildren: maxServers,
       }),
       firstByte: metrics.histogram({
         name: 'weldr_upstream_first_byte_seconds',
-        help: 'Time from the beginning of an attempt to the head of its response, the wait for a connection included.',
+        help: 'Time from the start of an attempt to the head of its response, including the wait for a connection.',
         labels: ['pool'],
         buckets,
       }),
       retries: metrics.counter({
         name: 'weldr_retries_total',
-        help: 'Attempts after which another one was made, by why.',
+        help: 'Attempts that were followed by another one, by reason.',
         labels: ['pool', 'reason'],
         maxChildren: 10_000,
       }),
@@ -109,7 +109,7 @@ export class ServerMetrics {
     else if (status > 0) cell.success.inc();
   }
 
-  /** A request had more than one attempt. */
+  /** Counts the retries of a request that had more than one attempt. */
   retried({ attempts }: ProxyContext): void {
     for (const { upstream, error, status } of attempts.slice(0, -1)) {
       const { pool } = upstream;
@@ -119,7 +119,7 @@ export class ServerMetrics {
     }
   }
 
-  /** Requests in flight are looked at, and not counted: nothing is to be done for each of them. */
+  /** Reads the requests in flight, which is cheaper than counting each of them. */
   look(): void {
     for (const cell of this.cells.values()) {
       const { inFlight } = cell.upstream;
@@ -129,7 +129,7 @@ export class ServerMetrics {
     }
   }
 
-  /** Lets go of servers that were not asked in the last minutes; the sums of them stay in the manager. */
+  /** Drops servers without an attempt in the last minutes; their sums stay in the manager. */
   tidy(): void {
     const before = this.clock.monotonic() - unusedFor;
     for (const [upstream, cell] of this.cells) {
@@ -167,7 +167,7 @@ export class ServerMetrics {
     return cell;
   }
 
-  /** A server that was removed and added again has the children that it had. */
+  /** Returns the children that a server had before it was removed and added again. */
   private takeOver(upstream: Upstream): Cell | undefined {
     const cell = this.byId.get(upstream.id)?.find(({ pool }) => pool === upstream.pool);
     if (cell === undefined) return undefined;
@@ -206,7 +206,7 @@ export class ServerMetrics {
   }
 }
 
-/** `connect_failed`, `status_503`. */
+/** Returns a reason such as `connect_failed` or `status_503`. */
 function failureOf(why: ErrorCode | number): string {
   return typeof why === 'number' ? `status_${statusLabel(why)}` : reasonOf(why);
 }

@@ -17,7 +17,7 @@ export const limitKey = z
       header: z
         .string()
         .max(256)
-        .refine(isToken, 'is no name of a field')
+        .refine(isToken, 'is not a field name')
         .describe('The name of a request header.'),
     }),
     z.strictObject({ cookie: named('The name of a cookie.') }),

@@ -1,4 +1,4 @@
-// request-id: gives each request an id, which its server, its client and the log are told.
+// request-id: gives each request an id for its server, its client and the log.
 import { z } from 'zod';
 import { NetworkSet, peer } from '../../core/network/network.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
@@ -8,10 +8,10 @@ import { parseTraceParent } from '../../core/request/trace-parent.ts';
 import { UuidSource } from './uuid.ts';
 
 const traceparent = 'traceparent';
-/** Those that mean something else, or that the wire writes. */
+/** Fields with another meaning, or which the wire writes. */
 const reserved = new Set([...hopByHop, 'host', 'content-length', 'date', 'via', traceparent, 'tracestate']);
 
-/** Ids end up in logs, file names and queries: nothing in them may need an escape there. */
+/** Ids end up in logs, file names and queries, where no character may need an escape. */
 const idForm = /^[\w.:+/=@~-]{1,128}$/;
 
 const options = z
@@ -24,28 +24,29 @@ const options = z
           `expected the name of a field such as "X-Request-Id", got ${JSON.stringify(input)}`,
       })
       .default('X-Request-Id')
-      .describe('The field with the id: of requests to servers, and of all responses.'),
+      .describe('The header field for the id, in requests to servers and in all responses.'),
     trust: z
       .array(peer)
       .max(10_000)
       .optional()
       .describe(
-        'Addresses and networks that may bring an id or a `traceparent`, and `unix:`; default: the proxies of `forwarded.trusted`.',
+        'Addresses and networks whose ids and `traceparent` are accepted, and `unix:`; default: the proxies of `forwarded.trusted`.',
       ),
   })
-  .describe('Gives each request an id, which its server, its client and the log are told.');
+  .describe('Gives each request an id for its server, its client and the log.');
 
-/** What `requestId` takes, as people write it. */
+/** The options of `requestId`, as written in a config. */
 export type RequestIdOptions = z.input<typeof options>;
 
-/** Before and behind the taps of all others, wherever the plugin stands. */
+/** Before and after the taps of all others, wherever the config lists the plugin. */
 const first = { name: 'request-id', stage: -1000 };
 const last = { name: 'request-id', stage: 1000 };
 
 /**
- * The plugin that gives requests an id: `requestId()`. It is the one that a trusted proxy in front has sent, the id of the trace
- * that the request is a part of (W3C Trace Context) by its `traceparent` or by `tracing()`, or a new UUID of version 7 (RFC 9562).
- * `ctx.id` has it, and so has every line of the log about the request.
+ * Gives requests an id: `requestId()`. It is the one that a trusted proxy in front has sent, the id of the trace
+ * that the request is a part of (W3C Trace Context) by its `traceparent` or by `tracing()`, or a new UUID of version 7
+ * (RFC 9562).
+ * `ctx.id` and every log line about the request have it.
  *
  * @example requestId({ header: 'X-Correlation-Id', trust: ['10.0.0.0/8'] })
  */
@@ -65,14 +66,14 @@ export const requestId = definePlugin({
       return undefined;
     });
     hooks.respond.tap(last, ctx => {
-      // What was refused has passed no stage.
+      // Refused requests have passed no stage.
       if (ctx.id === undefined) ctx.identify(idFor(ctx));
       if (ctx.id !== undefined) ctx.response?.headers.set(header, ctx.id);
     });
   },
 });
 
-/** The id that a proxy sent; of several nobody can tell which is meant. */
+/** Returns the id that a proxy sent; undefined also for several, which are ambiguous. */
 function broughtId({ request: { headers }, traceContext }: ProxyContext, header: string): string | undefined {
   const given = headers.getOnly(header);
   if (given !== undefined && idForm.test(given)) return given;

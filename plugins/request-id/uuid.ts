@@ -1,16 +1,16 @@
-// UUIDs of version 7 (RFC 9562 section 5.7): they sort by the time at which they were made.
+// UUIDs of version 7 (RFC 9562 section 5.7), which sort by creation time.
 import { randomFillSync } from 'node:crypto';
 
-/** Ids whose random part is made at once: a call for each would cost more than all the rest. */
+/** The number of ids whose random bytes are fetched at once: a call for each would cost more than all the rest. */
 const batch = 128;
-/** Random bytes of one id, and characters that they become: `7rrr-vrrr-rrrrrrrrrrrr`. */
+/** Random bytes of one id, and the characters that they become: `7rrr-vrrr-rrrrrrrrrrrr`. */
 const bytesEach = 10;
 const charsEach = 22;
 
 const hyphen = 0x2d;
 const digits = Buffer.from('0123456789abcdef', 'latin1');
 
-/** Makes UUIDs. The 74 bits beside the time are random, so that the id of another request cannot be guessed. */
+/** Makes UUIDs. The 74 bits besides the time are random, so that ids of other requests cannot be guessed. */
 export class UuidSource {
   private readonly random = new Uint8Array(batch * bytesEach);
   private readonly chars = Buffer.alloc(batch * charsEach);
@@ -19,7 +19,7 @@ export class UuidSource {
   private ms = -1;
   private prefix = '';
 
-  /** @param ms the wall time, since the epoch */
+  /** @param ms the wall-clock time, ms since the epoch */
   next(ms: number): string {
     if (this.used === batch) this.refill();
     if (ms !== this.ms) this.setTime(ms);

@@ -1,27 +1,27 @@
-// DroppedSpans: how many spans were dropped and why: in a metric, and in the log, at most one line a minute.
+// DroppedSpans: reports how many spans were dropped and why, in a metric, and in the log, at most once a minute.
 import type { Logger } from 'pino';
 import type { Counter } from '../../core/plugin/metrics.ts';
 import type { Clock } from '../../core/time/clock.ts';
 
-/** How long a span of the log is, ms. */
+/** The pause between log lines, ms. */
 const minute = 60_000;
 
-/** Why a span was dropped: there was no room for it, the receiver did not take it, or the worker ended before. */
+/** Why a span was dropped: the queue was full, the receiver did not accept it, or the worker ended first. */
 export type DropReason = 'queue' | 'export' | 'stop';
 
-/** What it tells them to. */
+/** Where dropped spans are reported. */
 export interface DroppedSpansMeans {
   readonly log: Pick<Logger, 'warn'>;
   readonly clock: Clock;
   readonly counters: Readonly<Record<DropReason, Counter>>;
 }
 
-/** Counts spans that were dropped. */
+/** Counts and reports dropped spans. */
 export class DroppedSpans {
   private readonly means: DroppedSpansMeans;
   private count = 0;
   private why = '';
-  /** Was it said within this minute? */
+  /** Was there a log line within this minute? */
   private said = false;
 
   constructor(means: DroppedSpansMeans) {

@@ -1,4 +1,4 @@
-// tracing: spans of requests and their attempts for OpenTelemetry, and the trace passed on to servers.
+// tracing: makes OpenTelemetry spans of requests and their attempts, and passes the trace on to servers.
 import { hostname } from 'node:os';
 import type { Attributes } from '@opentelemetry/api';
 import { NetworkSet } from '../../core/network/network.ts';
@@ -15,17 +15,17 @@ import { Tracing } from './tracing.ts';
 
 export type { TracingOptions } from './options.ts';
 
-/** Before and behind the taps of all others, requestId's too, wherever the plugin stands. */
+/** Before and after the taps of all others, requestId's too, wherever the config lists the plugin. */
 const first = { name: 'tracing', stage: -2000 };
 const last = { name: 'tracing', stage: 1000 };
-/** Ahead of requestId, which calls a refused request by its trace. */
+/** Before requestId, which gives a refused request the id of its trace. */
 const beforeId = { name: 'tracing', stage: 900 };
 
 /**
- * The plugin that traces requests: `tracing()`. A span is made for each request and one for each attempt, by OpenTelemetry's semantic
- * conventions for HTTP, and sent to a receiver by OTLP over HTTP. Upstreams get the trace as `traceparent` (W3C Trace
- * Context). The trace of a trusted proxy is gone on with, and recorded where the proxy records it; of new ones `sample` is
- * recorded. It needs packages of OpenTelemetry, which its start names where they are missing.
+ * Traces requests: `tracing()`. Makes a span for each request and one for each attempt, by OpenTelemetry's semantic
+ * conventions for HTTP, and sends them to a receiver of OTLP over HTTP. Upstreams get the trace as `traceparent` (W3C Trace
+ * Context). The trace of a trusted proxy is continued, and recorded if the proxy records it; of new ones the share `sample` is
+ * recorded. It needs packages of OpenTelemetry; the start names those that are missing.
  *
  * @example tracing({ exporter: { url: 'http://collector:4318/v1/traces' }, sample: 0.01 })
  */
@@ -41,7 +41,7 @@ export const tracing = definePlugin({
   },
   async worker({ hooks, clock, log, metrics, onClose }, given) {
     if (isOff(process.env)) {
-      log.info('nothing is traced: the environment turns OpenTelemetry off');
+      log.info('requests are not traced: the environment turns OpenTelemetry off');
       return;
     }
     const packages = await loadPackages();
@@ -49,7 +49,7 @@ export const tracing = definePlugin({
     const dropped = new DroppedSpans({ log, clock, counters: dropCounters(metrics) });
     const exported = metrics.counter({
       name: 'tracing_exported_spans_total',
-      help: 'Spans that the receiver has taken.',
+      help: 'Spans that the receiver has accepted.',
     });
     const resource = resourceOf(given, packages);
     const queue = new SpanQueue(packages, given, resource, { clock, dropped, exported });
@@ -70,7 +70,7 @@ export const tracing = definePlugin({
       tracer.beginAttempt(ctx);
       return undefined;
     });
-    // What was refused has passed no stage.
+    // Refused requests have passed no stage.
     hooks.respond.tap(beforeId, ctx => tracer.begin(ctx));
     hooks.finished.tap(last, ctx => tracer.finish(ctx));
   },
@@ -79,13 +79,13 @@ export const tracing = definePlugin({
 function dropCounters(metrics: Metrics): Readonly<Record<DropReason, Counter>> {
   const counter = metrics.counter({
     name: 'tracing_dropped_spans_total',
-    help: 'Spans that were not sent: no room in the queue, not taken by the receiver, left when a worker ended.',
+    help: 'Dropped spans: the queue was full, the receiver did not accept them, or the worker ended.',
     labels: ['reason'],
   });
   return { queue: counter.labels('queue'), export: counter.labels('export'), stop: counter.labels('stop') };
 }
 
-/** What spans say of this service: the options go before the environment. */
+/** Returns the attributes of this service; options take precedence over the environment. */
 function resourceOf({ resource, serviceName }: ParsedOptions, { resources }: OpenTelemetry): Attributes {
   const { resourceAttributesEnvDetector, serviceNameEnvDetector } = resources;
   const detectors = [resourceAttributesEnvDetector, serviceNameEnvDetector];

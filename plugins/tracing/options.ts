@@ -1,4 +1,4 @@
-// The options of tracing: which requests are recorded, where spans go, and what of it the environment may say.
+// The options of tracing: which requests are recorded, where spans go, and the variables that can set this too.
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
 import { peer } from '../../core/network/network.ts';
@@ -17,29 +17,29 @@ const exporter = z
       .url({ protocol: /^https?$/, error: 'expected a URL such as "http://127.0.0.1:4318/v1/traces"' })
       .refine(
         text => !/[@#]/.test(text),
-        'has a name, a password or a fragment: put what lets you in into headers',
+        'has a user name, a password or a fragment: put credentials into headers',
       )
       .optional()
       .describe(
-        'Where spans are sent, the path included. Default: what the environment says, or `http://localhost:4318/v1/traces`.',
+        'The URL that spans are sent to, path included. Default: from the environment, or `http://localhost:4318/v1/traces`.',
       ),
     headers: z
       .record(
-        z.string().refine(isToken, 'is no name of a field'),
-        secret().refine(isFieldValue, 'has a control character, which no field may have'),
+        z.string().refine(isToken, 'is not a field name'),
+        secret().refine(isFieldValue, 'has a control character, which fields must not have'),
       )
       .default({})
       .describe(
-        'Fields that are sent along, such as those that let Weldr in: the value, `env:NAME` or `file:PATH`.',
+        'Header fields to send, such as credentials: the value, `env:NAME` or `file:PATH`.',
       ),
     timeout: duration()
       .refine(ms => ms >= 1, 'a timeout is at least 1ms')
       .optional()
-      .describe('How long spans are tried to be sent. Default: what the environment says, or 10s.'),
+      .describe('How long to try to send spans. Default: from the environment, or 10s.'),
     interval: duration()
       .refine(ms => ms >= 10 && ms <= 600_000, 'an interval is between 10ms and 10m')
       .prefault('5s')
-      .describe('How long a span waits for others to be sent with; 512 are sent at once.'),
+      .describe('How long spans are collected before they are sent; 512 are sent at once.'),
     queue: z
       .number()
       .int()
@@ -49,7 +49,7 @@ const exporter = z
       .describe('How many spans may wait in each worker; further ones are dropped and counted.'),
   })
   .prefault({})
-  .describe('Where spans go: to a receiver of OTLP over HTTP, as protobuf.');
+  .describe('The receiver of spans: OTLP over HTTP, as protobuf.');
 
 /** The schema of the options. */
 export const options = z
@@ -60,20 +60,20 @@ export const options = z
       .min(0)
       .max(1)
       .optional()
-      .describe('The share of new traces that is recorded; default: what the environment says, or 1.'),
+      .describe('The share of new traces to record; default: from the environment, or 1.'),
     trust: z
       .array(peer)
       .max(10_000)
       .optional()
       .describe(
-        'Addresses and networks whose traces are gone on with, and `unix:`; default: the proxies of `forwarded.trusted`.',
+        'Addresses and networks whose traces are continued, and `unix:`; default: the proxies of `forwarded.trusted`.',
       ),
     serviceName: z
       .string()
       .min(1)
       .max(255)
       .optional()
-      .describe('The name of this service; default: what the environment says, or `weldr`.'),
+      .describe('The name of this service; default: from the environment, or `weldr`.'),
     resource: z
       .record(z.string().min(1).max(255), attribute)
       .refine(given => Object.keys(given).length <= 64, 'has over 64 attributes')
@@ -82,29 +82,29 @@ export const options = z
     query: z
       .boolean()
       .default(false)
-      .describe('Do spans tell the query of URLs? Values of secret parameters are `***`.'),
+      .describe('Include the query of URLs in spans? Values of secret parameters are shown as `***`.'),
     redact: z
       .union([z.array(z.string().min(1).max(256)).max(256), z.literal('all'), z.literal(false)])
       .default([])
       .describe(
-        'With `query`: parameters whose values are `***`, beside the known ones; `all`; `false`: none.',
+        'With `query`: parameters shown as `***`, besides the known secrets; `all`; `false`: none.',
       ),
   })
-  .describe('Spans of requests and their attempts, for OpenTelemetry; the trace is passed on to servers.');
+  .describe('Makes OpenTelemetry spans of requests and their attempts, and passes the trace on to servers.');
 
-/** What `tracing` takes, as people write it. */
+/** The options of `tracing`, as written in a config. */
 export type TracingOptions = z.input<typeof options>;
 
 export type ParsedOptions = z.output<typeof options>;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Does the environment turn OpenTelemetry off? */
+/** Whether the environment turns OpenTelemetry off. */
 export function isOff({ OTEL_SDK_DISABLED: off, OTEL_TRACES_EXPORTER: exporterName }: Environment): boolean {
   return off?.trim().toLowerCase() === 'true' || exporterName?.trim() === 'none';
 }
 
-/** The share of new traces that is recorded. Throws CONFIG_INVALID for what the environment says amiss. */
+/** Returns the share of new traces to record. Throws CONFIG_INVALID for an invalid variable. */
 export function shareOf({ sample }: ParsedOptions, environment: Environment): number {
   if (sample !== undefined) return sample;
   const name = environment['OTEL_TRACES_SAMPLER']?.trim() ?? '';
@@ -123,11 +123,11 @@ export function shareOf({ sample }: ParsedOptions, environment: Environment): nu
   }
   throw wrong(
     'OTEL_TRACES_SAMPLER',
-    `expected always_on, always_off or traceidratio, with parentbased_ in front or not, got "${name}"; or say sample`,
+    `expected always_on, always_off or traceidratio, with or without parentbased_ in front, got "${name}"; or set sample`,
   );
 }
 
-/** Throws CONFIG_INVALID for variables that the exporter would not take, and go on without. */
+/** Throws CONFIG_INVALID for variables that the exporter would silently ignore. */
 export function checkEnvironment({ exporter: { url } }: ParsedOptions, environment: Environment): void {
   if (url !== undefined) return;
   for (const name of ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT']) {
@@ -140,7 +140,7 @@ export function checkEnvironment({ exporter: { url } }: ParsedOptions, environme
   }
 }
 
-/** What is surely not meant: a receiver's port for gRPC, which is not spoken; a variable that asks for it. */
+/** Returns a warning about a likely mistake: a port or a variable for gRPC, which is not supported, or a missing path. */
 export function warningOf(
   { exporter: { url } }: ParsedOptions,
   environment: Environment,
@@ -148,10 +148,10 @@ export function warningOf(
   const { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own, OTEL_EXPORTER_OTLP_ENDPOINT: all } = environment;
   const endpoint = url ?? (own?.trim() || all?.trim());
   if (endpoint !== undefined && URL.canParse(endpoint) && new URL(endpoint).port === '4317') {
-    return 'port 4317 is where receivers take gRPC; spans are sent over HTTP, which they take at 4318';
+    return 'port 4317 is for gRPC; spans are sent over HTTP, which receivers accept at 4318';
   }
   if (url !== undefined && new URL(url).pathname === '/') {
-    return `${url} has no path: receivers of OTLP take spans at /v1/traces`;
+    return `${url} has no path: receivers of OTLP accept spans at /v1/traces`;
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
-// The packages of OpenTelemetry that tracing needs: Weldr does not bring them along, and only a config with it loads them.
+// The packages of OpenTelemetry that tracing needs: they do not come with Weldr, and only a config with tracing loads them.
 import { toError, WeldrError } from '../../core/errors.ts';
 
-/** With the versions that Weldr works with, as `peerDependencies` of its package.json has them. */
+/** The packages with their supported versions, as in `peerDependencies` of package.json. */
 const packages: ReadonlyMap<string, string> = new Map([
   ['@opentelemetry/api', '1'],
   ['@opentelemetry/sdk-trace', '3'],
@@ -11,7 +11,7 @@ const packages: ReadonlyMap<string, string> = new Map([
 
 const command = `npm install ${Array.from(packages, ([name, version]) => `${name}@${version}`).join(' ')}`;
 
-/** What is used of the packages. */
+/** The parts of the packages that tracing uses. */
 export interface OpenTelemetry {
   readonly api: typeof import('@opentelemetry/api');
   readonly sdk: typeof import('@opentelemetry/sdk-trace');
@@ -19,7 +19,7 @@ export interface OpenTelemetry {
   readonly otlp: typeof import('@opentelemetry/exporter-trace-otlp-proto');
 }
 
-/** Throws CONFIG_INVALID with what to type where a package is missing. `find`: throws for a package that is not there. */
+/** Throws CONFIG_INVALID with the command to run if a package is missing. `find`: throws for a missing package. */
 export function checkPackages(find: (name: string) => unknown = name => import.meta.resolve(name)): void {
   const missing = [...packages.keys()].filter(name => {
     try {
@@ -37,7 +37,7 @@ export function checkPackages(find: (name: string) => unknown = name => import.m
   );
 }
 
-/** Loads them. Rejects with CONFIG_INVALID for those that are missing, or of a version that Weldr does not know. */
+/** Loads the packages. Rejects with CONFIG_INVALID if one is missing, or its version is not supported. */
 export async function loadPackages(): Promise<OpenTelemetry> {
   checkPackages();
   try {
@@ -53,7 +53,7 @@ export async function loadPackages(): Promise<OpenTelemetry> {
       resources.resourceFromAttributes,
       otlp.OTLPTraceExporter,
     ];
-    if (used.some(part => typeof part !== 'function')) throw new Error('they are of other versions');
+    if (used.some(part => typeof part !== 'function')) throw new Error('their versions are not supported');
     return { api, sdk, resources, otlp };
   } catch (thrown) {
     const why = toError(thrown).message;

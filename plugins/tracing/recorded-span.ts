@@ -1,27 +1,27 @@
-// RecordedSpan: a span that is over, as OpenTelemetry's processors and exporters read one. A tracer would copy and check each
+// RecordedSpan: a finished span, as OpenTelemetry's processors and exporters read it. A tracer would copy and check each
 // attribute twice, which costs more than all the rest.
 import type { Attributes, HrTime, SpanContext, SpanKind, SpanStatus } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 
-/** What a span is made of. */
+/** The parts of a span. */
 export interface SpanParts {
   readonly name: string;
   readonly kind: SpanKind;
   readonly context: SpanContext;
-  /** The span above it; undefined: it begins the trace. */
+  /** The parent span; undefined: it begins the trace. */
   readonly parent: SpanContext | undefined;
-  /** Ms since the epoch. */
+  /** In ms since the epoch. */
   readonly startedAt: number;
   readonly finishedAt: number;
-  /** None of them undefined. */
+  /** Without undefined values. */
   readonly attributes: Attributes;
   readonly status: SpanStatus;
 }
 
-/** What all spans of a worker have in common. */
+/** The parts that all spans of a worker share. */
 export type SpanOrigin = Pick<ReadableSpan, 'resource' | 'instrumentationScope'>;
 
-/** A span that is over. */
+/** A finished span. */
 export class RecordedSpan implements ReadableSpan {
   readonly name: string;
   readonly kind: SpanKind;
@@ -62,7 +62,7 @@ export class RecordedSpan implements ReadableSpan {
   }
 }
 
-/** Seconds and nanoseconds, of ms. */
+/** Converts ms to seconds and nanoseconds. */
 function timeOf(ms: number): HrTime {
   const seconds = Math.floor(ms / 1_000);
   return [seconds, Math.round((ms - seconds * 1_000) * 1_000_000)];

@@ -1,4 +1,4 @@
-// RequestTrace: the part of a trace that a request is: its span, the one above it, and those of its attempts.
+// RequestTrace: a request's part of a trace: its span, the parent span, and the spans of its attempts.
 import type { TraceContext } from '../../core/request/trace-context.ts';
 
 /** An attempt as it was sent. */
@@ -9,19 +9,19 @@ export interface SentAttempt {
   readonly target: string;
 }
 
-/** What one instance of the plugin keeps of a request. */
+/** The record that one instance of the plugin keeps of a request. */
 export class RequestTrace implements TraceContext {
   readonly traceId: string;
   readonly sampled: boolean;
   readonly continued: boolean;
   readonly traceparent: string | undefined;
-  /** The span of the client that has sent the request; empty: it begins the trace. */
+  /** The span of the client that sent the request; empty: the request begins the trace. */
   readonly parentId: string;
-  /** The span of the request; empty where none is recorded. */
+  /** The span of the request; empty if none is recorded. */
   readonly spanId: string;
   /** By the number of the attempt; undefined: it was never sent. */
   attempts: (SentAttempt | undefined)[] | undefined = undefined;
-  /** The instance that keeps it: there may be several. */
+  /** The instance that keeps it; there may be several. */
   readonly owner: object;
 
   private constructor(
@@ -41,24 +41,24 @@ export class RequestTrace implements TraceContext {
     this.traceparent = traceparent;
   }
 
-  /** A new trace. */
+  /** Begins a new trace. */
   static begin(owner: object, traceId: string, spanId: string, sampled: boolean): RequestTrace {
     const traceparent = sampled ? traceParent(traceId, spanId) : `00-${traceId}-${spanId}-00`;
     return new RequestTrace(owner, traceId, spanId, '', sampled, traceparent);
   }
 
-  /** A client's trace, whose span is the one above the request's. */
-  static goOn(owner: object, traceId: string, spanId: string, parentId: string): RequestTrace {
+  /** Continues a client's trace, whose span is the parent of the request's. */
+  static continue(owner: object, traceId: string, spanId: string, parentId: string): RequestTrace {
     return new RequestTrace(owner, traceId, spanId, parentId, true, traceParent(traceId, spanId));
   }
 
-  /** A client's trace that is not recorded: what came is passed on as it is, as there is no span in between. */
+  /** Passes on a client's unrecorded trace unchanged, as there is no span in between. */
   static pass(owner: object, traceId: string, parentId: string): RequestTrace {
     return new RequestTrace(owner, traceId, '', parentId, false, undefined);
   }
 }
 
-/** What an upstream is told: the trace, which is recorded, and the span that its request comes from. */
+/** Returns the `traceparent` of a recorded trace, with the span that an upstream's request comes from. */
 export function traceParent(traceId: string, spanId: string): string {
   return `00-${traceId}-${spanId}-01`;
 }

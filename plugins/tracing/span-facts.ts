@@ -1,4 +1,4 @@
-// What spans say of a request and its attempts, by OpenTelemetry's semantic conventions for HTTP; `weldr.*` is Weldr's own.
+// Span facts: names and attributes of spans, by OpenTelemetry's semantic conventions for HTTP; `weldr.*` is Weldr's own.
 import type { Attributes } from '@opentelemetry/api';
 import { describeError, type WeldrError } from '../../core/errors.ts';
 import { unixPeer, unknownClient } from '../../core/network/network.ts';
@@ -7,7 +7,7 @@ import type { ProxyContext } from '../../core/request/context.ts';
 import type { Redaction } from '../../core/request/redaction.ts';
 import type { SentAttempt } from './request-trace.ts';
 
-/** The methods that a span names; any other one is `_OTHER`. */
+/** The methods that a span names; others become `_OTHER`. */
 const knownMethods: ReadonlySet<string> = new Set([
   'GET',
   'HEAD',
@@ -21,22 +21,22 @@ const knownMethods: ReadonlySet<string> = new Set([
   'QUERY',
 ]);
 
-/** Characters of an attribute, and of the reason for a failure. */
+/** The most characters of an attribute, and of the reason for a failure. */
 const maxText = 4096;
 const maxMessage = 1024;
 
-/** How the query of URLs is told; undefined: not at all. */
+/** How the query of URLs is shown; undefined: not at all. */
 export type QueryText = Redaction | undefined;
 
-/** A request, or an attempt, as its span has it. */
+/** The facts of a span. */
 export interface SpanFacts {
   readonly name: string;
   readonly attributes: Attributes;
-  /** Why it is an error; undefined: it is none. */
+  /** Why it is an error; undefined: it is not one. */
   readonly failure: string | undefined;
 }
 
-/** Of a request that is over. */
+/** Returns the facts of a finished request. */
 export function requestFacts(ctx: ProxyContext, query: QueryText): SpanFacts {
   const { request, route, error, response, status } = ctx;
   const pattern = route?.pattern;
@@ -61,13 +61,13 @@ export function requestFacts(ctx: ProxyContext, query: QueryText): SpanFacts {
   put(attributes, 'weldr.request.id', ctx.id);
   put(attributes, 'weldr.response.source', response?.source);
   put(attributes, 'weldr.plugin', response?.plugin ?? error?.plugin);
-  // What a client has done wrong is no error of the server, says the convention.
+  // By the conventions, a client's mistake is not an error of the server.
   const isFailure = error === undefined ? status >= 500 : error.blame !== 'client' || error.status >= 500;
   const name = nameOf(request.method, pattern);
   return { name, attributes, failure: isFailure ? messageOf(error) : undefined };
 }
 
-/** Of an attempt that is over; `before`: how many there were before it. */
+/** Returns the facts of a finished attempt; `before`: how many there were before it. */
 export function attemptFacts(
   attempt: Attempt,
   { method, target }: Pick<SentAttempt, 'method' | 'target'>,
@@ -94,7 +94,7 @@ export function attemptFacts(
   return { name: nameOf(method, undefined), attributes, failure: isFailure ? messageOf(error) : undefined };
 }
 
-/** Adds an attribute; a text that a stranger chose is of bounded length. */
+/** Adds an attribute; texts, which clients may have chosen, are cut. */
 function put(attributes: Attributes, name: string, value: string | number | boolean | undefined): void {
   if (value === undefined) return;
   attributes[name] = typeof value === 'string' && value.length > maxText ? value.slice(0, maxText) : value;
@@ -107,7 +107,7 @@ function methodFacts(method: string): Attributes {
   return attributes;
 }
 
-/** Names are few: a path that a client chose is in none. */
+/** Returns a name out of a bounded set: never with a path that a client chose. */
 function nameOf(method: string, pattern: string | undefined): string {
   const what = knownMethods.has(method) ? method : 'HTTP';
   return pattern === undefined ? what : `${what} ${pattern}`;
@@ -119,7 +119,7 @@ function partsOf(target: string, query: QueryText): { path: string; search: stri
   return { path: target.slice(0, at), search: query === undefined ? '' : query.of(target).slice(at + 1) };
 }
 
-/** Host and port that the client asked for. */
+/** Adds the host and port that the client asked for. */
 function putServer(attributes: Attributes, host: string, scheme: string): void {
   if (host === '') return;
   const colon = host.lastIndexOf(':');

@@ -1,4 +1,4 @@
-// SpanQueue: spans on their way to the receiver, in bounded number: OpenTelemetry's own means, watched.
+// SpanQueue: sends spans to the receiver by OpenTelemetry's exporter, with a bounded queue, and counts the outcomes.
 import type { Attributes } from '@opentelemetry/api';
 import type { ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace';
 import { describeError, toError } from '../../core/errors.ts';
@@ -10,33 +10,33 @@ import type { ParsedOptions } from './options.ts';
 import type { OpenTelemetry } from './packages.ts';
 import { RecordedSpan, type SpanOrigin, type SpanParts } from './recorded-span.ts';
 
-/** Spans that are sent at once. */
+/** The number of spans sent at once. */
 const batch = 512;
-/** Characters of the reason for a drop. */
+/** The most characters of the reason for a drop. */
 const maxReason = 300;
 /** The longest that an ending worker waits for its last spans, ms. */
 const patience = 1_000;
 
-/** Of OpenTelemetry's ExportResultCode, whose package is no direct dependency. */
+/** The values of OpenTelemetry's ExportResultCode, whose package is not a direct dependency. */
 const succeeded = 0;
 const failed = 1;
 
 type ExportResult = Parameters<Parameters<SpanExporter['export']>[1]>[0];
 
-/** What it tells what becomes of spans. */
+/** Where the outcomes of spans are counted. */
 export interface SpanQueueMeans {
   readonly clock: Clock;
   readonly dropped: DroppedSpans;
   readonly exported: Counter;
 }
 
-/** The spans of one worker that are not sent yet. */
+/** Holds the spans of one worker that are not sent yet. */
 export class SpanQueue {
   private readonly means: SpanQueueMeans;
   private readonly most: number;
   private readonly processor: SpanProcessor;
   private readonly origin: SpanOrigin;
-  /** Spans that wait, and those that are being sent. */
+  /** The numbers of spans that wait and that are being sent. */
   private waiting = 0;
   private sending = 0;
   private closed = false;
@@ -51,7 +51,7 @@ export class SpanQueue {
     this.most = to.queue;
     const exporter = new otlp.OTLPTraceExporter({
       headers: to.headers,
-      // More than there are batches in a full queue.
+      // More than the batches of a full queue.
       concurrencyLimit: Math.ceil(to.queue / batch) + 4,
       ...(to.url === undefined ? {} : { url: to.url }),
       ...(to.timeout === undefined ? {} : { timeoutMillis: to.timeout }),
@@ -68,20 +68,20 @@ export class SpanQueue {
     };
   }
 
-  /** Is there room for so many spans? If not, they are dropped. */
+  /** Returns whether there is room for so many spans; if not, they are dropped. */
   hasRoom(count: number): boolean {
     if (this.waiting + count <= this.most) return true;
-    this.means.dropped.add(count, 'queue', 'the receiver does not take them as fast as they come');
+    this.means.dropped.add(count, 'queue', 'the receiver is too slow');
     return false;
   }
 
-  /** Takes a span that is over, for which there was room. */
+  /** Adds a finished span, for which there was room. */
   add(parts: SpanParts): void {
     this.waiting++;
     this.processor.onEnd(new RecordedSpan(parts, this.origin));
   }
 
-  /** Sends what waits, and resolves when it was taken, after a second at the latest. */
+  /** Sends the waiting spans. Resolves once they are accepted, after a second at the latest. */
   async close(): Promise<void> {
     const late = Promise.withResolvers<void>();
     const cancel = this.means.clock.after(patience, late.resolve);
@@ -89,10 +89,10 @@ export class SpanQueue {
     cancel();
     this.closed = true;
     const left = this.waiting + this.sending;
-    this.means.dropped.add(left, 'stop', 'the receiver did not take them before the worker ended');
+    this.means.dropped.add(left, 'stop', 'the receiver did not accept them before the worker ended');
   }
 
-  /** The exporter, of which it is known what becomes of each span. */
+  /** Wraps an exporter so that the outcome of each span is counted. */
   private watched(exporter: SpanExporter): SpanExporter {
     return {
       export: (spans: ReadableSpan[], done: (result: ExportResult) => void) => {
@@ -123,6 +123,6 @@ export class SpanQueue {
 
 function reasonOf(error: Error | undefined): string {
   const status = error !== undefined && 'code' in error ? ` (${String(error.code)})` : '';
-  const why = error === undefined ? 'for a reason that it did not say' : `${describeError(error)}${status}`;
-  return `the receiver did not take them: ${why.slice(0, maxReason)}`;
+  const why = error === undefined ? 'it gave no reason' : `${describeError(error)}${status}`;
+  return `the receiver did not accept them: ${why.slice(0, maxReason)}`;
 }

@@ -1,4 +1,4 @@
-// Tracing: gives each request its place in a trace, and makes spans of those that are recorded when they are over.
+// Tracing: gives each request its place in a trace, and makes the spans of recorded ones when they finish.
 import type { SpanContext, TraceState } from '@opentelemetry/api';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { parseTraceParent } from '../../core/request/trace-parent.ts';
@@ -9,17 +9,17 @@ import { attemptFacts, type QueryText, requestFacts, type SpanFacts } from './sp
 import type { SpanQueue } from './span-queue.ts';
 import type { TraceIds } from './trace-ids.ts';
 
-/** More than 32 members, or 512 characters, need not be passed on (W3C Trace Context section 3.3.1.5), nor kept. */
+/** Longer values need not be passed on (W3C Trace Context section 3.3.1.5), and are not kept. */
 const maxTraceState = 512;
 
-/** What it works with. */
+/** The collaborators of {@link Tracing}. */
 export interface TracingMeans {
   readonly api: OpenTelemetry['api'];
   readonly clock: Clock;
   readonly ids: TraceIds;
   readonly queue: SpanQueue;
   readonly query: QueryText;
-  /** May the trace of who sent this request be gone on with? */
+  /** May the trace of this request's peer be continued? */
   isTrusted(ctx: ProxyContext): boolean;
 }
 
@@ -31,12 +31,12 @@ export class Tracing {
     this.means = means;
   }
 
-  /** A request has begun, or was refused before that. */
+  /** Called when a request begins, or was refused before that. */
   begin(ctx: ProxyContext): void {
     if (ctx.traceContext === undefined) ctx.joinTrace(this.traceOf(ctx));
   }
 
-  /** An attempt is about to be sent: its server is told the attempt's own span. */
+  /** Called before an attempt is sent: its server gets the attempt's own span. */
   beginAttempt(ctx: ProxyContext): void {
     const trace = this.recorded(ctx);
     if (trace === undefined) return;
@@ -47,7 +47,7 @@ export class Tracing {
     outgoing.headers.set('traceparent', traceParent(trace.traceId, spanId));
   }
 
-  /** A request is over. */
+  /** Called when a request has finished. */
   finish(ctx: ProxyContext): void {
     const trace = this.recorded(ctx);
     if (trace === undefined || ctx.rehearsal) return;
@@ -59,7 +59,7 @@ export class Tracing {
     const sinceEpoch = clock.now() - clock.monotonic();
     for (const [n, attempt] of attempts.entries()) {
       const sent = trace.attempts?.[n];
-      // A plugin has replied, or failed, before anything was to be sent.
+      // A plugin replied or failed before anything was sent.
       if (sent === undefined || (attempt.sentAt === 0 && attempt.error === undefined)) continue;
       const context = this.contextOf(trace, sent.spanId, traceState);
       this.add('CLIENT', attemptFacts(attempt, sent, n, query), attempt, sinceEpoch, context, own);
@@ -114,10 +114,10 @@ export class Tracing {
     }
     const { traceId, spanId } = parent;
     if (!parent.sampled) return RequestTrace.pass(this, traceId, spanId);
-    return RequestTrace.goOn(this, traceId, ids.span(), spanId);
+    return RequestTrace.continue(this, traceId, ids.span(), spanId);
   }
 
-  /** What this instance keeps of a request that is recorded. */
+  /** Returns this instance's record of a request; undefined if the request is not recorded. */
   private recorded({ traceContext }: ProxyContext): RequestTrace | undefined {
     const isOwn = traceContext instanceof RequestTrace && traceContext.owner === this;
     return isOwn && traceContext.sampled ? traceContext : undefined;

@@ -90,7 +90,7 @@ test('says that an etcd was started before it was configured, at init and at che
   const pattern = /✘ b: its etcd is a separate cluster, as it was started before it was configured/;
   await until(
     'all answer',
-    async () => /✘ a: .*own[\s\S]*✘ b: .*own[\s\S]*✘ c: .*own/.test((await checkCluster(machines)).text),
+    async () => /✘ a: .*separate[\s\S]*✘ b: .*separate[\s\S]*✘ c: .*separate/.test((await checkCluster(machines)).text),
     30_000,
   );
   const { code, text } = await checkCluster(machines);

@@ -74,7 +74,7 @@ test('routes are listed, set, tested, removed and reset', async () => {
   assert.match(await run('pools', 'remove', 'green'), /where route api leads/);
   assert.match(await run('pools', 'remove', 'green', '--force'), /is removed/);
   assert.match(await run('routes'), /api: there is no pool green/);
-  assert.match(await run('pools', 'add', 'green'), /is there/);
+  assert.match(await run('pools', 'add', 'green'), /is set/);
   assert.match(await run('routes', 'set', 'shop', '--pool', 'green'), /to pool green/);
   assert.match(await run('routes', 'reset', 'shop', '--field', 'pool'), /to pool blue/);
   assert.is(await run('routes', 'remove', 'api'), 'the route api is removed');

@@ -1,4 +1,5 @@
-// Whoever has only the access log knows of a request that failed which upstream did, how long each part took, whether it was tried again, and who refused it.
+// The access log alone says of a failed request which upstream failed, how long each phase took, whether it was retried,
+// and what refused it.
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
@@ -50,14 +51,14 @@ interface Line {
   readonly notes?: readonly string[];
 }
 
-/** What a client sends, and when it leaves. */
+/** A client's request, and when the client leaves. */
 interface Sent {
   readonly path: string;
   readonly body?: Buffer;
   readonly leaves?: 'while it waits' | 'behind the head';
 }
 
-/** Sends it over a connection of its own; resolves when that is over. */
+/** Sends it over a separate connection. Resolves when that has ended. */
 type Send = (port: number, sent: Sent, hasCome: () => Promise<void>) => Promise<void>;
 
 const overH1: Send = async (port, { path, body, leaves }, hasCome) => {
@@ -111,7 +112,7 @@ test.before(async () => {
       else response.end('all of it');
     },
   });
-  // Sends a part of its response, and is gone.
+  // Sends a part of its response, then closes.
   cutter = createServer(socket => {
     socket.on('error', () => {});
     socket.once('data', () => {
@@ -132,7 +133,7 @@ test.after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** What the line of each request says, by what went wrong. `attempts`: where, and how it ended there. */
+/** The expected line of each request, by what went wrong. `attempts`: the server, and how the attempt ended. */
 interface Incident {
   readonly sent: Sent;
   readonly line: Partial<Line> & { readonly says?: RegExp };
@@ -198,7 +199,7 @@ const incidents: Readonly<Record<string, Incident>> = {
   },
 };
 
-/** Of a body whose length is announced nothing is sent; one that only comes is too long when it has. */
+/** A body with an announced length is refused before it is sent; one without is too long once it has come. */
 const tooLarge: Readonly<Record<'HTTP/1.1' | 'HTTP/2.0', Incident>> = {
   'HTTP/1.1': {
     sent: small,
@@ -212,7 +213,7 @@ const tooLarge: Readonly<Record<'HTTP/1.1' | 'HTTP/2.0', Incident>> = {
   },
 };
 
-test('its text alone tells which upstream failed, how long each part took, what was tried again, and who refused', async () => {
+test('the line alone says which upstream failed, how long each phase took, what was retried, and what refused the request', async () => {
   const config: WeldrConfig = {
     listen: [{ address: '127.0.0.1:0', h2c: true }],
     pools: {
@@ -240,7 +241,7 @@ test('its text alone tells which upstream failed, how long each part took, what 
     ],
   };
   await withWeldr(config, async ({ port, url }) => {
-    // One takes the only place, another one the only token.
+    // One request takes the only place, another one the only token.
     const waiting = new AbortController();
     const placed = fetch(`${url}/full`, { signal: waiting.signal }).catch(() => {});
     await until('it waits', () => held.length === 1);
@@ -263,7 +264,7 @@ const linesSoFar = (): readonly string[] =>
   existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
 
 async function lineOf(port: number, { sent, attempts }: Incident, send: Send): Promise<Line> {
-  // In a pool of several, another request may begin with another server.
+  // In a pool of several servers, another request may start with another one.
   for (let tries = 0; ; tries++) {
     const linesBefore = linesSoFar().length;
     const heldBefore = held.length;

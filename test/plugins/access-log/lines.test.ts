@@ -1,4 +1,4 @@
-// The lines of the access log: what they say of a request, in each format, and what they do not say.
+// The lines of the access log: the values of each format, and what is left out.
 import * as assert from 'uvu/assert';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';
 import { Redaction } from '../../../core/request/redaction.ts';
@@ -39,7 +39,7 @@ async function recordOf(request: RunOptions, options: AccessLogOptions = {}) {
   return JSON.parse(line);
 }
 
-test('says who asked for what, what became of it, and how long each part took', async () => {
+test('names the client, what it asked for, the outcome, and how long each phase took', async () => {
   const tls = {
     sni: 'shop.example',
     version: 'TLSv1.3',
@@ -86,7 +86,7 @@ test('says who asked for what, what became of it, and how long each part took', 
   });
 });
 
-test('tells each attempt, and why it failed', async () => {
+test('names each attempt, and why it failed', async () => {
   const record = await recordOf({
     answers: [
       { error: 'UPSTREAM_RESET', reusedConnection: true, after: 5 },
@@ -106,7 +106,7 @@ test('tells each attempt, and why it failed', async () => {
   assert.equal([served.upstream, served.status, served.firstByte], ['http://b:1', 200, 3]);
 });
 
-test('tells who made the response: Weldr with which error, or which plugin', async () => {
+test('says what made the response: Weldr with which error, or which plugin', async () => {
   const timeout = await recordOf({ method: 'POST', answers: ['RESPONSE_TIMEOUT'] });
   assert.equal([timeout.status, timeout.by, timeout.code], [504, 'weldr', 'RESPONSE_TIMEOUT']);
   const refused = await recordOf({ target: '/refused' });
@@ -126,7 +126,7 @@ test('tells who made the response: Weldr with which error, or which plugin', asy
   assert.equal([cut.status, cut.by, cut.code, cut.outcome], [200, 'upstream', 'BODY_CUT', 'aborted']);
 });
 
-test('has the id of the request, where a plugin gave it one', async () => {
+test('has the id of the request, if a plugin gave it one', async () => {
   const side = await workerSide([accessLog(), requestId()], { upstreams });
   const { ctx } = await side.run();
   side.clock.advance(100);
@@ -145,7 +145,7 @@ test('writes the formats of Apache and nginx', async () => {
   ]);
 });
 
-test('writes a template of one’s own', async () => {
+test('writes a custom template', async () => {
   const format =
     '{time} {client} "{method} {path}" {status} {upstream} {tried} {attempts} {by} {code} {total} {request.x-a} {response.x-b} {id}';
   assert.equal(
@@ -164,7 +164,7 @@ test('writes a template of one’s own', async () => {
   );
 });
 
-test('lets no text of a stranger end its place or its line, or steer a terminal', async () => {
+test('escapes text that would end a value or a line, or control a terminal', async () => {
   const nasty = 'a"b\\c\x1b[31m\x85\x9b\xff';
   const note = definePlugin({
     name: 'noter',
@@ -189,7 +189,7 @@ test('lets no text of a stranger end its place or its line, or steer a terminal'
   }
 });
 
-test('takes secrets out of queries, however they are spelt', () => {
+test('hides secrets in queries, however they are spelt', () => {
   const known = new Redaction(['My-Key']);
   for (const [url, shown] of [
     ['/', '/'],
@@ -213,7 +213,7 @@ test('takes secrets out of queries, however they are spelt', () => {
   assert.is(known.ofUrl('https://u:p@a/b@c?token=x'), 'https://***@a/b@c?token=***');
 });
 
-test('logs credentials where they are named, and not else', async () => {
+test('logs credentials only if they are named', async () => {
   const headers = { Authorization: 'Bearer t', Cookie: 'a=b' };
   assert.not.match((await linesOf({}, { headers })).join(), /Bearer|a=b/);
   const record = await recordOf(
@@ -223,7 +223,7 @@ test('logs credentials where they are named, and not else', async () => {
   assert.equal(record.request, { authorization: 'Bearer t' });
 });
 
-test('bounds what a stranger writes', async () => {
+test('bounds the text of clients', async () => {
   const [line = ''] = await linesOf(
     {},
     { target: `/${'x'.repeat(20_000)}`, headers: { 'User-Agent': 'y'.repeat(20_000) } },
@@ -231,7 +231,7 @@ test('bounds what a stranger writes', async () => {
   assert.ok(line.length < 6_000);
 });
 
-test('logs the kinds that are asked for, and a share of the others', async () => {
+test('logs the wanted kinds, and a share of the others', async () => {
   const requests: RunOptions[] = [
     {},
     { answers: [503] },
@@ -253,11 +253,11 @@ test('logs the kinds that are asked for, and a share of the others', async () =>
   assert.ok(many.length > 120 && many.length < 280);
 });
 
-test('logs nothing of a request that is only explained', async () => {
+test('logs no request that is only explained', async () => {
   assert.equal(await linesOf({}, { rehearsal: true }), []);
 });
 
-test('writes times to the microsecond, and never less than nothing', () => {
+test('writes times to the microsecond, and never negative ones', () => {
   assert.equal([0, -1, 0.0004, 0.0006, 1, 1.5, 12.3456, 61_234.5678, Number.NaN].map(msText), [
     '0.000',
     '0.000',
@@ -276,14 +276,14 @@ test('writes times to the microsecond, and never less than nothing', () => {
   assert.is(moments.clfText(1_767_225_599_999), '31/Dec/2025:23:59:59 +0000');
 });
 
-test('says what is wrong with its options', async () => {
+test('refuses invalid options, and says why', async () => {
   for (const [options, message] of [
     [
       { format: 'jsn' },
       'plugins[0].format: expected json, combined, common or a text with names such as {status}, got "jsn"; did you mean json?',
     ],
     [{ format: '{stauts}' }, 'plugins[0].format: there is no {stauts}; did you mean {status}?'],
-    [{ format: '{status}\n' }, 'plugins[0].format: a template has no control characters'],
+    [{ format: '{status}\n' }, 'plugins[0].format: a template must not have control characters'],
     [{ when: {} }, 'plugins[0].when: is empty: name a kind such as { status: ["5xx"] }'],
     [{ when: { status: ['6xx'] } }, 'plugins[0].when.status[0]: expected a status such as 404 or "5xx"'],
     [

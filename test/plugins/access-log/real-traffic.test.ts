@@ -1,4 +1,4 @@
-// The access log of a real Weldr with two workers: whoever has only the log knows what became of each request.
+// The access log of a real Weldr with two workers: the log alone says how each request ended.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -100,7 +100,7 @@ function logged(): LoggedRequest[] {
   return lines.map(line => JSON.parse(line));
 }
 
-/** The line of the request with this id, when it is written. */
+/** Resolves with the line of the request with this id, once it is written. */
 async function lineOf(id: string | null | undefined): Promise<LoggedRequest> {
   let found: LoggedRequest | undefined;
   await until(`the request ${id} is logged`, () => {
@@ -136,7 +136,7 @@ test('which upstream failed this request, why, and was it retried', async () => 
   await weldr.logged(record => record['requestId'] === broken.id && record['code'] === 'CONNECT_FAILED');
 });
 
-test('how long each part took: plugins, queue, connect, the server', async () => {
+test('how long each phase took: plugins, queue, connect, the server', async () => {
   const thought = await ask('/think');
   assert.ok(thought.ms.plugins >= 29, JSON.stringify(thought.ms));
   assert.ok(thought.ms.queue < thought.ms.total);
@@ -166,7 +166,7 @@ test('how long each part took: plugins, queue, connect, the server', async () =>
   assert.ok((served?.connect ?? 0) > 0, JSON.stringify(first));
 });
 
-test('which plugin refused it, or that it was no request at all', async () => {
+test('which plugin refused it, or that the request was malformed', async () => {
   const refused = await ask('/admin/x');
   assert.equal([refused.status, refused.by, refused.attempts], [403, 'plugin', []]);
   assert.match(refused.plugin ?? '', 'ip-filter');
@@ -188,7 +188,7 @@ test('how many bytes went both ways', async () => {
   assert.is((await lineOf(String(headers['x-request-id']))).bytesOut, 100);
 });
 
-test('another instance writes to where the log goes', async () => {
+test('another instance writes to Weldr’s own log', async () => {
   const { id } = await ask('/stdout');
   await until('it is there', () => weldr.output.includes(`request ${id} GET /stdout 200\n`));
 });
@@ -214,7 +214,7 @@ test('no line is torn or lost under load, when the file is renamed, and when Wel
   assert.is(loads.length, clients * each);
 });
 
-test('no request is hurt by a full disk, a folder that is not there, or a FIFO that nobody reads', async () => {
+test('requests do not suffer from a full disk, a missing folder, or a FIFO without a reader', async () => {
   execFileSync('mkfifo', [join(folder, 'fifo')]);
   const files = ['/dev/full', join(folder, 'missing/access.log'), join(folder, 'fifo'), folder];
   const plugins = [...files.map((path, n) => withId(`n${n}`, accessLog({ file: path }))), roundRobin()];

@@ -1,4 +1,4 @@
-// Where the access log goes: batches, files that are renamed, full or not there, FIFOs; and what is lost is counted.
+// The sinks of the access log: batches, files that are renamed, full or missing, FIFOs; and lost lines are counted.
 import { execFileSync } from 'node:child_process';
 import {
   createReadStream,
@@ -33,7 +33,7 @@ test.before(() => {
 });
 test.after(() => rmSync(folder, { recursive: true }));
 
-/** A clock, and what was said and counted of lost lines. */
+/** A clock, and the reports and counts of lost lines. */
 function means(clock = systemClock) {
   const said: string[] = [];
   const counts = { lost: 0 };
@@ -55,7 +55,7 @@ function fileLog(name: string) {
   return { ...used, path, sink, buffer, text: () => (existsSync(path) ? readFileSync(path, 'utf8') : '') };
 }
 
-test('writes what has come within a moment at once, and a lot without waiting', () => {
+test('writes the lines of a moment together, and many lines without waiting', () => {
   const clock = new FakeClock();
   const { lost } = means(clock);
   const written: string[] = [];
@@ -73,7 +73,7 @@ test('writes what has come within a moment at once, and a lot without waiting', 
   assert.equal(written.slice(1), [long + long]);
 });
 
-test('counts lines that the log does not take, and says so once a span', async () => {
+test('counts lines that the log cannot take, and reports them once per span', async () => {
   const clock = new FakeClock();
   const { lost, said, counts } = means(clock);
   const buffer = new LineBuffer(new LogSink(() => false, lost), clock, lost);
@@ -82,7 +82,7 @@ test('counts lines that the log does not take, and says so once a span', async (
     buffer.add('b\n');
     clock.advance(100);
   }
-  const why = 'whoever reads stdout is too slow, or has left';
+  const why = 'the reader of stdout is too slow, or has left';
   assert.equal(said, [`2 lines of the access log were dropped: ${why}`]);
   assert.is(counts.lost, 100);
   clock.advance(10_000);
@@ -90,7 +90,7 @@ test('counts lines that the log does not take, and says so once a span', async (
   await buffer.close();
 });
 
-test('does not grow while a sink is at work', async () => {
+test('does not grow beyond its bound while a sink is busy', async () => {
   const clock = new FakeClock();
   const { lost, counts } = means(clock);
   const sink = { busy: true, write: () => {}, reopen: () => {}, close: () => {}, onIdle: () => {} };
@@ -113,7 +113,7 @@ test('counts them in a metric of the plugin', async () => {
   await manager.close();
 });
 
-test('appends whole lines to a file which others cannot read', async () => {
+test('appends whole lines to a file that other users cannot read', async () => {
   const { buffer, path, text, counts } = fileLog('plain.log');
   writeFileSync(path, 'before\n');
   const fresh = fileLog('fresh.log');
@@ -127,7 +127,7 @@ test('appends whole lines to a file which others cannot read', async () => {
   assert.is(statSync(fresh.path).mode & 0o777, 0o640 & ~process.umask());
 });
 
-test('goes on in the new file when the old one was renamed, with a signal or without', async () => {
+test('continues in a new file after the old one was renamed, with or without a signal', async () => {
   const { buffer, sink, path, text } = fileLog('rotated.log');
   buffer.add('first\n');
   await until('it is written', () => text() === 'first\n');
@@ -149,13 +149,13 @@ test('goes on in the new file when the old one was renamed, with a signal or wit
   assert.is(readFileSync(`${path}.1`, 'utf8'), 'first\n');
 });
 
-test('drops lines while the folder is not there, and goes on when it is', async () => {
+test('drops lines while the folder is missing, and continues once it exists', async () => {
   const { buffer, path, said, counts, text } = fileLog('missing/a.log');
   buffer.add('lost\n');
   await until('it is said', () => said.length > 0);
   assert.is(
     said[0],
-    `1 line of the access log was dropped: ${path}: its folder is not there (ENOENT); make it`,
+    `1 line of the access log was dropped: ${path}: its folder does not exist (ENOENT); create it`,
   );
   mkdirSync(join(folder, 'missing'));
   await until('lines are written', () => {
@@ -175,13 +175,13 @@ test('drops lines while the disk is full, and says so', async () => {
   assert.equal(used.said, ['2 lines of the access log were dropped: /dev/full: the disk is full (ENOSPC)']);
 });
 
-test('does not wait for a FIFO that nobody reads, and writes to it when somebody does', async () => {
+test('does not wait for a FIFO without a reader, and writes to it once it has one', async () => {
   const path = join(folder, 'fifo');
   execFileSync('mkfifo', [path]);
   const { buffer, said } = fileLog('fifo');
   buffer.add('lost\n');
   await until('it is said', () => said.length > 0);
-  assert.match(said[0] ?? '', 'nobody reads this FIFO (ENXIO)');
+  assert.match(said[0] ?? '', 'this FIFO has no reader (ENXIO)');
   const reader = createReadStream(path, 'utf8');
   let read = '';
   reader.on('data', text => {
@@ -191,7 +191,7 @@ test('does not wait for a FIFO that nobody reads, and writes to it when somebody
     buffer.add('x\n');
     return read.includes('x\n');
   });
-  // One that is full is waited for, but for no longer than there is room.
+  // Lines for a full FIFO wait as long as there is room.
   reader.pause();
   const line = `${'y'.repeat(999)}\n`;
   for (let i = 0; i < 400; i++) buffer.add(line);
@@ -202,7 +202,7 @@ test('does not wait for a FIFO that nobody reads, and writes to it when somebody
   reader.destroy();
 });
 
-test('warns of a folder that is not there, and of credentials in the log', async () => {
+test('warns about a missing folder, and about credentials in the log', async () => {
   const warnings: string[] = [];
   const check = accessLog({
     file: '/nowhere/a.log',
@@ -213,9 +213,9 @@ test('warns of a folder that is not there, and of credentials in the log', async
   const parsed = (check.schema as { parse(options: unknown): unknown }).parse(check.options);
   check.check?.(parsed, facts as never);
   assert.equal(warnings, [
-    'file: there is no folder /nowhere: lines are dropped until it is made',
-    'headers.request: Cookie is logged: whoever reads the log can act as its clients',
-    'headers.response: Set-Cookie is logged: whoever reads the log can act as its clients',
-    'format: authorization is logged: whoever reads the log can act as its clients',
+    'file: there is no folder /nowhere: lines are dropped until you create it',
+    'headers.request: Cookie is logged: readers of the log can act as the clients',
+    'headers.response: Set-Cookie is logged: readers of the log can act as the clients',
+    'format: authorization is logged: readers of the log can act as the clients',
   ]);
 });

@@ -1,4 +1,4 @@
-// metrics in isolation: what is counted by what, what leaves the output, and in which text it is served.
+// metrics in isolation: the labels of counts, what leaves the output, and the formats of the text.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,7 @@ const test = suite('metrics');
 
 const a = 'http://10.0.0.1:3000';
 const b = 'http://10.0.0.2:3000';
-/** Workers tell four times a second, and look at gauges once. */
+/** Workers report four times a second, and read gauges once. */
 const told = 1_000;
 
 interface Running {
@@ -45,7 +45,7 @@ async function close({ manager, worker }: Running): Promise<void> {
   await manager.close();
 }
 
-/** What stands under a name, by the labels that are not empty, without those left out. */
+/** The values under a name, by the labels that are not empty, without those left out. */
 function valuesOf({ values, labels }: Exposition, name: string): Record<string, number> {
   const found: Record<string, number> = {};
   for (const [key, value] of values) {
@@ -79,7 +79,7 @@ test('counts requests by method, status and protocol, and the attempts of each s
   await close(running);
 });
 
-test('counts connections and handshakes, refused ones by why', async () => {
+test('counts connections and handshakes, refused ones by reason', async () => {
   const running = await start();
   const { connection, connectionFinished } = running.worker.stages.first;
   const facts = { remoteAddress: '192.0.2.1', remotePort: 1, localPort: 443, listener: 'https' };
@@ -97,7 +97,7 @@ test('counts connections and handshakes, refused ones by why', async () => {
   await close(running);
 });
 
-test('plugins that take long or fail are named, with their stage', async () => {
+test('names plugins that take long or fail, with their stage', async () => {
   const clock = new FakeClock();
   const plugins = [
     metrics({ stages: 2 }),
@@ -124,7 +124,7 @@ test('plugins that take long or fail are named, with their stage', async () => {
   await close(running);
 });
 
-test('what is gone leaves the output, and begins at zero when it comes back', async () => {
+test('removed servers, pools and routes leave the output, and start at zero when they come back', async () => {
   const running = await start();
   const { manager, worker } = running;
   const attempts = async () => valuesOf(await read(running), 'weldr_server_attempts_total');
@@ -157,7 +157,7 @@ test('sums outlive workers and reloads; the gauges of a worker end with it', asy
   await close(after);
 });
 
-test('a worker lets go of what is not used any more, and counts on when it is', async () => {
+test('a worker drops unused children, and continues their counts when they are used again', async () => {
   const running = await start();
   await running.worker.run({ answers: ['CONNECT_FAILED', 200] });
   await running.clock.advance(700_000);
@@ -170,7 +170,7 @@ test('a worker lets go of what is not used any more, and counts on when it is', 
   await close(running);
 });
 
-test('is text of Prometheus, or OpenMetrics for who asks for it', async () => {
+test('serves the text of Prometheus, or OpenMetrics to clients that ask for it', async () => {
   const running = await start();
   await running.worker.run();
   await running.clock.advance(told);
@@ -187,7 +187,7 @@ test('is text of Prometheus, or OpenMetrics for who asks for it', async () => {
   await close(running);
 });
 
-test('a bucket names a request that requestId() gave an id', async () => {
+test('a bucket names a request with an id from requestId()', async () => {
   const clock = new FakeClock();
   const plugins = [requestId(), metrics()];
   const manager = await managerSide(plugins, { clock, servers: [{ url: a }] });
@@ -203,7 +203,7 @@ test('a bucket names a request that requestId() gave an id', async () => {
   await close({ manager, worker, clock });
 });
 
-test('OpenMetrics has examples with the ids of requests, where an id is not too long for it', async () => {
+test('OpenMetrics has exemplars with the ids of requests, unless an id is too long for it', async () => {
   const sample = {
     labels: {},
     buckets: [[1, 1] as const],
@@ -226,8 +226,8 @@ test('OpenMetrics has examples with the ids of requests, where an id is not too 
   );
 });
 
-/** All plugins whose metrics the README tells of in its second table are tested beside them. */
-test('its README has all metrics that it exports, and no others', async () => {
+/** Metrics of other plugins, which the README lists below its table, are tested with those plugins. */
+test('its README lists exactly the metrics that it exports', async () => {
   const plugins = [metrics(), retry(), passiveHealth(), healthCheck()];
   const clock = new FakeClock();
   const manager = await managerSide(plugins, { clock, servers: [{ url: a }, { url: b }] });
@@ -250,7 +250,7 @@ test('its README has all metrics that it exports, and no others', async () => {
   await manager.close();
 });
 
-test('promtool has no complaint', async () => {
+test('promtool finds no problem', async () => {
   const plugins = [metrics(), retry(), passiveHealth(), healthCheck()];
   const clock = new FakeClock();
   const manager = await managerSide(plugins, { clock, servers: [{ url: a }, { url: b }] });

@@ -1,4 +1,4 @@
-// A real Prometheus that reads two Weldrs: what it has of them is what they did.
+// A real Prometheus that reads two Weldrs: its figures match their requests.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ const test = suite('metrics, read by Prometheus');
 
 const rules = fileURLToPath(new URL('../../../packaging/prometheus/weldr.rules.yml', import.meta.url));
 
-/** The port of the admin API stays at a reload. */
+/** The admin API keeps its port at a reload. */
 const configOf = (server: string, adminPort: number): string => `
   import { defineConfig } from 'weldr';
   import { adminApi, healthCheck, metrics, passiveHealth, retry, roundRobin } from 'weldr/plugins';
@@ -58,7 +58,7 @@ async function startPrometheus(targets: readonly string[]) {
   };
 }
 
-test('has the requests of each, over a killed worker and a reload', async () => {
+test('has the requests of each, across a killed worker and a reload', async () => {
   const origin = await startOrigin({ name: 'o' });
   const start = async (workers: number) =>
     await startWeldr({ config: configOf(origin.url, await freePort()), workers });

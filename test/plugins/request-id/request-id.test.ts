@@ -1,4 +1,4 @@
-// The request-id plugin: whose id is taken, what is made else, and who is told.
+// The request-id plugin: which ids are accepted, which are made, and where they appear.
 import * as assert from 'uvu/assert';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';
 import { reportPluginError } from '../../../core/plugin/report-plugin-error.ts';
@@ -22,7 +22,7 @@ async function run(options: RequestIdOptions, request: RunOptions): Promise<RunR
   return await side.run(request);
 }
 
-test('makes UUIDs of version 7 that sort by time and of which none comes twice', () => {
+test('makes unique UUIDs of version 7 that sort by time', () => {
   const source = new UuidSource();
   const ids = Array.from({ length: 5_000 }, (_, n) => source.next(1_700_000_000_000 + Math.floor(n / 100)));
   assert.is(new Set(ids).size, ids.length);
@@ -32,7 +32,7 @@ test('makes UUIDs of version 7 that sort by time and of which none comes twice',
   assert.is(new Set(ids.map(id => id.slice(-12))).size, ids.length);
 });
 
-test('takes the id or the trace of a trusted peer, and nobody else’s', async () => {
+test('accepts the id or the trace of a trusted peer, and no other', async () => {
   const id = async (request: RunOptions, options: RequestIdOptions = {}) => {
     const { ctx, headers, sent } = await run(options, request);
     assert.is(headers.get('x-request-id'), ctx.id);
@@ -54,7 +54,7 @@ test('takes the id or the trace of a trusted peer, and nobody else’s', async (
   assert.match(await id({ ...given, peerTrusted: true }, { trust: [] }), uuid);
 });
 
-test('does not take an id that is long, odd, or there twice, even of a trusted peer', async () => {
+test('accepts no id that is long, odd or sent twice, even from a trusted peer', async () => {
   for (const wrong of ['', 'x'.repeat(129), 'a b', 'a"b', '<script>', 'é', 'a,b', '{jndi:x}']) {
     const { ctx } = await run({}, { headers: { 'x-request-id': wrong }, peerTrusted: true });
     assert.match(ctx.id ?? '', uuid, wrong);
@@ -68,7 +68,7 @@ test('does not take an id that is long, odd, or there twice, even of a trusted p
   assert.is(sent[0]?.headers.getAll('x-request-id').length, 1);
 });
 
-test('leaves the upstream no other spelling of the field, and a name of one’s own', async () => {
+test('removes other spellings of the field, and supports a custom name', async () => {
   const headers = { X_Request_Id: 'forged', 'x.request.id': 'forged', Accept: 'a' };
   const { sent } = await run({}, { headers });
   assert.equal(sent[0]?.headers.names, ['Host', 'Accept', 'X-Request-Id']);
@@ -77,7 +77,7 @@ test('leaves the upstream no other spelling of the field, and a name of one’s 
   assert.is(named.sent[0]?.headers.get('x-request-id'), 'kept');
 });
 
-test('is the same in all attempts, in place of what the upstream says', async () => {
+test('is the same in all attempts, and replaces the upstream’s field', async () => {
   const answers = ['CONNECT_FAILED', { status: 200, headers: { 'X-Request-Id': 'theirs' } }] as const;
   const { ctx, sent, headers } = await run({}, { answers });
   assert.equal(
@@ -87,7 +87,7 @@ test('is the same in all attempts, in place of what the upstream says', async ()
   assert.equal(headers.getAll('x-request-id'), [ctx.id]);
 });
 
-test('stands on replies, errors, pages in their place, and what a plugin failed', async () => {
+test('is on replies, errors, error pages and responses to failing plugins', async () => {
   const plugins = (tap: () => unknown) => [
     definePlugin({ name: 'other', worker: ({ hooks }) => void hooks.request.tap('other', tap as never) })(),
     errorPages({ pages: { '5xx': { 'text/html': 'sorry' } } }),
@@ -110,7 +110,7 @@ test('stands on replies, errors, pages in their place, and what a plugin failed'
   }
 });
 
-test('keeps what plugins before it edited of the request', async () => {
+test('keeps the edits of plugins before it', async () => {
   const early = definePlugin({
     name: 'early',
     worker: ({ hooks }) =>
@@ -128,7 +128,7 @@ test('keeps what plugins before it edited of the request', async () => {
   ]);
 });
 
-test('has what plugins fail with where no request can fail name it', async () => {
+test('is in the log line of a plugin that fails after the response', async () => {
   const lines: unknown[] = [];
   const report = reportPluginError({ error: (facts: object) => lines.push(facts) } as never);
   const hooks = createHooks(report, 'late');

@@ -1,5 +1,5 @@
-// tracing in a real Weldr, with a real receiver of OTLP: what it gets of requests over HTTP/1.1, HTTP/2 and gRPC, at a reload, at a
-// stop, and what becomes of a Weldr whose receiver is away or whose packages are missing.
+// tracing in a real Weldr, with a real receiver of OTLP: the spans of requests over HTTP/1.1, HTTP/2 and gRPC, at a reload and at
+// a stop, and a Weldr whose receiver is away or whose packages are missing.
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ let origin: Origin;
 let grpc: GrpcServer;
 let dead = '';
 let weldr: TestWeldr;
-/** What the servers were told, in order. */
+/** The traceparent fields that the servers received, in order. */
 const told: (string | undefined)[] = [];
 
 const configOf = (exporter: string): string => `
@@ -89,7 +89,7 @@ async function traced(id: string): Promise<{ server: ReceivedSpan; clients: Rece
   return { server, clients };
 }
 
-test('a request that is tried twice: its span, those of both attempts, and what the server was told', async () => {
+test('a request that is tried twice has its span and those of both attempts, and the server receives the last one', async () => {
   const response = await fetchOnce(`${weldr.url}/shaky/a?token=abc`);
   const { server, clients } = await traced(response.headers.get('x-request-id') ?? '');
   const [failed, served] = clients;
@@ -115,7 +115,7 @@ test('a request that is tried twice: its span, those of both attempts, and what 
   assert.is(server.resource['service.name'], 'weldr');
 });
 
-test('HTTP/2 and gRPC the same', async () => {
+test('HTTP/2 and gRPC requests have the same spans', async () => {
   const answer = await h2Exchange(weldr.url);
   const { server, clients } = await traced(String(answer.headers['x-request-id']));
   assert.equal([server.attributes['network.protocol.version'], clients.length], ['2', 1]);
@@ -132,7 +132,7 @@ test('HTTP/2 and gRPC the same', async () => {
   }
 });
 
-test('whose trace is gone on with: that of a trusted proxy, and nobody else’s', async () => {
+test('the trace of a trusted proxy is continued, and no other', async () => {
   const port = Number(new URL(weldr.url).port);
   const send = async (from: string, flags: string, id: string): Promise<string | undefined> => {
     const client = await RawClient.open(port, '127.0.0.1', from);
@@ -153,7 +153,7 @@ test('whose trace is gone on with: that of a trusted proxy, and nobody else’s'
   for (const id of [unsampled, stranger]) assert.is(receiver.trace(id).server, undefined);
 });
 
-test('what no server answered: a reply of a plugin, and what was refused', async () => {
+test('replies of plugins and refused requests have spans without attempts', async () => {
   const denied = await fetchOnce(`${weldr.url}/admin/x`);
   const { server, clients } = await traced(denied.headers.get('x-request-id') ?? '');
   assert.equal(
@@ -173,7 +173,7 @@ test('what no server answered: a reply of a plugin, and what was refused', async
   assert.is(refused.server.isError, false);
 });
 
-test('loses no span at a reload and at a stop, whatever workers died before', async () => {
+test('no span is lost at a reload and at a stop, even after workers died', async () => {
   const lazy = await startWeldr({ workers: 1, config: configOf("interval: '10m'") });
   try {
     const ask = async (): Promise<string> => (await fetchOnce(lazy.url)).headers.get('x-request-id') ?? '';
@@ -194,7 +194,7 @@ test('loses no span at a reload and at a stop, whatever workers died before', as
   }
 });
 
-test('serves and stops all the same while its receiver says nothing, and says what was dropped', async () => {
+test('a silent receiver stops neither requests nor the end of Weldr, and dropped spans are logged', async () => {
   const silent = await startOtlpReceiver();
   silent.status = 0;
   const config = configOf("interval: '10ms'").replace(receiver.url, silent.url);
@@ -214,7 +214,7 @@ test('serves and stops all the same while its receiver says nothing, and says wh
   }
 });
 
-test('names the packages that are missing, at a check and at a start', async () => {
+test('missing packages are named at a check and at a start', async () => {
   const root = mkdtempSync(join(tmpdir(), 'weldr-untraced-'));
   for (const name of ['bin', 'config', 'core', 'plugins', 'package.json']) {
     cpSync(join(project, name), join(root, name), { recursive: true });

@@ -1,4 +1,4 @@
-// tracing on the bench: whose trace a request is a part of, what servers are told, and what its spans say.
+// tracing in isolation: which trace a request belongs to, what servers receive, and the content of its spans.
 import * as assert from 'uvu/assert';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
@@ -29,11 +29,11 @@ test.after(() => receiver.close());
 interface Traced extends RunResult {
   readonly server: ReceivedSpan | undefined;
   readonly clients: readonly ReceivedSpan[];
-  /** What each attempt's server was told. */
+  /** The traceparent that each attempt's server received. */
   readonly told: readonly (string | undefined)[];
 }
 
-/** Runs one request, and has what is recorded of it sent. */
+/** Runs one request, and sends its spans. */
 async function run(
   options: TracingOptions,
   request: RunOptions = {},
@@ -50,7 +50,7 @@ async function run(
   return { ...result, server, clients, told: result.sent.map(({ headers }) => headers.get('traceparent')) };
 }
 
-test('makes a span of a request and one of each attempt, whose servers are told theirs', async () => {
+test('makes a span for a request and one for each attempt, whose server receives it', async () => {
   const headers = { 'User-Agent': 'curl/8' };
   const { ctx, server, clients, told } = await run(
     {},
@@ -106,7 +106,7 @@ test('makes a span of a request and one of each attempt, whose servers are told 
   assert.is(server?.resource['service.name'], 'weldr');
 });
 
-test('goes on with the trace of a trusted peer, and records it where the peer does', async () => {
+test('continues the trace of a trusted peer, and records it if the peer does', async () => {
   const trusted = { peerTrusted: true, headers: { traceparent: sampledParent, tracestate: 'a=1,b=2' } };
   const { server, clients, sent } = await run({ sample: 0 }, trusted);
   assert.equal([server?.traceId, server?.parentId, server?.traceState], [traceId, parentId, 'a=1,b=2']);
@@ -149,7 +149,7 @@ test('begins a new trace for a stranger, who can neither have it recorded nor jo
   assert.is(recorded.server?.traceState, '');
   assert.is.not(recorded.server?.traceId, traceId);
   assert.not.ok(recorded.sent[0]?.headers.has('tracestate'));
-  // A trusted one who sends two, or what is none, means nothing that can be told.
+  // Two values, or an invalid one, are ambiguous even from a trusted peer.
   for (const wrong of [
     [
       ['traceparent', sampledParent],
@@ -192,7 +192,7 @@ test('chooses the share of new traces by their ids', () => {
   }
 });
 
-test('gives requestId() the trace as the id, and has the span tell an id that a proxy gave', async () => {
+test('gives requestId() the trace as the id, and keeps an id from a proxy in the span', async () => {
   const own = await run({ sample: 0 }, {}, [requestId()]);
   assert.is(own.ctx.id, own.ctx.traceContext?.traceId);
   assert.is(own.sent[0]?.headers.get('x-request-id'), parseTraceParent(own.told[0] ?? '')?.traceId);
@@ -202,7 +202,7 @@ test('gives requestId() the trace as the id, and has the span tell an id that a 
   assert.equal([brought.ctx.id, brought.server?.attributes['weldr.request.id']], ['abc-1', 'abc-1']);
 });
 
-test('tells what went wrong, and whose fault it was', async () => {
+test('says what went wrong, and whose fault it was', async () => {
   const replies = definePlugin({
     name: 'gate',
     worker: ({ hooks }) =>
@@ -267,7 +267,7 @@ test('names spans by method and route, and never by what a client chose', async 
   );
 });
 
-test('tells queries only where that is asked for, without secrets', async () => {
+test('includes queries in spans only if configured, without secrets', async () => {
   const request = {
     target: '/a?page=2&token=abc',
     version: '2.0',
@@ -281,7 +281,7 @@ test('tells queries only where that is asked for, without secrets', async () => 
   assert.is(server?.attributes['network.protocol.version'], '2');
 });
 
-test('records nothing of what is only explained', async () => {
+test('records no requests that are only explained', async () => {
   const spans = receiver.spans.length;
   const side = await workerSide([roundRobin(), tracing({ exporter: { url: receiver.url } })], { upstreams });
   await side.explain();
@@ -289,7 +289,7 @@ test('records nothing of what is only explained', async () => {
   assert.is(receiver.spans.length, spans);
 });
 
-test('may stand twice: the first one in charge records a request, once', async () => {
+test('may be listed twice: the first one that applies records a request, once', async () => {
   const { server, clients } = await run({}, {}, [
     { ...tracing({ sample: 1, exporter: { url: receiver.url } }), id: 'first' },
   ]);
@@ -306,7 +306,7 @@ test('drops and counts spans for which there is no room, and says so once a minu
   assert.is(dropped.length, 1);
   assert.match(
     dropped[0]?.msg ?? '',
-    /2 spans were dropped: the receiver does not take them as fast as they come/,
+    /2 spans were dropped: the receiver is too slow/,
   );
   side.clock.advance(60_000);
   const said = side.logs.filter(({ msg }) => /dropped/.test(msg)).map(({ msg }) => msg);
@@ -317,11 +317,11 @@ test('drops and counts spans for which there is no room, and says so once a minu
   await closing;
   assert.match(
     side.logs.at(-1)?.msg ?? '',
-    /spans were dropped: the receiver did not take them before the worker ended/,
+    /spans were dropped: the receiver did not accept them before the worker ended/,
   );
 });
 
-test('goes by the variables of OpenTelemetry where the options are silent', async () => {
+test('follows the variables of OpenTelemetry for options that are not set', async () => {
   const before = { ...process.env };
   const origin = new URL(receiver.url).origin;
   Object.assign(process.env, {
@@ -355,7 +355,7 @@ test('goes by the variables of OpenTelemetry where the options are silent', asyn
   }
 });
 
-test('names what has to be installed, and how', () => {
+test('names the packages to install, and the command', () => {
   const missing = (names: readonly string[]) => (name: string) => {
     if (names.includes(name)) throw new Error('not found');
   };
@@ -382,7 +382,7 @@ test('says what is wrong with its options', async () => {
   for (const [options, message] of [
     [{ sample: 2 }, /plugins\[0\]\.sample: /],
     [{ exporter: { url: 'collector:4317' } }, /plugins\[0\]\.exporter\.url: expected a URL such as/],
-    [{ exporter: { url: 'http://me:secret@c:4318/v1/traces' } }, /put what lets you in into headers/],
+    [{ exporter: { url: 'http://me:secret@c:4318/v1/traces' } }, /put credentials into headers/],
     [{ exporter: { headers: { 'a b': 'c' } } }, /exporter\.headers/],
     [{ endpoint: 'http://c:4318' }, /there is no such option/],
   ] as const) {
