@@ -1,13 +1,13 @@
-// Accounting: what the operating system says that a process tree has used, from /proc.
+// Accounting: the resources that a process tree has used, read from /proc.
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** What the cores had done since the machine started, in clock ticks. */
+/** The time of cores since the machine started, in clock ticks. */
 export interface CoreTicks {
   readonly idle: number;
   readonly total: number;
 }
 
-/** A process and all its descendants, the process first; empty when it is gone. */
+/** Returns a process and all its descendants, the process first; empty if it has ended. */
 export function processTree(pid: number): number[] {
   const found: number[] = [];
   const pending = [pid];
@@ -22,7 +22,7 @@ export function processTree(pid: number): number[] {
   return found;
 }
 
-/** CPU time of these processes so far, ns: user and system, all threads. */
+/** Returns the CPU time of these processes so far, ns: user and system, all threads. */
 export function cpuTimeOf(pids: readonly number[]): number {
   let time = 0;
   for (const pid of pids) {
@@ -34,8 +34,8 @@ export function cpuTimeOf(pids: readonly number[]): number {
 }
 
 /**
- * Memory of these processes, bytes: their proportional set size, which counts a page that n processes share as a
- * n-th in each, or the resident set where the kernel does not tell.
+ * Returns the memory of these processes, bytes: their proportional set size, which counts a page that n processes share as a
+ * n-th in each, or the resident set if the kernel does not report it.
  */
 export function memoryOf(pids: readonly number[]): number {
   let bytes = 0;
@@ -49,7 +49,7 @@ export function memoryOf(pids: readonly number[]): number {
   return bytes;
 }
 
-/** What the given cores have done so far. */
+/** Returns the time of these cores so far. */
 export function coreTicks(cores: readonly number[]): CoreTicks {
   const perCore = parseCoreTicks(read('/proc/stat'));
   let idle = 0;
@@ -61,22 +61,22 @@ export function coreTicks(cores: readonly number[]): CoreTicks {
   return { idle, total };
 }
 
-/** The first of the three numbers of a thread's `schedstat`: its time on a core, ns. */
+/** Returns the first of the three numbers of a thread's `schedstat`: its time on a core, ns. */
 export function parseSchedstat(text: string): number {
   return parseNumbers(text)[0] ?? 0;
 }
 
-/** The number after `NAME:` in a file of /proc such as `status`; undefined when there is no such line. */
+/** Returns the number after `NAME:` in a file of /proc such as `status`; undefined without such a line. */
 export function parseField(text: string, name: string): number | undefined {
   const value = new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1];
   return value === undefined ? undefined : Number(value);
 }
 
-/** The lines `cpuN` of /proc/stat. */
+/** Parses the lines `cpuN` of /proc/stat. */
 export function parseCoreTicks(text: string): Map<number, CoreTicks> {
   const cores = new Map<number, CoreTicks>();
   for (const match of text.matchAll(/^cpu(\d+) (.+)$/gm)) {
-    // user nice system idle iowait irq softirq steal; guest time is in user already.
+    // user nice system idle iowait irq softirq steal; user includes guest time.
     const ticks = parseNumbers(match[2] ?? '').slice(0, 8);
     const idle = (ticks[3] ?? 0) + (ticks[4] ?? 0);
     cores.set(Number(match[1]), { idle, total: ticks.reduce((sum, one) => sum + one, 0) });
@@ -88,7 +88,7 @@ function parseNumbers(text: string): number[] {
   return text.trim() === '' ? [] : text.trim().split(/\s+/).map(Number);
 }
 
-/** Empty for a process that has ended meanwhile. */
+/** Reads a file; returns an empty text for a process that has ended meanwhile. */
 function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');

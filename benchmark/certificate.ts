@@ -1,4 +1,4 @@
-// The certificate that all proxies show: ECDSA on P-256, made for each run of the benchmark.
+// The certificate of all proxies: ECDSA on P-256, made for each run of the benchmark.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,13 +8,13 @@ import { temporaryFolder } from './processes.ts';
 export interface BenchmarkCertificate {
   readonly cert: string;
   readonly key: string;
-  /** Both in one file, as HAProxy wants them. */
+  /** Both in one file, as HAProxy needs them. */
   readonly combined: string;
 }
 
 let made: BenchmarkCertificate | undefined;
 
-/** Makes it at the first call. Throws an Error when openssl fails. */
+/** Returns the certificate, made at the first call. Throws an Error if openssl fails. */
 export function benchmarkCertificate(): BenchmarkCertificate {
   if (made !== undefined) return made;
   const folder = temporaryFolder('certificate');

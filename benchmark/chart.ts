@@ -1,4 +1,4 @@
-// Chart: CPU a request as horizontal bars, an SVG that reads on light and on dark.
+// Chart: CPU per request as horizontal bars, as an SVG that is readable on light and dark.
 import { escapeXml, round, text } from './svg.ts';
 
 /** A group of bars. */
@@ -8,12 +8,12 @@ export interface ChartGroup {
   readonly ratios: Readonly<Record<string, number>>;
 }
 
-/** What a chart shows. */
+/** The content of a chart. */
 export interface Chart {
   readonly title: string;
   readonly subtitle: string;
   readonly groups: readonly ChartGroup[];
-  /** The proxy whose bars stand out. */
+  /** The proxy whose bars are highlighted. */
   readonly highlighted: string;
 }
 
@@ -42,7 +42,7 @@ const style = `
     .reference { stroke: #9198a1; }
   }`;
 
-/** Draws it. The scale ends at the longest bar and holds for all groups; 1, the reference, is a dashed line. */
+/** Draws a chart. All groups share a scale, which ends at the longest bar; a dashed line marks 1, the reference. */
 export function drawChart({ title, subtitle, groups, highlighted }: Chart): string {
   const longest = Math.max(1, ...groups.flatMap(group => Object.values(group.ratios)));
   const scale = barsWidth / longest;

@@ -1,4 +1,4 @@
-// Comparison: the study of one scenario, every proxy against the reference in paired rounds.
+// Comparison: the study of one scenario, which compares every proxy with the reference in paired rounds.
 import { portOf } from './load.ts';
 import { reference } from './proxies/index.ts';
 import { clientSaturation, noiseNotes, type Sample, takeSample } from './sample.ts';
@@ -7,12 +7,12 @@ import { formatBytes, formatCount, formatMedian, formatRatio, formatTime, type S
 import { pairedRatios, type Summary, summarise } from './statistics.ts';
 import type { Bench, Study } from './study.ts';
 
-/** What the rounds of one scenario gave for one proxy. */
+/** The results of one proxy in one scenario. */
 interface ProxyResult {
   readonly proxy: string;
-  /** Why nothing is said about it, or nothing in comparison. */
+  /** Why there are no figures, or no comparison. */
   readonly refused: string | undefined;
-  /** To the reference, round by round. */
+  /** The ratio to the reference, per round. */
   readonly cpuRatio: Summary | undefined;
   readonly throughputRatio: Summary | undefined;
   readonly cpuPerRequest: Summary | undefined;
@@ -20,13 +20,13 @@ interface ProxyResult {
   readonly p50: Summary | undefined;
   readonly p99: Summary | undefined;
   readonly memory: Summary | undefined;
-  /** The client's core had no time left, so that the proxy may be able to do more. */
+  /** The client's core was saturated, so the proxy may be able to do more. */
   readonly clientBound: boolean;
-  /** One a round. */
+  /** One per round. */
   readonly samples: readonly Sample[];
 }
 
-/** The study that puts one scenario's load on every proxy. */
+/** Returns the study that puts one scenario's load on every proxy. */
 export function comparison(scenario: Scenario): Study {
   return {
     name: scenario.name,
@@ -41,7 +41,7 @@ export function comparison(scenario: Scenario): Study {
   };
 }
 
-/** Runs every proxy once a round, in turning order, so that what drifts on the machine hits all alike. */
+/** Runs every proxy once per round, in rotating order, so that drift of the machine affects all alike. */
 async function compare(bench: Bench, scenario: Scenario): Promise<ProxyResult[]> {
   const { effort } = bench;
   const running = [...bench.running].filter(([, proxy]) => portOf(proxy, scenario.load.entry) !== undefined);

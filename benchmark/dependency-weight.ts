@@ -1,5 +1,5 @@
-// `npm run bench:dependencies`: what each package that Weldr is made of costs a process which loads it, alone and from
-// node_modules: the time of its `import()`, by the clock and of the CPU, and by how much the process grows. `--rounds N`,
+// `npm run bench:dependencies`: measures what each dependency of Weldr costs a process that loads it, alone and from
+// node_modules: the time of its `import()`, wall-clock and CPU, and the growth of the process. `--rounds N`,
 // default 9.
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -32,11 +32,11 @@ const packages: readonly (readonly string[])[] = [
 ];
 
 interface Weight {
-  /** Of `import()`, by the clock, ms. */
+  /** The wall-clock time of `import()`, ms. */
   readonly time: number;
-  /** Of all threads meanwhile, ms: what other work on the machine changes least. */
+  /** The CPU time of all threads meanwhile, ms, which other work on the machine affects least. */
   readonly cpu: number;
-  /** By which the resident set grew, bytes. */
+  /** The growth of the resident set, bytes. */
   readonly memory: number;
 }
 
@@ -66,8 +66,8 @@ process.stdout.write(
 );
 
 /**
- * Imports the packages in a separate process, which has imported an empty module before: Node's own loader is not counted.
- * Neither is garbage, as the collector runs first and last.
+ * Imports the packages in a separate process, which has imported an empty module before, so that Node's loader is not counted.
+ * Garbage is not counted either: the collector runs first and last.
  */
 function weigh(names: readonly string[]): Weight {
   const code = `

@@ -1,7 +1,7 @@
-// Simulated time: events in order, and chance that can be repeated from a seed.
+// Simulated time: events in order, and random numbers that a seed repeats.
 import { seeded } from '../core/testing/seeded.ts';
 
-/** Things that happen at times, ms. */
+/** Events at simulated times, ms. */
 export class EventQueue {
   now = 0;
   private readonly heap: { at: number; order: number; fn: () => void }[] = [];
@@ -19,7 +19,7 @@ export class EventQueue {
     }
   }
 
-  /** Lets everything happen until a time, but so many things at most; returns how many it were. */
+  /** Runs all events until a time, but at most `most`. Returns how many ran. */
   runUntil(end: number, most = Number.POSITIVE_INFINITY): number {
     let steps = 0;
     while (steps < most && (this.heap[0]?.at ?? Number.POSITIVE_INFINITY) <= end) {
@@ -29,7 +29,7 @@ export class EventQueue {
     return steps;
   }
 
-  /** Lets the next thing happen; false: there is none. */
+  /** Runs the next event. Returns false if there is none. */
   runNext(): boolean {
     const first = this.heap[0];
     if (first === undefined) return false;
@@ -69,9 +69,9 @@ export class EventQueue {
   }
 }
 
-/** Chance from a seed. */
+/** Random numbers from a seed. */
 export class Chance {
-  /** From 0 to below 1. */
+  /** Returns a number from 0 to below 1. */
   readonly next: () => number;
 
   constructor(seed: number) {

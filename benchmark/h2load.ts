@@ -1,4 +1,4 @@
-// h2load: one run of the load generator for HTTP/2, and what it says.
+// h2load: runs the load generator for HTTP/2, and parses its result.
 import type { Load, LoadOptions, LoadResult } from './load.ts';
 import { runToEnd } from './processes.ts';
 
@@ -16,14 +16,14 @@ export async function runH2load(port: number, load: Load, options: LoadOptions):
   return parseH2load(output);
 }
 
-/** Reads the summary that h2load prints. Throws an Error when there is none, or when it spoke no HTTP/2. */
+/** Parses the summary of h2load. Throws an Error if there is none, or if the run was not HTTP/2. */
 export function parseH2load(output: string): LoadResult {
   const requests = /^requests: .* (\d+) done, (\d+) succeeded, (\d+) failed, /m.exec(output);
   const rate = /^finished in .*, ([\d.]+) req\/s/m.exec(output);
   const codes = /^status codes: (\d+) 2xx/m.exec(output);
   if (requests === null || rate === null || codes === null)
     throw new Error(`h2load printed no result: ${output}`);
-  if (!/^Application protocol: (h2|h2c)$/m.test(output)) throw new Error(`no HTTP/2 was spoken: ${output}`);
+  if (!/^Application protocol: (h2|h2c)$/m.test(output)) throw new Error(`the run was not HTTP/2: ${output}`);
   const done = Number(requests[1]);
   return {
     requests: done,

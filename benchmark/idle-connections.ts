@@ -1,4 +1,4 @@
-// Idle connections: what a proxy keeps in memory for a client that is connected and asks nothing.
+// Idle connections: the memory of a proxy per client that is connected and idle.
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
@@ -11,7 +11,7 @@ import { formatBytes, formatCount, formatMedian } from './section.ts';
 import { type Summary, summarise } from './statistics.ts';
 import type { Bench, Study } from './study.ts';
 
-/** Memory is counted from here on, as the first connections also pay for what is set up once. */
+/** Memory is counted after these connections, as the first ones also pay for one-time costs. */
 const first = 1_000;
 const atOnce = 100;
 const answerTimeout = 20_000;
@@ -19,19 +19,19 @@ const settleTime = 2_000;
 const repetitions = 3;
 
 const request = 'GET /small HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
-/** How the origin's answer ends. */
+/** The end of the origin's response. */
 const answerEnd = 'Hello World\n';
 
 interface IdleResult {
   readonly proxy: string;
-  /** Bytes a connection. */
+  /** Bytes per connection. */
   readonly memory: Summary | undefined;
-  /** Connections that got an answer to their first and, later, to their second request; the fewest of all runs. */
+  /** Connections that got a response to their first and, later, to their second request; the fewest of all runs. */
   readonly served: number;
   readonly refused: string | undefined;
 }
 
-/** What is measured, and with how many connections. */
+/** A kind of connection to measure, and how many of them. */
 interface Holding {
   readonly name: string;
   readonly connection: string;
@@ -93,7 +93,7 @@ async function measure(bench: Bench, proxy: ComparedProxy, holding: Holding): Pr
   let served = total;
   for (let repetition = 1; repetition <= repetitions; repetition++) {
     bench.progress(`${name}: ${proxy.name}, ${repetition} of ${repetitions}`);
-    // A new process each time: what it has taken for connections before, it would use again.
+    // A new process each time, as it would reuse the memory of earlier connections.
     const running = await proxy.start({ origin: bench.origin, cores: bench.cores.proxy, workers: 1 });
     try {
       const run = await openAndHold(bench, running, holding);
@@ -118,7 +118,7 @@ async function openAndHold(
   proxy: RunningProxy,
   { entry, total }: Holding,
 ): Promise<{ served: number; memory: number }> {
-  // Compilers and heaps grow first, or their growth would count as the connections'.
+  // Lets compilers and heaps grow first, or their growth would count as the connections'.
   await takeSample(bench, proxy, { path: '/small', connections: 64, entry }, bench.effort.warmUp);
   const dial = dialler(proxy, entry);
   const pids = processTree(proxy.process.pid);
@@ -137,7 +137,7 @@ async function openAndHold(
   }
 }
 
-/** Opens connections until there are `upTo`, and asks once over each; answers how many of the new ones got an answer. */
+/** Opens connections up to `upTo`, with one request over each. Returns how many of the new ones got a response. */
 async function open(sockets: Socket[], dial: () => Socket, upTo: number): Promise<number> {
   let answered = 0;
   while (sockets.length < upTo) {

@@ -1,4 +1,4 @@
-// Latency: p99 at half of what a proxy can do, against the reference at the same rate.
+// Latency: p99 at half of a proxy's saturation, against the reference at the same rate.
 
 import type { Load } from './load.ts';
 import { reference } from './proxies/index.ts';
@@ -8,12 +8,12 @@ import { formatCount, formatMedian, formatRatio, formatTime } from './section.ts
 import { pairedRatios, type Summary, summarise } from './statistics.ts';
 import type { Bench, Study } from './study.ts';
 
-/** Clients that come and go at a rate: connections which pause before each request. */
+/** The connections that produce a rate: each pauses before each request. */
 const connections = 256;
 const saturating: Load = { path: '/small', connections };
-/** A shorter run's p99 would be that of its start, when all connections come at once. */
+/** The p99 of a shorter run would be that of its start, when all connections open at once. */
 const shortestRun = 5;
-/** How far apart the rates of a pair of runs may be, and how far each from half of the saturation. */
+/** How far the rates of a pair of runs may differ, from each other and from half of the saturation. */
 const pairTolerance = 0.1;
 const rateTolerance = 0.25;
 
@@ -66,12 +66,12 @@ export const latency: Study = {
   },
 };
 
-/** The length of one run that a p99 is taken from, s. */
+/** Returns the length of one run for a p99, s. */
 export function latencySeconds({ effort }: Bench): number {
   return Math.max(effort.seconds, shortestRun);
 }
 
-/** The load of half of what a proxy can do; `saturation` is that, in requests a second. */
+/** Returns the load at half of `saturation`, which is in requests a second. */
 export async function halfLoad(
   bench: Bench,
   proxy: RunningProxy,
@@ -82,7 +82,7 @@ export async function halfLoad(
   return {
     saturation: full.requestsPerSecond,
     rate,
-    // A connection's time a request is its pause and the answer's time, which is short at half load.
+    // A request takes its pause and the response time, which is short at half load.
     load: { ...saturating, thinkTime: (connections / rate) * 1000 },
   };
 }

@@ -1,17 +1,17 @@
-// Machine: its cores and who gets which, and what it is, for the record.
+// Machine: assigns its cores, and describes it for the record.
 import { spawnSync } from 'node:child_process';
 import { cpus, release, totalmem } from 'node:os';
 
-/** Which cores each side is pinned to. */
+/** The cores of each side. */
 export interface CorePlan {
   readonly proxy: readonly number[];
   readonly origin: readonly number[];
   readonly client: readonly number[];
-  /** For a proxy of two workers; undefined when the machine has not enough cores to measure that. */
+  /** For a proxy with two workers; undefined if the machine has too few cores. */
   readonly twoWorkers: readonly number[] | undefined;
 }
 
-/** What figures were taken on. */
+/** The machine of a measurement. */
 export interface MachineDescription {
   readonly cpu: string;
   readonly cores: number;
@@ -20,7 +20,7 @@ export interface MachineDescription {
   readonly system: string;
 }
 
-/** Shares out the cores that this process may use. The proxy always has its core to itself. */
+/** Assigns the cores that this process may use. The proxy always has a core to itself. */
 export function planCores(allowed: readonly number[] = allowedCores()): CorePlan {
   const [first, second, third, fourth] = allowed;
   if (first === undefined || second === undefined) {
@@ -34,7 +34,7 @@ export function planCores(allowed: readonly number[] = allowedCores()): CorePlan
   };
 }
 
-/** The cores of a list such as `0-2,5`, as /proc/self/status and taskset write it. */
+/** Parses a list of cores such as `0-2,5`, as /proc/self/status and taskset write it. */
 export function parseCoreList(text: string): number[] {
   const cores: number[] = [];
   for (const range of text.trim().split(',')) {
@@ -45,12 +45,12 @@ export function parseCoreList(text: string): number[] {
   return cores;
 }
 
-/** Moves a process with all its threads to these cores; its children stay where they are. */
+/** Pins a process with all its threads to these cores; its children stay where they are. */
 export function pinProcess(pid: number, cores: readonly number[]): void {
   spawnSync('taskset', ['-acp', cores.join(','), String(pid)]);
 }
 
-/** Has a process, with all its threads, run only while nobody else wants its cores. */
+/** Lets a process, with all its threads, run only while its cores are idle. */
 export function yieldProcess(pid: number): void {
   spawnSync('chrt', ['--all-tasks', '--idle', '--pid', '0', String(pid)]);
 }
@@ -67,7 +67,7 @@ export function describeMachine(): MachineDescription {
   };
 }
 
-/** The first line that a command prints, on either output; undefined when there is no such command. */
+/** Returns the first line that a command prints, on either output; undefined if there is no such command. */
 export function firstLine(command: string, args: readonly string[]): string | undefined {
   const { error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 });
   if (error !== undefined) return undefined;

@@ -1,4 +1,4 @@
-// Many routes: what 10,000 routes and 1,000 pools of 10 servers add to a start and to memory, and what a change takes then.
+// Many routes: what 10,000 routes and 1,000 pools of 10 servers add to a start and to memory, and how long changes take.
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,19 +21,19 @@ const workers = 2;
 const changes = 100;
 /** The most changes of a batch. */
 const batchSize = 100;
-/** From then on nothing of the start goes on, ms. */
+/** After this time all work of the start is done, ms. */
 const restAfter = 3_000;
 
 const command = fileURLToPath(new URL('../bin/weldr.ts', import.meta.url));
 const title = `${formatCount(routes)} routes and ${formatCount(pools)} pools of ${serversPerPool} servers`;
 
-/** Servers that nobody asks; loopback all the same. */
+/** Servers that get no requests, on loopback addresses. */
 const serverOf = (pool: number, server: number): string =>
   `http://127.${server + 1}.${pool >> 8}.${pool & 255}:8000`;
 const hostOf = (route: number): string => `h${route % pools}.example`;
 const pathOf = (route: number): string => `/a${Math.floor(route / pools)}/*`;
 
-/** Where the routes and pools come from. */
+/** The source of the routes and pools. */
 type Origin = 'nowhere' | 'the config' | 'run time';
 
 interface Variant {
@@ -44,15 +44,15 @@ interface Variant {
   readonly adminPort: number;
 }
 
-/** Of one start. */
+/** The figures of one start. */
 interface Measured {
-  /** Until the first response, µs. */
+  /** The time until the first response, µs. */
   readonly time: number;
-  /** Of all processes until then, µs. */
+  /** The CPU time of all processes until then, µs. */
   readonly cpu: number;
-  /** At rest, bytes. */
+  /** The memory at rest, bytes. */
   readonly memory: number;
-  /** From the call to the answer, µs: of a route's pool, of a server's weight, of 100 routes by one batch. */
+  /** From the call to the answer, µs: changes of a route's pool, of a server's weight, of 100 routes in a batch. */
   readonly route: readonly number[];
   readonly server: readonly number[];
   readonly batch: readonly number[];
@@ -167,7 +167,7 @@ export default defineConfig({
 `;
 }
 
-/** Makes the routes and pools of the variant that has them from there, and keeps a copy of the file that holds them. */
+/** Makes the routes and pools of the variant that has them at run time, and keeps a copy of the file with them. */
 async function makeAll(bench: Bench, variants: readonly Variant[]): Promise<void> {
   for (const variant of variants) {
     if (variant.origin !== 'run time') continue;
@@ -243,7 +243,7 @@ async function measure(bench: Bench, variant: Variant): Promise<Measured> {
   }
 }
 
-/** Calls one after another; how long each took, µs. */
+/** Makes calls one after another. Returns how long each took, µs. */
 async function timed(
   admin: AdminClient,
   times: number,

@@ -1,4 +1,4 @@
-// The micro-benchmark as a study, in a process of its own on the core of the proxy.
+// The micro-benchmark as a study, in a separate process on the core of the proxy.
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { runToEnd } from './processes.ts';

@@ -1,5 +1,5 @@
-// `npm run bench:micro`: what the parts of a request cost, in this one process: reading a head, the pipeline, choosing
-// an upstream. `--json` prints figures for the benchmark that runs it.
+// `npm run bench:micro`: measures parts of a request in this process: reading a head, the pipeline, choosing
+// an upstream. `--json` prints the figures for `npm run bench`.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 import type { SpanExporter } from '@opentelemetry/sdk-trace';
@@ -42,18 +42,18 @@ import { realisticHeaders } from './scenarios.ts';
 import { formatMedian, formatTime, sectionText } from './section.ts';
 import { type Summary, summarise } from './statistics.ts';
 
-/** What one case costs. */
+/** The cost of one case. */
 export interface MicroResult {
   readonly name: string;
-  /** ns a call. */
+  /** Per call, ns. */
   readonly time: Summary | undefined;
-  /** Bytes taken from the heap a call. */
+  /** Bytes allocated per call. */
   readonly allocated: number;
 }
 
 interface Case {
   readonly name: string;
-  /** Does it so many times. */
+  /** Runs the case so many times. */
   run(times: number): void;
 }
 
@@ -62,7 +62,7 @@ const responseFields = { 'Content-Type': 'text/plain', ETag: '"abc"', 'Cache-Con
 const batches = 15;
 const batchTime = 40;
 
-// Half of the paths are exact, the others prefixes and parameters.
+// Half of the paths are exact, the others have prefixes and parameters.
 const hostName = (n: number): string => `service-${n}.shop.example`;
 const pathPatterns = ['/api/v1/resource-N', '/api/v1/items-N/*', '/accounts-N/:id', '/static/N'];
 const pathName = (n: number): string => (pathPatterns[n % pathPatterns.length] ?? '').replace('N', String(n));
@@ -137,7 +137,7 @@ async function measure({ name, run }: Case): Promise<MicroResult> {
   const perCall: number[] = [];
   const allocatedBefore = getHeapStatistics().total_allocated_bytes;
   for (let batch = 0; batch < batches; batch++) {
-    // What a case has left for later is done in between.
+    // Lets a case finish its deferred work in between.
     await nextTurn();
     const start = process.hrtime.bigint();
     run(times);
@@ -156,7 +156,7 @@ function headCase(name: string, headers: Readonly<Record<string, string>>): Case
     name: `${name} (${bytes.length} bytes)`,
     run(times) {
       for (let i = 0; i < times; i++) {
-        // As the wire does: one string a read.
+        // As the wire does: one string per read.
         if (head.read(bytes.toString('latin1'), 0) !== bytes.length) throw new Error('the head was not read');
       }
     },
@@ -235,12 +235,12 @@ async function selectionCase(
         const ctx = contexts[i & 1023];
         if (ctx !== undefined) selectUpstream.callAsync(ctx, onChosen);
       }
-      if (chosen !== times) throw new Error('nobody was chosen');
+      if (chosen !== times) throw new Error('no upstream was chosen');
     },
   };
 }
 
-/** A request with the fields that clients send, which an upstream has answered. */
+/** A request with the usual fields of clients, answered by an upstream. */
 function servedCase(
   name: string,
   use: (ctx: ProxyContext, number: number) => void,
@@ -301,7 +301,7 @@ async function requestIdCase(name: string): Promise<Case> {
   );
 }
 
-/** What the plugin `tracing` does of a request with one attempt, but for the sending of spans. */
+/** The work of the plugin `tracing` for a request with one attempt, except for sending spans. */
 async function tracingCase(name: string, sample: number): Promise<Case> {
   const packages = await loadPackages();
   class TakingExporter extends packages.otlp.OTLPTraceExporter {
@@ -346,7 +346,7 @@ async function tracingCase(name: string, sample: number): Promise<Case> {
   );
 }
 
-/** What the plugin `metrics` does when an attempt and its request have ended. */
+/** The work of the plugin `metrics` when an attempt and its request have ended. */
 async function metricsCase(name: string): Promise<Case> {
   const side = await workerSide(metrics());
   const { attemptFinished, finished } = side.stages.plain;
@@ -382,7 +382,7 @@ function fail(why: string | undefined): never {
   throw new Error(why);
 }
 
-/** Each path at each host. */
+/** Returns a route for each path at each host. */
 function routeList(hosts: number, paths: number): IndexedRoute[] {
   return Array.from({ length: hosts * paths }, (_, n) => {
     const path = pathName(Math.floor(n / hosts));
@@ -391,7 +391,7 @@ function routeList(hosts: number, paths: number): IndexedRoute[] {
   });
 }
 
-/** Chooses by host and path, which is read anew each time. */
+/** Chooses by host and path, which is parsed each time. */
 function routeCase(name: string, hosts: number, paths: number): Case {
   const pool = new Pools().default;
   const routes = routeList(hosts, paths);
@@ -421,7 +421,7 @@ function routeCase(name: string, hosts: number, paths: number): Case {
   };
 }
 
-/** Gives a route another path, and at its next turn the one it had. */
+/** Gives a route another path, and its former one at the next turn. */
 function routeChangeCase(name: string, hosts: number, paths: number): Case {
   const routes = routeList(hosts, paths);
   const moved = routes.map(route => ({ ...route, paths: [`/moved${route.paths[0]}`] }));

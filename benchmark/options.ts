@@ -1,7 +1,7 @@
-// Options: what the command line of the benchmark says.
+// Options: parses the command line of the benchmark.
 import { parseArgs } from 'node:util';
 
-/** How the benchmark is to be run. */
+/** The options of the benchmark. */
 export interface BenchmarkOptions {
   /** Under two minutes: nginx, HAProxy and Weldr, three scenarios, few rounds. */
   readonly quick: boolean;
@@ -10,7 +10,7 @@ export interface BenchmarkOptions {
   /** Names of scenarios; undefined: all. */
   readonly scenarios: readonly string[] | undefined;
   readonly rounds: number;
-  /** Of one run. */
+  /** The length of one run. */
   readonly seconds: number;
   /** Write the figures into the documentation too. */
   readonly publish: boolean;
@@ -19,13 +19,13 @@ export interface BenchmarkOptions {
 export const usage = `npm run bench -- [--quick] [--only NAME,…] [--scenario NAME,…] [--rounds N] [--seconds N] [--publish]
 
   --quick      under two minutes: nginx, HAProxy and Weldr; small, realistic and 64k
-  --only       these proxies alone
-  --scenario   these scenarios alone
+  --only       only these proxies
+  --scenario   only these scenarios
   --rounds     rounds of each scenario: 5, or 3 with --quick
   --seconds    length of one run: 2
   --publish    write the figures of a full run to benchmark/results/latest.json, docs/benchmark.svg and docs/performance.md`;
 
-/** Throws an Error that says what is wrong with the command line. */
+/** Parses the arguments. Throws an Error that says what is wrong with them. */
 export function parseOptions(
   args: readonly string[],
   known: { proxies: readonly string[]; scenarios: readonly string[] },
@@ -43,7 +43,7 @@ export function parseOptions(
   });
   const { quick, only, scenario, publish } = values;
   if (publish && (quick || only !== undefined || scenario !== undefined)) {
-    throw new Error('--publish: only figures of a full run are published');
+    throw new Error('--publish needs a full run: leave --quick, --only and --scenario out');
   }
   return {
     quick: values.quick,
@@ -59,7 +59,7 @@ function names(flag: string, text: string | undefined, known: readonly string[])
   if (text === undefined) return undefined;
   const given = text.split(',');
   for (const name of given) {
-    if (!known.includes(name)) throw new Error(`${flag}: ${name} is none of ${known.join(', ')}`);
+    if (!known.includes(name)) throw new Error(`${flag}: expected one of ${known.join(', ')}, got ${name}`);
   }
   return given;
 }

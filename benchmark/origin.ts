@@ -1,16 +1,16 @@
-// The origin: nginx with fixed bodies of several sizes, which costs less than any proxy in front of it.
+// The origin: nginx with fixed bodies of several sizes, which is cheaper than any proxy in front of it.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, listening, type Running, run, temporaryFolder } from './processes.ts';
 import { nginxConfig } from './proxies/nginx.ts';
 
-/** An origin that serves. */
+/** A running origin. */
 export interface Origin {
   readonly port: number;
   readonly process: Running;
 }
 
-/** Addresses of this machine that the origin listens on: one for each server of a pool that changes. */
+/** The addresses that the origin listens on: one for each server of a changing pool. */
 export const originAddresses: readonly string[] = Array.from({ length: 60 }, (_, n) => `127.0.0.${n + 1}`);
 
 /** Starts the origin: `/small`, `/10k`, `/64k`, `/1m`, and `/upload`, which reads the body before it answers. */
@@ -43,11 +43,11 @@ function http(folder: string, port: number): string {
   server {
     ${listen}
     root ${folder};
-    # What Weldr's health checks ask for.
+    # For Weldr's health checks.
     location = / { return 200 "origin\\n"; }
     location = /small { return 200 "Hello World\\n"; }
     location = /upload {
-      # The mirror makes nginx read the whole body first; a POST to a file is a 405, which becomes the answer.
+      # The mirror makes nginx read the whole body first; a POST to a file is a 405, which becomes the response.
       mirror /read;
       error_page 405 = @received;
     }

@@ -1,5 +1,5 @@
-// `npm run bench:pieces`: what a transfer costs Weldr when its bytes come in the smallest pieces that HTTP knows,
-// beside the same number of bytes in large ones. An attacker sends such pieces to keep a
+// `npm run bench:pieces`: measures what a transfer costs Weldr if its bytes come in the smallest pieces of HTTP,
+// compared with the same number of bytes in large ones. An attacker sends such pieces to keep a
 // proxy busy.
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -7,7 +7,7 @@ import { cpuTimeOf, processTree } from './accounting.ts';
 import { cleanUp } from './processes.ts';
 import { weldr } from './proxies/weldr.ts';
 
-/** One way to send something, and how often it is repeated for one figure. */
+/** One way to send data, and how often it is repeated for one figure. */
 interface Case {
   readonly name: string;
   /** Bytes that are sent to Weldr, besides heads. */
@@ -74,7 +74,7 @@ async function compare(pieces: Case, plain: Case): Promise<void> {
   );
 }
 
-/** ms of Weldr's CPU for 1 MB, at best. */
+/** Returns the CPU time of Weldr for 1 MB, ms; the best of several runs. */
 async function costOf({ bytes, run }: Case): Promise<number> {
   const pids = processTree(proxy.process.pid);
   const times = Math.ceil((32 * 1024 * 1024) / Math.max(bytes, 512 * 1024));
@@ -87,7 +87,7 @@ async function costOf({ bytes, run }: Case): Promise<number> {
   return ((best / 1e6 / times) * 1024 * 1024) / bytes;
 }
 
-/** Sends it all and reads to the end. */
+/** Sends all parts and reads the response to its end. */
 async function exchange(parts: readonly string[]): Promise<void> {
   const socket = connect(proxy.port, '127.0.0.1');
   let start = '';

@@ -1,4 +1,4 @@
-// Pool change process: a stream of changes from a process of its own, which gives way to those who measure beside it.
+// Pool change process: a stream of changes from a separate process, which yields to the measured ones.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -14,17 +14,17 @@ const task = z.strictObject({
   seconds: z.number(),
 });
 
-/** What is to be changed, how often, and for how long. */
+/** What to change, how often, and for how long. */
 export type ChangeTask = Readonly<z.infer<typeof task>>;
 
 const outcome = z.strictObject({ rate: z.number(), failed: z.number() });
 
-/** Changes that were carried out, a second, and how many failed. */
+/** Completed changes a second, and how many failed. */
 export type ChangeOutcome = Readonly<z.infer<typeof outcome>>;
 
 const timeoutMs = 30_000;
 
-/** Carries a task out on these cores; resolves when the pool is as it was. */
+/** Carries out a task on these cores. Resolves once the pool is as before. */
 export async function changePool(wanted: ChangeTask, cores: readonly number[]): Promise<ChangeOutcome> {
   const args = ['-C', 'weldr-source', fileURLToPath(import.meta.url), JSON.stringify(wanted)];
   const output = await runToEnd(process.execPath, args, {

@@ -1,4 +1,4 @@
-// Pool change stream: changes of a pool through the admin API at a fixed rate.
+// Pool change stream: changes a pool through the admin API at a fixed rate.
 import { Agent, request } from 'node:http';
 
 /** A server of the pool. */
@@ -7,7 +7,7 @@ export interface Target {
   readonly port: number;
 }
 
-/** Calls of the admin API; each answers whether it was carried out. */
+/** Calls the admin API; each call resolves with whether it succeeded. */
 export class AdminClient {
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 32 });
   private readonly port: number;
@@ -32,7 +32,7 @@ export class AdminClient {
     this.agent.destroy();
   }
 
-  /** Any call. */
+  /** Makes any call. */
   send(method: string, path: string, body?: unknown): Promise<boolean> {
     return new Promise(resolve => {
       const asked = request({ host: '127.0.0.1', port: this.port, method, path, agent: this.agent });
@@ -47,9 +47,9 @@ export class AdminClient {
 
 const tick = 5;
 
-/** Changes the weights of servers, or adds and removes them, until it is stopped. */
+/** Changes the weights of servers, or adds and removes them, until `stop`. */
 export class ChangeStream {
-  /** Changes that were answered with an error. */
+  /** The number of changes that failed. */
   failed = 0;
   private done = 0;
   private begun = 0;
@@ -58,10 +58,10 @@ export class ChangeStream {
   private readonly client: AdminClient;
   private readonly kind: 'weights' | 'membership';
   private readonly perSecond: number;
-  /** Servers that no change is under way for, the one that waits longest first. */
+  /** Servers without a change under way, the longest waiting first. */
   private readonly free: Target[];
   private readonly under = new Set<Promise<void>>();
-  /** Servers that are in their other state: weighted 2, or in the pool. */
+  /** Servers in their other state: with weight 2, or in the pool. */
   private readonly changed = new Set<Target>();
 
   constructor(
@@ -77,12 +77,12 @@ export class ChangeStream {
     this.timer = setInterval(() => this.changeDue(), tick);
   }
 
-  /** Changes that were carried out, a second, so far. */
+  /** Completed changes a second, so far. */
   get rate(): number {
     return this.done / ((performance.now() - this.startedAt) / 1000);
   }
 
-  /** Resolves when the pool is as it was. */
+  /** Stops. Resolves once the pool is as before. */
   async stop(): Promise<void> {
     clearInterval(this.timer);
     await Promise.all(this.under);
@@ -93,7 +93,7 @@ export class ChangeStream {
     const due = ((performance.now() - this.startedAt) / 1000) * this.perSecond;
     while (this.begun < due) {
       const target = this.free.shift();
-      // All are being changed: the rest is due with the next tick.
+      // All servers have a change under way: the rest is due at the next tick.
       if (target === undefined) return;
       this.begun++;
       const change = this.change(target).then(() => {

@@ -1,4 +1,4 @@
-// Pool changes: whether a pool that the API changes a thousand times a second slows requests down.
+// Pool changes: measures whether a thousand changes a second by the API slow requests down.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processTree } from './accounting.ts';
 import { halfLoad, latencySeconds } from './latency.ts';
@@ -16,9 +16,9 @@ import { pairedRatios, summarise } from './statistics.ts';
 import type { Bench, Study, StudyResult } from './study.ts';
 
 const changesPerSecond = 1_000;
-/** Of changes before a run, and after it, s. */
+/** How long changes run before and after a run, s. */
 const leadTime = 0.5;
-/** Servers that are in the pool all the time, and that come and go. */
+/** Servers that stay in the pool, and servers that come and go. */
 const lasting = originAddresses.slice(0, 20);
 const passing = originAddresses.slice(20);
 
@@ -29,28 +29,28 @@ const notes = [
     'the same work there for another Weldr, which has no clients: what is left is what the changes do to the worker.',
 ];
 
-/** The Weldrs of this study; each has its worker on the proxy's core. */
+/** The Weldrs of this study, each with its worker on the proxy's core. */
 interface Weldrs {
   /** Its manager is on another core. */
   readonly aside: RunningProxy;
   /** Its manager is on the worker's core. */
   readonly beside: RunningProxy;
-  /** It has no clients, and is on the other core as a whole. */
+  /** It has no clients, and runs on the other core as a whole. */
   readonly decoy: RunningProxy;
 }
 
-/** What is going on during a run. */
+/** The activity during a run. */
 interface Activity {
   readonly label: string;
-  /** Who is measured. */
+  /** The measured Weldr. */
   readonly proxy: RunningProxy;
-  /** Whose pool is changed, and how. */
+  /** The Weldr whose pool is changed, and how. */
   readonly changed: RunningProxy | undefined;
   readonly kind: ChangeTask['kind'];
-  /** What it is compared with; undefined: nothing. */
+  /** The activity to compare with; undefined: none. */
   readonly base: Activity | undefined;
   readonly samples: Sample[];
-  /** Of each run, changes a second. */
+  /** Changes a second, per run. */
   readonly rates: number[];
 }
 
@@ -124,7 +124,7 @@ async function measure(bench: Bench, weldrs: Weldrs): Promise<StudyResult> {
   return result(activities, failed);
 }
 
-/** One run of an activity; answers how many changes failed. */
+/** Runs an activity once. Returns how many changes failed. */
 async function takeOne(bench: Bench, activity: Activity, load: Load): Promise<number> {
   const seconds = latencySeconds(bench);
   const { changed, kind } = activity;

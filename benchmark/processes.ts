@@ -1,4 +1,4 @@
-// Processes: everything that the benchmark starts, so that all of it ends with the benchmark.
+// Processes: starts all processes of the benchmark, and ends them with it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -7,16 +7,16 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A process that runs. */
+/** A running process. */
 export interface Running {
   readonly pid: number;
-  /** The last of what it wrote. */
+  /** The end of its output. */
   readonly output: string;
-  /** Resolves when it has ended. */
+  /** Resolves once it has ended. */
   readonly ended: Promise<void>;
 }
 
-/** How a process is run. */
+/** Options of a process. */
 export interface RunOptions {
   /** The cores that it and its children may use. */
   readonly cores: readonly number[];
@@ -32,7 +32,7 @@ const children = new Set<ChildProcess>();
 let folder: string | undefined;
 let folders = 0;
 
-/** A new, empty folder that goes when the benchmark ends. */
+/** Returns a new, empty folder that is removed when the benchmark ends. */
 export function temporaryFolder(name: string): string {
   folder ??= mkdtempSync(join(tmpdir(), 'weldr-benchmark-'));
   const path = join(folder, `${name}-${++folders}`);
@@ -40,7 +40,7 @@ export function temporaryFolder(name: string): string {
   return path;
 }
 
-/** Starts a process pinned to cores, at the head of a process group of its own. */
+/** Starts a process pinned to cores, as the leader of a new process group. */
 export function run(command: string, args: readonly string[], options: RunOptions): Running {
   const child = spawn('taskset', ['-c', options.cores.join(','), command, ...args], {
     cwd: options.cwd,
@@ -62,7 +62,7 @@ export function run(command: string, args: readonly string[], options: RunOption
       resolve();
     });
     child.once('exit', () => {
-      // What a killed parent left behind is in its group.
+      // The group also holds what a killed parent left behind.
       signalGroup(child, 'SIGKILL');
       children.delete(child);
       resolve();
@@ -77,7 +77,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   };
 }
 
-/** Runs a command to its end and answers its stdout; rejects when it fails or takes longer than `timeoutMs`. */
+/** Runs a command to its end. Resolves with its stdout; rejects if it fails or takes longer than `timeoutMs`. */
 export async function runToEnd(
   command: string,
   args: readonly string[],
@@ -109,7 +109,7 @@ export async function runToEnd(
   }
 }
 
-/** Ends a process, and its group when it does not go. */
+/** Ends a process; kills its group if it does not end. */
 export async function stop(running: Running): Promise<void> {
   const child = [...children].find(one => one.pid === running.pid);
   if (child === undefined) return;
@@ -119,7 +119,7 @@ export async function stop(running: Running): Promise<void> {
   await running.ended;
 }
 
-/** Resolves when something listens on this port; rejects when the process ends first or takes too long. */
+/** Resolves once something listens on this port; rejects if the process ends first or takes too long. */
 export async function listening(running: Running, port: number): Promise<void> {
   let gone = false;
   void running.ended.then(() => {
@@ -127,14 +127,14 @@ export async function listening(running: Running, port: number): Promise<void> {
   });
   const deadline = performance.now() + startTimeout;
   while (!(await accepts(port))) {
-    if (gone) throw new Error(`it ended at its start: ${running.output}`);
+    if (gone) throw new Error(`it ended during its start: ${running.output}`);
     if (performance.now() > deadline)
       throw new Error(`it does not listen on port ${port}: ${running.output}`);
     await sleep(20);
   }
 }
 
-/** A free port below those that the kernel takes for outgoing connections, so that none of them takes it. */
+/** Returns a free port below those of outgoing connections, so that none of them can take it. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
     const port = 15_000 + Math.floor(Math.random() * 15_000);
@@ -149,7 +149,7 @@ export async function freePort(): Promise<number> {
   throw new Error('no free port between 15000 and 30000');
 }
 
-/** Ends all processes at once and removes the temporary folder. */
+/** Kills all processes and removes the temporary folder. */
 export function cleanUp(): void {
   for (const child of children) signalGroup(child, 'SIGKILL');
   children.clear();
@@ -157,7 +157,7 @@ export function cleanUp(): void {
   folder = undefined;
 }
 
-/** Cleans up however this process ends. */
+/** Cleans up at the end of this process, on signals too. */
 export function cleanUpAtExit(): void {
   process.once('exit', cleanUp);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -170,7 +170,7 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, signal);
   } catch {
-    // The group is gone.
+    // The group has already ended.
   }
 }
 
@@ -185,7 +185,7 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-/** Without what npm and a developer's shell set for Node: the proxies run as they would by themselves. */
+/** Returns the environment without the variables of npm and of a developer's shell for Node. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(NODE_|npm_|WELDR_|UV_)/.test(name)),

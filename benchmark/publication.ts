@@ -1,4 +1,4 @@
-// Publication: the figures of a full run in the repository: as JSON, as a chart, and in docs/performance.md.
+// Publication: writes the figures of a full run to the repository: as JSON, as a chart, and in docs/performance.md.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { drawChart } from './chart.ts';
@@ -12,10 +12,10 @@ export interface BenchmarkRecord {
   /** ISO 8601, UTC. */
   readonly date: string;
   readonly machine: MachineDescription;
-  /** By name: the proxies that were compared, and the load generator. */
+  /** By name: the compared proxies, and the load generator. */
   readonly versions: Readonly<Record<string, string>>;
   readonly rounds: number;
-  /** Of one run. */
+  /** The length of one run. */
   readonly seconds: number;
   readonly results: readonly StudyResult[];
 }
@@ -27,14 +27,14 @@ const begin = '<!-- figures: written by npm run bench -- --publish -->';
 const end = '<!-- end of the figures -->';
 const charted = ['small', '64k'];
 
-/** Writes the JSON of any run and answers its path. */
+/** Writes the JSON of any run. Returns its path. */
 export function saveRecord(record: BenchmarkRecord): string {
   const path = `${results}/${record.date.slice(0, 19).replaceAll(':', '-')}.json`;
   writeJson(path, record);
   return path;
 }
 
-/** Writes the figures to where people read them; answers the paths. */
+/** Writes the figures to the documentation. Returns the paths. */
 export function publish(record: BenchmarkRecord): string[] {
   const latest = `${results}/latest.json`;
   const chart = `${project}docs/benchmark.svg`;
@@ -48,7 +48,7 @@ export function publish(record: BenchmarkRecord): string[] {
   return [latest, chart, document];
 }
 
-/** Puts figures between their marks, or at the end of a text that has none. */
+/** Puts figures between their marks, or at the end of a text without marks. */
 export function replaceFigures(text: string, figures: string): string {
   const from = text.indexOf(begin);
   const to = text.indexOf(end);
@@ -80,7 +80,7 @@ function chartOf({ machine, versions, results }: BenchmarkRecord): string {
   });
 }
 
-/** Each single run is in the JSON of its own date; what is committed has the summaries. */
+/** Removes single runs, which are in the dated JSON; the committed file only has summaries. */
 function withoutSamples(record: BenchmarkRecord): unknown {
   return JSON.parse(
     JSON.stringify(record, (key, value: unknown) => (/samples$/i.test(key) ? undefined : value)),

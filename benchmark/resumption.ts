@@ -1,8 +1,8 @@
-// Resumption: clients that connect anew for each request and resume their TLS session, by `openssl s_time`.
+// Resumption: clients that open a connection for each request and resume their TLS session, by `openssl s_time`.
 import type { Load, LoadOptions, LoadResult } from './load.ts';
 import { runToEnd } from './processes.ts';
 
-/** Runs as many clients as the load has connections, one connection of each at a time. */
+/** Runs as many clients as the load has connections, each with one connection at a time. */
 export async function runResumption(port: number, load: Load, options: LoadOptions): Promise<LoadResult> {
   const args = ['s_time', '-reuse', '-connect', `127.0.0.1:${port}`, '-www', load.path];
   const clients = Array.from({ length: load.connections }, async () => {
@@ -24,7 +24,7 @@ export async function runResumption(port: number, load: Load, options: LoadOptio
   };
 }
 
-/** Reads what one client printed: an `r` for each session that was resumed, a `*` for each that was not. */
+/** Parses the output of one client: an `r` for each resumed session, a `*` for each other one. */
 export function parseResumption(output: string): LoadResult {
   const count = /^(\d+) connections in (\d+) real seconds/m.exec(output);
   const marks = output
@@ -35,7 +35,7 @@ export function parseResumption(output: string): LoadResult {
   return {
     requests: marks.length,
     duration: Number(count[2]) * 1e6,
-    // Whatever was not resumed was another scenario's.
+    // A session that was not resumed belongs to another scenario.
     errors: marks.replaceAll('r', '').length,
     p50: undefined,
     p99: undefined,

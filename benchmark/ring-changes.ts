@@ -1,5 +1,5 @@
-// `npm run bench:ring`: how changes of a large pool come into force in consistentHash: how long they hold up the event loop at
-// once, and how long it is until keys go by all of them.
+// `npm run bench:ring`: measures how changes of a large pool take effect in consistentHash: how long they block the event loop
+// at once, and how long until all keys follow them.
 import type { Upstream } from '../core/pool/pool.ts';
 import { pool, upstreamRecord } from '../core/testing/pool.ts';
 import { FollowedRing } from '../plugins/consistent-hash/followed-ring.ts';
@@ -12,15 +12,15 @@ const rounds = 15;
 const urlOf = (n: number): string => `http://10.${n >> 16}.${(n >> 8) & 255}.${n & 255}:8080`;
 const ms = (time: number): string => `${time.toFixed(2)} ms`;
 
-/** CPU time of this thread, ms: other processes do not count. */
+/** Returns the CPU time of this thread, ms, which excludes other processes. */
 const cpuNow = (): number => {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1_000;
 };
 
-/** ms. */
+/** The times of a change, ms. */
 interface Change {
-  /** The longest that it held up the event loop. */
+  /** The longest that it blocked the event loop. */
   readonly longest: number;
   readonly inForce: number;
 }
@@ -47,7 +47,7 @@ console.log(
   sectionText({
     name: 'ring',
     title: `changes of a ring of ${servers} servers, Node ${process.versions.node}`,
-    headings: ['', 'longest slice', 'CPU until in force'],
+    headings: ['', 'longest slice', 'CPU until active'],
     rows,
     notes: [],
     refusals: [],
@@ -56,7 +56,7 @@ console.log(
 
 async function change(count: number, state: Upstream['state']): Promise<Change> {
   const began = cpuNow();
-  // What the pool does with a message of the manager is not the ring's.
+  // The pool's handling of a message does not count as the ring's.
   let longest = 0;
   const own = globalThis.setImmediate;
   const timed = (run: () => void): NodeJS.Immediate =>

@@ -13,14 +13,14 @@ import { studies } from './studies.ts';
 import type { StudyResult } from './study.ts';
 
 const quickProxies = ['nginx', 'haproxy', 'weldr'];
-/** Between the start and the first load, ms. */
+/** The pause between the start and the first load, ms. */
 const settleTime = 500;
 
 if (process.argv.includes('--help')) {
   console.log(usage);
   process.exit(0);
 }
-// Where Debian puts nginx and HAProxy; the PATH of a user who is not root has it not.
+// Debian's folders for nginx and HAProxy, which are not in the PATH of an unprivileged user.
 process.env['PATH'] = `${process.env['PATH']}:/usr/sbin:/sbin`;
 const options = readOptions();
 requireTools();
@@ -61,7 +61,7 @@ function choose(): ComparedProxy[] {
   if (wanted.some(proxy => nodeProxies.includes(proxy))) installNodeProxies();
   return wanted.filter(proxy => {
     if (proxy.version() !== undefined) return true;
-    console.error(`${proxy.name} is missing, going on without it: ${proxy.install}`);
+    console.error(`${proxy.name} is missing, continuing without it: ${proxy.install}`);
     return false;
   });
 }

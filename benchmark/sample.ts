@@ -1,4 +1,4 @@
-// Sample: one proxy under one load once, and what that cost.
+// Sample: runs one proxy under one load, and measures the cost.
 import { type CoreTicks, coreTicks, cpuTimeOf, memoryOf, processTree } from './accounting.ts';
 import { runH2load } from './h2load.ts';
 import { type Load, type LoadOptions, type LoadResult, portOf } from './load.ts';
@@ -9,10 +9,10 @@ import { runWrk } from './wrk.ts';
 
 /** The figures of one run. */
 export interface Sample {
-  /** CPU time of the proxy's processes a request, µs. */
+  /** CPU time of the proxy's processes per request, µs. */
   readonly cpuPerRequest: number;
   readonly requestsPerSecond: number;
-  /** Latencies, µs; undefined where the load generator does not tell them. */
+  /** Latencies, µs; undefined if the load generator does not report them. */
   readonly p50: number | undefined;
   readonly p99: number | undefined;
   /** Memory of the proxy's processes after the run, bytes (proportional set size). */
@@ -24,20 +24,20 @@ export interface Sample {
   readonly othersBusy: number;
   /** ... the origin on its core, ... */
   readonly originBusy: number;
-  /** ... and the cores of client and origin, whoever had them. */
+  /** ... and all processes on the cores of client and origin. */
   readonly clientCoresBusy: number;
-  /** Why this run does not count; undefined: it does. */
+  /** Why this run does not count; undefined: it counts. */
   readonly refused: string | undefined;
 }
 
-/** From this share on the origin counts as saturated. */
+/** From this share, the origin counts as saturated. */
 export const originSaturation = 0.85;
-/** From this share on the throughput is that of the client's core, not the proxy's. */
+/** From this share, the client's core limits the throughput, not the proxy. */
 export const clientSaturation = 0.97;
 
 const tolerableNoise = 0.05;
 
-/** Puts a load on a proxy for some seconds. */
+/** Puts a load on a proxy for some seconds, and measures it. */
 export async function takeSample(
   bench: Pick<Bench, 'cores' | 'origin'>,
   proxy: RunningProxy,
@@ -83,13 +83,13 @@ function runLoad(proxy: RunningProxy, load: Load, options: LoadOptions): Promise
   return load.streams === undefined ? runWrk(port, load, options) : runH2load(port, load, options);
 }
 
-/** The 99th percentile of a run's latencies, µs. Throws an Error for a load generator that does not tell them. */
+/** Returns the 99th percentile of a run's latencies, µs. Throws an Error if the load generator does not report them. */
 export function p99Of({ p99 }: Sample): number {
-  if (p99 === undefined) throw new Error('this load generator tells no latencies');
+  if (p99 === undefined) throw new Error('this load generator reports no latencies');
   return p99;
 }
 
-/** A note when others than the proxy used its cores during these runs. */
+/** Returns a note if other processes used the proxy's cores during these runs. */
 export function noiseNotes(samples: readonly Sample[]): string[] {
   const others = Math.max(0, ...samples.map(sample => sample.othersBusy));
   if (others <= tolerableNoise) return [];

@@ -1,17 +1,17 @@
-// Scenarios: the loads under which CPU a request is compared.
+// Scenarios: the loads for the comparison of CPU per request.
 import type { Load } from './load.ts';
 
 /** A load with a name. */
 export interface Scenario {
-  /** What `--scenario` calls it. */
+  /** Its name for `--scenario`. */
   readonly name: string;
   readonly title: string;
   readonly load: Load;
-  /** Belongs to `--quick`. */
+  /** Is it part of `--quick`? */
   readonly quick: boolean;
 }
 
-/** With those that wrk sends (Host) 12 fields and about 600 bytes: what a browser sends to an API. */
+/** With wrk's own field (Host) 12 fields and about 600 bytes, as a browser sends them to an API. */
 export const realisticHeaders = {
   'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
   Accept: 'application/json, text/plain, */*',

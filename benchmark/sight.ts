@@ -1,4 +1,4 @@
-// Sight: what it costs a request to be seen, by access log, metrics, ids and traces, each set-up beside the one without.
+// Sight: the cost of access log, metrics, ids and traces per request; each set-up is compared with the one without.
 import { createServer } from 'node:http';
 import { freePort, stop } from './processes.ts';
 import type { RunningProxy } from './proxies/proxy.ts';
@@ -8,12 +8,12 @@ import { formatMedian, formatRatio, formatTime } from './section.ts';
 import { pairedRatios, summarise } from './statistics.ts';
 import type { Bench, Study } from './study.ts';
 
-/** One way in which requests are seen. */
+/** One set of plugins that observe requests. */
 interface SetUp {
   readonly label: string;
-  /** Its plugins, as a config has them; `RECEIVER`: where spans go. */
+  /** Its plugins, as code for a config; `RECEIVER`: where spans go. */
   readonly plugins: readonly string[];
-  /** The set-up that it is compared with; undefined: it is the first one. */
+  /** The set-up to compare with; undefined for the first one. */
   readonly base: string | undefined;
 }
 
@@ -64,7 +64,7 @@ export const sight: Study = {
   },
 };
 
-/** All set-ups run; each is under load once a round, in turning order. */
+/** Runs all set-ups at the same time; each gets a load once per round, in rotating order. */
 async function measure(bench: Bench): Promise<ReadonlyMap<string, readonly Sample[]>> {
   const { effort, cores, origin } = bench;
   const receiver = createServer((request, response) => void request.resume().on('end', () => response.end()));

@@ -1,5 +1,5 @@
-// Start: the time from the command to the first request that came through, and the memory at rest after it, both beside
-// what the runtime itself takes.
+// Start: the time from the command to the first successful request, and the memory at rest after it, both compared with
+// the runtime itself.
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +14,7 @@ import type { Bench, Study } from './study.ts';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
 const runtimeTimeout = 20_000;
-/** From then on nothing of the start goes on, ms. */
+/** After this time all work of the start is done, ms. */
 const restAfter = 3_000;
 
 /** A way to start Weldr. */
@@ -26,11 +26,11 @@ interface Variant {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What one start took. */
+/** The figures of one start. */
 interface Started {
-  /** Until the first response, µs. */
+  /** The time until the first response, µs. */
   readonly time: number;
-  /** Of all processes at rest, bytes. */
+  /** The memory of all processes at rest, bytes. */
   readonly memory: number;
 }
 
@@ -51,7 +51,7 @@ export const startTime: Study = {
     const variants = await variantsOf(bench);
     const runtime: Started[] = [];
     const starts = variants.map((): Started[] => []);
-    // The first round fills the page cache and the compile cache, as a second start on a server finds them.
+    // The first round fills the page cache and the compile cache, as for a second start on a server.
     for (let round = 0; round <= bench.effort.rounds; round++) {
       bench.progress(`start: round ${round} of ${bench.effort.rounds}`);
       const bare = await startRuntime(bench);
@@ -110,7 +110,7 @@ async function variantsOf(bench: Bench): Promise<Variant[]> {
   ];
 }
 
-/** Its config and its ports stay, as on a server: what Node makes of the config is kept too. */
+/** Makes a variant that keeps its config and ports, as on a server, so that Node's compile cache has the config too. */
 async function variant(
   bench: Bench,
   label: string,
@@ -128,7 +128,7 @@ async function variant(
   return { label, command: [...command, 'start', '--config', config], folder, port, env };
 }
 
-/** Here nothing else runs, so that a start may have all of them. */
+/** Returns all cores: nothing else runs during a start. */
 export function allCores({ cores }: Bench): number[] {
   return [...new Set([...cores.proxy, ...cores.client, ...cores.origin])];
 }
@@ -161,7 +161,7 @@ function memoryAtRest(processes: readonly Running[]): number {
   return memoryOf(processes.flatMap(({ pid }) => processTree(pid)));
 }
 
-/** Builds what would be published, in a folder from where it finds its dependencies. */
+/** Builds the published package, in a folder where it finds its dependencies. */
 async function build(bench: Bench): Promise<string> {
   const root = join(project, 'node_modules/.cache/weldr-benchmark');
   const bundler = join(project, 'node_modules/.bin/rolldown');

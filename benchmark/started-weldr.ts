@@ -1,20 +1,20 @@
-// A Weldr that is started for a measurement of the start itself.
+// Starts a Weldr to measure the start itself.
 import { get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Running, type RunOptions, run, stop } from './processes.ts';
 
 const startTimeout = 20_000;
-/** Between two tries to get an answer, ms: asking all the time would take a core from those who start. */
+/** The pause between attempts to get a response, ms: polling without one would take a core from the start. */
 const pollInterval = 5;
 
-/** One that serves. */
+/** A Weldr that serves. */
 export interface StartedWeldr {
   readonly running: Running;
   /** From the spawn of the command to the end of the first response, µs. */
   readonly time: number;
 }
 
-/** Starts Node with these arguments, and resolves when `/small` at the port is answered with 200. */
+/** Starts Node with these arguments. Resolves once `/small` at the port responds with 200. */
 export async function startedWeldr(
   args: readonly string[],
   port: number,

@@ -1,16 +1,16 @@
-// Statistics: the median of some rounds, and how far apart they were.
+// Statistics: the median and the quartiles of some rounds.
 
-/** Some measurements in short. */
+/** The summary of some measurements. */
 export interface Summary {
   readonly median: number;
   /** The quartiles: half of the rounds lie between them. */
   readonly low: number;
   readonly high: number;
-  /** How many measurements there were. */
+  /** The number of measurements. */
   readonly count: number;
 }
 
-/** Undefined when there is nothing to summarise. */
+/** Summarises measurements; returns undefined without any. */
 export function summarise(values: readonly number[]): Summary | undefined {
   if (values.length === 0) return undefined;
   const sorted = values.toSorted((a, b) => a - b);
@@ -22,7 +22,7 @@ export function summarise(values: readonly number[]): Summary | undefined {
   };
 }
 
-/** Of values in ascending order, with linear interpolation (type 7 of Hyndman and Fan). */
+/** Returns a quantile of ascending values, with linear interpolation (type 7 of Hyndman and Fan). */
 export function quantile(sorted: readonly number[], q: number): number {
   const position = (sorted.length - 1) * q;
   const below = sorted[Math.floor(position)] ?? Number.NaN;
@@ -30,7 +30,7 @@ export function quantile(sorted: readonly number[], q: number): number {
   return below + (above - below) * (position - Math.floor(position));
 }
 
-/** Ratios of measurements that were taken in the same round, as long as there are both. */
+/** Returns the ratios of measurements of the same round, while there are both. */
 export function pairedRatios(values: readonly number[], base: readonly number[]): number[] {
   return values.flatMap((value, round) => {
     const other = base[round];

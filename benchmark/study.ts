@@ -1,45 +1,45 @@
-// A study: one part of the benchmark, and what it needs and gives.
+// A study: one part of the benchmark, with its input and its result.
 import type { CorePlan } from './machine.ts';
 import type { Origin } from './origin.ts';
 import type { ComparedProxy, RunningProxy } from './proxies/proxy.ts';
 import type { Section } from './section.ts';
 
-/** What everything is measured with. */
+/** The set-up for all measurements. */
 export interface Bench {
   readonly cores: CorePlan;
   readonly origin: Origin;
-  /** The proxies that were chosen and are installed. */
+  /** The chosen proxies that are installed. */
   readonly proxies: readonly ComparedProxy[];
-  /** Those, each with one worker; they run from the first to the last study. */
+  /** The same, each with one worker; they run from the first to the last study. */
   readonly running: ReadonlyMap<string, RunningProxy>;
   readonly effort: Effort;
-  /** Says what is going on. */
+  /** Reports progress. */
   readonly progress: (text: string) => void;
 }
 
-/** How long and how often. */
+/** The length and number of runs. */
 export interface Effort {
   readonly rounds: number;
-  /** Of one run, s. */
+  /** The length of one run, s. */
   readonly seconds: number;
-  /** Load before the first round, for compilers and pools to settle, s. */
+  /** How long the load before the first round lasts, for compilers and pools to settle, s. */
   readonly warmUp: number;
 }
 
 /** One part of the benchmark. */
 export interface Study {
-  /** What `--scenario` calls it. */
+  /** Its name for `--scenario`. */
   readonly name: string;
-  /** Belongs to `--quick`. */
+  /** Is it part of `--quick`? */
   readonly quick: boolean;
   run(bench: Bench): Promise<StudyResult>;
 }
 
-/** What a study gives. */
+/** The result of a study. */
 export interface StudyResult {
   readonly section: Section;
-  /** All of its measurements, for the JSON. */
+  /** All measurements, for the JSON. */
   readonly figures: unknown;
-  /** For the chart: CPU a request as a multiple of the reference's, by proxy. */
+  /** For the chart: CPU per request as a multiple of the reference's, by proxy. */
   readonly ratios?: Readonly<Record<string, number>>;
 }

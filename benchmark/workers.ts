@@ -1,4 +1,4 @@
-// Workers: what a second worker adds, where the machine has a core for it.
+// Workers: measures what a second worker adds, if the machine has a core for it.
 
 import type { Load } from './load.ts';
 import { stop } from './processes.ts';

@@ -1,4 +1,4 @@
-// wrk: one run of the load generator, and what it says.
+// wrk: runs the load generator, and parses its result.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -8,9 +8,9 @@ import { runToEnd, temporaryFolder } from './processes.ts';
 const loadResult = z.strictObject({
   requests: z.number(),
   bytes: z.number(),
-  /** µs. */
+  /** In µs. */
   duration: z.number(),
-  /** Connections refused or broken, answers with a status from 400 on, time-outs. */
+  /** Refused or broken connections, responses with a status from 400, time-outs. */
   errors: z.number(),
   /** Latencies, µs. */
   p50: z.number(),
@@ -36,7 +36,7 @@ export async function runWrk(port: number, load: Load, options: LoadOptions): Pr
   return parseLoadResult(output);
 }
 
-/** Reads the line of JSON that the script of a run prints at its end. Throws an Error when there is none. */
+/** Parses the line of JSON that the script of a run prints at its end. Throws an Error if there is none. */
 export function parseLoadResult(output: string): LoadResult {
   const line = output.split('\n').find(text => text.startsWith('{"requests":'));
   if (line === undefined) throw new Error(`wrk printed no result: ${output}`);
@@ -44,8 +44,8 @@ export function parseLoadResult(output: string): LoadResult {
 }
 
 /**
- * The Lua script of a load. It has neither `request` nor `response`, so that wrk does not call Lua for each request;
- * `delay` it calls once a request, and measures a request's latency from the end of its delay.
+ * Returns the Lua script of a load. It has neither `request` nor `response`, so that wrk does not call Lua for each request;
+ * wrk calls `delay` once per request, and measures the latency from the end of the delay.
  */
 export function loadScript(load: Load): string {
   const lines = [];
@@ -53,7 +53,7 @@ export function loadScript(load: Load): string {
     lines.push(`wrk.method = "POST"`, `wrk.body = string.rep("x", ${load.uploadBytes})`);
   }
   if (load.thinkTime !== undefined) {
-    // Exponential pauses make arrivals a Poisson process; the bound keeps every connection in play.
+    // Exponential pauses make arrivals a Poisson process; the bound keeps every connection active.
     lines.push(
       'math.randomseed(os.time())',
       `function delay() return math.min(-math.log(1 - math.random()) * ${load.thinkTime}, ${load.thinkTime * 5}) end`,

@@ -1,22 +1,22 @@
-// Fleet: servers that take time and have room for some requests at once, in simulated time.
+// Fleet: simulated servers with service times and a bounded number of requests at once.
 import type { Chance } from '../event-queue.ts';
 
-/** How one server is. */
+/** The properties of one server. */
 export interface ServerModel {
-  /** Requests that it works on at once; others wait in its queue. */
+  /** The number of requests that it handles at once; others wait in its queue. */
   readonly slots: number;
-  /** How long a request takes that begins at `now`, ms. */
+  /** Returns how long a request that begins at `now` takes, ms. */
   serviceTime(chance: Chance, now: number): number;
-  /** Does it answer at once, and wrongly? */
+  /** Whether it fails a request at once. */
   fails(now: number): boolean;
 }
 
-/** A server at work. */
+/** A simulated server. */
 export class Server {
   requests = 0;
   private readonly model: ServerModel;
   private readonly chance: Chance;
-  /** When each slot is free, ms. */
+  /** When each slot becomes free, ms. */
   private readonly free: number[];
 
   constructor(model: ServerModel, chance: Chance) {
@@ -25,7 +25,7 @@ export class Server {
     this.free = Array.from({ length: model.slots }, () => 0);
   }
 
-  /** Takes a request; when it is answered, and how. */
+  /** Takes a request. Returns when it is answered, and with which status. */
   take(now: number): { readonly at: number; readonly status: number } {
     this.requests++;
     if (this.model.fails(now)) return { at: now + failureTime, status: 503 };
@@ -38,13 +38,13 @@ export class Server {
   }
 }
 
-/** ms. */
+/** How long a failure takes, ms. */
 const failureTime = 1;
 
-/** Times around a mean that follow one upon another without memory. */
+/** Returns a time from the exponential distribution with this mean. */
 export const exponential = (chance: Chance, mean: number): number => -mean * Math.log(1 - chance.next());
 
-/** A few take very long: the mean is that of a Pareto distribution of shape 1.5, cut at 100 times its least value. */
+/** Returns a time of which a few are very long: from a Pareto distribution of shape 1.5, cut at 100 times its least value. */
 export function heavyTailed(chance: Chance, mean: number): number {
   const shape = 1.5;
   const least = (mean * (shape - 1)) / shape;

@@ -1,12 +1,12 @@
-// Picture: latency and imbalance of each balancer in each fleet, an SVG that reads on light and on dark, and on a phone.
+// Picture: latency and imbalance of each balancer in each fleet, as an SVG that is readable on light and dark, and on a phone.
 import { escapeXml, round, text } from '../svg.ts';
 
-/** What one balancer came to in one fleet. */
+/** The figures of one balancer in one fleet. */
 export interface PictureRow {
   readonly balancer: string;
-  /** ms. */
+  /** In ms. */
   readonly p99: number;
-  /** Of all requests, 0 to 1. */
+  /** The share of all requests, 0 to 1. */
   readonly failed: number;
   /** The requests of the busiest server over the mean. */
   readonly busiest: number;
@@ -18,20 +18,20 @@ export interface PictureGroup {
   readonly rows: readonly PictureRow[];
 }
 
-// No wider than a phone shows without making letters small.
+// The widest that a phone shows without shrinking the letters.
 const width = 420;
 const margin = 10;
 const labelWidth = 108;
 const latencyLeft = labelWidth + 8;
 const latencyWidth = 130;
 const imbalanceLeft = 312;
-/** Of an imbalance of 1, twice the mean. */
+/** The width of an imbalance of 1, which is twice the mean. */
 const imbalanceWidth = 56;
 const rowHeight = 20;
 const barHeight = 12;
 const headHeight = 104;
 
-/** Where the scale of latencies begins, and how many times ten it has; ms. */
+/** Where the scale of latencies begins, ms, and how many powers of ten it covers. */
 const leastLatency = 10;
 const decades = 4;
 const ticks: readonly (readonly [ms: number, label: string])[] = [
@@ -66,7 +66,7 @@ const style = `
     .share { fill: #6c93d1; }
   }`;
 
-/** Draws it. */
+/** Draws the picture. */
 export function drawPicture(groups: readonly PictureGroup[]): string {
   const parts: string[] = [];
   for (const [ms, label] of ticks) parts.push(text(latencyAt(ms), headHeight - 10, label, 'quiet', 'middle'));
@@ -120,7 +120,7 @@ function drawRow(row: PictureRow, all: readonly PictureRow[], y: number): string
   ];
 }
 
-/** How it does beside the others. */
+/** Rates a balancer against the others. */
 function standing({ p99, failed }: PictureRow, all: readonly PictureRow[]): 'good' | 'plain' | 'bad' {
   const best = Math.min(...all.map(row => row.p99));
   if (failed > 0.01 || p99 > best * 2) return 'bad';

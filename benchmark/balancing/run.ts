@@ -44,9 +44,9 @@ if (process.argv.includes('--publish')) {
   console.log(`\nwrote ${document} and ${picture}`);
 }
 
-/** What the picture shows, and the table beside. */
+/** A row of the picture and of the table. */
 interface Row extends PictureRow {
-  /** ms. */
+  /** In ms. */
   readonly p50: number;
 }
 

@@ -1,20 +1,20 @@
 // The fleets that balancers are compared with.
 import { exponential, heavyTailed, type ServerModel } from './fleet.ts';
 
-/** A fleet, and how much of what it can do is asked of it. */
+/** A fleet and its load. */
 export interface FleetScenario {
   readonly name: string;
   readonly title: string;
   readonly servers: readonly ServerModel[];
-  /** Of its capacity, 0 to 1. */
+  /** The share of its capacity, 0 to 1. */
   readonly load: number;
-  /** Requests a second that the fleet can do. */
+  /** Requests a second that the fleet can handle. */
   readonly capacity: number;
 }
 
 const servers = 10;
 const slots = 8;
-/** ms. */
+/** The mean service time, ms. */
 const mean = 10;
 
 const never = (): boolean => false;
@@ -39,7 +39,7 @@ function fleet(
   return { name, title, servers: models, load, capacity };
 }
 
-/** A server stops for 200 ms in each 2 s, each at another moment, as for a collection of garbage. */
+/** Each server pauses for 200 ms every 2 s, at different moments, as garbage collection does. */
 const pausing = (n: number): Partial<ServerModel> => ({
   serviceTime(chance, now) {
     const phase = (now + n * 200) % 2_000;

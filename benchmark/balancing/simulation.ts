@@ -1,4 +1,4 @@
-// Simulation: one balancer, in several workers that share nothing, in front of one fleet. No sockets, no waiting, a fixed seed.
+// Simulation: runs one balancer, in several workers that share nothing, in front of one fleet, without sockets or waiting.
 import type { Plugin } from '../../core/plugin/plugin.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { type TestWorkerSide, workerSide } from '../../core/testing/worker-side.ts';
@@ -9,22 +9,22 @@ import type { FleetScenario } from './scenarios.ts';
 
 const workers = 4;
 const clients = 10_000;
-/** Simulated time, and its beginning, which does not count: no balancer has learnt anything yet. Both in ms. */
+/** The simulated time, and its warm-up, which does not count, as balancers have not learnt anything yet; ms. */
 const duration = 8_000;
 const warmUp = 1_000;
 
-/** What the clients of one run saw. */
+/** The figures of one run. */
 export interface BalancingResult {
-  /** ms, of requests that were answered well. */
+  /** Of successful requests, ms. */
   readonly p50: number;
   readonly p99: number;
-  /** Of all requests, 0 to 1. */
+  /** The share of all requests, 0 to 1. */
   readonly failed: number;
-  /** The requests of the server that had most, over the mean. */
+  /** The requests of the busiest server over the mean. */
   readonly busiest: number;
 }
 
-/** Runs it. `seed`: the same gives the same result. */
+/** Runs a simulation. The same `seed` gives the same result. */
 export async function simulate(
   balancer: Plugin,
   scenario: FleetScenario,
@@ -48,7 +48,7 @@ class Simulation {
   private readonly servers = new Map<string, Server>();
   private readonly latencies: number[] = [];
   private total = 0;
-  /** What the request that is being run was given. */
+  /** The server chosen for the current request. */
   private chosen: string | undefined = undefined;
   private failed = 0;
 
@@ -74,7 +74,7 @@ class Simulation {
     this.arrive(sides);
     let before = 0;
     while (this.events.runNext()) {
-      // Requests that were just answered end before the next event.
+      // Lets requests that were just answered end before the next event.
       for (let turn = 0; turn < 4; turn++) await undefined;
       this.clock.advance(this.events.now - before);
       before = this.events.now;
@@ -90,7 +90,7 @@ class Simulation {
     };
   }
 
-  /** Arrivals are a Poisson process. */
+  /** Sends a request and schedules the next one: arrivals are a Poisson process. */
   private arrive(sides: readonly TestWorkerSide[]): void {
     const { now } = this.events;
     if (now >= duration) return;
@@ -106,7 +106,7 @@ class Simulation {
     const answer = Promise.withResolvers<number>();
     this.chosen = undefined;
     const running = side.run({ clientIp: `10.${client >> 8}.${client & 255}.1`, answers: [answer.promise] });
-    // Taps are synchronous: the upstream is chosen by now.
+    // Taps are synchronous, so the upstream is already chosen.
     const server = this.servers.get(this.chosen ?? '');
     if (server === undefined) throw new Error(`no server was chosen at ${now} ms`);
     const { at, status } = server.take(now);

@@ -1,4 +1,4 @@
-// How the pool's size and the number of nodes weigh on etcd: 10,000 servers in three real members of etcd, and up to
+// Measures how the pool's size and the number of nodes load etcd: 10,000 servers in three real members of etcd, and up to
 // 100 stores that follow them from this one process. `node benchmark/cluster/watch-fan-out.ts`.
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -51,7 +51,7 @@ interface Follower {
   seen: string;
 }
 
-// A hundred nodes in one process would mostly write copies of their pools.
+// A hundred nodes in one process would mostly write copies of their pools to disk.
 async function open(): Promise<Follower> {
   const client = await EtcdClient.create({ hosts: cluster.hosts });
   const localCopy = new LocalCopy(
@@ -95,7 +95,7 @@ async function snapshotTime(servers: number): Promise<void> {
   client.close();
 }
 
-/** From the write to its arrival at all. */
+/** Measures the time from a write to its arrival at all followers. */
 async function spread(followers: readonly Follower[]): Promise<void> {
   const times: number[] = [];
   const [writer] = followers;

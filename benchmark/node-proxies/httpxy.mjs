@@ -8,6 +8,6 @@ const proxy = createProxyServer({ target, agent, xfwd: true });
 const server = createServer((request, response) => {
   proxy.web(request, response).catch(() => response.writeHead(502).end());
 });
-// As the other proxies hold an idle client; Node's default is 5 s.
+// Keeps idle clients as long as the other proxies do; Node's default is 5 s.
 server.keepAliveTimeout = 75_000;
 server.listen(Number(port), '127.0.0.1', 4096);

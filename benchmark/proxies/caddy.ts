@@ -1,4 +1,4 @@
-// Caddy: reverse_proxy as it is, which adds X-Forwarded-For, -Proto and -Host, on as many cores as it has workers.
+// Caddy: reverse_proxy by its defaults, which adds X-Forwarded-For, -Proto and -Host, on as many cores as workers.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchmarkCertificate } from '../certificate.ts';

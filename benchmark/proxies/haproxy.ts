@@ -1,4 +1,4 @@
-// HAProxy: one thread, connections to the origin shared, the same fields added as Weldr adds.
+// HAProxy: one thread, connections to the origin shared, with the same added fields as Weldr.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchmarkCertificate } from '../certificate.ts';

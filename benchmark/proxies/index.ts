@@ -1,4 +1,4 @@
-// All proxies that are compared; nginx is what the others are measured against.
+// All compared proxies; nginx is the reference.
 import { caddy } from './caddy.ts';
 import { haproxy } from './haproxy.ts';
 import { nginx } from './nginx.ts';
@@ -6,7 +6,7 @@ import { nodeProxies } from './node.ts';
 import type { ComparedProxy } from './proxy.ts';
 import { weldr } from './weldr.ts';
 
-/** The one whose figures are 1. */
+/** The proxy whose figures are 1. */
 export const reference = nginx;
 
 export const proxies: readonly ComparedProxy[] = [nginx, haproxy, caddy, weldr, ...nodeProxies];

@@ -1,4 +1,4 @@
-// nginx as a proxy: one worker, connections to the origin kept, the same fields added as Weldr adds.
+// nginx as a proxy: one worker, connections to the origin kept, with the same added fields as Weldr.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchmarkCertificate } from '../certificate.ts';
@@ -27,9 +27,9 @@ export const nginx: ComparedProxy = {
   },
 };
 
-/** A whole nginx.conf around the inside of its `http` block. */
+/** Returns a whole nginx.conf around the content of its `http` block. */
 export function nginxConfig(folder: string, workers: number, http: string): string {
-  // As root nginx would give its workers to a user that may not read the temporary folder.
+  // As root, nginx would run its workers as a user that cannot read the temporary folder.
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   return `
 daemon off;
@@ -79,7 +79,7 @@ function http(ports: { port: number; tlsPort: number; h2cPort: number }, originP
       proxy_set_header X-Forwarded-Port $server_port;
       proxy_set_header Via "1.1 nginx";
       add_header Via "1.1 nginx";
-      # Bodies stream, as in the other proxies, rather than pass through files.
+      # Bodies stream, as in the other proxies, instead of passing through files.
       proxy_request_buffering off;
       proxy_max_temp_file_size 0;
     }

@@ -1,4 +1,4 @@
-// The proxies of the Node world, each by its script in node-proxies/, under the Node that runs the benchmark.
+// The proxies for Node, each with its script in node-proxies/, under the Node that runs the benchmark.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { firstLine } from '../machine.ts';
@@ -15,7 +15,7 @@ export const nodeProxies: readonly ComparedProxy[] = [
   nodeProxy('fastify-http-proxy', '@fastify/http-proxy'),
 ];
 
-/** Installs what the benchmark's package.json lists, when it isn't there. Throws an Error when npm fails. */
+/** Installs the dependencies of the benchmark's package.json if they are missing. Throws an Error if npm fails. */
 export function installNodeProxies(): void {
   if (nodeProxies.every(proxy => proxy.version() !== undefined)) return;
   console.error('installing the Node proxies into benchmark/node_modules');

@@ -1,35 +1,35 @@
-// A compared proxy: what the benchmark measures, and how it handles each of them.
+// A compared proxy: how the benchmark installs, starts and measures it.
 import type { Running } from '../processes.ts';
 
-/** One that can be measured. */
+/** A proxy that can be measured. */
 export interface ComparedProxy {
-  /** What `--only` calls it. */
+  /** Its name for `--only`. */
   readonly name: string;
-  /** What is in front of the others: the runtime that its figures depend on, if any. */
+  /** The runtime that its figures depend on, if any. */
   readonly kind: 'native' | 'node' | 'weldr';
-  /** Its version; undefined when it is not installed. */
+  /** Returns its version; undefined if it is not installed. */
   version(): string | undefined;
-  /** How to get it. */
+  /** The command that installs it. */
   readonly install: string;
   start(options: ProxyOptions): Promise<RunningProxy>;
 }
 
-/** Where a proxy is to run. */
+/** Options of a start. */
 export interface ProxyOptions {
   readonly origin: { readonly port: number };
   readonly cores: readonly number[];
-  /** Processes that proxy; 1 unless the proxy is measured with two. */
+  /** Processes that proxy; 1, or 2 for the study of two workers. */
   readonly workers: number;
 }
 
-/** A proxy that serves. */
+/** A running proxy. */
 export interface RunningProxy {
   readonly port: number;
-  /** TLS, with HTTP/2 and HTTP/1.1 by ALPN; undefined: it is not measured with it. */
+  /** For TLS, with HTTP/2 and HTTP/1.1 by ALPN; undefined: not measured. */
   readonly tlsPort?: number;
-  /** HTTP/2 without TLS; undefined: it is not measured with it. */
+  /** For HTTP/2 without TLS; undefined: not measured. */
   readonly h2cPort?: number;
   readonly process: Running;
-  /** Of Weldr's admin API. */
+  /** The port of Weldr's admin API. */
   readonly adminPort?: number;
 }

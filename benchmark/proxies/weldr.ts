@@ -1,4 +1,4 @@
-// Weldr, as `weldr start` runs it from the sources, with every built-in plugin that a default config has.
+// Weldr, as `weldr start` runs it from the sources, with all plugins of a default config.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import type { ComparedProxy, ProxyOptions, RunningProxy } from './proxy.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The modules that a config imports, by path: in its folder there is no package `weldr`. */
+/** The paths of the modules that a config imports, as its folder has no package `weldr`. */
 export interface ConfigModules {
   readonly weldr: string;
   readonly plugins: string;
@@ -28,7 +28,7 @@ export const weldr: ComparedProxy = {
   start: options => startWeldr(options),
 };
 
-/** Starts it; `plugins`: more than the default ones, as a config has them, such as `requestId()`. */
+/** Starts Weldr. `plugins`: in addition to the default ones, as code for a config, such as `requestId()`. */
 export async function startWeldr(
   options: ProxyOptions,
   plugins: readonly string[] = [],
@@ -55,7 +55,7 @@ export async function startWeldr(
   return { port, tlsPort, h2cPort, process: running, adminPort };
 }
 
-/** A config of the default plugins; `listen`: as it is written there. */
+/** Returns a config of the default plugins; `listen`: as code. */
 export function weldrConfig(
   modules: ConfigModules,
   listen: unknown,
