@@ -1,4 +1,4 @@
-// Presence: tells whether what the labels of a metric name still exists; removed servers, pools and routes leave the output.
+// Presence: knows whether what the labels of a metric name still exists; removed servers, pools and routes leave the output.
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 
 /** How long a removed route is left out, ms: its requests under way are still counted when they end. */

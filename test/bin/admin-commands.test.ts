@@ -36,7 +36,7 @@ test.after(async () => {
   await origin.close();
 });
 
-/** Runs a command against it; throws when it fails. */
+/** Runs a command against it. Throws if it fails. */
 async function run(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await runWeldr(args, { env: { WELDR_ADMIN: weldr.adminUrl } });
   if (code !== 0) throw new Error(`weldr ${args.join(' ')}: exit code ${code}: ${stderr}`);
@@ -62,7 +62,7 @@ test('servers add, list, drain, disable, enable and remove', async () => {
   assert.match(await run('servers'), 'no servers; add one');
 });
 
-test('a server on a unix socket is added, drained, removed and kept over a restart', async () => {
+test('a server on a unix socket is added, drained, removed and kept across a restart', async () => {
   const app = await startUnixOrigin();
   try {
     assert.match(await run('servers', 'add', app.url), `${app.url} is active`);
@@ -99,7 +99,7 @@ test('the list of servers has the requests in flight of each, and a summary', as
   await run('servers', 'remove', origin.url, '--wait');
 });
 
-test('the list of servers counts what is changed over the config, and has no requests where nobody counts them', async () => {
+test('the list of servers counts changes over the config, and has no requests in flight without a plugin that counts them', async () => {
   const adminPort = await freePort();
   const plain = await startWeldr({
     config: `
@@ -129,7 +129,7 @@ test('servers of another pool', async () => {
   assert.match(await run('servers', '--pool', 'other'), 'no servers');
 });
 
-test('what the API refuses, in its own words, with exit code 1', async () => {
+test('a refusal is printed in the words of the API, with exit code 1', async () => {
   const { code, stderr } = await runWeldr(['servers', 'remove', 'http://127.0.0.1:1'], {
     env: { WELDR_ADMIN: weldr.adminUrl },
   });
@@ -139,7 +139,7 @@ test('what the API refuses, in its own words, with exit code 1', async () => {
   assert.not.match(stderr, '\n    at ');
 });
 
-test('stats --watch in a pipe writes no escape codes, and ends quietly when nobody reads any more', async () => {
+test('stats --watch in a pipe writes no escape codes, and ends quietly when its reader leaves', async () => {
   const script = fileURLToPath(new URL('../../bin/weldr.ts', import.meta.url));
   const child = spawn(process.execPath, ['-C', 'weldr-source', script, 'stats', '--watch'], {
     env: { ...process.env, WELDR_ADMIN: weldr.adminUrl },
@@ -173,7 +173,7 @@ test('stats, as a table and as JSON', async () => {
   await run('servers', 'remove', origin.url, '--wait');
 });
 
-test('reload, answered once the new config is active', async () => {
+test('reload returns once the new config is active', async () => {
   const before = weldr.workers();
   assert.match(await run('reload'), 'active');
   assert.not.equal(weldr.workers(), before);
@@ -184,7 +184,7 @@ test('reload, answered once the new config is active', async () => {
   assert.match(stderr, 'weldr.config.ts exports ');
 });
 
-test('pools add says all that the API can say of a pool', async () => {
+test('pools add can set every field of a pool', async () => {
   const shown = async (): Promise<unknown> => await (await fetch(`${weldr.adminUrl}/pools/api`)).json();
   await run(
     'pools',

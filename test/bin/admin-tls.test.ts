@@ -1,4 +1,4 @@
-// Commands and an admin API that speaks TLS: how they reach it, and what they say when they do not.
+// Commands and an admin API that speaks TLS: how they reach it, and what they print if they do not.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,7 +40,7 @@ const from = (given: Partial<AdminTlsFiles>): AdminTlsFiles => {
 const ca = 'authority.pem';
 const known = { cert: 'operator.pem', key: 'operator.key' };
 
-/** What is said where the servers cannot be listed, the folder left out, and the exit code. */
+/** Returns the error of `weldr servers`, without the folder, and the exit code. */
 async function failure(url: string, given: Partial<AdminTlsFiles>): Promise<[text: string, code: number]> {
   try {
     await new AdminClient(url, undefined, from(given)).call({ method: 'GET', path: '/servers' });
@@ -51,7 +51,7 @@ async function failure(url: string, given: Partial<AdminTlsFiles>): Promise<[tex
   return ['nothing', 0];
 }
 
-test('what is missing or wrong is said, with the flag for it', async () => {
+test('missing and wrong files are named, with the flag for them', async () => {
   const certificates = [{ cert: own.cert, key: own.key }];
   const listen = '127.0.0.1:0';
   const side = await managerSide([

@@ -47,7 +47,7 @@ pools:
     servers: [http://127.0.0.1:2001]
 `;
 
-test('shows what would change with exit code 1, does it, and then finds nothing to do', async () => {
+test('shows the changes with exit code 1, applies them, and then finds none', async () => {
   const file = fileOf(yaml);
   const dry = await run(['apply', '-f', file, '--dry-run']);
   assert.is(dry.code, 1, dry.stderr);
@@ -78,13 +78,13 @@ test('removes with --prune what the file does not name', async () => {
   assert.equal(left, { pools: { default: { servers: [{ url: 'http://127.0.0.1:1002' }] } } });
 });
 
-test('takes what weldr get prints', async () => {
+test('accepts the output of weldr get', async () => {
   const file = fileOf((await run(['get'])).stdout);
   const { code, stdout } = await run(['apply', '-f', file, '--dry-run', '--prune']);
   assert.equal([code, stdout.trim()], [0, 'nothing differs']);
 });
 
-test('a file that is wrong is named with its place and exit code 2, and changes nothing', async () => {
+test('an invalid file is named with the place of the mistake and exit code 2, and changes nothing', async () => {
   for (const [text, words] of [
     ['rules: []', 'rules'],
     ['servers: [nowhere]', 'nowhere'],
@@ -109,7 +109,7 @@ test('pools are added, reset and removed', async () => {
   assert.equal([refused.code, refused.stderr.includes('always there')], [1, true]);
 });
 
-test('servers reset has the config decide again', async () => {
+test('after servers reset the config applies again', async () => {
   assert.is((await run(['servers', 'drain', 'http://127.0.0.1:1002', '--wait'])).code, 0);
   assert.match((await run(['servers'])).stdout, /1002 +draining +1 +- +config +state/);
   const { stdout } = await run(['servers', 'reset', 'http://127.0.0.1:1002']);

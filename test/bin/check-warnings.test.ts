@@ -1,4 +1,4 @@
-// What `weldr check` warns of, and how it ends whatever the code of a config does.
+// What `weldr check` warns about, and how it ends whatever the code of a config does.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -36,7 +36,7 @@ import { defineConfig } from 'weldr';
 import { roundRobin } from 'weldr/plugins';
 export default defineConfig({ ${fields} plugins: [${plugins}] });`;
 
-test('warns of what is legal and surely not meant, and exits 0', async () => {
+test('warns about likely mistakes, and exits 0', async () => {
   const fields = "servers: [{ url: 'https://10.0.0.7', tls: { verify: false } }],";
   const { code, stdout, stderr } = await check(withFields(fields));
   assert.is(code, 0);
@@ -47,14 +47,14 @@ test('warns of what is legal and surely not meant, and exits 0', async () => {
   );
 });
 
-test('warns of a misspelt variable, and of no other', async () => {
+test('warns about a misspelt variable, and about no other', async () => {
   const env = { WELDR_LISTN: ':0', WELDR_ETCD_PASSWORD: 'x' };
   const { code, stderr } = await check(withFields(''), { env });
   assert.is(code, 0);
   assert.is(stderr, 'weldr: warning: WELDR_LISTN: Weldr reads no such variable; did you mean WELDR_LISTEN?\n');
 });
 
-test('warns of a config beside the one that is read', async () => {
+test('warns about a second config that is not read', async () => {
   const { stderr } = await check(withFields(''), { more: { 'weldr.config.yml': 'plugins: []' } });
   assert.is(
     stderr,
@@ -62,7 +62,7 @@ test('warns of a config beside the one that is read', async () => {
   );
 });
 
-test('warns of a pool that no request can reach', async () => {
+test('warns about a pool that no request can reach', async () => {
   const pools =
     "pools: { default: { servers: [], fallback: 'b' }, a: ['http://10.0.0.1'], b: ['http://10.0.0.2'] },";
   const { code, stderr } = await check(withFields(pools));
@@ -73,7 +73,7 @@ test('warns of a pool that no request can reach', async () => {
   );
 });
 
-test('does not say that of a pool where a plugin may route to it', async () => {
+test('does not warn about a pool that a plugin may route to', async () => {
   const routing = `roundRobin(), {
     name: 'routing',
     worker({ hooks, route, pools }) {
@@ -119,7 +119,7 @@ const endings: Readonly<Record<string, [code: number, said: string, config: stri
     'weldr.config.ts:1:65: process.exit(4) ends Weldr; throw an Error to refuse to start',
     "export default { plugins: [{ name: 'leaver', worker() { process.exit(4); } }] };",
   ],
-  'an error that nobody caught': [
+  'an uncaught error': [
     1,
     '$D/weldr.config.ts:1:16: uncaught error: late',
     "Promise.reject(new Error('late')); export default { plugins: [] };",

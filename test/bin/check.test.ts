@@ -1,4 +1,4 @@
-// What `weldr check` and `weldr start` refuse: the same, with one sentence that names the thing and the remedy.
+// `weldr check` and `weldr start` refuse the same configs, with one sentence that names the mistake and the remedy.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -12,7 +12,7 @@ interface Mistake {
   readonly fields?: string;
   readonly plugins?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** All that is said, behind `weldr: `. */
+  /** The whole message after `weldr: `. */
   readonly said: string;
 }
 

@@ -1,4 +1,4 @@
-// `weldr cluster init` and `weldr cluster check`, with real etcds that are started by what init has written.
+// `weldr cluster init` and `weldr cluster check`, with real etcds started from the files of init.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { runWeldr, until } from '../support/weldr.ts';
 
 const test = suite('weldr cluster init');
 
-/** Machines on loopback addresses of this process alone, so that all have the usual ports. */
+/** Machines on loopback addresses that only this process uses, so that all can have the usual ports. */
 const net = `127.${10 + (process.pid % 200)}.${(process.pid >> 8) % 250}`;
 const machines = `a=${net}.1,b=${net}.2,c=${net}.3`;
 
@@ -43,7 +43,7 @@ function startEtcd(name: string, settings: Record<string, string | undefined>): 
   members.add(spawn('etcd', [], { env: { ...process.env, ...settings, ...data }, stdio: 'ignore' }));
 }
 
-test('writes settings by which real etcds become one cluster, which check finds whole', async () => {
+test('writes settings that make real etcds one cluster, which check finds healthy', async () => {
   const said = await initCluster({ ...options, output: output() });
   assert.match(said, 'On a, b, and c, all before step 2:');
   assert.match(said, `weldr cluster check ${machines}`);
@@ -51,7 +51,7 @@ test('writes settings by which real etcds become one cluster, which check finds 
   for (const name of ['a', 'b', 'c']) startEtcd(name, parseEnv(read(name, 'etcd.env')));
   let checked = { text: '', code: -1 };
   await until(
-    'the cluster is whole',
+    'the cluster is healthy',
     async () => {
       checked = await checkCluster(machines);
       return checked.code === 0;
@@ -75,7 +75,7 @@ test('writes settings by which real etcds become one cluster, which check finds 
   );
 });
 
-test('says that an etcd was started before it was configured, at init and at check', async () => {
+test('init and check report an etcd that was started before it was configured', async () => {
   for (const [name, host] of Object.entries({ a: 1, b: 2, c: 3 })) {
     const client = `http://${net}.${host}:2379`;
     const peer = `http://${net}.${host}:2380`;
@@ -128,7 +128,7 @@ test('has Weldr listen where an IPv6 service address is reached', async () => {
   assert.match(read('a', 'etcd.env'), 'ETCD_LISTEN_CLIENT_URLS=http://[fd00::1]:2379');
 });
 
-test('makes a token of its own each time, so that two clusters never mix', async () => {
+test('makes a new token each time, so that two clusters never mix', async () => {
   const tokenOf = (name: string): string | undefined =>
     parseEnv(readFileSync(join(output(name), 'a/etcd.env'), 'utf8'))['ETCD_INITIAL_CLUSTER_TOKEN'];
   for (const name of ['one', 'two']) await initCluster({ ...options, output: output(name) });
@@ -136,7 +136,7 @@ test('makes a token of its own each time, so that two clusters never mix', async
   assert.is.not(tokenOf('one'), tokenOf('two'));
 });
 
-test('does not write over what is there', async () => {
+test('does not overwrite existing files', async () => {
   await initCluster({ ...options, output: output() });
   const before = read('a', 'etcd.env');
   const again = await runWeldr(['cluster', 'init', machines, '--output', output()]);
@@ -159,7 +159,7 @@ const refusals: Record<string, [string, string]> = {
     'a=fd00::1,b=fd00::2,c=fd00::3',
     'an IPv6 address needs brackets: a=[fd00::1]',
   ],
-  'a port that there is not': ['a=10.0.0.1:99999,b=10.0.0.2,c=10.0.0.3', 'a: there is no port 99999'],
+  'an impossible port': ['a=10.0.0.1:99999,b=10.0.0.2,c=10.0.0.3', 'a: there is no port 99999'],
 };
 for (const [what, [text, message]] of Object.entries(refusals)) {
   test(`refuses ${what}`, () => {
@@ -170,7 +170,7 @@ for (const [what, [text, message]] of Object.entries(refusals)) {
   });
 }
 
-test('refuses options that do not belong together, or name nothing', async () => {
+test('refuses options that lack each other, or name unknown machines', async () => {
   const refused: [object, string][] = [
     [{ interface: undefined }, '--address and --interface belong together'],
     [{ address: '10.0.0.100' }, '--address: expected an address with its prefix length, such as 10.0.0.100/24'],
@@ -183,7 +183,7 @@ test('refuses options that do not belong together, or name nothing', async () =>
   }
 });
 
-test("takes IPv6 addresses in brackets, and ports of one's own", () => {
+test('accepts IPv6 addresses in brackets, and custom ports', () => {
   assert.equal(readMachines('a=[fd00::1]:12379, b=[fd00::2], c=10.0.0.3:4001'), [
     { name: 'a', ip: 'fd00::1', port: 12379 },
     { name: 'b', ip: 'fd00::2', port: 2379 },

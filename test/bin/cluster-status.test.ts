@@ -58,7 +58,7 @@ async function statusOf(body: object, { json = false } = {}): Promise<{ text: st
   }
 }
 
-test('a cluster that is well is shown with its nodes and etcd, and the exit code is 0', async () => {
+test('a healthy cluster is shown with its nodes and etcd, and the exit code is 0', async () => {
   const { text, exitCode } = await statusOf(well);
   assert.is(exitCode, 0);
   assert.match(text, /^leader +b, since 1970-01-01 00:00:01$/m);
@@ -71,7 +71,7 @@ test('a cluster that is well is shown with its nodes and etcd, and the exit code
   assert.not.match(text, /wrong/);
 });
 
-test('failsafe is shown where it is on, with what it does now', async () => {
+test('failsafe is shown if it is on, with its state', async () => {
   const line = async (failsafe: object, change: object = {}) =>
     /^failsafe +(.*)$/m.exec((await statusOf({ ...well, ...change, failsafe })).text)?.[1];
   const idle = { active: false, since: 0, members: [], promisedTo: null };
@@ -86,13 +86,13 @@ test('failsafe is shown where it is on, with what it does now', async () => {
   );
 });
 
-test('a revision that etcd has not confirmed since the start is shown as that', async () => {
+test('a revision that etcd has not confirmed since the start is shown as unconfirmed', async () => {
   assert.match((await statusOf(well)).text, /^revision +40, confirmed 300 ms ago$/m);
   const { text } = await statusOf({ ...well, lag: { ms: -1 } });
   assert.match(text, /^revision +40, not confirmed since this node started$/m);
 });
 
-test('what is wrong is said, and the exit code is 1', async () => {
+test('problems are listed, and the exit code is 1', async () => {
   const wrong = async (change: object, words: RegExp) => {
     const { text, exitCode } = await statusOf({ ...well, ...change });
     assert.is(exitCode, 1);
@@ -120,13 +120,13 @@ test('what is wrong is said, and the exit code is 1', async () => {
   );
 });
 
-test('JSON is what the API says, with the same exit code', async () => {
+test('JSON is the answer of the API, with the same exit code', async () => {
   const { text, exitCode } = await statusOf({ ...well, stale: true }, { json: true });
   assert.is(exitCode, 1);
   assert.equal(JSON.parse(text), { ...well, stale: true });
 });
 
-test('what an earlier version tells is shown, too', async () => {
+test('the answer of an earlier version is shown too', async () => {
   const { election: _, address: __, etcd: ___, ...rest } = well;
   const { text, exitCode } = await statusOf({ ...rest, etcd: { healthy: true, clusterId: '7' } });
   assert.is(exitCode, 0);

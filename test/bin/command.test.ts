@@ -1,4 +1,4 @@
-// The command line: what is wrong with it is said, nearest right word included, and exit codes tell scripts.
+// The command line: mistakes are named with the nearest right word, and exit codes inform scripts.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -53,7 +53,7 @@ for (const [what, [args, message]] of Object.entries(wrong)) {
   });
 }
 
-/** Mistakes that only the process notices which would run Weldr. */
+/** Mistakes that only a start or a check notices. */
 const wrongSettings: Record<string, [args: string[], message: string]> = {
   'a wrong address': [['check', '--ip', '80'], '--ip: expected an address such as "0.0.0.0:8080" or'],
   'a wrong number of workers': [
@@ -71,7 +71,7 @@ for (const [what, [args, message]] of Object.entries(wrongSettings)) {
   });
 }
 
-test('says that no admin API is there, with exit code 69', async () => {
+test('says that no admin API answers, with exit code 69', async () => {
   const admin = `http://127.0.0.1:${await freePort()}`;
   const { code, stderr } = await runWeldr(['servers', '--admin-url', admin]);
   assert.match(stderr, `no admin API answers at ${admin}`);
@@ -89,7 +89,7 @@ test('says that there is no config, with exit code 78', async () => {
   }
 });
 
-test('a check shows what operators changed over the config, while another Weldr has the store open', async () => {
+test('a check shows the changes of operators over the config, while another Weldr has the store open', async () => {
   const folder = makeFolder();
   const journal = await PoolJournal.open({ path: join(folder, 'pool.json'), log, clock: systemClock });
   try {
@@ -131,7 +131,7 @@ export default { servers: ['http://127.0.0.1:1'], plugins: [roundRobin(), health
   }
 });
 
-test('a check says when what is stored cannot be read now, and judges the config alone', async () => {
+test('a check warns if the store cannot be read, and checks only the config', async () => {
   const folder = makeFolder();
   const port = await freePort();
   try {
@@ -195,7 +195,7 @@ test('prints its version', async () => {
   assert.is(code, 0);
 });
 
-test('helps: all commands, and the flags of each', async () => {
+test('prints the help of all commands, and of each with its flags', async () => {
   const all = await runWeldr(['--help']);
   assert.is(all.code, 0);
   for (const command of ['start', 'check', 'servers add', 'pool export', 'cluster status']) {

@@ -1,4 +1,4 @@
-// Where the compile cache is: code is run from it, so nobody else may write there.
+// The folder of the compile cache: code is run from it, so no other user may write there.
 import {
   chmodSync,
   chownSync,
@@ -27,7 +27,7 @@ test.after.each(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('is in a folder that is made for this user alone', () => {
+test('is in a folder that only this user can read', () => {
   const found = compileCacheFolder({ XDG_CACHE_HOME: join(folder, 'cache') });
   assert.is(found, join(folder, 'cache/weldr/compile'));
   assert.is(statSync(join(folder, 'cache')).mode & 0o777, 0o700);
@@ -40,20 +40,20 @@ test('is in the cache directory of a systemd service, before any other', () => {
   assert.is(compileCacheFolder(env), join(folder, 'compile'));
 });
 
-test('is not where others can write', () => {
+test('is not in a folder that others can write to', () => {
   mkdirSync(join(folder, 'weldr/compile'), { recursive: true });
   chmodSync(join(folder, 'weldr/compile'), 0o777);
   assert.is(compileCacheFolder({ XDG_CACHE_HOME: folder }), undefined);
 });
 
-test('is not where others can put another folder in its place', () => {
+test('is not in a folder that others can replace', () => {
   chmodSync(folder, 0o777);
   assert.is(compileCacheFolder({ XDG_CACHE_HOME: folder }), undefined);
   chmodSync(folder, 0o770);
   assert.is(compileCacheFolder({ XDG_CACHE_HOME: folder }), undefined);
 });
 
-test('may be below a folder such as /tmp, where nobody can move what is not theirs', () => {
+test('may be below a folder such as /tmp, where users cannot move files of others', () => {
   chmodSync(folder, 0o1777);
   const found = compileCacheFolder({ XDG_CACHE_HOME: folder });
   assert.is(found, join(folder, 'weldr/compile'));
@@ -68,12 +68,12 @@ if (isRoot) {
   });
 }
 
-test('is nowhere when no folder can be made', () => {
+test('is off if no folder can be made', () => {
   assert.is(compileCacheFolder({ XDG_CACHE_HOME: '/proc/weldr' }), undefined);
   assert.is(compileCacheFolder({ XDG_CACHE_HOME: '/dev/null' }), undefined);
 });
 
-test('is nowhere for a path that is not absolute', () => {
+test('is off for a path that is not absolute', () => {
   assert.is(compileCacheFolder({ XDG_CACHE_HOME: 'cache' }), undefined);
   assert.not.ok(existsSync('cache'));
 });

@@ -1,4 +1,4 @@
-// `npm start`: what it brings up, says and leaves; and the origin for trying things.
+// `npm start`: what it starts, prints and leaves behind; and the test origin.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -24,7 +24,7 @@ interface Demo {
   end(): void;
 }
 
-/** Starts the demo in a folder of its own: its pool file stays there. */
+/** Starts the demo in a separate folder, for its pool file. */
 function startDemo(...args: string[]): Demo {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-test-'));
   const child = spawn(process.execPath, ['-C', 'weldr-source', join(project, 'bin/demo.ts'), ...args], {
@@ -87,7 +87,7 @@ async function loadOf(admin: string): Promise<number> {
   return client.success;
 }
 
-test('says when a port is taken, and how to take another', async () => {
+test('says when a port is in use, and how to choose another one', async () => {
   const holder = createServer().listen(0, '127.0.0.1');
   await once(holder, 'listening');
   const address = holder.address();
@@ -126,7 +126,7 @@ async function withOrigin(use: (url: string) => Promise<void>): Promise<void> {
 const text = async (url: string, init?: RequestInit): Promise<string> =>
   await (await fetch(url, init)).text();
 
-test('the test server answers as its paths say', async () => {
+test('the test server answers as its list of paths says', async () => {
   await withOrigin(async url => {
     assert.is(await text(`${url}/`), 'Hello World');
     assert.is((await text(`${url}/large`)).length, 102_400);

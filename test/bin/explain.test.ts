@@ -30,7 +30,7 @@ test.after(async () => {
 const run = (...args: string[]) =>
   runWeldr(['explain', ...args], { env: { WELDR_ADMIN: weldr.adminUrl, NO_COLOR: '1' } });
 
-test('prints who says what, what is edited, chosen and sent', async () => {
+test('prints the step of each plugin, and what is edited, chosen and sent', async () => {
   const { code, stdout } = await run('get', 'http://shop.example/x', '-H', 'X-Beta: 1', '-H', 'Cookie: id=1');
   assert.is(code, 0);
   const lines = stdout
@@ -69,7 +69,7 @@ test('prints who says what, what is edited, chosen and sent', async () => {
   );
 });
 
-test('exits 0 where a plugin replies, and 1 where Weldr would answer an error', async () => {
+test('exits 0 if a plugin replies, and 1 if Weldr would respond with an error', async () => {
   const refused = await run('GET', '/', '--client-ip', '192.0.2.7');
   assert.is(refused.code, 0);
   assert.match(refused.stdout, /ip-filter +replies 403/);
@@ -88,7 +88,7 @@ test('prints JSON for scripts', async () => {
   assert.equal([code, response.code, route], [1, 'NO_UPSTREAM', 'nowhere']);
 });
 
-test('says what is wrong with its arguments', async () => {
+test('refuses wrong arguments, and says why', async () => {
   assert.match((await run('GET')).stderr, /<url> is missing/);
   assert.match((await run('GET', '/', '--client', '1')).stderr, /did you mean --client-ip/);
   assert.match((await run('GET', '/', '-H', 'nothing')).stderr, /expected a line such as/);

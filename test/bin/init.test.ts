@@ -37,7 +37,7 @@ async function refused(given: Given): Promise<string> {
   return thrown instanceof CommandError ? thrown.message : '';
 }
 
-test('without a terminal it takes the defaults, and says what to run next', async () => {
+test('without a terminal it uses the defaults, and says what to run next', async () => {
   const said = await init();
   assert.match(said, /^Written: package\.json, weldr\.config\.ts, plugins\/hide-dotfiles\.ts, /);
   for (const step of [
@@ -60,7 +60,7 @@ test('without a terminal it takes the defaults, and says what to run next', asyn
   assert.ok(code.length <= 20);
 });
 
-test('the image runs as a user who is not root, gets signals itself, and is checked by weldr health', async () => {
+test('the image runs as an unprivileged user, gets signals itself, and is checked by weldr health', async () => {
   await init({ listen: '0.0.0.0:9000' });
   const lines = read('Dockerfile').split('\n');
   for (const line of ['USER node', 'STOPSIGNAL SIGTERM', 'ENTRYPOINT ["weldr"]', 'EXPOSE 9000']) {
@@ -90,7 +90,7 @@ test('its configs pass the check, with certificates from Let’s Encrypt too', a
   );
 });
 
-test('names the files of a certificate that are still lacking', async () => {
+test('names the missing files of a certificate', async () => {
   writeFileSync(join(folder, 'shop.pem'), '');
   const said = await init({ https: "shop.pem,/no/it's.key", listen: '8443' });
   assert.match(said, "Before the check, put /no/it's.key there.");
@@ -122,7 +122,7 @@ for (const [what, [given, message]] of Object.entries(wrong)) {
   });
 }
 
-test('overwrites no file unless it is forced to', async () => {
+test('overwrites files only with --force', async () => {
   writeFileSync(join(folder, 'weldr.config.ts'), 'mine');
   writeFileSync(join(folder, 'Dockerfile'), 'mine');
   assert.is(
@@ -172,7 +172,7 @@ test('says that a folder cannot be made', async () => {
   assert.match(String(thrown), /the project cannot be written: .*a\/b/);
 });
 
-/** Runs `weldr init` on a terminal: types each answer when the question before it is there. Returns what it shows. */
+/** Runs `weldr init` on a terminal: types each answer when its question appears. Returns the output. */
 async function onTerminal(answers: readonly (readonly [shown: string, typed: string])[]): Promise<string> {
   const terminal = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)';
   const command = [process.execPath, ...commandFrom(), 'init', folder];

@@ -1,4 +1,4 @@
-// `npm run release`, in a repository of its own.
+// `npm run release`, in a separate repository.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,7 +34,7 @@ const git = (...args: string[]): string =>
 const release = (...args: string[]) =>
   spawnSync(process.execPath, [script, ...args], { cwd: folder, env, encoding: 'utf8' });
 
-test('writes the version, the heading, a commit and a tag with what is new', () => {
+test('writes the version, the heading, a commit and a tag with the changes', () => {
   const { status, stdout, stderr } = release('minor');
   assert.is(stderr, '');
   assert.is(status, 0);
@@ -60,7 +60,7 @@ const refusals: Record<string, [string, () => void, string[]]> = {
     () => git('checkout', '-qb', 'topic'),
     ['patch'],
   ],
-  'nothing that is new': [
+  'a changelog without news': [
     'CHANGELOG.md lists nothing under "## Unreleased"',
     () => {
       write('CHANGELOG.md', '# Changelog\n\n## Unreleased\n\n## 1.2.3\n\nBefore.\n');
@@ -68,7 +68,7 @@ const refusals: Record<string, [string, () => void, string[]]> = {
     },
     ['patch'],
   ],
-  'a word that is no step': ['usage: npm run release -- major|minor|patch', () => {}, ['minro']],
+  'an unknown step': ['usage: npm run release -- major|minor|patch', () => {}, ['minro']],
   'no word': ['usage: npm run release -- major|minor|patch', () => {}, []],
 };
 

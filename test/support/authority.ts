@@ -1,4 +1,4 @@
-// Certificates for tests, made by openssl: of an authority of their own, or certified by themselves.
+// Certificates for tests, made by openssl: signed by a test's own authority, or self-signed.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -11,14 +11,14 @@ export interface MadeCertificate {
   readonly key: string;
 }
 
-/** What a certificate is to be. */
+/** The properties of a certificate. */
 export interface CertificateWish {
-  /** DNS names and addresses; the first is its common name, too. */
+  /** DNS names and addresses; the first is also its common name. */
   readonly names: readonly string[];
   readonly keyType?: 'ec' | 'rsa';
-  /** Until it ends; below 0: it has ended. Default 365. */
+  /** Days until it expires; below 0: it has expired. Default 365. */
   readonly days?: number;
-  /** Who signs it; default: itself. */
+  /** The authority that signs it; default: itself. */
   readonly authority?: MadeCertificate;
   /** May it sign others? */
   readonly isAuthority?: boolean;
@@ -74,7 +74,7 @@ export function makeCertificate(wish: CertificateWish): MadeCertificate {
   });
 }
 
-/** The list of what an authority has revoked, PEM. */
+/** Returns the revocation list of an authority, PEM. */
 export function revocationList(authority: MadeCertificate, revoked: readonly MadeCertificate[]): string {
   return inFolder(folder => {
     writeFileSync(join(folder, 'ca'), authority.cert);
@@ -99,7 +99,7 @@ export function revocationList(authority: MadeCertificate, revoked: readonly Mad
   });
 }
 
-/** The key of a certificate, encrypted with a passphrase. */
+/** Returns the key of a certificate, encrypted with a passphrase. */
 export function encryptedKey(key: string, passphrase: string): string {
   return execFileSync('openssl', ['pkey', '-aes256', '-passout', `pass:${passphrase}`], {
     input: key,
@@ -107,7 +107,7 @@ export function encryptedKey(key: string, passphrase: string): string {
   });
 }
 
-/** Works in a folder that is gone afterwards; `write` puts a file into it. */
+/** Works in a temporary folder; `write` puts a file into it. */
 export function inFolder<T>(work: (folder: string, write: (name: string, text: string) => void) => T): T {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-certificates-'));
   try {

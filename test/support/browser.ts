@@ -1,9 +1,9 @@
-// Chromium for tests, as Debian has it, and the page of the dashboard, built from the sources that are there.
+// Chromium for tests, from Debian's package, and the page of the dashboard, built from the sources.
 import { execFileSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { type Browser, type BrowserContext, chromium } from 'playwright-core';
 
-/** Builds the page, unless what was built is of the same sources. */
+/** Builds the page, unless it is already built from the same sources. */
 export function buildPage(): void {
   const project = resolve(import.meta.dirname, '../..');
   execFileSync(process.execPath, [join(project, 'dashboard/build.ts')], { cwd: project, stdio: 'pipe' });
@@ -13,14 +13,14 @@ export function buildPage(): void {
 export async function startBrowser(): Promise<Browser> {
   return await chromium.launch({
     executablePath: '/usr/bin/chromium',
-    // Root has no sandbox. The rest is what a machine under load does without.
+    // Root has no sandbox. The other flags save work on a machine under load.
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--disable-extensions'],
   });
 }
 
 export type ContextOptions = NonNullable<Parameters<Browser['newContext']>[0]>;
 
-/** What went wrong in the pages of a context: what scripts threw, dialogs that they opened, what the policy refused. */
+/** Collects problems of the pages of a context: uncaught errors, dialogs, violations of the policy. */
 export function complaintsOf(context: BrowserContext): string[] {
   const complaints: string[] = [];
   context.on('weberror', error => complaints.push(error.error().message));

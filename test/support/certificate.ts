@@ -1,4 +1,4 @@
-// A certificate for tests, made for origin.test and 127.0.0.1, and its key; it certifies itself.
+// A self-signed certificate for tests, for origin.test and 127.0.0.1, and its key.
 
 export const certificate = `
 -----BEGIN CERTIFICATE-----

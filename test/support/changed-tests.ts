@@ -1,4 +1,4 @@
-// Which test files a change concerns: those that import what was changed, those whose place mirrors it, and
+// Changed tests: finds the test files that a change affects: those that import a changed file, those whose place mirrors it, and
 // those of pages. Backs `npm test -- --changed`.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -8,8 +8,8 @@ import { type Import, type ModuleGraph, readModules } from './module-graph.ts';
 const folders = ['benchmark', 'bin', 'config', 'core', 'plugins', 'test'];
 
 /**
- * The paths, from the project's root, that differ from a revision: committed since, or not yet.
- * @throws Error where git has no such revision
+ * Returns the paths, from the project's root, that differ from a revision, committed or not.
+ * @throws Error if git has no such revision
  */
 export function changedPaths(project: string, revision: string): string[] {
   const git = (...args: string[]): string[] =>
@@ -23,11 +23,11 @@ export function changedPaths(project: string, revision: string): string[] {
   ];
 }
 
-/** Exports all plugins. What imports it is concerned by the plugins that it takes from there, and by no other. */
+/** Exports all plugins. A change of a plugin only affects importers that use it. */
 const list = 'plugins/index.ts';
 
 /**
- * The test files that these paths concern, sorted. A test that starts the command loads all of it, so of those only the
+ * Returns the test files that these paths affect, sorted. A test that starts the command loads everything, so of those only the
  * ones beside the change count: `test/plugins/jwt/*` for `plugins/jwt/*`, `test/process/*` for `core/process/*`.
  */
 export function testsOf(project: string, paths: readonly string[]): string[] {
@@ -47,7 +47,7 @@ export function testsOf(project: string, paths: readonly string[]): string[] {
     .sort();
 }
 
-/** The modules, and all that import one of them, directly or not. */
+/** Returns the modules, and all modules that import one of them, directly or not. */
 function importersOf(graph: ModuleGraph, modules: ReadonlySet<string>): ReadonlySet<string> {
   const reached = new Set(modules);
   for (let before = -1; before < reached.size; ) {
@@ -66,13 +66,13 @@ function importersOf(graph: ModuleGraph, modules: ReadonlySet<string>): Readonly
   return reached;
 }
 
-/** What the list of plugins exports of these modules. */
+/** Returns the names that the list of plugins exports from these modules. */
 function namesIn(graph: ModuleGraph, modules: ReadonlySet<string>): ReadonlySet<string> {
   const imports = graph.get(list) ?? [];
   return new Set(imports.filter(({ target }) => modules.has(target)).flatMap(({ names }) => names));
 }
 
-/** The tests of pages, and of what has to have a page. */
+/** Returns the tests of pages, and of what needs a page. */
 function pageTests(path: string): string[] {
   const examples = ['test/docs/readmes.test.ts', 'test/core/settings/config-json-schema.test.ts'];
   if (path === list) return examples;
@@ -86,7 +86,7 @@ function pageTests(path: string): string[] {
   ];
 }
 
-/** Says whether a test names one of the pages of `docs/`, and so reads it. */
+/** Returns whether a test names one of the pages of `docs/`, and so reads it. */
 function names(project: string, test: string, paths: readonly string[]): boolean {
   const pages = paths.filter(path => /^docs\/[^/]+\.md$/.test(path));
   if (pages.length === 0) return false;
@@ -94,7 +94,7 @@ function names(project: string, test: string, paths: readonly string[]): boolean
   return pages.some(page => source.includes(page));
 }
 
-/** The folders of tests for the folder of a module; a plugin's and a document's included. */
+/** Returns the folders of tests for the folder of a module, a plugin or a document. */
 function mirrors(path: string): string[] {
   if (/^docs\/[^/]+\.md$/.test(path)) return [];
   const folder = posix.dirname(path);

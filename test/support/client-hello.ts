@@ -1,9 +1,9 @@
-// What a client of TLS says first, taken from a real one.
+// The ClientHello of a real TLS client.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
 
-/** What a real client begins with. */
+/** Resolves with the first bytes of a real client. */
 export async function helloOf(options: ConnectionOptions): Promise<Buffer> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

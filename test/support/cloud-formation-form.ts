@@ -1,4 +1,4 @@
-// The form of the resources of CloudFormation that docs/from-alb.md shows.
+// The schema of the CloudFormation resources in docs/from-alb.md.
 import { defaultLoaders } from 'cosmiconfig';
 import { z } from 'zod';
 import type { PeerKind } from './peer-kind.ts';
@@ -80,7 +80,7 @@ const resource = z.discriminatedUnion('Type', [
   z.strictObject({ Type: z.literal('AWS::WAFv2::WebACL'), Properties: z.record(z.string(), z.unknown()) }),
 ]);
 
-/** A page's kind whose resources are checked by their form alone. */
+/** The kind of a page whose resources are only checked against the schema. */
 export const cloudFormation: PeerKind = {
   name: 'CloudFormation',
   check: async template => {

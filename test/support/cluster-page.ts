@@ -1,7 +1,7 @@
-// The commands of docs/cluster.md, as a slow test runs them on booted machines, and those that it has to replace.
+// The commands of docs/cluster.md that a slow test runs on booted machines, and those that it replaces.
 import { readFileSync } from 'node:fs';
 
-/** A block of commands; its first line says where it is run. */
+/** A block of commands; its first line says where to run it. */
 export interface PageCommands {
   /** Its heading and its number below it, such as `Start etcd 1`. */
   readonly name: string;
@@ -10,7 +10,7 @@ export interface PageCommands {
   readonly text: string;
 }
 
-/** All blocks of commands of the page, by name, in their order. */
+/** Returns all blocks of commands of the page, by name, in order. */
 export function clusterCommands(): ReadonlyMap<string, PageCommands> {
   const page = readFileSync(new URL('../../docs/cluster.md', import.meta.url), 'utf8');
   const found = new Map<string, PageCommands>();
@@ -25,7 +25,7 @@ export function clusterCommands(): ReadonlyMap<string, PageCommands> {
   return found;
 }
 
-/** Those that are run as they stand there, in the order in which they are run. */
+/** The blocks that are run as they are, in the order in which they are run. */
 export const commandsRun: readonly string[] = [
   'Install Weldr 2',
   'Write the settings 1',
@@ -49,7 +49,7 @@ export const commandsRun: readonly string[] = [
   'Replace a machine 3',
 ];
 
-/** Those that something else stands for, and why. */
+/** The blocks that are replaced, and why. */
 export const commandsReplaced: ReadonlyMap<string, string> = new Map([
   ['Install Weldr 1', 'the machines have no internet: Node and the packed Weldr are installed in their tree'],
   ['Write the settings 2', 'the machines have no sshd: the folders are copied from tree to tree'],

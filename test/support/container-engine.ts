@@ -1,5 +1,5 @@
-// A stand-in for a container engine: speaks as much of Docker's Engine API over a unix socket as Weldr asks for, after the
-// API's documentation. No engine runs where the tests do.
+// A stand-in for a container engine: implements the part of Docker's Engine API that Weldr uses, over a unix socket, after the
+// API's documentation. The test machines have no engine.
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -19,19 +19,19 @@ export interface StandInContainer {
 
 const version = '1.47';
 
-/** One engine, on a socket of its own. */
+/** An engine, on a separate socket. */
 export class ContainerEngine {
   readonly socket: string;
   private readonly folder: string;
   private server: Server | undefined;
   private readonly containers = new Map<string, StandInContainer>();
   private readonly followers = new Map<ServerResponse, URLSearchParams>();
-  /** Lists that were asked for. */
+  /** The number of requested lists. */
   lists = 0;
-  /** Lists that are under way at once, and the most of it. */
+  /** The number of lists under way, and its highest value. */
   private listing = 0;
   mostListing = 0;
-  /** What is answered to a list in place of it. */
+  /** Answers a request for a list, in place of the list. */
   answer: ((response: ServerResponse) => void) | undefined;
 
   private constructor() {
@@ -49,20 +49,20 @@ export class ContainerEngine {
     return this.followers.size > 0;
   }
 
-  /** Starts a container, or changes one; tells of it. */
+  /** Starts or changes a container, with an event. */
   run(name: string, container: StandInContainer, action = 'start'): void {
     this.containers.set(name, container);
     this.tell(action, name);
   }
 
-  /** A container dies and is removed. */
+  /** Has a container die, and removes it. */
   remove(name: string): void {
     this.containers.delete(name);
     this.tell('die', name);
     this.tell('destroy', name);
   }
 
-  /** Without telling of it. */
+  /** Removes a container without an event. */
   forget(name: string): void {
     this.containers.delete(name);
   }
@@ -72,7 +72,7 @@ export class ContainerEngine {
     for (const response of this.followers.keys()) response.destroy();
   }
 
-  /** The engine stops: its containers go on. */
+  /** Stops the engine; its containers continue. */
   async stop(): Promise<void> {
     const { server } = this;
     this.server = undefined;
@@ -99,7 +99,7 @@ export class ContainerEngine {
     const event = { Type: 'container', Action: action, Actor: { ID: name, Attributes: { name } } };
     for (const [response, query] of this.followers) {
       const { type = [], event: wanted = [] } = filtersOf(query);
-      // With health_status among them, all of them are prefixes (moby/moby#25798).
+      // If one of them is health_status, all act as prefixes (moby/moby#25798).
       if (type.includes('container') && wanted.some(prefix => action.startsWith(prefix))) {
         response.write(`${JSON.stringify(event)}\n`);
       }

@@ -1,12 +1,12 @@
-// Debian machines that are really booted: systemd-nspawn in a network namespace each, joined by a bridge. All mounts and
-// networks are in the namespaces of one keeper process, so that its end takes all of it away, whatever ended it.
+// Debian machines that really boot: systemd-nspawn in a network namespace each, joined by a bridge. All mounts and
+// networks are in the namespaces of one keeper process, so that the end of that process removes them.
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Why no machine can be booted here; undefined: it can. */
+/** Returns why no machine can be booted here; undefined: it can. */
 export async function whyNoMachines(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'booting machines takes root';
   const tools = { debootstrap: 'debootstrap', 'systemd-nspawn': 'systemd-container', nsenter: 'util-linux' };
@@ -28,14 +28,14 @@ export async function whyNoMachines(): Promise<string | undefined> {
   }
 }
 
-/** What a command in a machine did. */
+/** The result of a command in a machine. */
 export interface Ran {
   readonly code: number;
-  /** Both outputs, as they came. */
+  /** Both outputs, interleaved. */
   readonly text: string;
 }
 
-/** Where this machine has its packages from, as apt says. */
+/** The mirror of this machine's packages, from apt. */
 const mirror = execFileSync(
   'sh',
   ['-c', "apt-get indextargets --format '$(SITE)' 2>/dev/null | grep -m 1 -E '/debian/?$' || true"],
@@ -44,9 +44,9 @@ const mirror = execFileSync(
 const release = 'bookworm';
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** A network 10.0.0.0/24 with machines; where it runs itself is 10.0.0.50. `close` when done, or when it failed. */
+/** A network 10.0.0.0/24 with machines; the host is 10.0.0.50. Always `close` it. */
 export class MachineRoom {
-  /** The tree that all machines begin with: a folder in the keeper's mount namespace. */
+  /** The initial tree of all machines: a folder in the keeper's mount namespace. */
   readonly tree: string;
   private readonly folder = mkdtempSync(join(tmpdir(), 'weldr-machines-'));
   private readonly keeper: ChildProcess;
@@ -64,7 +64,7 @@ export class MachineRoom {
     });
   }
 
-  /** Makes the room, and its tree with these packages at hand, none of them installed but Debian's least. */
+  /** Makes the room and its tree: a minimal Debian, with these packages downloaded but not installed. */
   static async open(packages: readonly string[]): Promise<MachineRoom> {
     const room = new MachineRoom();
     try {
@@ -90,8 +90,8 @@ export class MachineRoom {
   }
 
   /**
-   * Boots a machine with the address 10.0.0.NUMBER/24 on its eth0: a new one, also where one of that name had its power cut.
-   * Resolves when all of it has started.
+   * Boots a new machine with the address 10.0.0.NUMBER/24 on its eth0, also after one of that name had its power cut.
+   * Resolves once everything has started.
    */
   async boot(name: string, number: number): Promise<Machine> {
     const root = join(this.folder, name);
@@ -111,17 +111,17 @@ export class MachineRoom {
     return machine;
   }
 
-  /** Runs a script with bash beside the machines, in their network. Rejects when it fails. */
+  /** Runs a script with bash on the host of the machines, in their network. Rejects if it fails. */
   async inside(script: string): Promise<string> {
     return await this.keep(['--mount', '--net'], script);
   }
 
-  /** Runs a script that sees the machines' trees, and has the network of this test. */
+  /** Runs a script that sees the machines' trees but has the network of this test. */
   async outside(script: string): Promise<string> {
     return await this.keep(['--mount'], script);
   }
 
-  /** The command line that runs something beside the machines. */
+  /** Returns the command line that runs something on the host of the machines. */
   command(...args: readonly string[]): string[] {
     return ['nsenter', '--target', `${this.keeper.pid}`, '--mount', '--net', '--', ...args];
   }
@@ -161,10 +161,10 @@ export class Machine {
     this.groups = hierarchies().map(folder => join(folder, `weldr-${process.pid}-${name}`));
   }
 
-  /** Boots it. */
+  /** Boots the machine. */
   async start(): Promise<void> {
     for (const group of this.groups) mkdirSync(group, { recursive: true });
-    // Without a control group of its own each machine's systemd would take the groups of the others for its own.
+    // Without a separate control group each machine's systemd would treat the groups of the others as its own.
     const enter = this.groups.map(group => `echo $$ > ${group}/cgroup.procs;`).join(' ');
     const nspawn =
       'systemd-nspawn --quiet --register=no --keep-unit --boot --capability=all' +
@@ -184,7 +184,7 @@ export class Machine {
     throw new Error(`machine ${this.name} did not boot within a minute`);
   }
 
-  /** Runs commands as somebody does who is root and pastes them: each has to succeed, or the rest is left. */
+  /** Runs commands as root, as if pasted; stops at the first that fails. */
   async run(commands: string, folder = '/root'): Promise<Ran> {
     const environment = ['-i', `PATH=${path}`, 'HOME=/root', 'LANG=C.UTF-8'];
     const script = `cd ${folder}\n${commands}`;
@@ -203,7 +203,7 @@ export class Machine {
     return await run('nsenter', args);
   }
 
-  /** What commands print. Rejects when they fail. */
+  /** Resolves with the output of commands. Rejects if they fail. */
   async output(commands: string, folder?: string): Promise<string> {
     const { code, text } = await this.run(commands, folder);
     if (code !== 0)
@@ -211,7 +211,7 @@ export class Machine {
     return text;
   }
 
-  /** Everything stops at once, and nothing of it answers any more. */
+  /** Stops everything at once; nothing on the machine answers any more. */
   async cutPower(): Promise<void> {
     const { supervisor } = this;
     this.supervisor = undefined;
@@ -228,7 +228,7 @@ export class Machine {
   }
 }
 
-/** Where control groups are made: the unified hierarchy, and systemd's own where there are both. */
+/** Returns where to make control groups: the unified hierarchy, and systemd's own if both exist. */
 function hierarchies(): string[] {
   const base = '/sys/fs/cgroup';
   if (existsSync(`${base}/cgroup.controllers`)) return [base];
@@ -240,11 +240,11 @@ async function removeGroup(group: string): Promise<void> {
   try {
     rmdirSync(group);
   } catch {
-    // It is not there, or one of its processes is still on its way out.
+    // It does not exist, or one of its processes is still ending.
   }
 }
 
-/** The first process in the chain of children whose pid is 1 where it lives; 0: none yet. */
+/** Returns the first descendant whose pid in its own namespace is 1; 0: none yet. */
 function childOf(pid: number | undefined): number {
   for (let at = pid ?? 0; at > 0; ) {
     const children = read(`/proc/${at}/task/${at}/children`).trim().split(' ');
@@ -268,7 +268,7 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It ended meanwhile.
+    // The process has ended meanwhile.
   }
 }
 

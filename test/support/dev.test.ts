@@ -1,4 +1,4 @@
-// `npm run dev`, in a project of its own.
+// `npm run dev`, in a separate project.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const test = suite('npm run dev');
 const script = join(import.meta.dirname, '../dev.ts');
 const suiteModule = new URL('./suite.ts', import.meta.url).href;
 
-test('runs the demo, checks types, and runs the tests that a change concerns', async () => {
+test('runs the demo, checks types, and runs the tests that a change affects', async () => {
   const project = mkdtempSync(join(tmpdir(), 'project-'));
   const write = (path: string, text: string): void => {
     mkdirSync(dirname(join(project, path)), { recursive: true });
@@ -43,12 +43,12 @@ test('runs the demo, checks types, and runs the tests that a change concerns', a
     write('core/sum.ts', 'export const sum = 3;\n');
     await says(/^tests │ .*✘ test\/sum\.test\.ts › sum: is two$/m);
     await says(/^tests │ 0 passed, 1 failed$/m);
-    // Tried again with whatever changes next.
+    // The failed test runs again with the next change, whatever it is.
     write('core/alone.ts', 'export const alone = 1;\n');
     await until('again', () => output.match(/0 passed, 1 failed/g)?.length === 2, 30_000);
     write('core/sum.ts', 'export const sum = 2;\n');
     await says(/^tests │ 1 passed, 0 failed$/m);
-    // Once the run is over, that is: until then the change joins it.
+    // After the run, that is: during it the change would join it.
     await until('nothing is left', async () => {
       write('core/alone.ts', 'export const alone = 2;\n');
       await sleep(500);

@@ -1,4 +1,4 @@
-// The code blocks of a Markdown file, written where they resolve `weldr` as an installed package would.
+// The code blocks of a Markdown file, written to a folder where they resolve `weldr` as an installed package.
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,13 +9,13 @@ import { promisify } from 'node:util';
 const project = resolve(fileURLToPath(import.meta.url), '../../..');
 const run = promisify(execFile);
 
-/** The fenced blocks of a language, in their order, without the fences. */
+/** Returns the fenced blocks of a language, in order, without the fences. */
 export function codeBlocks(markdown: string, language: string): string[] {
   const fence = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms');
   return [...markdown.matchAll(fence)].map(match => match[1] ?? '');
 }
 
-/** The name in a block's first line, `// name.ts`; undefined when it has none. */
+/** Returns the name in a block's first line, `// name.ts`; undefined if it has none. */
 export function fileNameOf(block: string): string | undefined {
   return /^\/\/ ([\w./-]+\.ts)$/m.exec(block.split('\n')[0] ?? '')?.[1];
 }
@@ -49,7 +49,7 @@ export class DocFolder {
     return path;
   }
 
-  /** Checks the types of all that was written, as strictly as the project's own. Throws with what is wrong. */
+  /** Checks the types of all files, as strictly as the project's own. Throws with the compiler's output. */
   async checkTypes(): Promise<void> {
     try {
       await run(join(project, 'node_modules/.bin/tsc'), ['--noEmit', '-p', this.path]);
@@ -59,7 +59,7 @@ export class DocFolder {
     }
   }
 
-  /** Runs a test file of Node's test runner; throws when it fails, returns how many tests passed. */
+  /** Runs a test file of Node's test runner. Returns how many tests passed; throws if it fails. */
   async runTests(name: string): Promise<number> {
     const args = ['-C', 'weldr-source', '--test-reporter=tap', join(this.path, name)];
     const { stdout } = await run(process.execPath, args).catch(error => {

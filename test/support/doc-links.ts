@@ -1,11 +1,11 @@
-// The links of documentation: which of them lead to nothing, in a checkout or in the package that is published.
+// The links of the documentation: finds broken ones, in a checkout or in the published package.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 
 const root = new URL('../../', import.meta.url);
 const fences = /^```\w*\n.*?^```$/gms;
 
-/** The pages that people read: paths from the project's root. */
+/** The pages of the documentation: paths from the project's root. */
 export const pages: readonly string[] = globSync(
   ['*.md', 'docs/**/*.md', 'packaging/**/*.md', 'plugins/*/README.md'],
   {
@@ -13,7 +13,7 @@ export const pages: readonly string[] = globSync(
   },
 ).sort();
 
-/** As GitHub makes it of a heading. */
+/** Returns the anchor that GitHub makes from a heading. */
 export function anchorOf(title: string): string {
   return title
     .toLowerCase()
@@ -21,7 +21,7 @@ export function anchorOf(title: string): string {
     .replaceAll(' ', '-');
 }
 
-/** The links of a page, given by its path, to files and to headings that are not there. */
+/** Returns the links of a page, given by its path, to missing files and headings. */
 export function brokenLinks(page: string): string[] {
   return linksOf(page).filter(link => {
     const { path, anchor } = targetOf(page, link);
@@ -30,7 +30,7 @@ export function brokenLinks(page: string): string[] {
   });
 }
 
-/** The links of a page to what is there, but not in the package. */
+/** Returns the links of a page to files that exist, but not in the package. */
 export function unpublishedLinks(page: string): string[] {
   const { files }: { files: string[] } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
   const published = ['README.md', 'package.json', ...files];
@@ -42,7 +42,7 @@ export function unpublishedLinks(page: string): string[] {
   });
 }
 
-/** The paths of sources, such as `core/errors.ts`, that a page names and the project does not have. */
+/** Returns the paths of sources, such as `core/errors.ts`, that a page names but the project does not have. */
 export function missingSources(page: string): string[] {
   const text = readFileSync(new URL(page, root), 'utf8').replace(fences, '');
   return [...text.matchAll(/`((?:bin|config|core|plugins|test)\/[\w./-]+\.ts)`/g)]
@@ -50,7 +50,7 @@ export function missingSources(page: string): string[] {
     .filter(path => !existsSync(new URL(path, root)));
 }
 
-/** Links, and sources of pictures, which are relative; what is in blocks of code is none. */
+/** Returns the relative links and sources of pictures, outside code blocks. */
 function linksOf(page: string): string[] {
   const text = readFileSync(new URL(page, root), 'utf8').replace(fences, '');
   return [...text.matchAll(/\]\(([^)\s]+)\)|\b(?:src|srcset|href)="([^"]+)"/g)]

@@ -1,4 +1,4 @@
-// The tasks of a page of docs/ that sets another proxy's config beside Weldr's: a heading each, and the blocks under it.
+// The tasks of a page of docs/ that compares another proxy's config with Weldr's: a heading each, and the blocks under it.
 import { readFileSync } from 'node:fs';
 
 /** A fenced block. */
@@ -8,20 +8,20 @@ export interface TaskBlock {
   readonly text: string;
 }
 
-/** What stands under one heading that has blocks. */
+/** The content under one heading with blocks. */
 export interface DocTask {
   readonly title: string;
   /** The first block: the other proxy's. */
   readonly peer: TaskBlock;
-  /** The second one: Weldr's config, `ts` or `yaml`. */
+  /** The second block: Weldr's config, `ts` or `yaml`. */
   readonly weldr: TaskBlock;
   /** Further blocks, such as `sh`. */
   readonly more: readonly TaskBlock[];
-  /** Its words. */
+  /** Its prose. */
   readonly text: string;
 }
 
-/** A page by its path in the project: all tasks, in their order, by title. */
+/** Returns all tasks of a page, given by its path in the project, in order, by title. */
 export function docTasks(path: string): ReadonlyMap<string, DocTask> {
   const page = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
   const tasks = new Map<string, DocTask>();
@@ -35,7 +35,7 @@ export function docTasks(path: string): ReadonlyMap<string, DocTask> {
   return tasks;
 }
 
-/** The entries of the list of contents: title and anchor. */
+/** Returns the entries of the table of contents: title and anchor. */
 export function contentsOf(path: string): { title: string; anchor: string }[] {
   const page = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
   const [head = ''] = page.split(/^## /m);

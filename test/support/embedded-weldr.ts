@@ -1,15 +1,15 @@
-// A Weldr in the test's process, from a config: real sockets on both sides, both sides of all plugins.
+// A Weldr in the test's process, from a config, with real sockets and both sides of all plugins.
 import { startWeldr } from '../../config/index.ts';
 import type { WeldrConfig } from '../../core/settings/config.ts';
 
 /** A Weldr that runs in this process. */
 export interface EmbeddedWeldr {
-  /** Such as `http://127.0.0.1:40123`. */
+  /** A URL such as `http://127.0.0.1:40123`. */
   readonly url: string;
   readonly port: number;
 }
 
-/** Runs `use` with a Weldr of this config, which listens on a free port and logs nothing unless it says otherwise. */
+/** Runs `use` with a Weldr of this config, by default on a free port and without a log. */
 export async function withWeldr(
   config: WeldrConfig,
   use: (weldr: EmbeddedWeldr) => Promise<void>,

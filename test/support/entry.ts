@@ -1,4 +1,4 @@
-// The main module of a test file's process: imports the file, runs what it registered, then sees that the
+// The main module of a test file's process: imports the file, runs the registered tests, then checks that the
 // process ends by itself.
 import { setTimeout } from 'node:timers';
 import { pathToFileURL } from 'node:url';

@@ -1,6 +1,6 @@
-// A strict reader of Prometheus' text format 0.0.4: what it reads, a Prometheus reads; what is doubtful it refuses.
+// A strict parser of Prometheus' text format 0.0.4: accepts only what Prometheus accepts, and refuses the doubtful.
 
-/** What a text says: each series with its labels, as it is written but for the order of labels, and its number. */
+/** A parsed text: each series with its labels in sorted order, and its number. */
 export interface Exposition {
   readonly types: ReadonlyMap<string, string>;
   readonly helps: ReadonlyMap<string, string>;
@@ -16,7 +16,7 @@ const series =
 const pair = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"/gs;
 const decimal = /^(?:-?\d+(?:\.\d+)?(?:e[+-]\d+)?|[+-]Inf|NaN)$/;
 
-/** Reads a text. Throws at the first line that is not exactly as it should be. */
+/** Parses a text. Throws at the first invalid line. */
 export function readExposition(text: string): Exposition {
   if (text !== '' && !text.endsWith('\n')) throw new Error('the last line does not end');
   const types = new Map<string, string>();

@@ -1,6 +1,6 @@
-// fetch on a connection that ends with its response: a Weldr that closes gives clients of kept ones a second to see it.
+// fetch on a connection that ends with its response: a closing Weldr would wait a second for clients of kept connections.
 
-/** Fetches, and keeps no connection. */
+/** Fetches without keeping the connection. */
 export function fetchOnce(
   url: string,
   {

@@ -1,4 +1,4 @@
-// Each way in which a test file could pass without having shown anything has a fixture that tries it.
+// Each way in which a test file could pass without testing anything has a fixture.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,7 +40,7 @@ test('passes when its tests and hooks do, and its skip is listed', async () => {
   ]);
 });
 
-test('fails with the difference that an assertion found', async () => {
+test('fails with the difference of an assertion', async () => {
   const report = await runFixture('fails');
   assert.equal(report.passed, ['bad: holds']);
   assert.equal(failuresOf(report), [
@@ -112,7 +112,7 @@ test('fails when after.each throws, naming the tests that this kept from running
   ]);
 });
 
-test('fails when a test throws what is no Error, or an Error that lies about itself', async () => {
+test('fails when a test throws a value that is not an Error, or a misleading Error', async () => {
   const report = await runFixture('non-errors');
   assert.equal(report.passed, ['odd: holds']);
   assert.equal(
@@ -132,7 +132,7 @@ test('fails the test that left a rejection unhandled', async () => {
   assert.equal(failuresOf(report), ['careless: forgets to await | unhandled rejection: Error: left behind']);
 });
 
-test('fails the test during which an exception was thrown that nobody could catch', async () => {
+test('fails the test during which an uncaught exception was thrown', async () => {
   const report = await runFixture('uncaught-exception');
   assert.equal(report.passed, ['careless: holds']);
   assert.equal(failuresOf(report), [

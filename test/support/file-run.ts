@@ -1,4 +1,4 @@
-// Runs one test file in a process group of its own and judges what came of it. A file passes only when each
+// Runs one test file in a separate process group and judges its outcome. A file passes only when each
 // test that it registered is known to have passed, and its process ended by itself and left nothing behind.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -20,7 +20,7 @@ export interface FileReport {
   readonly failed: readonly Failure[];
   readonly skipped: readonly Skip[];
   readonly ms: number;
-  /** What the file's process and its children printed; the last 256 KiB of it. */
+  /** The output of the file's process and its children; the last 256 KiB. */
   readonly output: string;
 }
 
@@ -35,7 +35,7 @@ const ENTRY = fileURLToPath(new URL('./entry.ts', import.meta.url));
 const OUTPUT_LIMIT = 256 * 1024;
 const groups = new Set<ChildProcess>();
 
-/** The options that a file's `suite` calls give as literals, read without running the file. */
+/** Returns the options that a file's `suite` calls have as literals, without running the file. */
 export function readFileOptions(source: string): FileOptions {
   const timeoutMs = /\bsuite\([^;]*?\btimeoutMs:\s*([\d_]+)/.exec(source)?.[1];
   return {
@@ -68,7 +68,7 @@ export async function runFile(
   }
 }
 
-/** Kills every test file's process group that still runs; for a runner that was told to stop. */
+/** Kills the process groups of all running test files, for a runner that has to stop. */
 export function killRunningFiles(): void {
   for (const child of groups) killGroup(child);
 }
@@ -81,7 +81,7 @@ interface Places {
 }
 
 async function runProcess(file: string, options: FileOptions, places: Places): Promise<Ending> {
-  // Files, not pipes: a process that the test left behind could hold a pipe open for ever.
+  // Files, not pipes: a process that the test left behind could hold a pipe open forever.
   const records = openSync(places.recordsPath, 'a');
   const output = openSync(places.outputPath, 'a');
   const token = randomUUID();
@@ -137,7 +137,7 @@ function parseRecords(text: string): TestRecord[] {
   });
 }
 
-/** Turns what was recorded into results; whatever is not known to have passed has failed. */
+/** Turns records into results; a test without a record of success has failed. */
 export function judge(
   records: readonly TestRecord[],
   options: FileOptions,

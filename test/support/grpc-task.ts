@@ -1,4 +1,4 @@
-// The task of gRPC in the pages that compare Weldr with another proxy: a call passes, there and back.
+// The gRPC task of the pages that compare Weldr with another proxy: a call passes in both directions.
 import * as assert from 'uvu/assert';
 import { grpcClient, shop, startGrpcServer, unary } from './grpc.ts';
 import type { SideBySide } from './side-by-side.ts';

@@ -40,13 +40,13 @@ export const shop = {
   chat: method('/test.Shop/Chat', { request: true, response: true }),
 };
 
-/** The service by which servers tell their health. */
+/** The service for health checks. */
 export const healthService = { check: method('/grpc.health.v1.Health/Check') };
 
 /** A running gRPC server. */
 export interface GrpcServer {
   readonly port: number;
-  /** Of the scheme that it speaks. */
+  /** Its URL, with the scheme that it speaks. */
   readonly url: string;
   close(): void;
 }
@@ -69,25 +69,25 @@ export async function startGrpcServer(
 /** Connects a client to a port; over TLS it trusts the certificate of tests. */
 export function grpcClient(port: number, { tls = false }: { readonly tls?: boolean } = {}): Client {
   const options: ClientOptions = {
-    // Tests want to see each failure, and have no channel in common.
+    // Tests need to see each failure, and must not share channels.
     'grpc.enable_retries': 0,
     'grpc.use_local_subchannel_pool': 1,
     'grpc.max_receive_message_length': -1,
-    // The name of an address is none for TLS.
+    // TLS does not accept an address as a server name.
     ...(tls && { 'grpc.ssl_target_name_override': 'origin.test' }),
   };
   const how = tls ? credentials.createSsl(Buffer.from(certificate)) : credentials.createInsecure();
   return new Client(`127.0.0.1:${port}`, how, options);
 }
 
-/** How a call ended: what it was answered, and its status with trailers. */
+/** The outcome of a call: its messages, and its status with trailers. */
 export interface Outcome {
   readonly head: Metadata | undefined;
   readonly messages: readonly Buffer[];
   readonly status: StatusObject;
 }
 
-/** Resolves when a call whose responses stream has ended, well or not. */
+/** Resolves once a call with streamed responses has ended, successfully or not. */
 export async function outcomeOf(
   call: ClientReadableStream<Buffer> | ClientDuplexStream<Buffer, Buffer>,
 ): Promise<Outcome> {
@@ -102,7 +102,7 @@ export async function outcomeOf(
   return { head, messages, status };
 }
 
-/** Calls the method that has one message each way. */
+/** Calls the method with one message in each direction. */
 export async function unary(
   client: Client,
   message: Buffer,

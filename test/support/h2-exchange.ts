@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, type IncomingHttpHeaders } from 'node:http2';
 
-/** A response, and what it holds. */
+/** A response. */
 export interface H2Answer {
   readonly status: number | undefined;
   readonly headers: IncomingHttpHeaders;
@@ -10,7 +10,7 @@ export interface H2Answer {
   readonly trailers: IncomingHttpHeaders | undefined;
 }
 
-/** Sends a request on a connection of its own; `headers` may hold pseudo-fields such as `:path`. */
+/** Sends a request on a new connection; `headers` may have pseudo-fields such as `:path`. */
 export async function h2Exchange(
   url: string,
   headers: Readonly<Record<string, string>> = {},

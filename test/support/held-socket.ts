@@ -4,7 +4,7 @@ import { listenSchema } from '../../core/settings/listen.ts';
 
 /** Sockets of a test. */
 export interface Held {
-  /** Where they listen, in the order of what was asked for. */
+  /** The addresses of the sockets, in the requested order. */
   readonly addresses: readonly string[];
   /** Their file descriptors in this process. */
   readonly descriptors: readonly number[];
@@ -28,5 +28,5 @@ export async function holdSockets(...listen: readonly string[]): Promise<Held> {
   };
 }
 
-/** A line of shell that has what comes after it take descriptors for those of a service manager. */
+/** Returns a line of shell that announces descriptors to the next command as a service manager does. */
 export const activating = (count: number): string => `export LISTEN_PID=$$ LISTEN_FDS=${count}`;

@@ -1,9 +1,9 @@
-// A validator of JSON schemas (draft 2020-12): the keywords that ours use, and an error for every other.
+// A validator of JSON schemas (draft 2020-12) for the keywords that Weldr's schemas use; any other one is an error.
 import { isDeepStrictEqual } from 'node:util';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** Keywords that say nothing about validity; `format` may be asserted, which editors seldom do. */
+/** Keywords without effect on validity; `format` may have one, but seldom has in editors. */
 const annotations: ReadonlySet<string> = new Set([
   '$schema',
   '$defs',
@@ -15,7 +15,7 @@ const annotations: ReadonlySet<string> = new Set([
   'format',
 ]);
 
-/** What is wrong with a value, a line each; none: the schema takes it. */
+/** Returns the problems of a value, a line each; none: the value is valid. */
 export function problemsOf(root: object, value: unknown): string[] {
   return [...new Validation(root).problems(root, value, '')];
 }
@@ -59,7 +59,7 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeOf(va
 
 const size = (value: unknown): number => (isObject(value) ? Object.keys(value).length : Number.NaN);
 
-/** A check of one number that a value has, if it is of the type that the keyword is about. */
+/** Returns a check of a number of a value, such as its length, for values of the keyword's type. */
 const compare =
   (
     numberOf: (value: unknown) => number,

@@ -1,10 +1,10 @@
-// A store in memory that outlives what reads it, as a file does.
+// A store in memory that outlives its readers, as a file does.
 import type { OperatorLayer } from '../../core/state/layer.ts';
 import type { Batch, Row } from '../../core/state/row.ts';
 import { rowId } from '../../core/state/row.ts';
 import type { StateStore } from '../../core/state/store.ts';
 
-/** Rows by kind and key; what is loaded is what was written last. */
+/** Keeps rows by kind and key; loading returns the rows written last. */
 export class KeptRows implements StateStore {
   readonly layer: OperatorLayer = 'api';
   readonly rows = new Map<string, Row>();

@@ -7,15 +7,15 @@ const GRACE_MS = 2_000;
 const KILL_ROUNDS = 20;
 
 /**
- * Waits a moment for the processes of a group, or with `mark` in their environment, to end, then kills those
- * that have not. Reads /proc, and finds none on a system without it.
+ * Waits a moment for the processes of a group, or with `mark` in their environment, to end, then kills the rest.
+ * Reads /proc, and finds none on a system without it.
  * @returns one text for each that had to be killed: its id and command line
  */
 export async function killLeftovers(mark: string, group: number | undefined): Promise<readonly string[]> {
   const deadline = performance.now() + GRACE_MS;
   while (find(mark, group).length > 0 && performance.now() < deadline) await sleep(50);
   const killed = new Map<number, string>();
-  // In rounds: one of them may start another while it is being killed.
+  // In rounds: a process may start another one while it is being killed.
   for (let round = 0; round < KILL_ROUNDS; round++) {
     const found = find(mark, group);
     if (found.length === 0) break;
@@ -28,7 +28,7 @@ export async function killLeftovers(mark: string, group: number | undefined): Pr
   return [...killed.values()];
 }
 
-/** Whether a process runs; one that was killed and that nobody has reaped does not. Needs /proc. */
+/** Returns whether a process runs; a zombie does not. Needs /proc. */
 export function isRunning(pid: number): boolean {
   return !/^(?:Z|gone)$/.test(stat(pid).state);
 }
@@ -42,13 +42,13 @@ function find(mark: string, group: number | undefined): number[] {
 }
 
 interface Stat {
-  /** `gone`, or the letter of proc(5). */
+  /** Returns `gone`, or the letter of proc(5). */
   readonly state: string;
   readonly processGroup: number;
 }
 
 function stat(pid: number): Stat {
-  // proc(5): the command's name comes first, in parentheses, and may itself hold some.
+  // proc(5): the command's name comes first, in parentheses, and may itself contain some.
   const fields = read(pid, 'stat').split(')').at(-1)?.trim().split(' ') ?? [];
   return { state: fields[0] || 'gone', processGroup: Number(fields[2]) };
 }
@@ -65,7 +65,7 @@ function read(pid: number, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch {
-    // It ended meanwhile, or is another user's.
+    // It has ended meanwhile, or belongs to another user.
     return '';
   }
 }
@@ -74,6 +74,6 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It ended meanwhile.
+    // It has ended meanwhile.
   }
 }

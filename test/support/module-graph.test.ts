@@ -52,11 +52,11 @@ test('finds no import in a comment', () => {
   );
 });
 
-test('does not take an export without a source for one', () => {
+test('does not count an export without a source', () => {
   assert.equal(targets("export const a = 'x';\nexport { a as b };\nconst from = 'y';\n"), []);
 });
 
-test('tells imports of types from those that exist at run time', () => {
+test('distinguishes imports of types from those that exist at run time', () => {
   const source = "import type { B } from 'b';\nexport type { C } from 'c';\nimport { type D } from 'd';\n";
   assert.equal(readImports('a.ts', source), [
     { target: 'b', typeOnly: true, names: ['B'] },
@@ -65,7 +65,7 @@ test('tells imports of types from those that exist at run time', () => {
   ]);
 });
 
-test('tells what is taken by name', () => {
+test('returns the imported names', () => {
   const source =
     "import {\n  b,\n  c as d,\n} from 'b';\nimport e from 'e';\nimport f, { g } from 'f';\nimport * as h from 'h';\n";
   assert.equal(
@@ -84,14 +84,14 @@ test('finds a module that imports itself', () => {
   assert.equal(findCycles(graph({ 'a.ts': ['a.ts'] })), ['a.ts -> a.ts']);
 });
 
-test('takes a diamond for no cycle', () => {
+test('does not count a diamond as a cycle', () => {
   assert.equal(
     findCycles(graph({ 'a.ts': ['b.ts', 'c.ts'], 'b.ts': ['d.ts'], 'c.ts': ['d.ts'], 'd.ts': [] })),
     [],
   );
 });
 
-test('takes a cycle of types for none, unless all imports count', () => {
+test('does not count a cycle of types, unless all imports count', () => {
   const types = graph({ 'a.ts': ['b.ts'], 'b.ts': ['a.ts'] }, true);
   assert.equal(findCycles(types), []);
   assert.equal(findCycles(types, 'all'), ['a.ts -> b.ts -> a.ts']);

@@ -1,25 +1,25 @@
-// Which module imports which, read from the sources: for the tests that hold the direction of imports.
+// Module graph: reads from the sources which module imports which, for the tests of the direction of imports.
 import { globSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 
 export interface Import {
-  /** A path from the project's root for a relative import, else what the source says: `node:net`, `undici`. */
+  /** A path from the project's root for a relative import, else the specifier: `node:net`, `undici`. */
   readonly target: string;
   /** Whether type stripping removes it, so that it does not exist at run time. */
   readonly typeOnly: boolean;
-  /** What is taken from it by name; empty where that is everything, or nothing. */
+  /** The imported names; empty for everything, or nothing. */
   readonly names: readonly string[];
 }
 
-/** Paths from the project's root, with `/`, and what the module there imports. */
+/** The imports of each module, by its path from the project's root, with `/`. */
 export type ModuleGraph = ReadonlyMap<string, readonly Import[]>;
 
-// Statements begin a line, in sources that Biome has formatted; so one in a comment or a string does not match.
+// Biome's format puts statements at the start of a line, so one in a comment or a string does not match.
 const STATEMENT = /^(?:import|export)\s+(type\s)?([^;'"]*?)\bfrom\s+['"]([^'"]+)['"]/gm;
 const SIDE_EFFECT = /^import\s+['"]([^'"]+)['"]/gm;
 const CALL = /^(?!\s*(?:\*|\/\/)).*?\b(?:import|require)\(\s*['"`]([^'"`]+)['"`]/gm;
 
-/** What a module imports, given its path and its source: statements, re-exports, `import()` and `require()`. */
+/** Returns the imports of a module, given its path and source: statements, re-exports, `import()` and `require()`. */
 export function readImports(path: string, source: string): Import[] {
   const found: Import[] = [];
   const add = (specifier = '', typeOnly = false, clause = ''): void => {
@@ -43,8 +43,8 @@ export function readModules(project: string, folders: readonly string[]): Module
 }
 
 /**
- * Cycles of imports, each as `a.ts -> b.ts -> a.ts`; at least one of any that exist. `runTime`: of imports that exist at
- * run time; `all`: those of types count as well.
+ * Returns cycles of imports, each as `a.ts -> b.ts -> a.ts`; at least one if any exist. `runTime`: only imports that exist at
+ * run time; `all`: imports of types too.
  */
 export function findCycles(graph: ModuleGraph, imports: 'runTime' | 'all' = 'runTime'): string[] {
   const cycles: string[] = [];

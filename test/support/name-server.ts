@@ -1,5 +1,5 @@
-// A real name server for tests: dnsmasq on a port of its own, with records that can be changed while it runs; and one
-// that hears every question and never answers.
+// A real name server for tests: dnsmasq on a free port, with records that can change while it runs; and one
+// that receives queries and never answers.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './ports.ts';
 
-/** dnsmasq, which knows `ready.test` and what it is told. */
+/** Runs dnsmasq, which knows `ready.test` and the given records. */
 export class NameServer {
   /** `ADDRESS:PORT`. */
   readonly address: string;
@@ -24,7 +24,7 @@ export class NameServer {
   }
 
   /**
-   * `records`: lines of a hosts file; `silent`: `ADDRESS:PORT` of who is asked for names that end in `.silent`; `services`:
+   * `records`: lines of a hosts file; `silent`: `ADDRESS:PORT` of the server for names that end in `.silent`; `services`:
    * SRV records as `NAME,TARGET,PORT,PRIORITY,WEIGHT`.
    */
   static async start(
@@ -57,7 +57,7 @@ export class NameServer {
     return server;
   }
 
-  /** Other records; returns when they are served. */
+  /** Replaces the records. Resolves once they are served. */
   async change(records: readonly string[]): Promise<void> {
     writeFileSync(join(this.folder, 'hosts'), hostsText(records, '127.0.0.8'));
     this.process.kill('SIGHUP');
@@ -90,10 +90,10 @@ function hostsText(records: readonly string[], ready = '127.0.0.9'): string {
   return [`${ready} ready.test`, ...records, ''].join('\n');
 }
 
-/** Takes questions and answers none. */
+/** Receives queries and answers none. */
 export class SilentNameServer {
   readonly address: string;
-  /** Questions that came. */
+  /** The number of queries received. */
   questions = 0;
   private readonly socket: Socket;
 

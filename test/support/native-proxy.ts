@@ -1,4 +1,4 @@
-// HAProxy and nginx as peers: processes that a test starts with a config, and stops.
+// HAProxy and nginx as peers, which a test starts with a config.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isOpen } from './ports.ts';
 
-/** A process that listens. */
+/** A running proxy. */
 export interface NativeProxy {
-  /** What it wrote so far. */
+  /** Its output so far. */
   readonly output: string;
   stop(): Promise<void>;
 }
@@ -18,7 +18,7 @@ export interface NativeProxy {
 export type ConfigFiles = Readonly<Record<string, string>>;
 
 /**
- * Starts HAProxy and waits until it listens at `port`. `{folder}` in its config stands for that of the files, which are
+ * Starts HAProxy and waits until it listens at `port`. `{folder}` in its config stands for the folder of the files, which are
  * written for it.
  */
 export const startHaproxy = (config: string, port: number, files: ConfigFiles = {}): Promise<NativeProxy> =>
@@ -27,9 +27,9 @@ export const startHaproxy = (config: string, port: number, files: ConfigFiles = 
     ['-db', '-f', join(folder, 'haproxy.cfg')],
   ]);
 
-/** The same for nginx; `config`: without what concerns the process. */
+/** The same for nginx; `config`: without the settings of the process. */
 export function startNginx(config: string, port: number, files: ConfigFiles = {}): Promise<NativeProxy> {
-  // As root nginx would give its workers to a user that may not read the folder.
+  // As root, nginx would run its workers as a user that cannot read the folder.
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   const whole = `daemon off;\n${user}\npid {folder}/nginx.pid;\nworker_processes 1;\n${config}`;
   return start({ ...files, 'nginx.conf': whole }, port, folder => [

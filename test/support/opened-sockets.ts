@@ -1,24 +1,24 @@
-// OpenedSockets: listening sockets for Weldrs that run in the test's process, all opened by one child process, where each of
-// these Weldrs would start one of its own.
+// OpenedSockets: listening sockets for Weldrs that run in the test's process, all opened by one child process, instead of a
+// child process of each Weldr.
 import { type ChildProcess, fork, type SendHandle } from 'node:child_process';
 import { once } from 'node:events';
 import type { HeldSocket } from '../../core/process/held-sockets.ts';
 import type { OpenedMessage, OpenerMessage } from '../../core/process/listening-sockets.ts';
 import { closeHandle } from '../../core/process/socket-handle.ts';
 
-/** A socket that listens, as a Weldr takes it over, and its end. */
+/** A listening socket that a Weldr can take over, and how to close it. */
 export interface OpenedSocket {
   readonly port: number;
   readonly held: HeldSocket;
   close(): void;
 }
 
-/** The child process, which starts with the first socket. `close` it at the end. */
+/** Starts the child process with the first socket. Always `close` it. */
 export class OpenedSockets {
   private opener: ChildProcess | undefined;
   private count = 0;
 
-  /** Opens one on a free port of 127.0.0.1. One is asked for at a time. */
+  /** Opens a socket on a free port of 127.0.0.1, one at a time. */
   async open(): Promise<OpenedSocket> {
     this.opener ??= fork(new URL('../../core/process/socket-opener.ts', import.meta.url));
     const opener = this.opener;

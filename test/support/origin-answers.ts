@@ -1,18 +1,18 @@
-// What an origin of a test answers: a status, or nothing before the test says so, in place of a delay.
+// Answers of a test's origin: a status, or held back until the test releases them, which needs no delay.
 import type { RequestListener } from 'node:http';
 
-/** Answers each request with a status and nothing else. */
+/** Answers each request with a status and an empty body. */
 export const answerStatus =
   (status: number): RequestListener =>
   (_, response) => {
     response.writeHead(status).end();
   };
 
-/** A handler of an origin, and what it holds back. */
+/** A handler of an origin that holds answers back. */
 export class HeldAnswers {
   private readonly waiting: (() => void)[] = [];
 
-  /** `isFree`: what is answered at once, by its target. */
+  /** `isFree`: whether a request is answered at once, by its target. */
   constructor(isFree: (url: string) => boolean = () => false) {
     this.handle = ({ url = '' }, response) => {
       if (isFree(url)) response.end();

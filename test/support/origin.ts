@@ -1,4 +1,4 @@
-// A real origin for tests: an HTTP server in the test's process, with counters, told what to answer as it runs.
+// A real origin for tests: an HTTP server in the test's process, with counters, whose answers can change while it runs.
 import { once } from 'node:events';
 import {
   createServer,
@@ -10,13 +10,13 @@ import {
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How an origin begins. */
+/** Options of an origin. */
 export interface OriginOptions {
   /** Default: a free one. */
   readonly port?: number;
-  /** What `x-origin` and the body of `/` say; default: the port. */
+  /** The value of `x-origin` and the body of `/`; default: the port. */
   readonly name?: string;
-  /** Answers all requests in place of what is described at {@link startOrigin}. */
+  /** Answers all requests, instead of the answers described at {@link startOrigin}. */
   readonly handle?: RequestListener;
 }
 
@@ -25,17 +25,17 @@ export interface Origin {
   readonly url: string;
   readonly port: number;
   readonly name: string;
-  /** Requests that have arrived. */
+  /** The number of requests received. */
   readonly requests: number;
   /** Requests by method and target, such as `GET /`. */
   readonly seen: ReadonlyMap<string, number>;
-  /** Connections that have been made. */
+  /** The number of connections accepted. */
   readonly connections: number;
-  /** Requests that are not answered yet. */
+  /** The number of requests that are not answered yet. */
   readonly inFlight: number;
-  /** From now on: the status of `/` and `/health`; 200 at the start. */
+  /** The status of `/` and `/health` from now on; initially 200. */
   healthStatus: number;
-  /** From now on: answers nothing for so many ms. */
+  /** The delay of all answers from now on, ms. */
   delayMs: number;
   /** Ends every connection and the server. A second call does nothing. */
   close(): Promise<void>;
@@ -45,8 +45,8 @@ export interface Origin {
 
 /**
  * Starts an origin on 127.0.0.1. It answers `/` with its name, `/slow?ms=` after a while, `/large?bytes=` with that many
- * bytes, `/status/503` with that status, `/headers` with what it received as JSON, and anything else with the body
- * that it was sent. Each answer says `x-origin`.
+ * bytes, `/status/503` with that status, `/headers` with the received header fields as JSON, and anything else with the request
+ * body. Each answer has `x-origin`.
  */
 export async function startOrigin(options: OriginOptions = {}): Promise<Origin> {
   const sockets = new Set<Socket>();
@@ -153,7 +153,7 @@ async function writeLarge(response: ServerResponse, bytes: number): Promise<void
   response.end();
 }
 
-/** Rejects when the client leaves before, so that nothing of a test outlives it. */
+/** Waits; rejects if the client leaves first, so that no timer outlives its test. */
 async function sleepUntilClosed(ms: number, response: ServerResponse): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());

@@ -1,10 +1,10 @@
-// A receiver of OTLP over HTTP in the test's process: takes spans as protobuf, and says what they tell.
+// A receiver of OTLP over HTTP in the test's process, which decodes spans from protobuf.
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { type Field, readMessage } from './protobuf.ts';
 
-/** A span as it came. */
+/** A received span. */
 export interface ReceivedSpan {
   readonly name: string;
   readonly kind: 'server' | 'client' | 'other';
@@ -24,14 +24,14 @@ export interface ReceivedSpan {
 
 /** A running receiver. */
 export interface OtlpReceiver {
-  /** With the path at which it takes spans. */
+  /** Its URL, with the path for spans. */
   readonly url: string;
   readonly spans: readonly ReceivedSpan[];
-  /** Of all requests. */
+  /** The headers of all requests. */
   readonly heads: readonly IncomingHttpHeaders[];
-  /** From now on: what it answers; 0: nothing at all. */
+  /** The status of its answers from now on; 0: no answer at all. */
   status: number;
-  /** The server spans of this trace with the client spans below them, in the order of their beginnings. */
+  /** Returns the server span of this trace with the client spans below it, in the order of their starts. */
   trace(traceId: string): { server: ReceivedSpan | undefined; clients: ReceivedSpan[] };
   close(): Promise<void>;
 }
@@ -76,7 +76,7 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   return receiver;
 }
 
-/** The spans of an ExportTraceServiceRequest. */
+/** Decodes the spans of an ExportTraceServiceRequest. */
 function readSpans(body: Buffer): ReceivedSpan[] {
   return messages(readMessage(body), 1).flatMap(resourceSpans => {
     const [resource] = messages(resourceSpans, 1);
@@ -123,7 +123,7 @@ function readAttributes(message: readonly Field[], number: number): Record<strin
   );
 }
 
-/** An AnyValue that is no list. */
+/** Decodes an AnyValue, except for lists. */
 function readAny(field: Field | undefined): unknown {
   const value = field?.value;
   if (field?.number === 1 && value instanceof Buffer) return value.toString();

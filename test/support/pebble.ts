@@ -1,4 +1,4 @@
-// A real certificate authority for tests: pebble, which speaks ACME, with its names in a dnsmasq.
+// A real certificate authority for tests: pebble, which speaks ACME, with a dnsmasq for names.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,17 +11,17 @@ import { NameServer } from './name-server.ts';
 import { freePort } from './ports.ts';
 import { until } from './weldr.ts';
 
-/** What an authority is to be like. */
+/** Options of an authority. */
 export interface PebbleOptions {
-  /** The port that it looks for challenges at, on every host. */
+  /** The port of challenges, on every host. */
   readonly httpPort: number;
-  /** Where hosts lead to, such as `127.0.0.1 shop.test`; the others are not known. */
+  /** The addresses of hosts, such as `127.0.0.1 shop.test`; other names do not exist. */
   readonly hosts: readonly string[];
-  /** How long its certificates are valid, seconds; default: 5 years. */
+  /** The validity of its certificates, seconds; default: 5 years. */
   readonly validity?: number;
-  /** Keys of accounts elsewhere, by their ids: without one nobody gets an account. */
+  /** Keys of external accounts, by id; an ACME account then needs one of them. */
   readonly externalAccounts?: Readonly<Record<string, string>>;
-  /** How many of a hundred good nonces it refuses; default 5. */
+  /** The percentage of valid nonces that it refuses; default 5. */
   readonly refusedNonces?: number;
 }
 
@@ -29,9 +29,9 @@ export interface PebbleOptions {
 export class Pebble {
   /** The URL of its directory. */
   readonly directory: string;
-  /** PEM of who signed its own certificate. */
+  /** The certificate that signed its own, PEM. */
   readonly ca: string;
-  /** What it said. */
+  /** Its output. */
   log = '';
   private readonly managementPort: number;
   private readonly folder: string;
@@ -99,7 +99,7 @@ export class Pebble {
     return pebble;
   }
 
-  /** PEM of the authority whose certificates it hands out; another one at each start. */
+  /** Resolves with the root of the certificates that it issues, PEM; a new one at each start. */
   async root(): Promise<string> {
     const asked = request({
       host: 'localhost',
@@ -113,7 +113,7 @@ export class Pebble {
     return text;
   }
 
-  /** How many orders it was given. */
+  /** The number of orders it received. */
   get orders(): number {
     return this.log.split('Added order ').length - 1;
   }
@@ -129,7 +129,7 @@ export class Pebble {
   }
 }
 
-/** The certificate that is shown for a name, checked by `ca` (PEM); undefined: there is none that is valid. */
+/** Resolves with the certificate shown for a name, checked against `ca` (PEM); undefined: there is no valid one. */
 export async function shownCertificate(port: number, servername: string, ca: string) {
   const socket = connect({ port, host: '127.0.0.1', servername, ca });
   try {

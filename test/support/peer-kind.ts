@@ -1,4 +1,4 @@
-// PeerKind: another proxy whose configs a page of docs/ shows: how they are made whole, checked and run.
+// PeerKind: a proxy whose configs a page of docs/ shows: how to complete, check and run them.
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,23 +7,23 @@ import { startHaproxy, startNginx } from './native-proxy.ts';
 
 const run = promisify(execFile);
 
-/** How the configs of the page's other proxy are made whole, run and checked. */
+/** How to complete, check and run the configs of the page's other proxy. */
 export interface PeerKind {
   readonly name: string;
-  /** Starts it; undefined: it does not run here, and its configs are checked alone. */
+  /** Starts it; undefined: it does not run here, and its configs are only checked. */
   start?(config: string, port: number): Promise<{ stop(): Promise<void> }>;
-  /** Throws with what is wrong. */
+  /** Throws if the config is invalid, with the reason. */
   check(config: string, folder: string): Promise<void>;
 }
 
-/** What nginx makes of a config: that within `http`. */
+/** Returns a whole config of nginx around the content of `http`. */
 const wholeNginx = (config: string): string =>
   `events {}\nhttp { access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n${config}\n}`;
 
 const wholeHaproxy = (config: string): string =>
   `defaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n\n${config}`;
 
-/** nginx: the page's configs stand within `http`. Starting it is its check. */
+/** nginx: the page's configs belong into `http`. Starting it is its check. */
 export const nginx: PeerKind = {
   name: 'nginx',
   start: (config, port) => startNginx(wholeNginx(config), port),
@@ -34,7 +34,7 @@ export const nginx: PeerKind = {
   },
 };
 
-/** HAProxy: the page's configs stand behind `defaults`. */
+/** HAProxy: the page's configs follow `defaults`. */
 export const haproxy: PeerKind = {
   name: 'haproxy',
   start: (config, port) => startHaproxy(wholeHaproxy(config), port),

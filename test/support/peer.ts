@@ -1,4 +1,4 @@
-// The facts of a client's connection, for tests that make one without a socket.
+// The facts of a client's connection, for tests without sockets.
 import type { Peer } from '../../core/http/exchange/streams.ts';
 
 /** A client on this machine, without TLS. */

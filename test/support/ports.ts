@@ -1,8 +1,8 @@
-// Ports for tests that need one before anybody listens on it.
+// Ports for tests that need one before a server listens on it.
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
-/** A port of 127.0.0.1 that nobody uses now. Listen on port 0 instead wherever that is possible. */
+/** Returns a port of 127.0.0.1 that is free now. Listen on port 0 instead wherever possible. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -13,7 +13,7 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Does anybody listen at `HOST:PORT`? */
+/** Resolves with whether a server listens at `HOST:PORT`. */
 export async function isOpen(address: string): Promise<boolean> {
   const [host, port] = address.split(':');
   const socket = connect(Number(port), host);

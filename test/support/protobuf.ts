@@ -1,12 +1,12 @@
-// Protocol buffers, read without a schema: the fields of a message, by number.
+// Protocol buffers, decoded without a schema: the fields of a message, by number.
 
-/** A field: an integer, or the bytes of a text or of a message within. */
+/** A field: an integer, or the bytes of a text or of a nested message. */
 export interface Field {
   readonly number: number;
   readonly value: bigint | Buffer;
 }
 
-/** The fields of a message in their order. Throws a RangeError for what is none. */
+/** Returns the fields of a message in order. Throws a RangeError for an invalid message. */
 export function readMessage(bytes: Buffer): Field[] {
   const fields: Field[] = [];
   let pos = 0;

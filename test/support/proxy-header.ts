@@ -1,7 +1,7 @@
-// PROXY headers as proxies in front send them, made by other code than Weldr's.
+// PROXY headers as proxies in front send them, made independently of Weldr's code.
 import { isIPv4 } from 'node:net';
 
-/** What a header says of a connection. */
+/** The connection that a header describes. */
 export interface HeaderWish {
   readonly from?: string;
   readonly fromPort?: number;
@@ -11,7 +11,7 @@ export interface HeaderWish {
 
 const signature = '\r\n\r\n\0\r\nQUIT\n';
 
-/** A line of version 1. */
+/** Returns a line of version 1. */
 export function lineV1({
   from = '203.0.113.9',
   fromPort = 4711,
@@ -21,7 +21,7 @@ export function lineV1({
   return `PROXY TCP${isIPv4(from) ? 4 : 6} ${from} ${to} ${fromPort} ${toPort}\r\n`;
 }
 
-/** Any header of version 2; `rest`: all behind its length. */
+/** Returns any header of version 2; `rest`: everything after its length. */
 export function rawV2(rest: Buffer, { command = 0x21, family = 0x11, length = rest.length } = {}): Buffer {
   const fixed = Buffer.from(`${signature}\0\0\0\0`, 'latin1');
   fixed.writeUInt8(command, 12);
@@ -30,7 +30,7 @@ export function rawV2(rest: Buffer, { command = 0x21, family = 0x11, length = re
   return Buffer.concat([fixed, rest]);
 }
 
-/** A header of version 2 with addresses, and what follows them. */
+/** Returns a header of version 2 with addresses, and what follows them. */
 export function headerV2(
   { from = '203.0.113.9', fromPort = 4711, to = '198.51.100.1', toPort = 443 }: HeaderWish = {},
   ...tlvs: Buffer[]
@@ -42,7 +42,7 @@ export function headerV2(
   return rawV2(rest, { family: isIPv4(from) ? 0x11 : 0x21 });
 }
 
-/** Of the proxy's own connection, such as a health check. */
+/** A header for the proxy's own connection, such as a health check. */
 export const localV2 = rawV2(Buffer.alloc(0), { command: 0x20, family: 0 });
 
 export function tlv(type: number, value: string | Buffer): Buffer {
@@ -52,7 +52,7 @@ export function tlv(type: number, value: string | Buffer): Buffer {
   return Buffer.concat([start, bytes]);
 }
 
-/** What is said of TLS; `client`: the bits of what the client did. */
+/** Returns the TLV for TLS; `client`: the bits of the client's TLS state. */
 export function tlsTlv(client: number, verify: number, ...within: Buffer[]): Buffer {
   const start = Buffer.alloc(5);
   start.writeUInt8(client, 0);
@@ -60,7 +60,7 @@ export function tlsTlv(client: number, verify: number, ...within: Buffer[]): Buf
   return tlv(0x20, Buffer.concat([start, ...within]));
 }
 
-/** A header with its checksum behind all others; computed bit by bit. */
+/** Returns a header with its checksum as the last TLV, computed bit by bit. */
 export function withChecksum(header: Buffer): Buffer {
   const whole = Buffer.concat([header, tlv(0x03, Buffer.alloc(4))]);
   whole.writeUInt16BE(whole.length - 16, 14);

@@ -1,9 +1,9 @@
-// One request to a proxy of 127.0.0.1 on a connection of its own, and what came.
+// One request to a proxy of 127.0.0.1 on a new connection, and its answer.
 import { type IncomingHttpHeaders, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { buffer } from 'node:stream/consumers';
 
-/** How a request is made. */
+/** The properties of a request. */
 export interface Question {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -12,24 +12,24 @@ export interface Question {
   readonly port?: number;
   /** By https://, with this server name; any certificate will do. */
   readonly servername?: string;
-  /** What is shown where clients have certificates. */
+  /** The client certificate. */
   readonly certificate?: { readonly cert: string; readonly key: string };
-  /** The address that it is sent from. */
+  /** The source address. */
   readonly from?: string;
 }
 
-/** What came. */
+/** An answer. */
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
-  /** The address that the page has for the server that answered; empty: none did. */
+  /** The page's address of the server that answered; empty: none did. */
   readonly server: string;
-  /** What that server was asked, where it answers as origins do by default. */
+  /** The request as that server received it, if it answers as origins do by default. */
   readonly asked: { readonly method: string; readonly url: string; readonly headers: IncomingHttpHeaders };
 }
 
-/** Sends it to a port, and resolves with the whole answer. */
+/** Sends a request to a port. Resolves with the whole answer. */
 export async function ask(target: string, port: number, question: Question): Promise<Answer> {
   const { method = 'GET', headers, body, servername, certificate, from } = question;
   const common = { host: '127.0.0.1', port, path: target, method, agent: false, localAddress: from };

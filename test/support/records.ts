@@ -1,11 +1,11 @@
-// What a test file's process tells the runner, one JSON line each, on a file descriptor of its own: written
+// Records: the messages of a test file's process to the runner, one JSON line each, on a separate file descriptor: written
 // synchronously, so that nothing is lost however the process ends.
 import { writeSync } from 'node:fs';
 
 /** The descriptor that the runner opens for these lines. */
 export const RECORDS_FD = 3;
 
-/** Options that hold for a whole test file; the runner reads them from the source before it starts the file. */
+/** Options of a whole test file, which the runner reads from the source before it starts the file. */
 export interface FileOptions {
   /** Milliseconds after which the file's process group is killed. */
   readonly timeoutMs: number;
@@ -21,7 +21,7 @@ export interface Skip {
 }
 
 /**
- * One line. `registered` comes once, after the file was imported; every test it lists then has exactly one
+ * One message. `registered` comes once, after the file was imported; every test it lists then has exactly one
  * `passed` or `failed`. A `failed` may also name a hook, or what went wrong outside every test.
  */
 export type TestRecord =

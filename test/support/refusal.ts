@@ -1,8 +1,8 @@
-// What the check of a config says against its plugins.
+// The error of a config check about its plugins.
 import type { Plugin } from '../../core/plugin/plugin.ts';
 import { instantiate } from '../../core/plugin/plugin-lists.ts';
 
-/** The message that these plugins are refused with; empty: they are not. */
+/** Returns the message that refuses these plugins; empty: they are valid. */
 export function refusalOf(plugins: readonly Plugin[]): string {
   try {
     instantiate({ plugins });

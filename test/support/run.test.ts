@@ -1,4 +1,4 @@
-// The command behind `npm test`, run on small projects made for it.
+// The command behind `npm test`, run on small projects.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ const importSuite = `import { suite } from ${JSON.stringify(suiteModule)};\n`;
 const passing = `${importSuite}suite('good')('holds', () => {});\n`;
 const failing = `${importSuite}suite('bad')('breaks', () => { throw new Error('broken'); });\n`;
 const skipping = `${importSuite}suite('idle').skip('is left out', 'no machine for it', () => {});\n`;
-// Bundling writes into the folder that comes last.
+// Bundling writes into the folder of the last argument.
 const bundle = 'f() { mkdir -p "$2" dashboard/dist; }; f';
 const scripts = { lint: 'exit 0', typecheck: 'exit 0', bundle };
 
@@ -122,7 +122,7 @@ test('runs the files that match a filter, and nothing else', async () => {
   assert.is(code, 0);
 });
 
-test('runs the files that a change concerns with --changed, and nothing else', async () => {
+test('runs the files that a change affects with --changed, and nothing else', async () => {
   const git = (...args: string[]) =>
     execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@localhost', ...args], { cwd: project });
   write('core/one.ts', 'export {};\n');
@@ -167,7 +167,7 @@ test('fails when too few lines are covered', async () => {
   assert.match(tooLittle.output, 'Coverage for lines (77.77%) does not meet global threshold (80%)');
 });
 
-/** A test file that writes when it started and ended. */
+/** Returns a test file that logs its start and end. */
 function timed(name: string, options: string): string {
   return `${importSuite}import { appendFileSync } from 'node:fs';
 suite('${name}', ${options})('takes its time', async () => {
@@ -187,7 +187,7 @@ test('runs a file that asks to be alone after all others, and by itself', async 
   assert.is(readFileSync(join(project, 'log'), 'utf8').trim().replaceAll('\n', ' '), '+b -b +a -a +c -c');
 });
 
-test('leaves slow files to --slow, unless a filter matches them and there is no --quick', async () => {
+test('runs slow files only with --slow, or if a filter matches them without --quick', async () => {
   write('test/a.test.ts', timed('a', '{}'));
   write('test/b.slow.test.ts', timed('b', '{}'));
   const log = () => readFileSync(join(project, 'log'), 'utf8').trim().replaceAll('\n', ' ');

@@ -1,7 +1,7 @@
-// The series of families as `name{label="value"}` to number, labels in the order of their names: as readExposition has them.
+// The series of families as `name{label="value"}` to number, with sorted labels, as readExposition returns them.
 import type { MetricFamily } from '../../core/plugin/metric-family.ts';
 
-/** Throws where a series stands twice. */
+/** Returns the series by key. Throws for a duplicate one. */
 export function seriesOf(families: Iterable<MetricFamily>): Map<string, number> {
   const series = new Map<string, number>();
   const add = (name: string, labels: Readonly<Record<string, string>>, value: number): void => {

@@ -1,5 +1,5 @@
-// Runs the tasks of a page that sets another proxy's config beside Weldr's: each config as it stands there but for
-// addresses and paths, both proxies before the same origins, and the same questions to both.
+// Runs the tasks of a page that compares another proxy's config with Weldr's: each config unchanged except for
+// addresses and paths, both proxies in front of the same origins, with the same requests to both.
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
@@ -24,32 +24,32 @@ import type { Test } from './suite.ts';
 const project = resolve(fileURLToPath(import.meta.url), '../../..');
 const run = promisify(execFile);
 
-/** One of the two. */
+/** One of the two proxies. */
 export interface SideProxy {
   readonly name: string;
   readonly isWeldr: boolean;
-  /** Where it listens, by the port of the page's config. */
+  /** Returns the port on which it listens, by the port of the page's config. */
   port(ofConfig: number): number;
   ask(target: string, question?: Question): Promise<Answer>;
-  /** The servers that answer so many requests for `/`, one after the other. */
+  /** Resolves with the servers that answer so many requests for `/`, one after another. */
   servers(count: number): Promise<string[]>;
   /** The origins, by the addresses of the page's configs. */
   origin(address: string): Origin;
-  /** Runs the task's blocks of shell, in which `weldr` is this project's command, and returns what they print. */
+  /** Runs the task's blocks of shell, in which `weldr` is this project's command. Resolves with their output. */
   shell(): Promise<string>;
-  /** The folder that stands for the root of file paths in the page. */
+  /** The folder that replaces the root of file paths in the page. */
   readonly folder: string;
 }
 
-/** How a task is run. */
+/** Options of a task. */
 export interface TaskOptions {
-  /** What stands in the page, and what in the test. */
+  /** Texts of the page, and their replacements in the test. */
   readonly replace?: readonly (readonly [string, string])[];
-  /** What origins answer, by their addresses in the page. */
+  /** Handlers of origins, by their addresses in the page. */
   readonly origins?: Readonly<Record<string, RequestListener>>;
   /** Ports of servers of the test's own, by their addresses in the page. */
   readonly servers?: () => Readonly<Record<string, number>>;
-  /** Is Weldr the only one to be asked? The other's config is checked all the same. */
+  /** Send requests only to Weldr? The other's config is still checked. */
   readonly weldrAlone?: boolean;
 }
 
@@ -60,7 +60,7 @@ const ports = [80, 443, 8080, 8404, 8443];
 const serverAddress = /\b10\.\d+\.\d+\.\d+:\d+/g;
 const filePath = /(?<![\w.}/])\/(?:etc|var|run)\/[\w./-]+/g;
 
-/** A page whose tasks are run. */
+/** Runs the tasks of a page. */
 export class SideBySide {
   private readonly tasks: ReadonlyMap<string, DocTask>;
   private readonly tried = new Set<string>();
@@ -101,7 +101,7 @@ export class SideBySide {
     });
   }
 
-  /** Registers a task's test: `body` is asked of the other proxy, where it runs, and of Weldr. */
+  /** Registers a task's test: `body` runs against the other proxy, if it runs here, and against Weldr. */
   task(title: string, body: Body, options: TaskOptions = {}): void {
     this.tried.add(title);
     this.test(title, async () => {
@@ -129,7 +129,7 @@ export class SideBySide {
     });
   }
 
-  /** Registers the test that all tasks of the page have been named. Call it last. */
+  /** Registers the test that all tasks of the page have tests. Call it last. */
   allTasksAreTried(): void {
     this.test('each task has its test', () => {
       assert.equal(
@@ -184,7 +184,7 @@ export class SideBySide {
   }
 }
 
-/** A config with addresses and paths of this machine. */
+/** Adapts a config to addresses and paths of this machine. */
 class Localized {
   text = '';
   readonly ports = new Map<number, number>();
@@ -207,7 +207,7 @@ class Localized {
   }
 }
 
-/** The origins of one task, and the configs made to fit them. */
+/** The origins of one task, and the configs adapted to them. */
 class Sides {
   private readonly origins = new Map<string, Origin>();
   private readonly servers: Readonly<Record<string, number>>;
@@ -298,12 +298,12 @@ class Sides {
   }
 }
 
-/** Where a config says that it listens on a port: `listen 80`, `bind :80`, `':80'`. */
+/** Returns a pattern for the places where a config listens on a port: `listen 80`, `bind :80`, `':80'`. */
 function listens(port: number): RegExp {
   return new RegExp(`(\\blisten |\\bbind |['"])(?:0\\.0\\.0\\.0:|\\*:|:)?${port}\\b`, 'g');
 }
 
-/** An origin that answers what it was asked. */
+/** Answers with the request that it received. */
 const echo: RequestListener = (request, response) => {
   request.resume().on('end', () => {
     response.setHeader('content-type', 'application/json');

@@ -1,5 +1,5 @@
-// What a test file imports: `const test = suite('name')`, then `test('behaviour', fn)`. It is uvu underneath,
-// with every way closed in which a uvu test can pass without having run.
+// The interface for test files: `const test = suite('name')`, then `test('behaviour', fn)`. It wraps uvu and
+// closes every way in which a uvu test can pass without having run.
 import { setImmediate, setTimeout } from 'node:timers';
 import { inspect } from 'node:util';
 import { suite as uvuSuite } from 'uvu';
@@ -12,26 +12,26 @@ interface Hook {
   each(body: Body): void;
 }
 
-/** Registers one test; a test is named after the one behaviour that it shows. */
+/** Registers a test, named after the one behaviour that it shows. */
 export interface Test {
   (behaviour: string, body: Body): void;
-  /** Registers a test that is listed, with its reason, instead of run. */
+  /** Registers a test that is listed, with a reason, instead of being run. */
   skip(behaviour: string, reason: string, body: Body): void;
   before: Hook;
   after: Hook;
 }
 
 /**
- * `timeoutMs` and `alone` hold for the whole file. The runner reads them from the source before it starts the
- * file, so they are written as literals in the call of `suite`.
+ * `timeoutMs` and `alone` apply to the whole file. The runner reads them from the source before it starts the
+ * file, so write them as literals in the call of `suite`.
  */
 export interface SuiteOptions extends Partial<FileOptions> {
-  /** Milliseconds that each test and each hook of this suite may take; 60 000 by default. */
+  /** The time limit of each test and each hook of this suite, ms; default 60 000. */
   readonly testTimeoutMs?: number;
 }
 
 declare global {
-  /** Where uvu's `run` puts a suite, one array a file; the entry creates it before uvu is loaded. */
+  /** uvu's queue of suites, one array per file; the entry creates it before uvu is loaded. */
   var UVU_QUEUE: (() => Promise<unknown>)[][];
 }
 
@@ -48,8 +48,8 @@ const tests: string[] = [];
 const skips: Skip[] = [];
 
 /**
- * Opens a named group of tests. The file's process runs it after the import; there is no `run` to call.
- * @throws Error when tests are already running, or when the file was not started by the runner
+ * Opens a named group of tests, which the file's process runs after the import; there is no `run` to call.
+ * @throws Error if tests are already running, or if the runner did not start the file
  */
 export function suite(name: string, options: SuiteOptions = {}): Test {
   requireRegistering(`suite ${name}`);
@@ -101,12 +101,12 @@ export function suite(name: string, options: SuiteOptions = {}): Test {
   });
 }
 
-/** Lets `suite` be called, until `closeRegistration`. For the entry of a test file's process only. */
+/** Allows calls of `suite` until `closeRegistration`. Only for the entry of a test file's process. */
 export function openRegistration(): void {
   state = 'registering';
 }
 
-/** Ends registration, tells the runner what there is, and runs it; each outcome is a record. */
+/** Ends registration, reports the tests to the runner, and runs them; each outcome is a record. */
 export async function runSuites(): Promise<void> {
   state = 'running';
   record({ type: 'registered', tests, skips, options: fileOptions });
@@ -114,12 +114,12 @@ export async function runSuites(): Promise<void> {
     try {
       await run();
     } catch {
-      // A hook threw, which is on record; the suites after it can still tell something.
+      // A hook threw, which is on record; the suites after it still run.
     }
   }
 }
 
-/** Fails the test that runs now, or the file when none does: for what was thrown where nobody could catch it. */
+/** Fails the running test, or the file if none runs, for an uncaught exception. */
 export function failStray(thrown: unknown, origin: string): void {
   const text = `${origin}: ${describe(thrown)}`;
   if (running === undefined) {
@@ -129,7 +129,7 @@ export function failStray(thrown: unknown, origin: string): void {
   }
 }
 
-/** Text of anything that can be thrown: what an assertion found to differ, and the stack without the runner's part. */
+/** Returns a text for any thrown value: the difference of an assertion, and the stack without the runner's part. */
 export function describe(thrown: unknown): string {
   if (!(thrown instanceof Error)) return `a value that is no Error was thrown: ${inspect(thrown)}`;
   const ofRunner = /^ +at .*(?:node:internal|node_modules\/uvu\/|test\/support\/(?:suite|entry)\.ts)/;
@@ -154,7 +154,7 @@ async function runHook(name: string, body: Body, limitMs: number): Promise<void>
     await settle(name, body, limitMs);
   } catch (thrown) {
     record({ type: 'failed', test: name, error: describe(thrown) });
-    // Not `thrown`: uvu looks into what it gets, and where that fails it drops the tests that are left.
+    // Not `thrown`: uvu inspects the value, and if that fails it drops the remaining tests.
     throw new Error(`${name} failed`);
   }
 }
@@ -163,7 +163,7 @@ async function settle(name: string, body: Body, limitMs: number): Promise<void> 
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const timer = setTimeout(() => reject(new Error(`did not end within ${limitMs} ms`)), limitMs);
   running = { name, fail: reject };
-  // A rejection that the body left behind is reported one turn later: it has to find this test, not the next.
+  // A rejection left behind by the body is reported one turn later: it has to fail this test, not the next.
   const run = async (): Promise<void> => {
     await body();
     await new Promise(done => setImmediate(done));

@@ -1,4 +1,4 @@
-// The TCP sockets of a process as the kernel has them: Node has no way to ask.
+// The TCP sockets of a process as the kernel sees them, which Node cannot list.
 import { execFileSync } from 'node:child_process';
 import { z } from 'zod';
 
@@ -32,7 +32,7 @@ print(json.dumps(found))
 
 const sockets = z.array(z.object({ local: z.number(), remote: z.number(), noDelay: z.boolean() }));
 
-/** The connected ones over IPv4, with their ports. Needs python3, and the right to trace the process. */
+/** Returns the connected sockets over IPv4, with their ports. Needs python3, and the right to trace the process. */
 export function tcpSockets(pid: number): z.output<typeof sockets> {
   return sockets.parse(
     JSON.parse(execFileSync('python3', ['-c', program, String(pid)], { encoding: 'utf8' })),

@@ -1,15 +1,15 @@
-// What a terminal would show: the part of xterm's control sequences that a full-screen view needs, and no other.
+// A simulated terminal: implements the xterm control sequences that a full-screen view needs, and no others.
 
-/** A screen of text. What it does not know of is kept in `unknown`, and not guessed at. */
+/** A screen of text. Unknown sequences go to `unknown`. */
 export class TerminalScreen {
   isAlternate = false;
   hasCursor = true;
   wraps = true;
-  /** How often colours or other styles were set. */
+  /** The number of changes of colours and styles. */
   styled = 0;
-  /** Control characters and sequences that are none of a view's business. */
+  /** Control characters and sequences that a view must not use. */
   readonly unknown: string[] = [];
-  /** Texts that did not fit in their line. */
+  /** The number of texts that did not fit into their line. */
   overflows = 0;
   private columns: number;
   private rows: number;

@@ -1,4 +1,4 @@
-// The command `weldr` on a terminal of its own (a pty), which is driven as a person would. Needs python3.
+// The command `weldr` on a separate terminal (a pty), which tests drive like a person. Needs python3.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -50,16 +50,16 @@ os.write(4, json.dumps({'code': code, 'modes': modes}).encode())
 const ending = z.object({
   /** The exit code, or the name of the signal. */
   code: z.union([z.number(), z.string()]),
-  /** How the terminal was left: does it show what is typed, and does it read lines? null: it was hung up. */
+  /** The state of the terminal afterwards: does it echo, and does it read lines? null: it was hung up. */
   modes: z.object({ echo: z.boolean(), lines: z.boolean() }).nullable(),
 });
 
-/** A command that runs on a terminal. */
+/** A command on a terminal. */
 export class TestTerminal {
   readonly screen: TerminalScreen;
-  /** All that was written to the terminal. */
+  /** All output to the terminal. */
   written = '';
-  /** What the command wrote to stderr, which is no terminal. */
+  /** The output to stderr, which is not a terminal. */
   stderr = '';
   /** How it ended. */
   readonly ended: Promise<z.output<typeof ending>>;
@@ -75,7 +75,7 @@ export class TestTerminal {
   ) {
     this.screen = new TerminalScreen(columns, rows);
     const weldr = [process.execPath, ...commandFrom(), ...args];
-    // What Node asks about colours beside TERM: a CI runner sets some of it.
+    // The variables for colours that Node reads besides TERM; a CI runner sets some of them.
     const { NO_COLOR: _, FORCE_COLOR: __, NODE_DISABLE_COLORS: ___, CI: ____, ...inherited } = process.env;
     this.child = spawn('python3', ['-c', program, String(columns), String(rows), ...weldr], {
       cwd: tmpdir(),
@@ -102,7 +102,7 @@ export class TestTerminal {
     return this.screen.text.join('\n');
   }
 
-  /** Waits until the screen shows it; throws with what it shows. */
+  /** Waits until the screen matches; throws with the content of the screen. */
   async shows(pattern: RegExp, timeoutMs = 20_000): Promise<void> {
     try {
       await until(String(pattern), () => pattern.test(this.text), timeoutMs);
@@ -124,12 +124,12 @@ export class TestTerminal {
     this.tell({ signal });
   }
 
-  /** The terminal goes away, as when its window is closed. */
+  /** Hangs the terminal up, as when its window is closed. */
   hangUp(): void {
     this.tell({ hangUp: true });
   }
 
-  /** Kills what still runs. */
+  /** Kills the command if it still runs. */
   async end(): Promise<void> {
     this.child.stdin?.end();
     await this.ended.catch(() => {});

@@ -1,4 +1,4 @@
-// The form of Traefik's configs, install and routing, as far as docs/from-traefik.md shows them.
+// The schema of Traefik's configs, install and routing, as far as docs/from-traefik.md shows them.
 import { defaultLoaders } from 'cosmiconfig';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
@@ -11,7 +11,7 @@ const kinds = {
   middleware: middlewares.split(' '),
   service: ['failover', 'loadBalancer', 'weighted'],
 };
-/** An object that has one key, which is one of these. */
+/** An object with exactly one key, out of these. */
 const oneOf = (names: readonly string[]) =>
   z
     .record(z.enum(names), z.record(z.string(), z.unknown()).optional())
@@ -55,13 +55,13 @@ const whole = z.strictObject({
   tls: z.strictObject({ certificates: z.array(part).optional(), options: named(part) }).optional(),
 });
 
-/** A page's kind whose configs are checked by their form alone: keys, kinds, rules, and that what is named is there. */
+/** The kind of a page whose configs are only checked against the schema: keys, types, rules and references. */
 export const traefik: PeerKind = {
   name: 'Traefik',
   check: async config => {
     const { http } = whole.parse(defaultLoaders['.yaml']('traefik.yaml', config));
     for (const { service, middlewares = [] } of Object.values(http?.routers ?? {})) {
-      // The page's introduction says what `app` is.
+      // The page's introduction defines `app`.
       assert.ok(
         service === 'app' || http?.services?.[service] !== undefined,
         `there is no service ${service}`,

@@ -1,4 +1,4 @@
-// An origin on a unix socket, in the test's process, in a folder of its own; and requests over such sockets.
+// An origin on a unix socket, in the test's process, in a separate folder; and requests over such sockets.
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, request } from 'node:http';
@@ -8,16 +8,16 @@ import { join } from 'node:path';
 /** A running origin. */
 export interface UnixOrigin {
   readonly path: string;
-  /** As a server of Weldr: `unix:` and the path. */
+  /** Its URL as a server of Weldr: `unix:` and the path. */
   readonly url: string;
-  /** The headers of the requests that came. */
+  /** The headers of all received requests. */
   readonly requests: IncomingHttpHeaders[];
-  /** From now on: the status of all answers; 200 at the start. */
+  /** The status of all answers from now on; initially 200. */
   status: number;
   close(): Promise<void>;
 }
 
-/** Starts an origin that answers each request with its body, or with `hello` when there is none. */
+/** Starts an origin that answers each request with its body, or with `hello` without one. */
 export async function startUnixOrigin(name = 'app.sock'): Promise<UnixOrigin> {
   const folder = socketFolder();
   const path = join(folder, name);
@@ -43,19 +43,19 @@ export async function startUnixOrigin(name = 'app.sock'): Promise<UnixOrigin> {
   return origin;
 }
 
-/** A folder for sockets, with a short name as their paths may not be long. Remove it at the end. */
+/** Makes a folder for sockets, with a short name, as their paths must not be long. Remove it at the end. */
 export function socketFolder(): string {
   return mkdtempSync(join(tmpdir(), 's-'));
 }
 
-/** An answer that came over a unix socket. */
+/** An answer over a unix socket. */
 export interface UnixAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
-/** Sends one request over a connection of its own to a unix socket; rejects when that fails. */
+/** Sends one request over a new connection to a unix socket. Rejects if that fails. */
 export async function askUnix(
   socketPath: string,
   path = '/',

@@ -1,15 +1,15 @@
-// An origin that takes upgrades and sends back what comes over them, as a WebSocket server would, and its client.
+// An origin that accepts upgrades and echoes what it receives, like a WebSocket server, and its client.
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** A running one. */
+/** A running origin. */
 export interface UpgradeOrigin {
   readonly port: number;
   close(): Promise<void>;
 }
 
-/** Starts one on 127.0.0.1. */
+/** Starts an origin on 127.0.0.1. */
 export async function startUpgradeOrigin(): Promise<UpgradeOrigin> {
   const sockets = new Set<NodeJS.WritableStream & { destroy(): unknown }>();
   const server = createServer((_, response) => response.writeHead(426).end());
@@ -34,7 +34,7 @@ export async function startUpgradeOrigin(): Promise<UpgradeOrigin> {
   };
 }
 
-/** Upgrades a connection to a proxy, sends a text over it, and resolves with the first text that comes back. */
+/** Upgrades a connection to a proxy and sends a text over it. Resolves with the first text that comes back. */
 export async function upgrade(port: number, text: string): Promise<string> {
   const headers = { connection: 'upgrade', upgrade: 'websocket' };
   const asking = request({ host: '127.0.0.1', port, headers, agent: false });

@@ -1,4 +1,4 @@
-// VersionPackage: the package `weldr` as npm installs it, of an earlier revision or of the working tree, so that one can be upgraded to
+// VersionPackage: the package `weldr` as npm installs it, of an earlier revision or of the working tree, to upgrade from one to
 // the other.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -7,17 +7,17 @@ import { join, resolve } from 'node:path';
 
 const project = resolve(import.meta.dirname, '../..');
 
-/** Which of the two. */
+/** One of the two versions. */
 export type PackageVersion = 'earlier' | 'later';
 
 /** The variable that names another earlier revision. */
 const revisionVariable = 'WELDR_EARLIER_REVISION';
-/** So far back is what operators may run where nothing was released yet: formats and files of the package differ. */
+/** How many commits back, without a release, operators' versions may be: formats and files of the package differ. */
 const wayBack = 50;
 
 /**
- * The commit of the earlier version: what the environment names, else the newest tag before this commit, which is what operators run,
- * else the fiftieth commit before it. Undefined: there is none here, as in a clone without history.
+ * Returns the commit of the earlier version: from the environment, else the newest tag before this commit, which operators run,
+ * else the fiftieth commit before it. Undefined: there is none, as in a clone without history.
  */
 export function earlierRevision(): string | undefined {
   const named = process.env[revisionVariable];
@@ -26,7 +26,7 @@ export function earlierRevision(): string | undefined {
   return commitOf(tag ?? `HEAD~${wayBack}`);
 }
 
-/** Why no earlier version can be built here; undefined: one can. */
+/** Returns why no earlier version can be built here; undefined: one can. */
 export function whyNoEarlierVersion(): string | undefined {
   if (earlierRevision() !== undefined) return undefined;
   const named = process.env[revisionVariable];
@@ -51,11 +51,11 @@ function git(...args: string[]): string | undefined {
   }
 }
 
-/** Both versions, built; remove them at the end. */
+/** Builds both versions. Remove them at the end. */
 export class VersionPackages {
   private readonly folder = mkdtempSync(join(tmpdir(), 'weldr-versions-'));
 
-  /** Throws when one cannot be built; see {@link whyNoEarlierVersion}. */
+  /** Throws if one cannot be built; see {@link whyNoEarlierVersion}. */
   constructor() {
     const sources = join(this.folder, 'sources');
     mkdirSync(sources);
@@ -70,12 +70,12 @@ export class VersionPackages {
     rmSync(sources, { recursive: true });
   }
 
-  /** What `GET /overview`, the log and `weldr --version` call it. */
+  /** Returns the version as in `GET /overview`, the log and `weldr --version`. */
   versionOf(which: PackageVersion): string {
     return JSON.parse(readFileSync(join(this.folder, which, 'package.json'), 'utf8')).version;
   }
 
-  /** Does what `npm install` does in a folder: the files of another version are gone afterwards. */
+  /** Installs a version into a folder as `npm install` does, which removes the files of the other one. */
   install(which: PackageVersion, folder: string): void {
     const place = join(folder, 'node_modules/weldr');
     rmSync(place, { recursive: true, force: true });
@@ -86,7 +86,7 @@ export class VersionPackages {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Dependencies are those of the working tree for both, as installing others takes minutes. */
+  /** Builds a version. Both use the dependencies of the working tree, as installing others takes minutes. */
   private build(which: PackageVersion, sources: string): void {
     const place = join(this.folder, which);
     execFileSync(join(project, 'node_modules/.bin/rolldown'), ['-c', '--dir', join(place, 'dist')], {
@@ -100,7 +100,7 @@ export class VersionPackages {
   }
 }
 
-/** The command of the package that is installed in a folder, as Node is given it. */
+/** Returns Node's arguments for the command of the package that is installed in a folder. */
 export function installedCommand(folder: string): readonly string[] {
   return [join(folder, 'node_modules/weldr/dist/bin/weldr.js')];
 }

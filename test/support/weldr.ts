@@ -1,4 +1,4 @@
-// A real Weldr for tests: the command `weldr start` with a config of its own, as processes.
+// A real Weldr for tests: the command `weldr start` with a test's config, as processes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -18,10 +18,10 @@ import { fileURLToPath } from 'node:url';
 
 const project = resolve(fileURLToPath(import.meta.url), '../../..');
 
-// The package that `npm test` has built: it starts in half the time of the sources, which run where there is none.
+// The package that `npm test` has built starts in half the time of the sources, which run if there is none.
 const built = (): string | undefined => process.env['TEST_PACKAGE'];
 
-/** What Node is given to run the command: the one of `root`, or the built one. */
+/** Returns Node's arguments for the command: that of `root`, or the built one. */
 export function commandFrom(root?: string): readonly string[] {
   const folder = built();
   return root === undefined && folder !== undefined
@@ -29,36 +29,36 @@ export function commandFrom(root?: string): readonly string[] {
     : ['-C', 'weldr-source', join(root ?? project, 'bin/weldr.ts')];
 }
 
-/** A line of the log: pino's fields. */
+/** A line of the log, with pino's fields. */
 export interface LogRecord {
   readonly level: number;
   readonly msg: string;
   readonly [field: string]: unknown;
 }
 
-/** How a Weldr is started. */
+/** Options of a Weldr. */
 export interface WeldrOptions {
   /**
    * The text of its weldr.config.ts; `weldr` and `weldr/plugins` can be imported. Listen on `127.0.0.1:0`; the same
-   * for the admin API. A relative path in it is one of the Weldr's own folder.
+   * for the admin API. Relative paths are relative to the Weldr's folder.
    */
   readonly config: string;
-  /** Its `--workers`; default: what the config says. */
+  /** Its `--workers`; default: from the config. */
   readonly workers?: number;
   /** More flags. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** More files of its folder, by name. */
+  /** More files in its folder, by name. */
   readonly files?: Readonly<Record<string, string>>;
-  /** A folder that `folder` of an earlier one named: the files there stay. Default: a new, temporary one. */
+  /** The `folder` of an earlier Weldr, whose files stay. Default: a new, temporary one. */
   readonly folder?: string;
-  /** The folder of the code that runs; default: this project. */
+  /** The folder of the code to run; default: this project. */
   readonly root?: string;
-  /** What Node is given to run the command; default: of that folder. */
+  /** Node's arguments for the command; default: from that folder. */
   readonly command?: readonly string[];
-  /** A line of shell that comes before it, such as `ulimit -n 256`. */
+  /** A line of shell to run before it, such as `ulimit -n 256`. */
   readonly shell?: string;
-  /** File descriptors of this process that it gets as 3 and so on. */
+  /** File descriptors of this process that it inherits from 3 on. */
   readonly descriptors?: readonly number[];
   /** Resolve at once, instead of when it listens; `url` is empty then. */
   readonly noWait?: true;
@@ -66,20 +66,20 @@ export interface WeldrOptions {
 
 /** A running Weldr. */
 export interface TestWeldr {
-  /** Of the first address that clients connect to, such as `http://127.0.0.1:40123`. */
+  /** The URL of the first address for clients, such as `http://127.0.0.1:40123`. */
   readonly url: string;
-  /** Of its admin API; empty without one. */
+  /** The URL of its admin API; empty without one. */
   readonly adminUrl: string;
-  /** Of the manager. */
+  /** The process id of the manager. */
   readonly pid: number;
   readonly folder: string;
-  /** The process ids of the workers that run now. */
+  /** Returns the process ids of the running workers. */
   workers(): number[];
-  /** What it has logged so far. */
+  /** Its log so far. */
   readonly logs: readonly LogRecord[];
-  /** What it wrote to stderr, and to stdout besides the log. */
+  /** Its output to stderr, and to stdout besides the log. */
   readonly output: string;
-  /** Resolves with the first logged record that passes; those of before count too, from `from` on. */
+  /** Resolves with the first log record that passes; earlier ones count too, from `from` on. */
   logged(
     passes: (record: LogRecord) => boolean,
     options?: { from?: number; timeoutMs?: number },
@@ -89,13 +89,13 @@ export interface TestWeldr {
   signal(signal: NodeJS.Signals): void;
   /** Resolves with its exit code, or the name of the signal that ended it. */
   readonly exited: Promise<number | NodeJS.Signals>;
-  /** SIGTERM, and waits for the end. `keep`: leave the folder for another Weldr. */
+  /** Sends SIGTERM and waits for the end. `keep`: leave the folder for another Weldr. */
   stop(options?: { keep?: boolean }): Promise<number | NodeJS.Signals>;
-  /** kill -9 to the manager, and waits until the workers are gone too. */
+  /** Sends SIGKILL to the manager, and waits until the workers have ended too. */
   kill(options?: { keep?: boolean }): Promise<void>;
 }
 
-/** Starts a Weldr; rejects with all its output when it ends before it listens. Always `stop` or `kill` it. */
+/** Starts a Weldr. Rejects with all its output if it ends before it listens. Always `stop` or `kill` it. */
 export async function startWeldr(options: WeldrOptions): Promise<TestWeldr> {
   const folder = options.folder ?? makeFolder(options.root);
   for (const [name, text] of Object.entries({ ...options.files, 'weldr.config.ts': options.config })) {
@@ -118,7 +118,7 @@ export async function startWeldr(options: WeldrOptions): Promise<TestWeldr> {
   return weldr;
 }
 
-/** Runs the command `weldr` to its end; `input` goes to its stdin. */
+/** Runs the command `weldr` to its end, with `input` as its stdin. */
 export async function runWeldr(
   args: readonly string[],
   options: { cwd?: string; env?: Readonly<Record<string, string>>; input?: string } = {},
@@ -141,17 +141,17 @@ export async function runWeldr(
   return { code: code ?? signal, stdout, stderr };
 }
 
-/** A temporary folder in which `weldr` and `weldr/plugins` can be imported. Remove it at the end. */
+/** Makes a temporary folder in which `weldr` and `weldr/plugins` can be imported. Remove it at the end. */
 export function makeFolder(root: string = built() ?? project): string {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-test-'));
   mkdirSync(join(folder, 'node_modules'));
   symlinkSync(root, join(folder, 'node_modules/weldr'));
-  // What Weldr needs itself, npm installs beside it, and plugins use it.
+  // npm installs Weldr's dependencies beside it, and plugins use them.
   symlinkSync(join(project, 'node_modules/zod'), join(folder, 'node_modules/zod'));
   return folder;
 }
 
-/** A copy of this project's code, which a test may change. Remove it at the end. */
+/** Makes a copy of this project's code, which a test may change. Remove it at the end. */
 export function copyProject(): string {
   const root = mkdtempSync(join(tmpdir(), 'weldr-code-'));
   for (const name of ['bin', 'config', 'core', 'plugins', 'package.json']) {
@@ -161,7 +161,7 @@ export function copyProject(): string {
   return root;
 }
 
-/** The ids of the processes that this one has started and that still run. */
+/** Returns the ids of the running child processes. */
 export function childrenOf(pid: number): number[] {
   const children: number[] = [];
   for (const name of readdirSync('/proc')) {
@@ -172,13 +172,13 @@ export function childrenOf(pid: number): number[] {
         readFileSync(`/proc/${id}/stat`, 'utf8').split(')').at(-1)?.trim().split(' ') ?? [];
       if (Number(parent) === pid && state !== 'Z') children.push(id);
     } catch {
-      // It ended meanwhile.
+      // It has ended meanwhile.
     }
   }
   return children;
 }
 
-/** Does this process run? */
+/** Returns whether a process runs. */
 export function isRunning(pid: number): boolean {
   try {
     const [state] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(')').at(-1)?.trim().split(' ') ?? [];
@@ -188,7 +188,7 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Waits until something holds. Rejects, naming it, when it never does. */
+/** Waits until a condition holds. Rejects, naming it, if it does not in time. */
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
@@ -201,7 +201,7 @@ export async function until(
   }
 }
 
-/** A test's Weldr must not take over what this shell says about another one. */
+/** A test's Weldr must not inherit this shell's variables for another one. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WELDR_')));
 }
@@ -237,7 +237,7 @@ class WeldrProcess implements TestWeldr {
     return this.child.pid;
   }
 
-  /** Resolves when it accepts connections. */
+  /** Resolves once it accepts connections. */
   async listening(): Promise<void> {
     const record = await this.logged(({ msg }) => msg === 'listening');
     const [address] = Array.isArray(record['listen']) ? record['listen'] : [];

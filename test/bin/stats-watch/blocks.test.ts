@@ -1,4 +1,4 @@
-// `weldr stats --watch` where there is no terminal: blocks of text and lines of JSON.
+// `weldr stats --watch` without a terminal: blocks of text and lines of JSON.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ const servers = [
   { id: 'http://10.0.0.2:80', success: 20, inFlight: 2 },
 ];
 
-test('a block has all columns and all servers, in the order that was asked for', () => {
+test('a block has all columns and all servers, in the requested order', () => {
   const many = Array.from({ length: 200 }, (_, n) => ({ id: `http://h${n}:80` }));
   assert.is(block(lookOf(many)).split('\n').length, 5 + 200);
   const lines = block(lookOf(servers), 'rate').split('\n');
@@ -28,7 +28,7 @@ test('a block has all columns and all servers, in the order that was asked for',
   assert.match(lines[5] ?? '', /^http:\/\/10\.0\.0\.2:80 +active +20 +0 +2 +- +- +20 +0$/);
 });
 
-test('a line of JSON has what the API said, and the rates', () => {
+test('a line of JSON has the answer of the API, and the rates', () => {
   const line = JSON.parse(jsonLine(lookOf(servers)));
   assert.equal(line.total.client, { success: 24, failed: 1, requestsPerSecond: 25, failedPerSecond: 1 });
   assert.equal(line.servers[0], {
@@ -46,14 +46,14 @@ test('a line of JSON has what the API said, and the rates', () => {
   assert.ok(!Number.isNaN(Date.parse(line.at)));
 });
 
-test('nothing that the API says steers the terminal of who looks at blocks or JSON', () => {
+test('no text of the API can control the terminal through blocks or JSON', () => {
   const look = lookOf([{ id: '\x1b[2J\x9b31m\x7f' }]);
   assert.not.match(block(look).replaceAll('\n', ''), /\p{Cc}/u);
   assert.not.match(jsonLine(look), /\p{Cc}/u);
   assert.is(JSON.parse(jsonLine(look)).servers[0].id, '\x1b[2J\x9b31m\x7f');
 });
 
-test('goes on over a restart of Weldr, which it tells on stderr', async () => {
+test('continues across a restart of Weldr, and reports it on stderr', async () => {
   const adminPort = await freePort();
   const config = `
 import { adminApi, roundRobin, stats } from 'weldr/plugins';
@@ -79,10 +79,10 @@ export default {
     assert.is(JSON.parse(lines()[0] ?? '').servers[0].requestsPerSecond, null);
     assert.is(JSON.parse(lines()[1] ?? '').servers[0].requestsPerSecond, 0);
     await weldr.stop({ keep: true });
-    await until('it tells', () => stderr.includes('trying again'));
+    await until('it reports the loss', () => stderr.includes('trying again'));
     const before = lines().length;
     weldr = await startWeldr({ config, folder: weldr.folder });
-    await until('it goes on', () => lines().length >= before + 2);
+    await until('it continues', () => lines().length >= before + 2);
     const told = stderr.trim().split('\n');
     assert.match(told[0] ?? '', `weldr: cannot reach http://127.0.0.1:${adminPort}, trying again`);
     assert.match(told.at(-1) ?? '', `weldr: http://127.0.0.1:${adminPort} answers again`);
@@ -95,7 +95,7 @@ export default {
   }
 });
 
-test('refuses what it does not know, and lists what it does', async () => {
+test('refuses unknown words, and lists the known ones', async () => {
   for (const [args, message] of [
     [
       ['--watch', '--sort', 'speed'],

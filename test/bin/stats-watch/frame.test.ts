@@ -1,4 +1,4 @@
-// Frames of the view: what is drawn for which size.
+// Frames of the view: their content at each size.
 import * as assert from 'uvu/assert';
 import { drawFrame, type FrameContent, type Size } from '../../../bin/stats-watch/frame.ts';
 import { textOf, widthOf } from '../../../bin/stats-watch/line.ts';
@@ -20,7 +20,7 @@ const content = (look: Look, more: Partial<FrameContent> = {}): FrameContent => 
   ...more,
 });
 
-/** The lines as a terminal without colours gets them; checks that they are as many and as wide as there is room for. */
+/** Returns the lines for a terminal without colours; checks that their number and widths fit. */
 function draw(of: FrameContent, size: Size): string[] {
   const lines = drawFrame(of, size).map(line => textOf(line, { colours: false }));
   assert.is(lines.length, size.rows);
@@ -60,7 +60,7 @@ test('shows rates, states, totals, requests in flight, latencies and reasons', (
   assert.is(lines.at(-1), 'q: quit  s: sort');
 });
 
-test('names the pools where there is more than one', () => {
+test('names the pools if there is more than one', () => {
   const size = { columns: 80, rows: 20 };
   assert.not.match(draw(content(lookOf([busy])), size)[4] ?? '', 'POOL');
   const lines = draw(content(lookOf([busy, { ...busy, pool: 'api' }])), size);
@@ -94,7 +94,7 @@ test('shortens a long id in its middle, its scheme first', () => {
   assert.match(row, /^web-1.*….*:8080 active/);
 });
 
-test('says how many servers there is no room for', () => {
+test('says how many servers do not fit', () => {
   const lines = draw(content(lookOf(many(30))), { columns: 80, rows: 24 });
   const shown = lines.filter(line => line.startsWith('http://10.0.0.')).length;
   assert.is(shown, 18);
@@ -133,7 +133,7 @@ test('keeps the last figures when there is a problem, says how old they are, and
   ]);
 });
 
-test('says that an answer is late before it is given up', () => {
+test('says that an answer is late before giving up on it', () => {
   const lines = draw(content(lookOf([busy]), { ageMs: 6000 }), { columns: 80, rows: 20 });
   assert.match(lines.at(-2) ?? '', 'no answer of http://127.0.0.1:8687 for 5 s');
   assert.not.match(
@@ -142,12 +142,12 @@ test('says that an answer is late before it is given up', () => {
   );
 });
 
-test('says how to add a server where there is none', () => {
+test('says how to add a server if there is none', () => {
   const lines = draw(content(lookOf([])), { columns: 80, rows: 20 });
   assert.match(lines.join('\n'), 'no servers  add one: weldr servers add URL');
 });
 
-test('lets no control character, and nothing that turns text around, through', () => {
+test('removes control characters, and those that change the direction of text', () => {
   const evil = '\x1b[2J\x9b31m\x07\r\n\u202ehttp://evil\u200b';
   const look = lookOf([
     { id: evil, pool: evil, state: evil, reason: evil },
@@ -161,7 +161,7 @@ test('lets no control character, and nothing that turns text around, through', (
   }
 });
 
-test('has styles only where they are wanted', () => {
+test('has styles only with colours', () => {
   const lines = drawFrame(content(lookOf([busy, down])), { columns: 80, rows: 20 });
   const texts = (colours: boolean) => lines.map(line => textOf(line, { colours })).join('\n');
   assert.match(texts(true), '\x1b[31mdown');

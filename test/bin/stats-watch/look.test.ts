@@ -1,4 +1,4 @@
-// Looks: what becomes of two readings of the counts.
+// Looks: the result of two readings of the counts.
 import * as assert from 'uvu/assert';
 import { figure } from '../../../bin/stats-watch/columns.ts';
 import { lookAt } from '../../../bin/stats-watch/look.ts';
@@ -16,7 +16,7 @@ test('has no rates at first', () => {
   assert.is(servers[0]?.success, 7);
 });
 
-test('has rates by the time that passed, and the mean of what was answered in it', () => {
+test('has rates over the time between, and the mean latency of its responses', () => {
   const before = countsAt(10, [{ id, success: 100, failed: 4, latency: { count: 100, sum: 1000 } }]);
   const now = countsAt(12, [{ id, success: 104, failed: 6, latency: { p99: 80, count: 105, sum: 1250 } }]);
   const { client, server, servers } = lookAt(now, before);
@@ -25,19 +25,19 @@ test('has rates by the time that passed, and the mean of what was answered in it
   assert.equal([first?.rate, first?.failedRate, first?.meanMs, first?.p99Ms], [3, 1, 50, 80]);
 });
 
-test('has no mean of a time in which nothing was answered', () => {
+test('has no mean latency of a time without responses', () => {
   const counts = (second: number) => countsAt(second, [{ id, success: 4, latency: { count: 4, sum: 9 } }]);
   assert.is(lookAt(counts(2), counts(1)).servers[0]?.meanMs, undefined);
 });
 
-test('has no rates when the counts began anew, also of those that are greater than before', () => {
+test('has no rates after the counts have restarted, even for greater ones than before', () => {
   const before = countsAt(10, [{ id, success: 2 }], { success: 1000, failed: 0 });
   const now = countsAt(11, [{ id, success: 50 }], { success: 50, failed: 0 });
   const { client, servers } = lookAt(now, before);
   assert.equal([client.rate, servers[0]?.rate], [undefined, undefined]);
 });
 
-test('has no negative rate of a server that left and came back', () => {
+test('has no negative rate for a server that left and came back', () => {
   const before = countsAt(10, [{ id, success: 90, latency: { count: 90, sum: 900 } }], {
     success: 90,
     failed: 0,
@@ -52,7 +52,7 @@ test('counts all of a server that joined meanwhile', () => {
   assert.is(lookAt(countsAt(11, [{ id, success: 3 }]), before).servers[0]?.rate, 3);
 });
 
-test('tells servers of one id in two pools apart', () => {
+test('distinguishes servers of one id in two pools', () => {
   const before = countsAt(0, [
     { id, pool: 'a', success: 10 },
     { id, pool: 'b', success: 20 },
@@ -82,7 +82,7 @@ test('sorts by rate, failures, requests in flight and latency, the greatest firs
   assert.equal(last('latency'), ['10', '9', '2']);
 });
 
-test('sorts ids as people count, and leaves the order of the API without a word', () => {
+test('sorts ids by numbers, and keeps the order of the API without --sort', () => {
   assert.equal(last('id'), ['2', '9', '10']);
   assert.equal(last(undefined), ['10', '9', '2']);
 });

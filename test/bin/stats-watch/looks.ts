@@ -1,9 +1,9 @@
-// Looks for tests, of what matters in each.
+// Looks for tests, with defaults for what does not matter.
 
 import type { Counts, ServerCounts } from '../../../bin/stats-watch/counts.ts';
 import { type Look, lookAt } from '../../../bin/stats-watch/look.ts';
 
-/** Counts at a moment, in seconds. Without sums they are those of the servers. */
+/** Returns counts at a moment, in seconds; the sums default to those of the servers. */
 export function countsAt(
   second: number,
   servers: readonly (Partial<ServerCounts> & { readonly id: string })[],
@@ -25,7 +25,7 @@ export function countsAt(
   return { atMs: second * 1000, client: sum, server: sum, servers: complete };
 }
 
-/** What is seen when a second ago all was zero. */
+/** Returns the look one second after all counts were zero. */
 export function lookOf(servers: readonly (Partial<ServerCounts> & { readonly id: string })[]): Look {
   const zeros = servers.map(({ id, pool }) => (pool === undefined ? { id } : { id, pool }));
   return lookAt(countsAt(1, servers), countsAt(0, zeros));

@@ -1,4 +1,4 @@
-// The overview in `weldr stats --watch`: figures with charts, and what is wrong, for any size of a terminal.
+// The overview in `weldr stats --watch`: figures with charts, and problems, for any size of a terminal.
 import * as assert from 'uvu/assert';
 import { block, jsonLine } from '../../../bin/stats-watch/blocks.ts';
 import { drawFrame } from '../../../bin/stats-watch/frame.ts';
@@ -54,7 +54,7 @@ function draw(of: Look, columns: number, rows: number, problem?: string): string
   return lines.map(line => line.trimEnd());
 }
 
-test('shows requests, errors and latencies now and over 15 minutes, what is wrong, then the servers', () => {
+test('shows requests, errors and latencies now and over 15 minutes, the problems, then the servers', () => {
   const lines = draw(look(), 100, 30);
   assert.match(lines[1] ?? '', /^requests +813\/s {2}▁[▁▂▃▄▅▆▇█]{58}█ {2}at most 89\d\/s$/);
   assert.match(lines[2] ?? '', /^errors +0\.2 % {2}▁{60} {2}at most 0 %$/);
@@ -72,7 +72,7 @@ test('shows requests, errors and latencies now and over 15 minutes, what is wron
   assert.match(draw(look({ problems: [] }), 100, 30)[8] ?? '', /^nothing is wrong$/);
 });
 
-test('keeps to 40 columns, and to one line of figures where there are few rows', () => {
+test('fits 40 columns, and has one line of figures if there are few rows', () => {
   const narrow = draw(look(), 40, 24);
   assert.match(narrow[1] ?? '', /^requests +813\/s {2}[▁▂▃▄▅▆▇█]{21}$/);
   assert.equal(narrow.slice(8, 12), [
@@ -105,7 +105,7 @@ test('fits any size, with and without traffic, history and problems', () => {
   }
 });
 
-test('a block has the figures and all that is wrong as lines, a line of JSON the overview without its history', () => {
+test('a block has the figures and all problems as lines, a line of JSON the overview without its history', () => {
   assert.equal(block(look()).split('\n').slice(0, 5), [
     'requests 813/s  errors 0.2 %  p50 1.9 ms  p95 8.1 ms  p99 1310 ms',
     'error: 6 of 6 servers of api down: connection refused since 14:03',
@@ -118,7 +118,7 @@ test('a block has the figures and all that is wrong as lines, a line of JSON the
   assert.equal([written.traffic.rate, written.problems.length, written.history], [812.5, 3, undefined]);
 });
 
-test('a sparkline has a character for each span, blanks for what is not known, and its end at the newest', () => {
+test('a sparkline has a character for each span, blanks for unknown values, and the newest value at its end', () => {
   const options = { at: [0, 1_000, 2_000, 3_000], span: 4_000, width: 4, least: 0, show: 'mean' } as const;
   assert.equal(sparkline({ ...options, values: [0, 7, null, 3] }), { text: '▁█ ▄', highest: 7 });
   assert.equal(sparkline({ ...options, values: [1, 3, 5, 7], width: 2 }), { text: '▃█', highest: 6 });

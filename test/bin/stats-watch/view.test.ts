@@ -37,7 +37,7 @@ test.after(async () => {
   for (const origin of origins) await origin.close();
 });
 
-/** The view, for as long as `use` takes. */
+/** Runs the view during `use`. */
 async function watching(
   use: (terminal: TestTerminal) => Promise<void>,
   {
@@ -64,7 +64,7 @@ async function watching(
   }
 }
 
-/** Keeps requests coming for as long as `use` takes. */
+/** Sends requests during `use`. */
 async function underLoad(use: () => Promise<void>): Promise<void> {
   const stop = new AbortController();
   const requests = (async () => {
@@ -84,7 +84,7 @@ async function underLoad(use: () => Promise<void>): Promise<void> {
   }
 }
 
-/** The terminal is as it was before the view. */
+/** Checks that the terminal is as it was before the view. */
 async function assertGivenBack(terminal: TestTerminal, code: number | string): Promise<void> {
   const { screen } = terminal;
   assert.equal(await terminal.ended, { code, modes: { echo: true, lines: true } });
@@ -96,7 +96,7 @@ async function assertGivenBack(terminal: TestTerminal, code: number | string): P
   assert.is(terminal.stderr, '');
 }
 
-test('shows what happens now, in place and on a screen of its own', async () => {
+test('shows current figures, in place and on a separate screen', async () => {
   await underLoad(() =>
     watching(async terminal => {
       await terminal.shows(/^clients \d+(\.\d)?\/s {2}0\/s failed/m);
@@ -115,7 +115,7 @@ test('shows what happens now, in place and on a screen of its own', async () => 
   );
 });
 
-test('survives a restart of Weldr, says so meanwhile, and keeps the last figures', async () => {
+test('survives a restart of Weldr, reports it, and keeps the last figures meanwhile', async () => {
   await underLoad(() =>
     watching(async terminal => {
       await terminal.shows(/^clients [\d.]+\/s/m);
@@ -179,7 +179,7 @@ test('follows the size of the terminal', async () => {
   );
 });
 
-test('sorts as it is told, by the flag and by a key', async () => {
+test('sorts by the flag and by a key', async () => {
   const [first = '', second = ''] = origins.map(({ url }) => url).sort();
   await watching(
     async terminal => {
@@ -197,7 +197,7 @@ for (const [what, end, code] of [
   ['SIGINT', terminal => terminal.signal('SIGINT'), 'SIGINT'],
   ['SIGTERM', terminal => terminal.signal('SIGTERM'), 'SIGTERM'],
 ] satisfies [string, (terminal: TestTerminal) => void, number | string][]) {
-  test(`gives the terminal back at ${what}`, async () => {
+  test(`restores the terminal at ${what}`, async () => {
     await watching(async terminal => {
       await terminal.shows(/^q: quit/m);
       end(terminal);
@@ -222,7 +222,7 @@ test('ends while an answer is awaited', async () => {
   );
 });
 
-test('goes on after Ctrl-Z where no shell could let it go on', async () => {
+test('continues after Ctrl-Z if no shell could continue it', async () => {
   await watching(async terminal => {
     await terminal.shows(/^q: quit/m);
     terminal.type('\x1a');
@@ -257,7 +257,7 @@ test('has colours, and none with NO_COLOR', async () => {
   );
 });
 
-test('writes plain blocks to a terminal that cannot be drawn on', async () => {
+test('writes plain blocks to a terminal that does not support the view', async () => {
   await watching(
     async terminal => {
       await until('two looks', () => terminal.written.split('IN FLIGHT').length > 2);
@@ -267,7 +267,7 @@ test('writes plain blocks to a terminal that cannot be drawn on', async () => {
   );
 });
 
-test('lets nothing that the API says steer the terminal', async () => {
+test('no text of the API can control the terminal', async () => {
   const evil = '\x1b[2J\x1b]0;owned\x07\x9b31m\rhttp://evil:1\u202e';
   const rows = [evil, 'http://good:80'].map(id => ({
     id,
@@ -294,7 +294,7 @@ test('lets nothing that the API says steer the terminal', async () => {
   );
 });
 
-/** An admin API that says what no Weldr says: rows of servers, the detail of an error, or nothing at all. */
+/** An admin API with answers that no Weldr gives: rows of servers, the detail of an error, or none at all. */
 async function withApi(
   answer: () => readonly object[] | string | undefined,
   use: (url: string) => Promise<void>,
