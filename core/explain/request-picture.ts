@@ -10,7 +10,7 @@ const mostEdits = 100;
 
 const hidden = '(hidden)';
 
-/** Credentials: their values are never shown, whoever set them. */
+/** Credentials, whose values are never shown. */
 const secretFields =
   /^(?:authorization|proxy-authorization|cookie|set-cookie)$|(?:^|[-_])(?:token|secret|password|api-?key)$/i;
 

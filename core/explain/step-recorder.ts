@@ -89,7 +89,7 @@ export class StepRecorder implements TapObserver {
     this.add({ stage, plugin, word: 'skipped', why: reason });
   }
 
-  nobodyChose(ctx: ProxyContext): void {
+  noneChosen(ctx: ProxyContext): void {
     const { pool } = stateOf(ctx);
     const servers = explainedServers(ctx, undefined, this.means.stages);
     this.add({ stage: 'selectUpstream', plugin: 'weldr', word: 'none', pool: pool.name, ...servers });

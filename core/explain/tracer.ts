@@ -77,8 +77,8 @@ export class Tracer implements TapObserver {
     this.recorderOf(ctx)?.skipped(ctx, place);
   }
 
-  nobodyChose(ctx: ProxyContext): void {
-    this.recorderOf(ctx)?.nobodyChose(ctx);
+  noneChosen(ctx: ProxyContext): void {
+    this.recorderOf(ctx)?.noneChosen(ctx);
   }
 
   finished(ctx: ProxyContext): void {

@@ -129,7 +129,7 @@ export class Lifecycle {
     this.enter('upgrading');
   }
 
-  /** Stops, whatever is under way. Resolves when it has ended; `work` is done once, whoever asks. */
+  /** Stops, whatever is under way. Resolves when it has ended; `work` runs once for all callers. */
   async stop(work: Work): Promise<void> {
     this.enter('stopping');
     this.ending ??= this.end(work);

@@ -57,7 +57,7 @@ export function tapEnds(chain: Chain, observer: TapObserver): void {
   // Behind all plugins.
   const last = { name: 'weldr', stage: Number.MAX_SAFE_INTEGER };
   chain.selectUpstream.tap(last, ctx => {
-    observer.nobodyChose(ctx);
+    observer.noneChosen(ctx);
     return undefined;
   });
   chain.finished.tap(last, ctx => observer.finished(ctx));

@@ -32,7 +32,7 @@ export interface TapObserver {
   /** The tap does not run: its condition does not hold, or an inner plugin of its role does its work. */
   skipped(ctx: ProxyContext, place: TapPlace): void;
   /** No tap of `selectUpstream` has chosen. */
-  nobodyChose(ctx: ProxyContext): void;
+  noneChosen(ctx: ProxyContext): void;
   /** The request is over. */
   finished(ctx: ProxyContext): void;
 }

@@ -165,7 +165,7 @@ export class RowTable {
   }
 }
 
-/** Do two rows say the same, whoever wrote them? */
+/** Returns whether two rows are equal except for their authors. */
 export function sameRow(a: Row | undefined, b: Row | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return a.op === b.op && stableJson(a.value ?? null) === stableJson(b.value ?? null);

@@ -7,7 +7,7 @@ import {
   emptyPool,
   flaps,
   largePool,
-  nobodyAvailable,
+  noneAvailable,
   onlyAvailable,
   waiting,
 } from './balancer-checks/availability.ts';
@@ -27,7 +27,7 @@ export type { BalancerCheck, BalancerCheckOptions };
 const definitions: readonly CheckDefinition[] = [
   untouched,
   emptyPool,
-  nobodyAvailable,
+  noneAvailable,
   onlyAvailable,
   sharesByWeight,
   noBursts,

@@ -114,7 +114,7 @@ export class AccessGuard {
   }
 
   private callerOf({ address, certificate, viaPage }: Call, role: AdminRole, shown: string): Caller {
-    const from = (address ?? 'somebody').replace(/^::ffff:/, '');
+    const from = (address ?? 'an unknown address').replace(/^::ffff:/, '');
     const how = certificate === undefined ? shown : ` with the certificate ${certificate.slice(0, 200)}`;
     return { role, by: `${from}${how}${viaPage ? ' on the dashboard' : ''}` };
   }

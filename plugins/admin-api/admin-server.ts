@@ -215,7 +215,7 @@ export class AdminServer {
     const call = this.callOf(request);
     const caller: Caller =
       access === 'everybody'
-        ? { role: 'reader', by: call.address ?? 'somebody' }
+        ? { role: 'reader', by: call.address ?? 'an unknown address' }
         : this.options.guard.admit(call);
     this.callers.set(request, caller);
     if (access !== 'operators' || caller.role === 'operator') return caller;

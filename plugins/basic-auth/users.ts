@@ -97,7 +97,7 @@ function add(users: Map<string, PasswordHash>, name: string, hash: string, what:
 }
 
 function atLeastOne(users: Map<string, PasswordHash>, problem: string): Map<string, PasswordHash> {
-  if (users.size === 0) throw new Error(`${problem}: nobody could get in`);
+  if (users.size === 0) throw new Error(`${problem}: no user could sign in`);
   if (users.size > maxUsers) throw new Error(`there are over ${maxUsers} users`);
   return users;
 }

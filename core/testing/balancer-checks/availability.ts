@@ -21,7 +21,7 @@ export const emptyPool: CheckDefinition = {
     }),
 };
 
-export const nobodyAvailable: CheckDefinition = {
+export const noneAvailable: CheckDefinition = {
   name: 'chooses nothing when no upstream is available',
   run: ({ balancer }) => {
     const upstreams: UpstreamInput[] = [
