@@ -38,11 +38,11 @@ ETCD_ADVERTISE_CLIENT_URLS=${clientUrl(machine)}
 ETCD_INITIAL_CLUSTER=${members}
 ETCD_INITIAL_CLUSTER_STATE=new
 ETCD_INITIAL_CLUSTER_TOKEN=${token}
-# A dead leader of etcd is noticed within half a second, and a machine that returns does not disturb the one there is.
+# A dead leader of etcd is noticed within half a second, and a returning machine does not disturb the current one.
 ETCD_HEARTBEAT_INTERVAL=50
 ETCD_ELECTION_TIMEOUT=500
 ETCD_PRE_VOTE=true
-# What was overwritten is forgotten after an hour; otherwise etcd fills its disk.
+# Overwritten values are dropped after an hour; otherwise etcd fills its disk.
 ETCD_AUTO_COMPACTION_MODE=periodic
 ETCD_AUTO_COMPACTION_RETENTION=1h
 `;

@@ -46,8 +46,8 @@ export const poolCommands: readonly Command[] = [
     text: 'Drop run-time changes of a pool: the config applies again',
     flags: adminFlags,
     async run([name = ''], given) {
-      const { resetPoolWord } = await import('../commands/pools.ts');
-      return print(await resetPoolWord(adminOf(given), name, given.isOn('json')));
+      const { dropPoolChanges } = await import('../commands/pools.ts');
+      return print(await dropPoolChanges(adminOf(given), name, given.isOn('json')));
     },
   },
 ];

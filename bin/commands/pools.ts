@@ -117,7 +117,7 @@ export async function removePool(
 }
 
 /** Drops an operator's changes of a pool. */
-export async function resetPoolWord(admin: AdminClient, name: string, json: boolean): Promise<string> {
+export async function dropPoolChanges(admin: AdminClient, name: string, json: boolean): Promise<string> {
   const answer = await admin.call({ method: 'DELETE', path: `${poolPath(name)}?override` });
   return json ? toJson(answer ?? {}) : `the pool ${name} is as the config says`;
 }

@@ -17,7 +17,7 @@ export function configText(answers: Answers): string {
     'roundRobin',
     'stats',
   ];
-  return `// The config of Weldr. \`npm run check\` checks it, \`npx weldr reload\` has a running Weldr read it again.
+  return `// The config of Weldr. \`npm run check\` checks it, \`npx weldr reload\` reloads it in a running Weldr.
 import { defineConfig } from ${text('weldr')};
 import {
 ${names.map(name => `  ${name},`).join('\n')}
@@ -25,7 +25,7 @@ ${names.map(name => `  ${name},`).join('\n')}
 import { hideDotfiles } from ${text('./plugins/hide-dotfiles.ts')};
 
 export default defineConfig({
-  // Where clients connect; WELDR_LISTEN or --ip override it.
+  // Where clients connect; WELDR_LISTEN or --ip overrides it.
   listen: ${listenText(answers)},
   // Processes that proxy; 'auto': one per core.
   workers: 'auto',
@@ -42,7 +42,7 @@ ${servers.map(url => `    ${text(url)},`).join('\n')}
     hideDotfiles(),
     // Ejects a server while requests to it fail.
     passiveHealth(),
-    // Chooses the server; leastRequests(), random() and others do it differently.
+    // Chooses the server; alternatives are leastRequests(), random() and others.
     roundRobin(),
     // Tries another server if that is safe.
     retry(),
@@ -90,7 +90,7 @@ function httpsPlugins(https: Https, redirect: number | undefined): string {
     );
   }
   if (redirect !== undefined) {
-    lines.push('    // Sends clients from http:// to https://.');
+    lines.push('    // Redirects clients from http:// to https://.');
     lines.push(`    httpsRedirect(${redirect === 443 ? '' : `{ port: ${redirect} }`}),`);
   }
   return lines.map(line => `\n${line}`).join('');

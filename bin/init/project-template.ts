@@ -48,7 +48,7 @@ Dockerfile
 node_modules
 data
 **/*.test.ts
-# Mounted when it runs
+# Mounted at run time
 *.pem
 *.key
 .env
@@ -58,15 +58,15 @@ data
 export function dockerfileText(ports: readonly number[]): string {
   const published = ports.map(port => `-p ${port}:${port}`).join(' ');
   return `# docker build -t my-weldr . && docker run -d --init --stop-timeout 40 ${published} -v weldr-data:/app/data my-weldr
-# --init: Node is no init process. --stop-timeout: requests in flight have 30 s to finish after SIGTERM (drainTimeout).
-# Servers on 127.0.0.1 are those within the container: name them by address, or as host.docker.internal.
+# --init: Node is not an init process. --stop-timeout: requests in flight have 30 s to finish after SIGTERM (drainTimeout).
+# 127.0.0.1 is the container itself: name servers by address, or as host.docker.internal.
 FROM node:26-slim
 ENV NODE_ENV=production PATH=/app/node_modules/.bin:$PATH XDG_CACHE_HOME=/app/data/.cache
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --no-audit --no-fund
 COPY . .
-# All that Weldr writes is in here.
+# Weldr only writes to this folder.
 RUN install -d -o node -g node -m 750 data
 VOLUME /app/data
 USER node

@@ -44,7 +44,7 @@ export function overviewText(overview: Overview): string | undefined {
     const more = rows.length > maxNamed ? ', …' : '';
     return [`${rows.length} ${standing} (${named.join(', ')}${more})`];
   });
-  return parts.length === 0 ? undefined : `operators' word over the config: ${parts.join('; ')}`;
+  return parts.length === 0 ? undefined : `operators' changes over the config: ${parts.join('; ')}`;
 }
 
 function standingOf(state: State, row: Row): Standing {

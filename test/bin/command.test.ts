@@ -117,7 +117,7 @@ export default { servers: ['http://127.0.0.1:1'], plugins: [roundRobin(), health
     assert.is(changed.code, 0);
     assert.match(
       changed.stdout,
-      "operators' word over the config: 2 changed (weight of default/http://127.0.0.1:1, interval of setting health-check); 2 added (default/http://127.0.0.1:2",
+      "operators' changes over the config: 2 changed (weight of default/http://127.0.0.1:1, interval of setting health-check); 2 added (default/http://127.0.0.1:2",
     );
     assert.match(changed.stderr, 'weldr: warning: server default/http://127.0.0.1:3');
     assert.equal(readFileSync(join(folder, 'pool.json')), before, 'nothing is written');

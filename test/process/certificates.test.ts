@@ -197,7 +197,7 @@ test('the command adds, lists, resets and removes; a restart, a reload and a dea
   await weldr.stop({ keep: true });
   assert.match(
     await run('check'),
-    /^operators' word over the config: 1 shadowing \(certificate shop\.test\)$/m,
+    /^operators' changes over the config: 1 shadowing \(certificate shop\.test\)$/m,
   );
   weldr = await startWeldr({ config: text, folder: weldr.folder });
   assert.equal(await seen(publicPort(), 'shop.test'), ['shop.test 90']);

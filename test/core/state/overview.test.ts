@@ -13,6 +13,6 @@ test('counts changes by operators, and not what a plugin stores for itself', asy
   assert.is(text(), undefined);
   const key = 'default/http://127.0.0.1:1';
   await pools.write([{ kind: 'server', key, op: 'patch', value: { weight: 2 } }], '127.0.0.1');
-  assert.is(text(), `operators' word over the config: 1 changed (weight of ${key})`);
+  assert.is(text(), `operators' changes over the config: 1 changed (weight of ${key})`);
   await close();
 });
