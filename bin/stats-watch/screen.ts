@@ -17,7 +17,7 @@ const leave = '\x1b[?7h\x1b[?25h\x1b[?1049l';
 const home = '\x1b[H';
 const clearToEndOfLine = '\x1b[K';
 
-/** End the process, after the terminal is restored. */
+/** Signals that end the process, after the terminal is restored. */
 const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /** In raw mode these keys do not become signals, which the terminal sends to all processes in its foreground. */
@@ -28,7 +28,7 @@ const signalKeys: Readonly<Record<string, NodeJS.Signals>> = {
 };
 const foreground = 0;
 
-/** How long after a requested stop this process has continued, or was never stopped, ms. */
+/** After this time, a process that asked to be stopped has continued, or was never stopped, ms. */
 const stopTakesMs = 100;
 
 /** Draws on a whole terminal. */
