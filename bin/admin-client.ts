@@ -95,9 +95,7 @@ export class AdminClient {
     try {
       parsed = answer === '' ? undefined : JSON.parse(answer);
     } catch {
-      const why = speaksTls.test(answer)
-        ? `it speaks TLS, use https://${this.base.host}`
-        : whatIsIt;
+      const why = speaksTls.test(answer) ? `it speaks TLS, use https://${this.base.host}` : whatIsIt;
       throw new CommandError(`${this.base.origin} answers ${status} without JSON: ${why}`);
     }
     return { status, answer: parsed };

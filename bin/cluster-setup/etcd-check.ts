@@ -119,7 +119,8 @@ function problemsOf({ machine, members, status }: Answer, machines: readonly Mac
     ];
     problems.push(`${name}: its etcd has other members than you gave: it ${parts.join(' and ')}`);
   }
-  if (status.leader === '0') problems.push(`${name}: its etcd has no leader: no majority of the members is connected`);
+  if (status.leader === '0')
+    problems.push(`${name}: its etcd has no leader: no majority of the members is connected`);
   for (const error of status.errors.filter(text => !/no leader/.test(text)))
     problems.push(alarm(name, error));
   // All members name each member that ran out of space.

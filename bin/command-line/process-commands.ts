@@ -54,7 +54,9 @@ export const processCommands: readonly Command[] = [
     flags: adminFlags,
     async run(_, given) {
       const answer = await adminOf(given).call({ method: 'POST', path: '/reload', timeoutMs: 120_000 });
-      return print(given.isOn('json') ? JSON.stringify(answer ?? {}) : 'the config was reloaded and is active');
+      return print(
+        given.isOn('json') ? JSON.stringify(answer ?? {}) : 'the config was reloaded and is active',
+      );
     },
   },
   {

@@ -65,7 +65,9 @@ function planOf({ machines: text, weldrs, address, interface: name }: ClusterIni
     );
   }
   if (address !== undefined && !/^[\da-f.:]+\/\d{1,3}$/i.test(address)) {
-    throw usageError(`--address: expected an address with its prefix length, such as 10.0.0.100/24, got ${address}`);
+    throw usageError(
+      `--address: expected an address with its prefix length, such as 10.0.0.100/24, got ${address}`,
+    );
   }
   if (name !== undefined && !/^[\w.@-]{1,15}$/.test(name)) {
     throw usageError(`--interface: expected a name such as eth0, got ${name}`);

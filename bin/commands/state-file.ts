@@ -70,7 +70,10 @@ export async function readState(path: string): Promise<StateFile> {
   const named = Object.entries(pools).map(([name, said]) => poolOf(path, name, said));
   if (servers === undefined) return { pools: named, routes };
   if (Object.hasOwn(pools, 'default')) {
-    throw new CommandError(`${path}: \`servers\` is the pool default, which \`pools\` has too; keep one`, trouble);
+    throw new CommandError(
+      `${path}: \`servers\` is the pool default, which \`pools\` has too; keep one`,
+      trouble,
+    );
   }
   return { pools: [poolOf(path, 'default', servers), ...named], routes };
 }

@@ -19,7 +19,9 @@ const format = z
   .max(maxTemplate)
   .superRefine((text, context) => {
     if (text === 'json' || text === 'combined' || text === 'common') return;
-    const problem = /\p{Cc}/u.test(text) ? 'a template must not have control characters' : templateProblem(text);
+    const problem = /\p{Cc}/u.test(text)
+      ? 'a template must not have control characters'
+      : templateProblem(text);
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   });
 
@@ -77,11 +79,11 @@ export const options = z
         response: fields.default([]).describe('Response fields.'),
       })
       .prefault({})
-      .describe(
-        'Header fields to include in `json` lines. Credentials are logged only if you name them.',
-      ),
+      .describe('Header fields to include in `json` lines. Credentials are logged only if you name them.'),
   })
-  .describe('Logs one line per request: the client, what it asked for, the outcome, and how long each phase took.');
+  .describe(
+    'Logs one line per request: the client, what it asked for, the outcome, and how long each phase took.',
+  );
 
 /** The options of `accessLog`, as written in a config. */
 export type AccessLogOptions = z.input<typeof options>;

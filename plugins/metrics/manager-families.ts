@@ -49,9 +49,11 @@ function configFamilies({ status }: Known): MetricFamily[] {
       [{ result: 'success' }, succeeded],
       [{ result: 'failed' }, failed],
     ]),
-    gauge('weldr_config_last_reload_successful', '1 if the last reload succeeded, and before the first one.', [
-      [{}, lastSucceeded ? 1 : 0],
-    ]),
+    gauge(
+      'weldr_config_last_reload_successful',
+      '1 if the last reload succeeded, and before the first one.',
+      [[{}, lastSucceeded ? 1 : 0]],
+    ),
     gauge(
       'weldr_config_last_reload_success_timestamp_seconds',
       'When the active config was loaded, in seconds since 1970.',

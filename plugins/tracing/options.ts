@@ -29,9 +29,7 @@ const exporter = z
         secret().refine(isFieldValue, 'has a control character, which fields must not have'),
       )
       .default({})
-      .describe(
-        'Header fields to send, such as credentials: the value, `env:NAME` or `file:PATH`.',
-      ),
+      .describe('Header fields to send, such as credentials: the value, `env:NAME` or `file:PATH`.'),
     timeout: duration()
       .refine(ms => ms >= 1, 'a timeout is at least 1ms')
       .optional()
@@ -86,9 +84,7 @@ export const options = z
     redact: z
       .union([z.array(z.string().min(1).max(256)).max(256), z.literal('all'), z.literal(false)])
       .default([])
-      .describe(
-        'With `query`: parameters shown as `***`, besides the known secrets; `all`; `false`: none.',
-      ),
+      .describe('With `query`: parameters shown as `***`, besides the known secrets; `all`; `false`: none.'),
   })
   .describe('Makes OpenTelemetry spans of requests and their attempts, and passes the trace on to servers.');
 

@@ -156,7 +156,10 @@ test('the command line names unknown words', () => {
   assert.is(parseOptions([], known).rounds, 5);
   assert.is(parseOptions(['--quick'], known).rounds, 3);
   assert.equal(parseOptions(['--only', 'weldr,nginx'], known).only, ['weldr', 'nginx']);
-  assert.throws(() => parseOptions(['--only', 'apache'], known), /--only: expected one of nginx, weldr, got apache/);
+  assert.throws(
+    () => parseOptions(['--only', 'apache'], known),
+    /--only: expected one of nginx, weldr, got apache/,
+  );
   assert.throws(() => parseOptions(['--rounds', '0'], known), /--rounds: expected a number from 1 to 100/);
   assert.throws(() => parseOptions(['--fast'], known), /--fast/);
 });

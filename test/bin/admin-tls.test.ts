@@ -88,12 +88,7 @@ test('missing and wrong files are named, with the flag for them', async () => {
         69,
         /is not for localhost \(.*\): use one of its names in --admin-url/,
       ],
-      [
-        url.replace('https:', 'http:'),
-        {},
-        1,
-        /answers 400 without JSON: it speaks TLS, use https:\/\/127/,
-      ],
+      [url.replace('https:', 'http:'), {}, 1, /answers 400 without JSON: it speaks TLS, use https:\/\/127/],
       [plainUrl.replace('http:', 'https:'), {}, 69, /does not speak TLS: use http:\/\/127/],
       [url, { ca: 'operator.key' }, 1, /^--admin-ca or WELDR_ADMIN_CA: operator\.key holds no certificate/],
       [url, { ca: 'nothing' }, 1, /^--admin-ca or WELDR_ADMIN_CA cannot be read: /],

@@ -51,7 +51,10 @@ test('warns about a misspelt variable, and about no other', async () => {
   const env = { WELDR_LISTN: ':0', WELDR_ETCD_PASSWORD: 'x' };
   const { code, stderr } = await check(withFields(''), { env });
   assert.is(code, 0);
-  assert.is(stderr, 'weldr: warning: WELDR_LISTN: Weldr reads no such variable; did you mean WELDR_LISTEN?\n');
+  assert.is(
+    stderr,
+    'weldr: warning: WELDR_LISTN: Weldr reads no such variable; did you mean WELDR_LISTEN?\n',
+  );
 });
 
 test('warns about a second config that is not read', async () => {

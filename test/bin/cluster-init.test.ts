@@ -90,7 +90,8 @@ test('init and check report an etcd that was started before it was configured', 
   const pattern = /✘ b: its etcd is a separate cluster, as it was started before it was configured/;
   await until(
     'all answer',
-    async () => /✘ a: .*separate[\s\S]*✘ b: .*separate[\s\S]*✘ c: .*separate/.test((await checkCluster(machines)).text),
+    async () =>
+      /✘ a: .*separate[\s\S]*✘ b: .*separate[\s\S]*✘ c: .*separate/.test((await checkCluster(machines)).text),
     30_000,
   );
   const { code, text } = await checkCluster(machines);
@@ -173,7 +174,10 @@ for (const [what, [text, message]] of Object.entries(refusals)) {
 test('refuses options that lack each other, or name unknown machines', async () => {
   const refused: [object, string][] = [
     [{ interface: undefined }, '--address and --interface belong together'],
-    [{ address: '10.0.0.100' }, '--address: expected an address with its prefix length, such as 10.0.0.100/24'],
+    [
+      { address: '10.0.0.100' },
+      '--address: expected an address with its prefix length, such as 10.0.0.100/24',
+    ],
     [{ interface: 'eth 0' }, '--interface: expected a name such as eth0'],
     [{ weldrs: 'a,d' }, 'there is no machine "d"; the machines are a, b, c'],
   ];

@@ -105,10 +105,7 @@ const wrong: Readonly<Record<string, [Given, string]>> = {
   'an address without a port': [{ listen: 'localhost' }, '--ip: expected an address such as "0.0.0.0:8080"'],
   'a plain yes to HTTPS': [{ https: 'yes' }, '--https: expected no, public domains such as shop.example, or'],
   'a name that no authority certifies': [{ https: 'localhost' }, 'got localhost'],
-  'a domain without an email': [
-    { https: 'shop.example' },
-    'add it, such as shop.example,ops@shop.example',
-  ],
+  'a domain without an email': [{ https: 'shop.example' }, 'add it, such as shop.example,ops@shop.example'],
   'a certificate without its key': [
     { https: 'shop.pem' },
     'expected two files, CERT.pem,KEY.pem, got shop.pem',

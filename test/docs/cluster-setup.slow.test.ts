@@ -123,7 +123,10 @@ async function setUp(): Promise<void> {
   assert.is((await a.run(page.get('Start etcd 2')?.text ?? '')).code, 1, 'it is not whole before');
   await paste('Start etcd 1', a, b, c);
   await whole();
-  assert.match(await paste('Start etcd 2', a), 'etcd is healthy: these machines are one cluster with a leader');
+  assert.match(
+    await paste('Start etcd 2', a),
+    'etcd is healthy: these machines are one cluster with a leader',
+  );
   await paste('Start Weldr 1', a, b);
 }
 

@@ -304,10 +304,7 @@ test('drops and counts spans for which there is no room, and says so once a minu
   for (let n = 0; n < 100; n++) await side.run();
   const dropped = side.logs.filter(({ msg }) => /dropped/.test(msg));
   assert.is(dropped.length, 1);
-  assert.match(
-    dropped[0]?.msg ?? '',
-    /2 spans were dropped: the receiver is too slow/,
-  );
+  assert.match(dropped[0]?.msg ?? '', /2 spans were dropped: the receiver is too slow/);
   side.clock.advance(60_000);
   const said = side.logs.filter(({ msg }) => /dropped/.test(msg)).map(({ msg }) => msg);
   assert.is(said.length, 2);
