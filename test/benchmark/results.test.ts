@@ -59,7 +59,10 @@ test('the result of an HTTP/2 run is read from what h2load printed, with bad sta
 });
 
 test('an HTTP/2 run that came out as HTTP/1.1 is an error', () => {
-  assert.throws(() => parseH2load(h2loadOutput.replace('protocol: h2', 'protocol: http/1.1')), /no HTTP\/2/);
+  assert.throws(
+    () => parseH2load(h2loadOutput.replace('protocol: h2', 'protocol: http/1.1')),
+    /the run was not HTTP\/2/,
+  );
 });
 
 test('sessions that were not resumed are errors', () => {
