@@ -237,6 +237,7 @@ const talker = definePlugin({
     admin.add({
       method: 'GET',
       path: '/heard/:what',
+      query: { q: 'what else' },
       handle: ({ params, query }) => ({ status: 200, body: { ...params, q: query.get('q'), heard } }),
     });
   },
@@ -251,6 +252,8 @@ sides('talk over the channel of their plugin, in order and later', async () => {
   await settle();
   const answer = await manager.admin('GET', '/heard/x%2Fy?q=1');
   assert.equal(answer.body, { what: 'x/y', q: '1', heard: ['1: a request', '2: a request'] });
+  const refused: unknown = await manager.admin('GET', '/heard/x?z=1').catch((thrown: unknown) => thrown);
+  assert.match(String(refused), 'GET /heard/x has no parameter "z"; it takes q');
   assert.is(
     two.logs.some(line => line.msg === 'got thanks, 2' && line.level === 'info'),
     true,

@@ -1,5 +1,6 @@
 // Calls an admin route in a test as the admin server does, without a socket.
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../plugin/admin.ts';
+import { knownQuery } from '../plugin/admin-query.ts';
 import { Precondition, type PreconditionFields } from '../plugin/precondition.ts';
 import { throughJson } from './message-line.ts';
 
@@ -20,7 +21,7 @@ export async function callRoute(
       method,
       path: url.pathname,
       params,
-      query: url.searchParams,
+      query: knownQuery(route, { path: url.pathname, search: url.search }, routes),
       precondition: conditionsOf(route, conditions),
       accept: conditions.accept,
       by: 'a test',

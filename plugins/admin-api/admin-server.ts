@@ -8,6 +8,7 @@ import { adoptError, describeError, WeldrError } from '../../core/errors.ts';
 import { RefusalLog } from '../../core/log/refusal-log.ts';
 import { hostAndPort } from '../../core/network/host-text.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes, StreamWish } from '../../core/plugin/admin.ts';
+import { knownQuery } from '../../core/plugin/admin-query.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { absentKind } from './absent-kinds.ts';
@@ -18,6 +19,7 @@ import { ByteBudget } from './byte-budget.ts';
 import { CallLog, type LoggedCall } from './call-log.ts';
 import { EventStreams } from './event-streams.ts';
 import { listenProblem } from './listen-problem.ts';
+import { noPath } from './nearest-path.ts';
 import type { PageDoor } from './page-door.ts';
 import { problemAnswer } from './problem.ts';
 import { readBody } from './request-body.ts';
@@ -243,6 +245,7 @@ export class AdminServer {
     let held = 0;
     try {
       const { role, by } = this.admit(route, request);
+      const query = knownQuery(route, request, this.options.routes);
       const precondition = new Precondition({
         ifMatch: request.headers['if-match'],
         ifNoneMatch: request.headers['if-none-match'],
@@ -260,7 +263,7 @@ export class AdminServer {
         method,
         path: request.path,
         params: request.params,
-        query: new URLSearchParams(request.search),
+        query,
         precondition,
         stream: wishOf(request),
         accept: request.headers.accept,
@@ -291,7 +294,7 @@ export class AdminServer {
     const allow = this.methodsOf(request.path).join(', ');
     if (allow === '') {
       const absent = absentKind(request.path, other => this.methodsOf(other).length > 0);
-      const why = absent ?? `there is no ${path}; GET / lists what there is`;
+      const why = absent ?? noPath(path, this.options.routes);
       this.refuse(request, response, new WeldrError('NOT_FOUND', why));
       return;
     }

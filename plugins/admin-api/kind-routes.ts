@@ -44,6 +44,7 @@ function addRoutesOf(admin: AdminRoutes, routes: KindRoutes, { kind }: KindView)
     rel: plural,
     summary: `All ${plural}, those of the config first`,
     query: {
+      state: '`removed`: those that an operator removed.',
       limit: 'The most in a response; the link `next` has the others.',
       after: 'Those after this one.',
     },

@@ -137,7 +137,13 @@ const calls: Readonly<
     { method: 'POST', body: '{"url":"a:1"}' },
   ],
   'a wrong method': [405, '/servers takes GET, HEAD, POST, not PUT', '/servers', { method: 'PUT' }],
-  'an unknown path': [404, 'GET / lists what there is', '/server'],
+  'an unknown path': [404, 'did you mean /servers? GET / lists what there is', '/server'],
+  'a pool in the query': [
+    400,
+    'did you mean POST /pools/shop/servers?',
+    '/servers?pool=shop',
+    { method: 'POST', body: '{"url":"http://a"}' },
+  ],
   'an unknown server': [404, 'GET /servers lists them', '/servers/127.0.0.1/9', { method: 'DELETE' }],
   'an unknown pool': [404, 'GET /pools lists them', '/pools/shp'],
 };

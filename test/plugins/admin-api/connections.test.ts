@@ -45,6 +45,7 @@ function slowRoutes() {
         path: '/slow',
         rel: 'slow',
         summary: 'waits',
+        query: { n: 'which one' },
         handle: async ({ query }) => {
           begun.push(query.get('n') ?? '');
           await gate.promise;
@@ -56,6 +57,7 @@ function slowRoutes() {
         path: '/large',
         rel: 'large',
         summary: 'is large',
+        query: { bytes: 'how large' },
         handle: ({ query }) => ({ status: 200, body: 'x'.repeat(Number(query.get('bytes') ?? 3_000_000)) }),
       });
     },

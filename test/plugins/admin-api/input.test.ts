@@ -1,6 +1,7 @@
 // admin-api: an improper request is refused with a helpful text, and changes nothing.
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
+import type { ManagerSide } from '../../../core/plugin/plugin.ts';
 import { suite } from '../../support/suite.ts';
 import { type Answer, at, withApi } from './api.ts';
 
@@ -157,6 +158,70 @@ test('an unknown path is 404 and says where to look', async () => {
         /GET \/ lists what there is|GET \/servers lists/,
       );
     }
+  });
+});
+
+test('a path beside one that is there is 404 and names that one', async () => {
+  await withApi({}, async ({ call }) => {
+    for (const [path, meant] of [
+      ['/server', '/servers'],
+      ['/server/127.0.0.1/12345', '/servers/127.0.0.1/12345'],
+      ['/pool/api/servers', '/pools/api/servers'],
+      ['/overview/server', '/overview/servers'],
+      ['/openapi', '/openapi.json'],
+    ]) {
+      const { status, body } = await call('GET', path ?? '');
+      assert.is(status, 404);
+      assert.is(
+        at(body, 'detail'),
+        `there is no ${path}; did you mean ${meant}? GET / lists what there is`,
+      );
+    }
+    const { body } = await call('GET', '/nothing');
+    assert.is(at(body, 'detail'), 'there is no /nothing; GET / lists what there is');
+  });
+});
+
+test('a parameter that a call does not have is refused with those that it has, and nothing changes', async () => {
+  const page = {
+    name: 'page',
+    manager({ admin }: ManagerSide) {
+      const handle = () => ({ status: 200, body: 'a page', contentType: 'text/plain' });
+      admin.add({ method: 'GET', path: '/page', access: 'everybody', handle });
+    },
+  };
+  await withApi({ servers: [url], after: [page] }, async ({ call, side }) => {
+    const before = side.pools.revision;
+    const one = '/servers/127.0.0.1/12345';
+    for (const [method, path, field, detail] of [
+      [
+        'POST',
+        '/servers?pool=shp',
+        'pool',
+        'POST /servers has no parameter "pool"; it takes dryRun; did you mean POST /pools/shp/servers?',
+      ],
+      [
+        'DELETE',
+        `${one}?pool=a%20b`,
+        'pool',
+        `DELETE ${one} has no parameter "pool"; it takes scheme, dryRun, override, wait, force; did you mean DELETE /pools/a%20b${one}?`,
+      ],
+      [
+        'PATCH',
+        `${one}?dry-run`,
+        'dry-run',
+        `PATCH ${one} has no parameter "dry-run"; it takes scheme, dryRun, wait; did you mean dryRun?`,
+      ],
+      ['GET', '/pools?limit=1', 'limit', 'GET /pools has no parameter "limit"; it takes none'],
+      ['POST', '/pool/reset?dryRun', 'dryRun', 'POST /pool/reset has no parameter "dryRun"; it takes none'],
+    ] as const) {
+      const answer = await call(method, path, method === 'POST' ? { url: 'http://127.0.0.1:1' } : undefined);
+      assertProblem(answer, 400, field, /has no parameter/);
+      assert.is(at(answer.body, 'detail'), detail);
+    }
+    assert.is(side.pools.revision, before);
+    assert.is(side.pools.default.size, 1);
+    assert.is((await call('GET', '/page?from=mail')).status, 200, 'what everybody may ask for takes any');
   });
 });
 
