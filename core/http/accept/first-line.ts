@@ -1,5 +1,5 @@
 // FirstLine: the protocol that a client without TLS speaks, by its first bytes, if a listener takes two (RFC 9113 section 3.3).
-import { CR, LF, SP, tokenChar } from '../exchange/grammar.ts';
+import { beginsTls, CR, LF, SP, tokenChar } from '../exchange/grammar.ts';
 import { clientPreface } from '../h2/frames.ts';
 
 /** The length of `PRI `, which no HTTP/1.1 request begins with (RFC 9113 section 11.6). */
@@ -11,9 +11,11 @@ const longestDoubt = 512;
 
 /**
  * Returns the protocol; undefined: more bytes decide. Bytes of neither protocol count as HTTP/2 with an invalid preface,
- * and the connection ends as such (section 3.4). A request line with a mistake is HTTP/1.1, which responds to it.
+ * and the connection ends as such (section 3.4). A request line with a mistake is HTTP/1.1, which responds to it. So does it to
+ * a TLS client: many of them recognize its answer, and say that the server speaks plain HTTP.
  */
 export function protocolOf(bytes: Buffer): 'h2' | 'http/1.1' | undefined {
+  if (beginsTls(bytes[0], bytes[1])) return 'http/1.1';
   const seen = bytes.subarray(0, reserved.length);
   if (seen.equals(reserved.subarray(0, seen.length))) return seen.length < reserved.length ? undefined : 'h2';
   const start = lineStart(bytes);

@@ -20,6 +20,11 @@ export const hexValue = Uint8Array.from({ length: 256 }, (_, code) => {
 /** Names that CGI-like origins take for X-Forwarded-*: `X_Forwarded_For`, `X.Forwarded.Host`. */
 export const forwardingAlias = /^(?:x[._-]forwarded[._-]|forwarded[._])/;
 
+/** Do these bytes begin a TLS handshake, in a record of any version (RFC 8446 section 5.1)? No HTTP message begins so. */
+export function beginsTls(first: number | undefined, second: number | undefined): boolean {
+  return first === 0x16 && second === 0x03;
+}
+
 export const TAB = 0x09;
 export const LF = 0x0a;
 export const CR = 0x0d;

@@ -32,8 +32,14 @@ export function logFailure(log: Logger, state: RequestState, error: WeldrError):
 }
 
 /** Logs why a request was refused before the stages. */
-export function logRefusal(log: Logger, { id, clientIp }: RequestState, error: WeldrError): void {
-  const facts = { requestId: id, status: error.status, code: error.code, client: clientIp };
+export function logRefusal(log: Logger, state: RequestState, error: WeldrError): void {
+  const facts = {
+    requestId: state.id,
+    status: error.status,
+    code: error.code,
+    client: state.clientIp,
+    listener: state.connection.listener,
+  };
   log.info(facts, `refused a request: ${error.message}`);
 }
 

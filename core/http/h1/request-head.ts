@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
 import { isAuthority, targetEnd } from '../../request/request-line.ts';
 import { protocolName } from '../../request/token.ts';
-import { CR, LF, SP, tokenChar } from '../exchange/grammar.ts';
+import { beginsTls, CR, LF, SP, tokenChar } from '../exchange/grammar.ts';
 import type { HeadLimits } from '../exchange/head-limits.ts';
 import type { BodyForm, InboundRequest } from '../exchange/streams.ts';
 import { splitAbsolute } from '../exchange/target.ts';
@@ -105,7 +105,7 @@ export class RequestHead implements InboundRequest {
     while (tokenChar[text.charCodeAt(pos)] === 1) pos++;
     if (pos - start > maxMethod) return this.refuse('BAD_REQUEST', 'a method of over 32 characters');
     if (pos >= end) return needMore;
-    if (text.charCodeAt(pos) !== SP || pos === start) return this.refuse('BAD_REQUEST', 'a malformed method');
+    if (text.charCodeAt(pos) !== SP || pos === start) return this.refuse('BAD_REQUEST', whyNoMethod(text, start));
     const methodEnd = pos;
     const targetStart = ++pos;
     pos = targetEnd(text, targetStart);
@@ -207,6 +207,12 @@ export class RequestHead implements InboundRequest {
     this.checkedHost = host;
     return true;
   }
+}
+
+function whyNoMethod(text: string, start: number): string {
+  return beginsTls(text.charCodeAt(start), text.charCodeAt(start + 1))
+    ? 'the client speaks TLS, and this listener has no tls; give it tls in listen, or use http:// URLs'
+    : 'a malformed method';
 }
 
 /** Returns the protocols of an Upgrade field that may be forwarded: never h2c, whose messages would pass unchecked. */

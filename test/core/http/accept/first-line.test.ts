@@ -35,6 +35,11 @@ for (const [what, expected, texts] of [
     ],
   ],
   [
+    'a TLS client gets the response of HTTP/1.1, which it may recognize',
+    'http/1.1',
+    ['\x16\x03\x01\x02\0', '\x16\x03', '\x16\x03\x03'],
+  ],
+  [
     'anything else is HTTP/2 with a wrong preface',
     'h2',
     [
@@ -42,7 +47,7 @@ for (const [what, expected, texts] of [
       'EHLO mail.test\r\n',
       'QUIT\r\n',
       'HTTP/1.1 200 OK\r\n',
-      '\x16\x03\x01\x02\0',
+      '\x16\x04\x01',
       '\0\0\0\x04\0\0\0\0\0',
       ' GET / HTTP/1.1\r\n',
       '\r\n\r\n\r\n',
