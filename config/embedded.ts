@@ -44,7 +44,7 @@ export async function startWeldr(config: WeldrConfig): Promise<RunningWeldr> {
         throw new WeldrError('CONFLICT', 'this Weldr was started from code: it has no file to reload');
       read = true;
       const checked = checkConfig(config, overrides);
-      return { ...checked, recording: emptyRecording, warnings: warningsOf(checked) };
+      return { ...checked, recording: emptyRecording, warnings: warningsOf(checked, config) };
     },
     openLog,
   });

@@ -23,7 +23,7 @@ export const loadConfig: LoadConfig = async (path, overrides) => {
   await refuseUnreadable(path);
   const recorder = new Recorder();
   const { href } = pathToFileURL(path);
-  const config = await checked(path, overrides, {
+  const { config, given } = await checked(path, overrides, {
     modules: url => readModules(url, recorder),
     text: async () => {
       const text = await readFile(path, 'utf8');
@@ -34,18 +34,19 @@ export const loadConfig: LoadConfig = async (path, overrides) => {
   const recording = recorder.seal();
   // Workers do not need this, nor do valid configs need the other imports below.
   const { warningsOf } = await import('../core/settings/warnings.ts');
-  const warnings = warningsOf(config).map(text => `${basename(path)}: ${text}`);
+  const warnings = warningsOf(config, given).map(text => `${basename(path)}: ${text}`);
   return { ...config, recording, warnings };
 };
 
 /** Loads a config from the manager's recording of it, as {@link loadConfig} does from the file. */
 export const replayConfig: ReplayConfig = async ({ path, overrides, recording, onUnrecorded }) => {
   const { href } = pathToFileURL(path);
-  return await checked(path, overrides, {
+  const { config } = await checked(path, overrides, {
     modules: url => replayModules(url, recording, onUnrecorded),
     text: async () =>
       recording.modules.find(({ url }) => url === href)?.source ?? (await readFile(path, 'utf8')),
   });
+  return config;
 };
 
 /** The sources of a config: the disk or a recording. */
@@ -56,12 +57,18 @@ interface Sources {
   text(): Promise<string>;
 }
 
-async function checked(path: string, overrides: Overrides, sources: Sources): Promise<CheckedConfig> {
+/** A config as it was written, and checked. */
+interface ReadConfig {
+  readonly given: unknown;
+  readonly config: CheckedConfig;
+}
+
+async function checked(path: string, overrides: Overrides, sources: Sources): Promise<ReadConfig> {
   const isCode = isModule(path);
-  const config = isCode ? await readModule(path, sources) : await readData(path, sources);
+  const given = isCode ? await readModule(path, sources) : await readData(path, sources);
   const catalogue = isCode ? undefined : await builtInPlugins();
   try {
-    return checkConfig(config, overrides, catalogue);
+    return { given, config: checkConfig(given, overrides, catalogue) };
   } catch (thrown) {
     if (thrown instanceof WeldrError && thrown.code === 'CONFIG_INVALID') throw inFile(path, thrown);
     // Thrown by a getter of the config or by a plugin's check.

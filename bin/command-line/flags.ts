@@ -36,7 +36,12 @@ const flags = {
   'admin-cert': { value: 'FILE', text: 'The client certificate for the admin API, PEM' },
   'admin-key': { value: 'FILE', text: 'The key of the client certificate, PEM' },
   json: { text: 'Print JSON, for scripts' },
-  pool: { value: 'NAME', text: 'The pool; default: default' },
+  pool: { value: 'NAME', text: 'The pool; default: default, of events and traced requests all' },
+  route: { value: 'NAME', text: 'Only requests that this route took' },
+  server: {
+    value: 'SERVER',
+    text: 'Only requests that were sent to this server, such as http://10.0.0.7:3000 or 10.0.0.7:3000',
+  },
   weight: { value: 'N', text: 'Share of the requests relative to the other servers, from 1' },
   backup: { text: 'Gets requests only while no other server of its pool is active' },
   'max-connections': { value: 'N', text: 'The most connections to it at once; over HTTP/2, requests' },

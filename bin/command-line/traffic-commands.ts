@@ -26,7 +26,18 @@ export const trafficCommands: readonly Command[] = [
   {
     usage: 'trace',
     text: 'Show how real requests are handled, and what each plugin does with them. Exits 1 if there was none',
-    flags: ['host', 'path', 'method', 'status', 'count', 'duration', ...adminFlags],
+    flags: [
+      'host',
+      'path',
+      'method',
+      'status',
+      'route',
+      'pool',
+      'server',
+      'count',
+      'duration',
+      ...adminFlags,
+    ],
     async run(_, given) {
       const { trace } = await import('../commands/trace.ts');
       const which = {
@@ -34,6 +45,9 @@ export const trafficCommands: readonly Command[] = [
         path: given.text('path'),
         method: given.text('method'),
         status: given.text('status'),
+        route: given.text('route'),
+        pool: given.text('pool'),
+        server: given.text('server'),
         count: given.text('count'),
         duration: given.text('duration'),
       };

@@ -14,6 +14,9 @@ export interface TraceFlags {
   readonly path: string | undefined;
   readonly method: string | undefined;
   readonly status: string | undefined;
+  readonly route: string | undefined;
+  readonly pool: string | undefined;
+  readonly server: string | undefined;
   readonly count: string | undefined;
   readonly duration: string | undefined;
 }

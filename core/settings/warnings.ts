@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { unixPeer } from '../network/network.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
+import { bareDurations } from './bare-durations.ts';
 import { secretWarnings } from './secret-warnings.ts';
 import { poolWarnings } from './server-warnings.ts';
 import type { Settings } from './settings.ts';
@@ -17,14 +18,18 @@ export interface PluginRemarks {
 /** More than this many do not help. */
 const mostShown = 20;
 
-/** All warnings about a config, at most 20. Looks at files, and opens nothing. */
-export function warningsOf(config: {
-  readonly settings: Settings;
-  readonly plugins: readonly PluginInstance[];
-  readonly remarks: PluginRemarks;
-}): string[] {
+/** All warnings about a config, at most 20; `given`: as it was written. Looks at files, and opens nothing. */
+export function warningsOf(
+  config: {
+    readonly settings: Settings;
+    readonly plugins: readonly PluginInstance[];
+    readonly remarks: PluginRemarks;
+  },
+  given: unknown,
+): string[] {
   const { settings, plugins, remarks } = config;
   const all = [
+    ...bareDurations(given, plugins),
     ...trustWarnings(settings),
     ...certificateWarnings(settings),
     ...poolWarnings(settings, plugins, remarks.addresses),

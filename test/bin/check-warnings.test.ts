@@ -37,14 +37,16 @@ import { roundRobin } from 'weldr/plugins';
 export default defineConfig({ ${fields} plugins: [${plugins}] });`;
 
 test('warns about likely mistakes, and exits 0', async () => {
-  const fields = "servers: [{ url: 'https://10.0.0.7', tls: { verify: false } }],";
+  const fields =
+    "timeouts: { connect: 5 }, servers: [{ url: 'https://10.0.0.7', tls: { verify: false } }],";
   const { code, stdout, stderr } = await check(withFields(fields));
   assert.is(code, 0);
   assert.match(stdout, /is valid: 1 server; plugins: round-robin\n$/);
-  assert.is(
-    stderr,
-    'weldr: warning: weldr.config.ts: servers[0].tls.verify: without it anybody on the way can pose as https://10.0.0.7; name its authority in tls.ca instead\n',
-  );
+  assert.equal(stderr.split('\n'), [
+    "weldr: warning: weldr.config.ts: timeouts.connect: 5 is 5 ms; write '5s' for seconds, or '5ms' if that is meant",
+    'weldr: warning: weldr.config.ts: servers[0].tls.verify: without it anybody on the way can pose as https://10.0.0.7; name its authority in tls.ca instead',
+    '',
+  ]);
 });
 
 test('warns about a misspelt variable, and about no other', async () => {

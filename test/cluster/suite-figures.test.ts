@@ -138,6 +138,11 @@ test('two holders, lost changes, broken requests, false claims and failed plays 
   ]);
   assert.is(problems.length, 5);
   assert.equal(problemsOf([entry({ who: 'keepalived', overlaps })]), [], 'it is compared, not judged');
+  assert.equal(
+    problemsOf([entry({ who: 'keepalived', scenario: 'keepalived: it is stopped', run: 3, error: 'no' })]),
+    ['keepalived: it is stopped (run 3): could not be played: no'],
+    'without it there is nothing to compare with',
+  );
 });
 
 test('the table shows both beside the goal, and marks figures taken under load', () => {

@@ -197,3 +197,23 @@ test('is printed live by weldr trace, over a reload', async () => {
   assert.equal([none.code, none.stdout], [1, '']);
   assert.is((await runWeldr(['trace', '--count', 'all'], { env })).code, 2);
 });
+
+test('is printed by weldr trace for one route, pool and server alone', async () => {
+  const logged = weldr.logs.length;
+  const wish = ['--route', 'flaky', '--pool', 'flaky', '--server', origin.url, '--count', '1', '--json'];
+  const running = runWeldr(['trace', ...wish], { env: { WELDR_ADMIN: weldr.adminUrl } });
+  let isOver = false;
+  void running.then(() => {
+    isOver = true;
+  });
+  await weldr.logged(({ msg }) => msg === 'POST /traces 201', { from: logged });
+  while (!isOver) {
+    await send('/status/200');
+    await send('/flaky/x');
+  }
+  const { code, stdout } = await running;
+  assert.is(code, 0);
+  const { url, route, pool, server }: Record<string, unknown> = JSON.parse(stdout);
+  assert.match(String(url), /\/flaky\/x$/);
+  assert.equal([route, pool, server], ['flaky', 'flaky', origin.url]);
+});

@@ -48,7 +48,9 @@ test('is what no other request that is malformed is taken for', async () => {
     raw.send('\x16GET / HTTP/1.1\r\n\r\n');
     await raw.untilEnd();
     raw.close();
-    await until('the log', () => proxy.log.some(({ msg }) => msg === 'refused a request: a malformed method'));
+    await until('the log', () =>
+      proxy.log.some(({ msg }) => msg === 'refused a request: a malformed method'),
+    );
   } finally {
     proxy.close();
   }

@@ -105,7 +105,8 @@ export class RequestHead implements InboundRequest {
     while (tokenChar[text.charCodeAt(pos)] === 1) pos++;
     if (pos - start > maxMethod) return this.refuse('BAD_REQUEST', 'a method of over 32 characters');
     if (pos >= end) return needMore;
-    if (text.charCodeAt(pos) !== SP || pos === start) return this.refuse('BAD_REQUEST', whyNoMethod(text, start));
+    if (text.charCodeAt(pos) !== SP || pos === start)
+      return this.refuse('BAD_REQUEST', whyNoMethod(text, start));
     const methodEnd = pos;
     const targetStart = ++pos;
     pos = targetEnd(text, targetStart);

@@ -12,8 +12,10 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('warnings of a config');
 
-const warnings = (config: object): string[] =>
-  warningsOf(checkConfig({ plugins: [roundRobin()], ...config }));
+const warnings = (fields: object): string[] => {
+  const config = { plugins: [roundRobin()], ...fields };
+  return warningsOf(checkConfig(config), config);
+};
 const server = (fields: object) => ({ servers: [{ url: 'https://10.0.0.7', ...fields }] });
 
 const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> = {
@@ -134,6 +136,32 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
     [
       'servers[0].healthCheck.timeout: a check may take 200 ms, but the next is due after 100 ms; make timeout shorter than interval',
       'plugins[1].timeout: a check may take 5000 ms, but the next is due after 1000 ms; make timeout shorter than interval',
+    ],
+  ],
+  'durations without a unit that are surely seconds': [
+    {
+      drainTimeout: 30,
+      timeouts: { connect: 5, response: '5ms', body: 50, idle: 0 },
+      servers: ['http://10.0.0.7', { url: 'http://10.0.0.8', healthCheck: { interval: 10 } }],
+      pools: {
+        api: {
+          servers: [{ url: 'http://10.0.0.9', healthCheck: { timeout: 1 } }],
+          timeouts: { response: 10 },
+          healthCheck: { timeout: 49 },
+        },
+        web: [{ url: 'http://10.0.0.10', healthCheck: { timeout: 2 } }],
+      },
+      plugins: [roundRobin(), healthCheck({ interval: 30, timeout: '20ms' })],
+    },
+    [
+      "drainTimeout: 30 is 30 ms; write '30s' for seconds, or '30ms' if that is meant",
+      "timeouts.connect: 5 is 5 ms; write '5s' for seconds, or '5ms' if that is meant",
+      "servers[1].healthCheck.interval: 10 is 10 ms; write '10s' for seconds, or '10ms' if that is meant",
+      "pools.api.timeouts.response: 10 is 10 ms; write '10s' for seconds, or '10ms' if that is meant",
+      "pools.api.healthCheck.timeout: 49 is 49 ms; write '49s' for seconds, or '49ms' if that is meant",
+      "pools.api.servers[0].healthCheck.timeout: 1 is 1 ms; write '1s' for seconds, or '1ms' if that is meant",
+      "pools.web.servers[0].healthCheck.timeout: 2 is 2 ms; write '2s' for seconds, or '2ms' if that is meant",
+      "plugins[1].interval: 30 is 30 ms; write '30s' for seconds, or '30ms' if that is meant",
     ],
   ],
   'a when without plugins': [

@@ -172,10 +172,7 @@ test('a path beside one that is there is 404 and names that one', async () => {
     ]) {
       const { status, body } = await call('GET', path ?? '');
       assert.is(status, 404);
-      assert.is(
-        at(body, 'detail'),
-        `there is no ${path}; did you mean ${meant}? GET / lists what there is`,
-      );
+      assert.is(at(body, 'detail'), `there is no ${path}; did you mean ${meant}? GET / lists what there is`);
     }
     const { body } = await call('GET', '/nothing');
     assert.is(at(body, 'detail'), 'there is no /nothing; GET / lists what there is');
