@@ -19,6 +19,7 @@ import type {
 import { atOnce, busiest, noBursts, sharesByWeight } from './balancer-checks/distribution.ts';
 import { notInStep, pools, poolsApart, sticky } from './balancer-checks/isolation.ts';
 import { narrowed } from './balancer-checks/narrowing.ts';
+import { rehearsals } from './balancer-checks/rehearsals.ts';
 import { work } from './balancer-checks/work.ts';
 
 export type { BalancerCheck, BalancerCheckOptions };
@@ -49,6 +50,7 @@ const definitions: readonly CheckDefinition[] = [
   leftBusy,
   notInStep,
   work,
+  rehearsals,
 ];
 
 /**

@@ -12,7 +12,7 @@ import { type ContextOptions, context } from '../context.ts';
 import { settle } from '../fake-clock.ts';
 import { type UpstreamInput, upstreamRecord } from '../pool.ts';
 import type { RunResult, UpstreamAnswer } from '../request-run.ts';
-import { type RunOptions, startWorkerSide, type TestWorkerSide } from '../worker-side.ts';
+import { type ExplainOptions, type RunOptions, startWorkerSide, type TestWorkerSide } from '../worker-side.ts';
 import { Shares } from './shares.ts';
 import type { Reads } from './watched-pools.ts';
 
@@ -148,6 +148,13 @@ export class Trial {
   /** Runs a request to its end. Throws for mistakes of the balancer, not for how the request ends. */
   async run(options: RunOptions): Promise<RunResult> {
     return expectChosen(await this.settled(this.side.run({ answers: [this.usual()], ...options })));
+  }
+
+  /** Has a request explained, which is sent nowhere. Throws for mistakes of the balancer. */
+  async explain(options: ExplainOptions): Promise<void> {
+    const { server, response } = await this.settled(this.side.explain(options));
+    if (response.code === 'PLUGIN_FAILED') throw new Error(response.why);
+    if (server === undefined) throw new Error('nothing was chosen for a request that is only explained');
   }
 
   private usual(): UpstreamAnswer {

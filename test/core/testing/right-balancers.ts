@@ -43,9 +43,9 @@ export function freshFrom(
 /** One after the other, whatever their weights. */
 export const plainRoundRobin = balancer('plain-round-robin', ({ id }) => {
   const turns = new WeakMap<Pool, number>();
-  return ({ pool, tried }) => {
+  return ({ pool, tried, rehearsal }) => {
     const turn = turns.get(pool) ?? id - 1;
-    turns.set(pool, turn + 1);
+    if (!rehearsal) turns.set(pool, turn + 1);
     return freshFrom(pool.available, tried, turn % Math.max(1, pool.available.length));
   };
 });
@@ -99,8 +99,8 @@ export const powerOfTwo = balancer('power-of-two', ({ id }) => {
 export const ewma = balancer('ewma', ({ id, hooks, clock }) => {
   const random = seeded(id);
   const averages = new WeakMap<Upstream, { value: number; at: number }>();
-  hooks.attemptFinished.tap('ewma', ({ attempt, error }) => {
-    if (attempt === undefined || error?.code === 'CLIENT_CLOSED') return;
+  hooks.attemptFinished.tap('ewma', ({ attempt, error, rehearsal }) => {
+    if (attempt === undefined || rehearsal || error?.code === 'CLIENT_CLOSED') return;
     const took = error === undefined ? attempt.finishedAt - attempt.startedAt : 1000;
     averages.set(attempt.upstream, {
       value: cost(attempt.upstream) * 0.7 + took * 0.3,
@@ -190,8 +190,8 @@ export const decaying = balancer('decaying', ({ id, hooks, clock }) => {
     const { value, at } = averages.get(upstream) ?? { value: 0, at: 0 };
     return value * Math.exp((at - clock.monotonic()) / 10_000);
   };
-  hooks.attemptFinished.tap('decaying', ({ attempt, error }) => {
-    if (attempt === undefined) return;
+  hooks.attemptFinished.tap('decaying', ({ attempt, error, rehearsal }) => {
+    if (attempt === undefined || rehearsal) return;
     const took = error === undefined ? attempt.finishedAt - attempt.startedAt : 300;
     averages.set(attempt.upstream, { value: cost(attempt.upstream) * 0.7 + took, at: clock.monotonic() });
   });
@@ -204,8 +204,8 @@ export const fastestOf = (sample: number): Plugin =>
     const random = seeded(id);
     const averages = new WeakMap<Upstream, number>();
     const of = (upstream: Upstream) => averages.get(upstream) ?? 0;
-    hooks.attemptFinished.tap('fastest', ({ attempt }) => {
-      if (attempt === undefined) return;
+    hooks.attemptFinished.tap('fastest', ({ attempt, rehearsal }) => {
+      if (attempt === undefined || rehearsal) return;
       const { upstream, startedAt, finishedAt } = attempt;
       const took = finishedAt - startedAt;
       averages.set(upstream, averages.has(upstream) ? of(upstream) * 0.7 + took * 0.3 : took);
@@ -224,13 +224,13 @@ export const fastestOf = (sample: number): Plugin =>
 export const remembering = balancer('remembering', ({ id }) => {
   const random = seeded(id);
   const homes = new WeakMap<Pool, Map<string, Upstream>>();
-  return ({ pool, tried, clientIp }) => {
+  return ({ pool, tried, clientIp, rehearsal }) => {
     const known = homes.get(pool) ?? new Map<string, Upstream>();
     homes.set(pool, known);
     const home = known.get(clientIp);
     if (home?.available && home.home === pool && !tried.includes(home)) return home;
     const chosen = freshFrom(pool.available, tried, Math.floor(random() * pool.available.length));
-    if (chosen !== undefined) known.set(clientIp, chosen);
+    if (chosen !== undefined && !rehearsal) known.set(clientIp, chosen);
     return chosen;
   };
 });
@@ -263,10 +263,10 @@ export const askingFirst: Plugin = {
   name: 'asking-first',
   worker({ hooks, clock, id }) {
     const turns = new WeakMap<Pool, number>();
-    hooks.selectUpstream.tapPromise('asking-first', async ({ pool, tried }) => {
+    hooks.selectUpstream.tapPromise('asking-first', async ({ pool, tried, rehearsal }) => {
       await new Promise<void>(resolve => clock.after(5, resolve));
       const turn = turns.get(pool) ?? id - 1;
-      turns.set(pool, turn + 1);
+      if (!rehearsal) turns.set(pool, turn + 1);
       return freshFrom(pool.available, tried, turn % Math.max(1, pool.available.length));
     });
   },

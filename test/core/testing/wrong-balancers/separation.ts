@@ -1,4 +1,4 @@
-// Wrong balancers: what they mix up, and what a choice costs them.
+// Wrong balancers: what they mix up, what a choice costs them, and what they remember of one that was only explained.
 import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../../core/request/context.ts';
 import { balancer, freshFrom, hash, seeded } from '../right-balancers.ts';
@@ -8,6 +8,7 @@ const pools = 'chooses from the pool of the request';
 const apart = 'keeps its pools and its instances apart';
 const inStep = 'lets workers choose different upstreams at the same time';
 const sticky = 'keeps a client at its upstream';
+const traceless = 'leaves no trace of a request that is only explained';
 const work = 'looks at a few upstreams, however many there are';
 
 let shared = 0;
@@ -119,6 +120,26 @@ export const wrongInSeparation: readonly Wrong[] = [
     options: equal,
     check: inStep,
     message: /after a change of the pool/,
+  },
+  {
+    mistake: 'takes a turn for a request that is only explained',
+    balancer: turns((ctx, turn) => fresh(ctx, turn)),
+    options: equal,
+    check: traceless,
+    message: /with 3 explained requests \(ctx\.rehearsal\) between any two others, \S+ was never chosen/,
+  },
+  {
+    mistake: 'throws for a request that is only explained',
+    balancer: balancer('unprepared', ({ id }) => {
+      const next = counter(id - 1);
+      return ctx => {
+        if (ctx.rehearsal) throw new TypeError('not now');
+        return fresh(ctx, next(ctx.pool));
+      };
+    }),
+    options: equal,
+    check: traceless,
+    message: /not now/,
   },
   {
     mistake: 'goes through all of them',
