@@ -37,8 +37,7 @@ import { roundRobin } from 'weldr/plugins';
 export default defineConfig({ ${fields} plugins: [${plugins}] });`;
 
 test('warns about likely mistakes, and exits 0', async () => {
-  const fields =
-    "timeouts: { connect: 5 }, servers: [{ url: 'https://10.0.0.7', tls: { verify: false } }],";
+  const fields = "timeouts: { connect: 5 }, servers: [{ url: 'https://10.0.0.7', tls: { verify: false } }],";
   const { code, stdout, stderr } = await check(withFields(fields));
   assert.is(code, 0);
   assert.match(stdout, /is valid: 1 server; plugins: round-robin\n$/);

@@ -1,25 +1,21 @@
-// Debian machines that really boot: systemd-nspawn in a network namespace each, joined by a bridge. All mounts and
-// networks are in the namespaces of one keeper process, so that the end of that process removes them.
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+// Debian machines that are really booted: systemd-nspawn in a network namespace each, joined by a bridge. All mounts,
+// networks and processes are in namespaces that end with the test, whatever ends it.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { firstOf, KeptNamespaces, kill, type Ran, run, whyNoNamespaces } from './kept-namespaces.ts';
 
-/** Returns why no machine can be booted here; undefined: it can. */
+/** Why no machine can be booted here; undefined: it can. */
 export async function whyNoMachines(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'booting machines takes root';
   const tools = { debootstrap: 'debootstrap', 'systemd-nspawn': 'systemd-container', nsenter: 'util-linux' };
   for (const [tool, of] of Object.entries(tools)) {
     if (!onPath(tool)) return `${tool} is not installed (Debian: ${of})`;
   }
-  try {
-    execFileSync('unshare', ['--mount', '--net', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], {
-      stdio: 'ignore',
-    });
-  } catch {
-    return 'namespaces cannot be made here';
-  }
+  const whyNot = whyNoNamespaces();
+  if (whyNot !== undefined) return whyNot;
   try {
     await fetch(`${mirror}/dists/${release}/Release`, { method: 'HEAD', signal: AbortSignal.timeout(5000) });
     return undefined;
@@ -28,14 +24,7 @@ export async function whyNoMachines(): Promise<string | undefined> {
   }
 }
 
-/** The result of a command in a machine. */
-export interface Ran {
-  readonly code: number;
-  /** Both outputs, interleaved. */
-  readonly text: string;
-}
-
-/** The mirror of this machine's packages, from apt. */
+/** Where this machine has its packages from, as apt says. */
 const mirror = execFileSync(
   'sh',
   ['-c', "apt-get indextargets --format '$(SITE)' 2>/dev/null | grep -m 1 -E '/debian/?$' || true"],
@@ -44,34 +33,29 @@ const mirror = execFileSync(
 const release = 'bookworm';
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** A network 10.0.0.0/24 with machines; the host is 10.0.0.50. Always `close` it. */
+/** A network 10.0.0.0/24 with machines; where it runs itself is 10.0.0.50. `close` when done, or when it failed. */
 export class MachineRoom {
-  /** The initial tree of all machines: a folder in the keeper's mount namespace. */
+  /** The tree that all machines begin with: a folder in the mount namespace of the room. */
   readonly tree: string;
-  private readonly folder = mkdtempSync(join(tmpdir(), 'weldr-machines-'));
-  private readonly keeper: ChildProcess;
+  private readonly folder: string;
+  private readonly kept: KeptNamespaces;
   private readonly machines: Machine[] = [];
 
-  private constructor() {
-    this.tree = join(this.folder, 'tree');
-    const script = `
-      mount --make-rprivate / && mount -t tmpfs tmpfs ${this.folder} && mkdir -p /run/netns &&
-      mount -t tmpfs tmpfs /run/netns && mount --make-shared /run/netns &&
-      ip link set lo up && ip link add br0 type bridge && ip link set br0 up && ip addr add 10.0.0.50/24 dev br0 &&
-      echo ready && exec sleep infinity`;
-    this.keeper = spawn('unshare', ['--mount', '--net', 'sh', '-c', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+  private constructor(folder: string, kept: KeptNamespaces) {
+    this.folder = folder;
+    this.tree = join(folder, 'tree');
+    this.kept = kept;
   }
 
-  /** Makes the room and its tree: a minimal Debian, with these packages downloaded but not installed. */
+  /** Makes the room, and its tree with these packages at hand, none of them installed but Debian's least. */
   static async open(packages: readonly string[]): Promise<MachineRoom> {
-    const room = new MachineRoom();
+    const folder = mkdtempSync(join(tmpdir(), 'weldr-machines-'));
+    const kept = await KeptNamespaces.open(`
+      mount --make-rprivate / && mount -t tmpfs tmpfs ${folder} && mkdir -p /run/netns &&
+      mount -t tmpfs tmpfs /run/netns && mount --make-shared /run/netns &&
+      ip link set lo up && ip link add br0 type bridge && ip link set br0 up && ip addr add 10.0.0.50/24 dev br0`);
+    const room = new MachineRoom(folder, kept);
     try {
-      await new Promise<void>((resolve, reject) => {
-        room.keeper.stdout?.once('data', () => resolve());
-        room.keeper.once('exit', code => reject(new Error(`the keeper of the machines ended with ${code}`)));
-      });
       await room.makeTree(packages);
       return room;
     } catch (thrown) {
@@ -90,8 +74,8 @@ export class MachineRoom {
   }
 
   /**
-   * Boots a new machine with the address 10.0.0.NUMBER/24 on its eth0, also after one of that name had its power cut.
-   * Resolves once everything has started.
+   * Boots a machine with the address 10.0.0.NUMBER/24 on its eth0: a new one, also where one of that name had its power cut.
+   * Resolves when all of it has started.
    */
   async boot(name: string, number: number): Promise<Machine> {
     const root = join(this.folder, name);
@@ -111,35 +95,24 @@ export class MachineRoom {
     return machine;
   }
 
-  /** Runs a script with bash on the host of the machines, in their network. Rejects if it fails. */
+  /** Runs a script with bash beside the machines, in their network. Rejects when it fails. */
   async inside(script: string): Promise<string> {
-    return await this.keep(['--mount', '--net'], script);
+    return await this.kept.run('their network', script);
   }
 
-  /** Runs a script that sees the machines' trees but has the network of this test. */
+  /** Runs a script that sees the machines' trees, and has the network of this test. */
   async outside(script: string): Promise<string> {
-    return await this.keep(['--mount'], script);
+    return await this.kept.run('own network', script);
   }
 
-  /** Returns the command line that runs something on the host of the machines. */
+  /** The command line that runs something beside the machines. */
   command(...args: readonly string[]): string[] {
-    return ['nsenter', '--target', `${this.keeper.pid}`, '--mount', '--net', '--', ...args];
-  }
-
-  private async keep(spaces: readonly string[], script: string): Promise<string> {
-    const args = ['--target', `${this.keeper.pid}`, ...spaces, '--', 'bash', '-c', script];
-    const { code, text } = await run('nsenter', args);
-    if (code !== 0) throw new Error(`${script.trim()}\nended with ${code}:\n${text.slice(-3000)}`);
-    return text;
+    return this.kept.command('their network', ...args);
   }
 
   async close(): Promise<void> {
     for (const machine of this.machines) await machine.cutPower();
-    if (this.keeper.exitCode === null && this.keeper.signalCode === null) {
-      const ended = new Promise(resolve => this.keeper.once('exit', resolve));
-      this.keeper.kill('SIGKILL');
-      await ended;
-    }
+    await this.kept.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -148,7 +121,7 @@ export class MachineRoom {
 export class Machine {
   private readonly room: MachineRoom;
   readonly name: string;
-  /** Its root folder as the keeper sees it. */
+  /** Its root folder as the room sees it. */
   readonly root: string;
   private supervisor: ChildProcess | undefined;
   private init = 0;
@@ -161,10 +134,10 @@ export class Machine {
     this.groups = hierarchies().map(folder => join(folder, `weldr-${process.pid}-${name}`));
   }
 
-  /** Boots the machine. */
+  /** Boots it. */
   async start(): Promise<void> {
     for (const group of this.groups) mkdirSync(group, { recursive: true });
-    // Without a separate control group each machine's systemd would treat the groups of the others as its own.
+    // Without a control group of its own each machine's systemd would take the groups of the others for its own.
     const enter = this.groups.map(group => `echo $$ > ${group}/cgroup.procs;`).join(' ');
     const nspawn =
       'systemd-nspawn --quiet --register=no --keep-unit --boot --capability=all' +
@@ -176,7 +149,7 @@ export class Machine {
     });
     for (let tries = 0; tries < 600; tries++) {
       await sleep(100);
-      this.init = childOf(this.supervisor.pid);
+      this.init = firstOf(this.supervisor.pid);
       if (this.init === 0) continue;
       const { text } = await this.run('systemctl is-system-running');
       if (/^(?:running|degraded)/m.test(text)) return;
@@ -184,7 +157,7 @@ export class Machine {
     throw new Error(`machine ${this.name} did not boot within a minute`);
   }
 
-  /** Runs commands as root, as if pasted; stops at the first that fails. */
+  /** Runs commands as somebody does who is root and pastes them: each has to succeed, or the rest is left. */
   async run(commands: string, folder = '/root'): Promise<Ran> {
     const environment = ['-i', `PATH=${path}`, 'HOME=/root', 'LANG=C.UTF-8'];
     const script = `cd ${folder}\n${commands}`;
@@ -203,7 +176,7 @@ export class Machine {
     return await run('nsenter', args);
   }
 
-  /** Resolves with the output of commands. Rejects if they fail. */
+  /** What commands print. Rejects when they fail. */
   async output(commands: string, folder?: string): Promise<string> {
     const { code, text } = await this.run(commands, folder);
     if (code !== 0)
@@ -211,7 +184,7 @@ export class Machine {
     return text;
   }
 
-  /** Stops everything at once; nothing on the machine answers any more. */
+  /** Everything stops at once, and nothing of it answers any more. */
   async cutPower(): Promise<void> {
     const { supervisor } = this;
     this.supervisor = undefined;
@@ -219,7 +192,7 @@ export class Machine {
     await this.room.inside(`ip link del port-${this.name}; ip netns del ${this.name}`).catch(() => {});
     const ended = new Promise(resolve => supervisor.once('exit', resolve));
     if (this.init > 0) kill(this.init);
-    await Promise.race([ended, sleep(3000)]);
+    await Promise.race([ended, sleep(10_000)]);
     if (supervisor.exitCode === null && supervisor.signalCode === null) {
       supervisor.kill('SIGKILL');
       await ended;
@@ -228,7 +201,7 @@ export class Machine {
   }
 }
 
-/** Returns where to make control groups: the unified hierarchy, and systemd's own if both exist. */
+/** Where control groups are made: the unified hierarchy, and systemd's own where there are both. */
 function hierarchies(): string[] {
   const base = '/sys/fs/cgroup';
   if (existsSync(`${base}/cgroup.controllers`)) return [base];
@@ -240,48 +213,10 @@ async function removeGroup(group: string): Promise<void> {
   try {
     rmdirSync(group);
   } catch {
-    // It does not exist, or one of its processes is still ending.
-  }
-}
-
-/** Returns the first descendant whose pid in its own namespace is 1; 0: none yet. */
-function childOf(pid: number | undefined): number {
-  for (let at = pid ?? 0; at > 0; ) {
-    const children = read(`/proc/${at}/task/${at}/children`).trim().split(' ');
-    const next = Number(children[0] ?? 0);
-    if (!(next > 0)) return 0;
-    if (/^NSpid:(?:\s+\d+)+\s+1$/m.test(read(`/proc/${next}/status`))) return next;
-    at = next;
-  }
-  return 0;
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // The process has ended meanwhile.
+    // It is not there, or one of its processes is still on its way out.
   }
 }
 
 function onPath(tool: string): boolean {
   return (process.env['PATH'] ?? '').split(':').some(folder => existsSync(join(folder, tool)));
-}
-
-async function run(command: string, args: readonly string[]): Promise<Ran> {
-  return await new Promise(resolve => {
-    const options = { timeout: 240_000, maxBuffer: 64 * 1024 * 1024 };
-    execFile(command, args, options, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-      resolve({ code, text: `${stdout}${stderr}` });
-    });
-  });
 }

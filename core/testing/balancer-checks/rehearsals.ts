@@ -20,6 +20,9 @@ export const rehearsals: CheckDefinition = {
         await started.count(1, shares);
         for (let i = 0; i < between; i++) await started.explain(client(firstClient + n * between + i));
       }
-      shares.expectAll(upstreams, `with ${between} explained requests (ctx.rehearsal) between any two others,`);
+      shares.expectAll(
+        upstreams,
+        `with ${between} explained requests (ctx.rehearsal) between any two others,`,
+      );
     }),
 };

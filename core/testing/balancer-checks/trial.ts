@@ -12,7 +12,12 @@ import { type ContextOptions, context } from '../context.ts';
 import { settle } from '../fake-clock.ts';
 import { type UpstreamInput, upstreamRecord } from '../pool.ts';
 import type { RunResult, UpstreamAnswer } from '../request-run.ts';
-import { type ExplainOptions, type RunOptions, startWorkerSide, type TestWorkerSide } from '../worker-side.ts';
+import {
+  type ExplainOptions,
+  type RunOptions,
+  startWorkerSide,
+  type TestWorkerSide,
+} from '../worker-side.ts';
 import { Shares } from './shares.ts';
 import type { Reads } from './watched-pools.ts';
 
