@@ -28,9 +28,17 @@ export function* bareDurations(given: unknown, plugins: readonly PluginInstance[
     yield* shortOnes(fieldOf(pool, 'healthCheck'), checks, `${at}.healthCheck.`);
     yield* checksOfServers(Array.isArray(pool) ? pool : fieldOf(pool, 'servers'), `${at}.servers`);
   }
+  // The options of other plugins may be numbers of anything.
   for (const { plugin, at } of plugins) {
-    // The options of others may be numbers of anything.
     if (plugin.name === 'health-check') yield* shortOnes(plugin.options, checks, `${at}.`);
+    if (plugin.name === 'routes') yield* timeoutsOfRoutes(fieldOf(plugin.options, 'routes'), `${at}.routes`);
+  }
+}
+
+function* timeoutsOfRoutes(routes: unknown, at: string): Generator<string> {
+  if (!Array.isArray(routes)) return;
+  for (const [index, route] of routes.entries()) {
+    yield* shortOnes(fieldOf(route, 'timeouts'), timeouts, `${at}[${index}].timeouts.`);
   }
 }
 

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { when } from '../../../core/plugin/when.ts';
 import { checkConfig } from '../../../core/settings/config.ts';
 import { warningsOf } from '../../../core/settings/warnings.ts';
-import { adminApi, healthCheck, roundRobin } from '../../../plugins/index.ts';
+import { adminApi, healthCheck, roundRobin, routes } from '../../../plugins/index.ts';
 import { certificate } from '../../support/certificate.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -151,7 +151,11 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
         },
         web: [{ url: 'http://10.0.0.10', healthCheck: { timeout: 2 } }],
       },
-      plugins: [roundRobin(), healthCheck({ interval: 30, timeout: '20ms' })],
+      plugins: [
+        roundRobin(),
+        healthCheck({ interval: 30, timeout: '20ms' }),
+        routes([{ name: 'slow', path: '/slow', pool: 'api', timeouts: { response: 20 } }]),
+      ],
     },
     [
       "drainTimeout: 30 is 30 ms; write '30s' for seconds, or '30ms' if that is meant",
@@ -162,6 +166,7 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       "pools.api.servers[0].healthCheck.timeout: 1 is 1 ms; write '1s' for seconds, or '1ms' if that is meant",
       "pools.web.servers[0].healthCheck.timeout: 2 is 2 ms; write '2s' for seconds, or '2ms' if that is meant",
       "plugins[1].interval: 30 is 30 ms; write '30s' for seconds, or '30ms' if that is meant",
+      "plugins[2].routes[0].timeouts.response: 20 is 20 ms; write '20s' for seconds, or '20ms' if that is meant",
     ],
   ],
   'a when without plugins': [
