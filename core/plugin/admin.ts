@@ -98,7 +98,7 @@ export interface AdminRoute {
   readonly access?: 'everybody' | 'readers' | 'operators';
   /** What it does, in one line, for `GET /openapi.json`. */
   readonly summary?: string;
-  /** The parameters of its query, by name, with what they mean. A call with another one is answered with 400. */
+  /** The parameters of its query, by name, for the same. A call with another one is answered with 400. */
   readonly query?: Readonly<Record<string, string>>;
   /** What its body is, for the same; the handler parses it. */
   readonly body?: z.ZodType;
