@@ -5,8 +5,8 @@ import type { AdminRoute } from '../../core/plugin/admin.ts';
 /** Says that no route has this path, and which similar one there is. */
 export function noPath(asked: string, routes: Iterable<AdminRoute>): string {
   const meant = nearestPath(asked, routes);
-  const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
-  return `there is no ${asked}${hint}; GET / lists what there is`;
+  const hint = meant === undefined ? ';' : `; did you mean ${meant}?`;
+  return `there is no ${asked}${hint} GET / lists what there is`;
 }
 
 /** Returns the most similar path that is served, its parameters as in the one that was asked for; undefined: none is near. */
