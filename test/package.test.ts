@@ -188,6 +188,7 @@ test('runs from a folder outside node_modules, and reloads its config', async ()
 const expected: Readonly<Record<string, readonly string[]>> = {
   'weldr.js': [
     'admin-client',
+    'admin-query',
     'admin-server',
     'base',
     'check-settings',
