@@ -80,9 +80,8 @@ export class KeptNamespaces {
     const { keeper } = this;
     if (keeper.exitCode !== null || keeper.signalCode !== null) return;
     const ended = once(keeper, 'exit');
-    // The kernel reports the end of the first one when all others have ended.
-    if (this.first > 0) kill(this.first);
-    else keeper.kill('SIGKILL');
+    // So that the first one ends, whose end the kernel reports when all others have ended.
+    keeper.stdin?.end();
     await ended;
   }
 }
