@@ -16,7 +16,7 @@ export function knownQuery(
   routes: Iterable<AdminRoute>,
 ): URLSearchParams {
   const query = new URLSearchParams(search);
-  if (route.access === 'everybody') return query;
+  if (route.access === 'everybody' || route.ignoresQuery === true) return query;
   const known = Object.keys(route.query ?? {});
   for (const [name, value] of query) {
     if (known.includes(name)) continue;

@@ -100,6 +100,8 @@ export interface AdminRoute {
   readonly summary?: string;
   /** The parameters of its query, by name, for the same. A call with another one is answered with 400. */
   readonly query?: Readonly<Record<string, string>>;
+  /** Parameters that it does not have are ignored: for probes and scrapers, which may add some of their own. */
+  readonly ignoresQuery?: true;
   /** What its body is, for the same; the handler parses it. */
   readonly body?: z.ZodType;
   /** Its answers, by status, for the same, without the errors that every call has. */

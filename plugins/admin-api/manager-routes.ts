@@ -35,6 +35,7 @@ export function addManagerRoutes(side: ManagerSide): void {
   admin.add({
     method: 'GET',
     path: '/healthz',
+    ignoresQuery: true,
     summary: 'Does the manager live?',
     answers: { 200: 'It does' },
     rel: 'healthz',
@@ -43,6 +44,7 @@ export function addManagerRoutes(side: ManagerSide): void {
   admin.add({
     method: 'GET',
     path: '/readyz',
+    ignoresQuery: true,
     summary: 'Are requests taken?',
     answers: { 200: 'They are', 503: 'They are not' },
     rel: 'readyz',

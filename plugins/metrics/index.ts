@@ -127,6 +127,7 @@ function serve(side: ManagerSide<never, never, Memory>): void {
   admin.add({
     method: 'GET',
     path: '/metrics',
+    ignoresQuery: true,
     rel: 'metrics',
     summary: 'All metrics, as OpenMetrics or in the text format of Prometheus',
     answers: { 200: 'The metrics' },
