@@ -159,7 +159,10 @@ inLab('a holder process that dies or hangs is replaced, and the address stays', 
     machine.run('nft', ['list', 'tables']).includes('inet weldr_'),
   );
   await until('it holds', () => holds(machine));
-  assert.match(manager.log, 'the table of nftables that guards the address was removed');
+  // The log comes by a pipe of its own.
+  await until('the log says so', () =>
+    manager.log.includes('the table of nftables that guards the address was removed'),
+  );
 
   await manager.order('end');
   assert.not.ok(machine.has(v4));
