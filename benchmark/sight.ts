@@ -80,8 +80,9 @@ async function measure(bench: Bench): Promise<ReadonlyMap<string, readonly Sampl
     for (let round = 0; round <= effort.rounds; round++) {
       for (const [label, proxy] of round % 2 === 0 ? running : running.toReversed()) {
         bench.progress(`sight: ${round === 0 ? 'warm-up' : `round ${round} of ${effort.rounds}`}, ${label}`);
-        const sample = await takeSample(bench, proxy, load, round === 0 ? effort.warmUp : effort.seconds);
-        if (round > 0) samples.get(label)?.push(sample);
+        // A worker that had nothing to do while the others were measured compiles again.
+        await takeSample(bench, proxy, load, effort.warmUp);
+        if (round > 0) samples.get(label)?.push(await takeSample(bench, proxy, load, effort.seconds));
       }
     }
   } finally {

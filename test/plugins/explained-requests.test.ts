@@ -204,10 +204,12 @@ test('fetch no keys of tokens, and show where there are none', async () => {
   let fetched = 0;
   const { publicKey, privateKey } = await generateKeyPair('ES256');
   const keys = [{ ...(await exportJWK(publicKey)), kid: 'one' }];
+  // The manager fetches them at its start; the first explanation is to come before they do.
+  const explained = Promise.withResolvers<void>();
   const provider = await startOrigin({
     handle(_, response) {
       fetched++;
-      response.end(JSON.stringify({ keys }));
+      void explained.promise.then(() => response.end(JSON.stringify({ keys })));
     },
   });
   const clock = new FakeClock();
@@ -226,6 +228,7 @@ test('fetch no keys of tokens, and show where there are none', async () => {
     503,
     'jwt: there are no keys yet, and none are fetched for an explained request',
   ]);
+  explained.resolve();
   assert.is((await worker.run(await bearer('one'))).status, 200, 'this one waits for them');
   clock.advance(2_000);
   const before = fetched;

@@ -26,13 +26,16 @@ test('allows its rate over two worker processes, in both protocols, and continue
   const weldr = await startWeldr({ config: config(origin.url) });
   try {
     const statuses: number[] = [];
+    let lastAllowed = 0;
     const ask = async (n: number): Promise<void> => {
       // A connection each, which any of the workers takes.
-      if (n % 2 === 0) statuses.push((await h2Exchange(weldr.url)).status ?? 0);
-      else statuses.push((await fetchOnce(weldr.url)).status);
+      const status = n % 2 === 0 ? (await h2Exchange(weldr.url)).status : (await fetchOnce(weldr.url)).status;
+      if (status === 200) lastAllowed = performance.now();
+      statuses.push(status ?? 0);
     };
-    // The rest of one worker reaches the other within a moment, during which that one refuses.
-    const isUsedUp = () => statuses.length >= 72 && !statuses.slice(-32).includes(200);
+    // The rest of one worker reaches the other within a moment, during which that one refuses: longer on a busy machine.
+    const isUsedUp = () =>
+      statuses.length >= 72 && !statuses.slice(-32).includes(200) && performance.now() - lastAllowed > 1_000;
     for (let n = 0; !isUsedUp(); n += 4) await Promise.all([ask(n), ask(n + 1), ask(n + 2), ask(n + 3)]);
     const allowed = statuses.filter(status => status === 200).length;
     assert.equal(new Set(statuses), new Set([200, 429]));
