@@ -54,14 +54,14 @@ export class FoundServers {
     this.failures = metrics
       .counter({
         name: 'discovery_failures_total',
-        help: 'Looks of a source that told nothing.',
+        help: 'Failed attempts to get a list from a source.',
         labels: ['source'],
       })
       .labels(source.name);
     this.lastAnswer = metrics
       .gauge({
         name: 'discovery_last_answer_seconds',
-        help: 'When a source last told something, seconds since 1970.',
+        help: 'When a source last returned a list, seconds since 1970.',
         labels: ['source'],
       })
       .labels(source.name);

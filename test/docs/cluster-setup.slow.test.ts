@@ -64,7 +64,7 @@ async function paste(name: string, ...machines: readonly Machine[]): Promise<str
   return first;
 }
 
-/** Who holds the address, once b has heard of it: what a node says of itself takes up to 3 s. */
+/** The machine that holds the address, once b has heard of it, which takes up to 3 s. */
 async function leader(): Promise<Machine> {
   let holder: string | undefined;
   await until('b knows who holds the address', async () => {
@@ -120,7 +120,7 @@ async function setUp(): Promise<void> {
   // So that it can be filled in a moment; the last thing that is not as the page has it.
   for (const machine of [a, b, c])
     await machine.output('echo ETCD_QUOTA_BACKEND_BYTES=16777216 >> weldr-node/etcd.env');
-  assert.is((await a.run(page.get('Start etcd 2')?.text ?? '')).code, 1, 'it is not whole before');
+  assert.is((await a.run(page.get('Start etcd 2')?.text ?? '')).code, 1, 'it is not healthy before');
   await paste('Start etcd 1', a, b, c);
   await whole();
   assert.match(
