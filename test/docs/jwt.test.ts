@@ -1,12 +1,13 @@
 // The example jwt, in a real Weldr, with a real server of keys: who gets in, and what is fetched.
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import * as assert from 'uvu/assert';
-import { definePlugin, type RequestHooks, type WeldrConfig } from '../../config/index.ts';
+import type { WeldrConfig } from '../../config/index.ts';
 import { jwt } from '../../docs/examples/jwt.ts';
 import { roundRobin } from '../../plugins/index.ts';
 import { withWeldr } from '../support/embedded-weldr.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
+import { tapping } from '../support/tapping.ts';
 import { until } from '../support/weldr.ts';
 import { RawClient } from '../wire/support/raw-client.ts';
 import { statusOf } from '../wire/support/strict-message.ts';
@@ -53,9 +54,6 @@ test.after.each(() => Promise.all([origin.close(), provider.close()]));
 
 const check = () => jwt({ jwks: `${provider.url}/keys`, issuer: 'https://id.test', audience: 'shop' });
 const config = (): WeldrConfig => ({ servers: [origin.url], plugins: [check(), roundRobin()] });
-const tapping = (name: string, worker: (hooks: RequestHooks) => void) =>
-  definePlugin({ name, worker: ({ hooks }) => worker(hooks) })();
-
 function ask(url: string, bearer: string, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(`${url}/headers`, { headers: { ...headers, authorization: `Bearer ${bearer}` } });
 }

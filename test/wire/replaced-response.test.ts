@@ -1,19 +1,18 @@
 // A replaced response loses the transforms that were requested for it.
 import { Transform } from 'node:stream';
 import * as assert from 'uvu/assert';
-import { definePlugin, type RequestHooks, reply } from '../../config/index.ts';
+import { reply } from '../../config/index.ts';
 import { cache } from '../../docs/examples/cache.ts';
 import { gzip } from '../../docs/examples/gzip.ts';
 import { roundRobin } from '../../plugins/index.ts';
 import { withWeldr } from '../support/embedded-weldr.ts';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
+import { tapping } from '../support/tapping.ts';
 import { RawClient } from './support/raw-client.ts';
 import { statusOf, valuesOf } from './support/strict-message.ts';
 
 const test = suite('a replaced response');
-const tapping = (name: string, worker: (hooks: RequestHooks) => void) =>
-  definePlugin({ name, worker: ({ hooks }) => worker(hooks) })();
 const body = 'x'.repeat(5000);
 
 const later = {

@@ -7,6 +7,7 @@ import { etcd } from '../../../plugins/etcd/index.ts';
 import { poolFile } from '../../../plugins/pool-file/index.ts';
 import { roundRobin } from '../../../plugins/round-robin/index.ts';
 import { suite } from '../../support/suite.ts';
+import { configErrorOf } from '../../support/weldr-error.ts';
 
 const test = suite('acme options');
 
@@ -21,12 +22,7 @@ function check(options: object, plugins = [poolFile()], listen: unknown = { addr
 }
 
 function refusal(options: object, plugins = [poolFile()]): string {
-  try {
-    check(options, plugins);
-  } catch (thrown) {
-    return String(thrown);
-  }
-  throw new Error('it was taken');
+  return configErrorOf(() => check(options, plugins));
 }
 
 test('needs an email and domains, and explains both', () => {

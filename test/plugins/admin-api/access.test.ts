@@ -1,11 +1,12 @@
 // admin-api: which calls are admitted: tokens, pages of other sites, rebound names, addresses to listen on.
 import * as assert from 'uvu/assert';
-import { WeldrError } from '../../../core/errors.ts';
+import type { WeldrError } from '../../../core/errors.ts';
 import type { Overrides } from '../../../core/settings/settings.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { isLoopback } from '../../../plugins/admin-api/access-guard.ts';
 import { type AdminApiOptions, adminApi } from '../../../plugins/admin-api/index.ts';
 import { suite } from '../../support/suite.ts';
+import { rejectionOf } from '../../support/weldr-error.ts';
 import { addressOf, at, callsTo, withApi } from './api.ts';
 
 const test = suite('admin-api access');
@@ -13,15 +14,8 @@ const test = suite('admin-api access');
 const token = 'correct-horse-battery-staple';
 const server = { url: 'http://127.0.0.1:12345' };
 
-async function startError(options: AdminApiOptions, overrides: Overrides = {}): Promise<WeldrError> {
-  try {
-    const side = await managerSide(adminApi(options), { overrides });
-    await side.close();
-  } catch (thrown) {
-    if (thrown instanceof WeldrError) return thrown;
-    throw thrown;
-  }
-  throw new Error('it started');
+function startError(options: AdminApiOptions, overrides: Overrides = {}): Promise<WeldrError> {
+  return rejectionOf(managerSide(adminApi(options), { overrides }).then(side => side.close()));
 }
 
 test('an address that others can reach is refused without a token', async () => {

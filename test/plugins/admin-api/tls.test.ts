@@ -7,12 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkServerIdentity, connect } from 'node:tls';
 import * as assert from 'uvu/assert';
-import { WeldrError } from '../../../core/errors.ts';
+import type { WeldrError } from '../../../core/errors.ts';
 import { managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { type AdminApiOptions, adminApi } from '../../../plugins/admin-api/index.ts';
 import { makeCertificate } from '../../support/authority.ts';
 import { suite } from '../../support/suite.ts';
 import { until } from '../../support/weldr.ts';
+import { rejectionOf } from '../../support/weldr-error.ts';
 import { addressOf } from './api.ts';
 
 const test = suite('admin-api over TLS');
@@ -69,15 +70,8 @@ const tls = (clientAuth?: { ca: string; mode?: 'request' | 'require' }): AdminAp
 const asked = (mode: 'request' | 'require') => tls({ ca: authority.cert, mode });
 const bearer = { headers: { authorization: `Bearer ${token}` } };
 
-async function startError(options: AdminApiOptions): Promise<WeldrError> {
-  try {
-    const side = await managerSide(adminApi(options));
-    await side.close();
-  } catch (thrown) {
-    if (thrown instanceof WeldrError) return thrown;
-    throw thrown;
-  }
-  throw new Error('it started');
+function startError(options: AdminApiOptions): Promise<WeldrError> {
+  return rejectionOf(managerSide(adminApi(options)).then(side => side.close()));
 }
 
 test('calls go over TLS, old versions and plain HTTP do not', async () => {

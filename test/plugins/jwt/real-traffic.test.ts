@@ -1,13 +1,14 @@
 // jwt in a real Weldr, with a real provider of keys: no order, spelling, protocol, pool or retry gets past it.
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import * as assert from 'uvu/assert';
-import { definePlugin, type RequestHooks, retry, type WeldrConfig, when } from '../../../config/index.ts';
+import { retry, type WeldrConfig, when } from '../../../config/index.ts';
 import { type JwtOptions, jwt, roundRobin, retry as tryAgain } from '../../../plugins/index.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
 import { fetchOnce } from '../../support/fetch-once.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { suite } from '../../support/suite.ts';
+import { tapping } from '../../support/tapping.ts';
 import { startWeldr, until } from '../../support/weldr.ts';
 import { RawClient } from '../../wire/support/raw-client.ts';
 import { statusOf } from '../../wire/support/strict-message.ts';
@@ -52,9 +53,6 @@ const check = (options: Partial<JwtOptions> = {}) =>
     ...options,
   } as JwtOptions);
 const listen = [{ address: '127.0.0.1:0', h2c: true }];
-const tapping = (name: string, worker: (hooks: RequestHooks) => void) =>
-  definePlugin({ name, worker: ({ hooks }) => worker(hooks) })();
-
 test('admits tokens in both protocols, and no client can forge the name that it forwards', async () => {
   await withWeldr(
     { listen, servers: [origin.url], plugins: [roundRobin(), check()] },
