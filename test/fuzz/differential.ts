@@ -1,5 +1,4 @@
 // The parser-level fuzzer: mutated messages, read by Weldr's readers and by Node's.
-
 import { Random } from '../support/random.ts';
 import { requestCases } from '../wire/requests/all.ts';
 import { responseCases } from '../wire/responses/corpus.ts';

@@ -1,5 +1,4 @@
 // The socket-level fuzzer: mutated messages to a real proxy, and from a real origin, with canary requests beside them.
-
 import { Random } from '../support/random.ts';
 import { startProxy, type TestProxy } from '../wire/support/proxy.ts';
 import { RawClient } from '../wire/support/raw-client.ts';

@@ -24,6 +24,6 @@ export function buildForThisProcess(project: string): void {
   // Its dependencies, which npm would install beside it.
   symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'));
   process.env['TEST_PACKAGE'] = folder;
-  // A compile cache is of no use to a package in another folder.
+  // Compiled code is of no use after this package: keep it out of the user's cache.
   process.env['CACHE_DIRECTORY'] = join(folder, 'cache');
 }

@@ -72,7 +72,7 @@ function namesIn(graph: ModuleGraph, modules: ReadonlySet<string>): ReadonlySet<
   return new Set(imports.filter(({ target }) => modules.has(target)).flatMap(({ names }) => names));
 }
 
-/** Returns the tests of pages, and of what needs a page. */
+/** Returns the tests that a page affects, and those of the examples if the list of plugins changes. */
 function pageTests(path: string): string[] {
   const examples = ['test/docs/readmes.test.ts', 'test/core/settings/config-json-schema.test.ts'];
   if (path === list) return examples;

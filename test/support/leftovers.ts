@@ -42,7 +42,7 @@ function find(mark: string, group: number | undefined): number[] {
 }
 
 interface Stat {
-  /** Returns `gone`, or the letter of proc(5). */
+  /** `gone`, or the letter of proc(5). */
   readonly state: string;
   readonly processGroup: number;
 }

@@ -119,7 +119,7 @@ export async function runSuites(): Promise<void> {
   }
 }
 
-/** Fails the running test, or the file if none runs, for an uncaught exception. */
+/** Fails the running test, or the file if none runs, for an uncaught exception or an unhandled rejection. */
 export function failStray(thrown: unknown, origin: string): void {
   const text = `${origin}: ${describe(thrown)}`;
   if (running === undefined) {

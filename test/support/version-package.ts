@@ -12,7 +12,7 @@ export type PackageVersion = 'earlier' | 'later';
 
 /** The variable that names another earlier revision. */
 const revisionVariable = 'WELDR_EARLIER_REVISION';
-/** How many commits back, without a release, operators' versions may be: formats and files of the package differ. */
+/** How many commits to go back without a tag: enough for formats and files of the package to differ. */
 const wayBack = 50;
 
 /**

@@ -71,7 +71,7 @@ test('a verified certificate is sent with every request of its connection', asyn
   }
 });
 
-test('nothing is sent unless it is configured, without a certificate, and for one that is not verified', async () => {
+test('nothing is sent unless configured, nor without a certificate, nor for one that is not verified', async () => {
   assert.equal(await arriving({ forwarded: {} }), [[]]);
   const forwarded = { clientCertificate: true };
   for (const shown of [{}, stranger]) assert.equal(await arriving({ forwarded, shown }), [[]]);

@@ -179,7 +179,7 @@ test('plugins receive the other fields of version 2, and TLS at the proxy makes 
     assert.throws(() => Object.assign(ctx?.request.proxy ?? {}, { authority: 'b.test' }), TypeError);
   }, {}));
 
-test('X-Forwarded-For is trusted by the client that the header names, not by the proxy that sends it', async () => {
+test('X-Forwarded-For is trusted if the client that the header names is, not the proxy that sends it', async () => {
   const request = get.replace('\r\n\r\n', '\r\nX-Forwarded-For: 192.0.2.5\r\n\r\n');
   for (const [trusted, clientIp] of [
     ['127.0.0.1', '203.0.113.9'],

@@ -502,7 +502,7 @@ async function sessionOf(port: number, more: ConnectionOptions): Promise<Buffer>
   return session ?? Buffer.alloc(0);
 }
 
-test('CVE-2025-23419 a session of a listener without client certificates opens none that requires them', async () => {
+test('CVE-2025-23419 a session of a listener without client certificates opens none that asks for them', async () => {
   const keys = Buffer.alloc(48, 7);
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     await between(

@@ -116,7 +116,7 @@ test('an address that a trusted proxy writes with its port is that address', asy
   }
 });
 
-test('an invalid address from a trusted proxy is not replaced by the proxy’s own', async () => {
+test('an invalid address from a trusted proxy makes the client unknown, not the proxy the client', async () => {
   const trusted = ['127.0.0.1', '10.0.0.0/8'];
   for (const node of [
     'unknown',

@@ -2,10 +2,10 @@
 //
 //   rapid reset (CVE-2023-44487), floods of PING, SETTINGS, WINDOW_UPDATE, empty DATA     h2-hostile.test.ts
 //   HPACK bombs (CVE-2016-6581), windows that stay shut, smuggled requests                h2-hostile.test.ts
-//   Upgrade: h2c, bytes after an Upgrade (CVE-2026-2833)                                 upgrade.test.ts, requests/routing.ts
+//   Upgrade: h2c, bytes after an Upgrade (CVE-2026-2833)                                  upgrade.test.ts, requests/routing.ts
 //   tickets across names, client certificates, changes of authorities (CVE-2025-23419,
 //   -23048, -68121), SNICallback (CVE-2026-21637)                                         client-tls.test.ts
-//   te: trailers of gRPC passes on to the server                                          upstream-h2.test.ts
+//   te: trailers of gRPC is passed on to the server                                       upstream-h2.test.ts
 //   the same by servers instead of clients                                                upstream-h2-hostile, -loops.test.ts
 //   a response that comes before its request (CVE-2026-105481)                            upstream-connections.test.ts
 import { connect } from 'node:net';

@@ -74,7 +74,7 @@ test('the failure of an upstream is logged even if a plugin spoiled its cause', 
   );
 });
 
-test('a rejected async function in tapAsync fails only its request', async () => {
+test('an async function in tapAsync that rejects fails only its request', async () => {
   let broken = true;
   await withTaps(
     hooks =>

@@ -16,12 +16,12 @@ for (const [name, http2] of [
   ['HTTP/1.1', false],
   ['HTTP/1.1 and HTTP/2', true],
 ] as const) {
-  test(`is logged as what it is, and answered plainly, where ${name} is spoken`, async () => {
+  test(`is recognised in the log, and answered without TLS: ${name}`, async () => {
     const proxy = await startProxy({ http2 });
     try {
       const client = connect({ port: proxy.port, host: '127.0.0.1', rejectUnauthorized: false });
       const [error] = await once(client, 'error');
-      // OpenSSL says so of an answer that is plain HTTP.
+      // How OpenSSL reports an answer in plain HTTP.
       assert.match(String(error.code), /^ERR_SSL_/);
       await until('the log', () => proxy.log.some(({ msg }) => msg === said));
       const line = proxy.log.find(({ msg }) => msg === said);
@@ -41,7 +41,7 @@ for (const [name, http2] of [
   });
 }
 
-test('is what no other request that is malformed is taken for', async () => {
+test('is not what other malformed requests are taken for', async () => {
   const proxy = await startProxy();
   try {
     const raw = await RawClient.open(proxy.port);

@@ -257,35 +257,32 @@ attempts('a protocol switch bypasses both transforms', async () => {
 });
 
 for (const stage of ['selectUpstream', 'preProxy'] as const) {
-  attempts(
-    `transforms that ${stage} requests belong to its attempt, after those of all attempts`,
-    async () => {
-      let answers = 0;
-      const tap = (hooks: RequestHooks) => {
-        onRequest(() => new Transform({ transform: (chunk, _, done) => done(null, `${chunk}-`) }))(hooks);
-        hooks[stage].tap('again', ctx => {
-          ctx.transformRequest(doubled);
-          ctx.transformResponse(doubled);
-          return undefined;
-        });
-        hooks.judge.tap('again', ctx => (ctx.status === 503 ? retry : undefined));
-      };
-      const answer: Script['answer'] = () =>
-        answers++ < 2 ? 'HTTP/1.1 503 Try Again\r\nContent-Length: 2\r\n\r\nno' : ok('yes');
-      await between({ tap, answer }, async ({ client, origin }) => {
-        client.send(post('abc') + post('abc'));
-        const [first, second] = await client.responses('POST', 'POST');
-        assert.equal([first?.body, second?.body], ['yesyes', 'yesyes']);
-        assert.equal(
-          origin.requests.map(({ body }) => body),
-          ['abc-abc-', 'abc-abc-', 'abc-abc-', 'abc-abc-'],
-        );
+  attempts(`transforms from ${stage} belong to its attempt, after those of all attempts`, async () => {
+    let answers = 0;
+    const tap = (hooks: RequestHooks) => {
+      onRequest(() => new Transform({ transform: (chunk, _, done) => done(null, `${chunk}-`) }))(hooks);
+      hooks[stage].tap('again', ctx => {
+        ctx.transformRequest(doubled);
+        ctx.transformResponse(doubled);
+        return undefined;
       });
-    },
-  );
+      hooks.judge.tap('again', ctx => (ctx.status === 503 ? retry : undefined));
+    };
+    const answer: Script['answer'] = () =>
+      answers++ < 2 ? 'HTTP/1.1 503 Try Again\r\nContent-Length: 2\r\n\r\nno' : ok('yes');
+    await between({ tap, answer }, async ({ client, origin }) => {
+      client.send(post('abc') + post('abc'));
+      const [first, second] = await client.responses('POST', 'POST');
+      assert.equal([first?.body, second?.body], ['yesyes', 'yesyes']);
+      assert.equal(
+        origin.requests.map(({ body }) => body),
+        ['abc-abc-', 'abc-abc-', 'abc-abc-', 'abc-abc-'],
+      );
+    });
+  });
 }
 
-attempts('transforms that judge requests do not apply to the next attempt', async () => {
+attempts('transforms from judge do not apply to the next attempt', async () => {
   let answers = 0;
   const tap = (hooks: RequestHooks) =>
     hooks.judge.tap('again', ctx => {

@@ -127,7 +127,7 @@ test('send and receive large bodies, and a client that leaves is noticed', async
   }
 });
 
-test('are finished by a drain', async () => {
+test('are answered before a drain ends', async () => {
   const origin = await startOrigin();
   origin.delayMs = 300;
   try {

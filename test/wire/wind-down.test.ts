@@ -111,7 +111,7 @@ test('a request that is under way is answered within the time, and reset after i
   }, script);
 });
 
-test('an HTTP/2 client gets a GOAWAY, its requests before that are answered, and the last stream is named', async () => {
+test('an HTTP/2 client gets a GOAWAY that names its last stream, and requests that it sends before are answered', async () => {
   await between(async ({ proxy }) => {
     const client = await H2Client.open(proxy.port, [], moving);
     const fields = [

@@ -84,7 +84,7 @@ const spent: Make = async ({ one, two }) => {
   return side;
 };
 
-/** Puts the first upstream on probation: it gets requests that may be repeated. */
+/** Puts the first upstream on probation: it gets one request at a time, of those that may be repeated. */
 const onProbation: Make = async ({ one, two }) => {
   const health = passiveHealth({ failures: 1, passes: 1000 });
   const manager = await managerSide(health, { servers: [one, two] });

@@ -30,8 +30,9 @@ export class RawH2Connection implements FrameReceiver {
   readonly socket: Socket;
   /** Streams that were reset, with the names of the errors. */
   readonly resets = new Map<number, string>();
-  /** For each stream: bytes of its body; and the streams that have ended. */
+  /** Bytes of the body of each stream. */
   readonly bodies = new Map<number, number>();
+  /** Streams that have ended. */
   readonly ended = new Set<number>();
   goAway: string | undefined;
   closed = false;
