@@ -15,8 +15,7 @@ const pipeBuffer = 4096;
 /** How soon to retry a full FIFO, ms. */
 const fullPause = 50;
 const newline = 0x0a;
-/** The size of the buffer that all writes reuse, bytes; longer texts get a separate one. */
-const room = 256 * 1024;
+const lineEnd = Buffer.from('\n');
 
 interface OpenFile {
   readonly descriptor: number;
@@ -42,7 +41,6 @@ export class FileSink implements LineSink {
   private openedAt = 0;
   private lookedAt = 0;
   private wanted = false;
-  private readonly bytes = Buffer.allocUnsafeSlow(room);
   /** The part that is still to be written, and how many lines it has. */
   private rest: Buffer | undefined;
   private restLines = 0;
@@ -63,13 +61,13 @@ export class FileSink implements LineSink {
     return this.rest !== undefined || (this.opening && this.file === undefined);
   }
 
-  write(lines: string, count: number): void {
+  write(lines: Buffer, count: number): void {
     if (this.file === undefined) {
       this.lost.add(count, this.openFailure);
       if (!this.closed && this.clock.monotonic() - this.openedAt >= lookInterval) this.open();
       return;
     }
-    this.rest = this.bytesOf(this.torn ? `\n${lines}` : lines);
+    this.rest = this.torn ? Buffer.concat([lineEnd, lines]) : lines;
     this.restLines = count;
     this.writeRest(this.file);
     this.look(this.file);
@@ -141,13 +139,6 @@ export class FileSink implements LineSink {
   }
 
   // --- writing -------------------------------------------------------------------------------------------------
-
-  /** One write runs at a time, so one buffer is enough. */
-  private bytesOf(text: string): Buffer {
-    // A UTF-16 unit becomes at most 3 bytes.
-    if (text.length * 3 > room) return Buffer.from(text);
-    return this.bytes.subarray(0, this.bytes.write(text));
-  }
 
   private writeRest(file: OpenFile): void {
     const { rest } = this;

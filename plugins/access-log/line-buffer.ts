@@ -4,10 +4,12 @@ import type { LostLines } from './lost-lines.ts';
 
 /** The longest that a line waits while the sink keeps up, ms. */
 const interval = 100;
-/** The number of characters that are written at once. */
+/** The number of bytes that are written at once. */
 const batch = 64 * 1024;
-/** The most characters that may wait for a slow sink. */
+/** The most bytes that may wait for a slow sink. */
 const most = 1024 * 1024;
+/** The most bytes that a UTF-16 unit becomes in UTF-8. */
+const unit = 3;
 /** The longest that an ending worker waits for its last lines, ms. */
 const patience = 500;
 
@@ -15,8 +17,11 @@ const patience = 500;
 export interface LineSink {
   /** Is it writing, so that it takes no lines? It calls `onIdle` when it is done. */
   readonly busy: boolean;
-  /** Writes whole lines without waiting. Reports those that it loses to its {@link LostLines}. */
-  write(lines: string, count: number): void;
+  /**
+   * Writes whole lines without waiting. It may read them until it is no longer `busy`. Reports those that it loses to its
+   * {@link LostLines}.
+   */
+  write(lines: Buffer, count: number): void;
   /** Reopens its file. */
   reopen(): void;
   /** Closes its file. */
@@ -24,12 +29,18 @@ export interface LineSink {
   onIdle: () => void;
 }
 
-/** Holds the lines of one worker that are not written yet. */
+/**
+ * Holds the lines of one worker that are not written yet, as bytes: a text that grows line by line would live long enough for
+ * the collector to copy it, and then to mark the whole heap.
+ */
 export class LineBuffer {
   private readonly sink: LineSink;
   private readonly clock: Clock;
   private readonly lost: LostLines;
-  private text = '';
+  /** One collects lines while the sink writes the other; pages that no line has reached take no memory. */
+  private filling = Buffer.allocUnsafeSlow(most);
+  private written = Buffer.allocUnsafeSlow(most);
+  private length = 0;
   private count = 0;
   private timer: CancelTimer | undefined;
   private onEmpty: (() => void) | undefined;
@@ -42,14 +53,14 @@ export class LineBuffer {
   }
 
   add(line: string): void {
-    const length = this.text.length + line.length;
-    if (length > most) {
+    const left = most - this.length;
+    if (line.length * unit > left && Buffer.byteLength(line) > left) {
       this.lost.add(1, 'they arrive faster than they can be written');
       return;
     }
-    this.text += line;
+    this.length += this.filling.write(line, this.length);
     this.count++;
-    if (length >= batch) this.flush();
+    if (this.length >= batch) this.flush();
     else if (this.timer === undefined) this.timer = this.clock.after(interval, this.onTime);
   }
 
@@ -76,14 +87,16 @@ export class LineBuffer {
 
   private flush(): void {
     if (this.sink.busy || this.count === 0) return;
-    const { text, count } = this;
-    this.text = '';
+    const { filling, length, count } = this;
+    this.filling = this.written;
+    this.written = filling;
+    this.length = 0;
     this.count = 0;
-    this.sink.write(text, count);
+    this.sink.write(filling.subarray(0, length), count);
   }
 
   private resume(): void {
-    if (this.text.length >= batch || this.onEmpty !== undefined) this.flush();
+    if (this.length >= batch || this.onEmpty !== undefined) this.flush();
     else if (this.count > 0 && this.timer === undefined) this.timer = this.clock.after(interval, this.onTime);
     if (this.count === 0 && !this.sink.busy) this.onEmpty?.();
   }

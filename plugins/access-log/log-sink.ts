@@ -15,8 +15,9 @@ export class LogSink implements LineSink {
     this.lost = lost;
   }
 
-  write(lines: string, count: number): void {
-    if (!this.writeLog(lines)) this.lost.add(count, 'the reader of stdout is too slow, or has left');
+  write(lines: Buffer, count: number): void {
+    if (!this.writeLog(lines.toString()))
+      this.lost.add(count, 'the reader of stdout is too slow, or has left');
   }
 
   reopen(): void {}
