@@ -193,9 +193,9 @@ function errorText(error: WeldrError): string {
 
 function fieldsText(what: string, fields: readonly FieldReader[], headers: HeaderList | undefined): string {
   let text = '';
-  for (const { key, read } of fields) {
+  for (const { member, read } of fields) {
     const value = headers === undefined ? undefined : read(headers);
-    if (value !== undefined) text += `${text === '' ? '' : ','}${jsonText(key)}:${jsonText(value)}`;
+    if (value !== undefined) text += `${text === '' ? '' : ','}${member.of(value)}`;
   }
   return text === '' ? '' : `,"${what}":{${text}}`;
 }

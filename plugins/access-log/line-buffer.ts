@@ -6,6 +6,8 @@ import type { LostLines } from './lost-lines.ts';
 const interval = 100;
 /** The number of bytes that are written at once. */
 const batch = 64 * 1024;
+/** The number of characters that are encoded at once. */
+const piece = 4 * 1024;
 /** The most bytes that may wait for a slow sink. */
 const most = 1024 * 1024;
 /** The most bytes that a UTF-16 unit becomes in UTF-8. */
@@ -30,8 +32,8 @@ export interface LineSink {
 }
 
 /**
- * Holds the lines of one worker that are not written yet, as bytes: a text that grows line by line would live long enough for
- * the collector to copy it, and then to mark the whole heap.
+ * Holds the lines of one worker that are not written yet, most of them as bytes: a text of 64 KB that grows line by line would
+ * live long enough for the collector to copy it, and then to mark the whole heap.
  */
 export class LineBuffer {
   private readonly sink: LineSink;
@@ -41,6 +43,8 @@ export class LineBuffer {
   private filling = Buffer.allocUnsafeSlow(most);
   private written = Buffer.allocUnsafeSlow(most);
   private length = 0;
+  /** Lines that are not encoded yet. */
+  private text = '';
   private count = 0;
   private timer: CancelTimer | undefined;
   private onEmpty: (() => void) | undefined;
@@ -53,13 +57,14 @@ export class LineBuffer {
   }
 
   add(line: string): void {
-    const left = most - this.length;
-    if (line.length * unit > left && Buffer.byteLength(line) > left) {
+    const couldFill = (this.text.length + line.length) * unit > most - this.length;
+    if (couldFill && !this.hasRoom(line)) {
       this.lost.add(1, 'they arrive faster than they can be written');
       return;
     }
-    this.length += this.filling.write(line, this.length);
+    this.text += line;
     this.count++;
+    if (this.text.length >= piece) this.encode();
     if (this.length >= batch) this.flush();
     else if (this.timer === undefined) this.timer = this.clock.after(interval, this.onTime);
   }
@@ -85,8 +90,19 @@ export class LineBuffer {
     this.flush();
   };
 
+  private hasRoom(line: string): boolean {
+    this.encode();
+    return Buffer.byteLength(line) <= most - this.length;
+  }
+
+  private encode(): void {
+    this.length += this.filling.write(this.text, this.length);
+    this.text = '';
+  }
+
   private flush(): void {
     if (this.sink.busy || this.count === 0) return;
+    this.encode();
     const { filling, length, count } = this;
     this.filling = this.written;
     this.written = filling;

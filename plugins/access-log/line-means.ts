@@ -2,6 +2,8 @@
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { HeaderList } from '../../core/request/headers.ts';
 import type { Redaction } from '../../core/request/redaction.ts';
+import { jsonText } from './escaping.ts';
+import { RepeatedText } from './repeated-text.ts';
 import { bounded, maxField } from './request-facts.ts';
 import type { Moments } from './time-text.ts';
 
@@ -10,8 +12,8 @@ export type LineFormat = (ctx: ProxyContext) => string;
 
 /** Reads a header field that lines include. */
 export interface FieldReader {
-  /** The name in lower case. */
-  readonly key: string;
+  /** It as a member of a JSON object. */
+  readonly member: RepeatedText;
   /** Returns its value, bounded; undefined: the field is missing. */
   read(headers: HeaderList): string | undefined;
 }
@@ -34,7 +36,7 @@ export function fieldReader(name: string, redaction: Redaction): FieldReader {
   const key = name.toLowerCase();
   const isUrl = urls.has(key);
   return {
-    key,
+    member: new RepeatedText(`${jsonText(key)}:`),
     read(headers) {
       const value = headers.get(key);
       if (value === undefined) return undefined;

@@ -102,6 +102,31 @@ test('does not grow beyond its bound while a sink is busy', async () => {
   await closed;
 });
 
+test('counts that bound in bytes, and keeps every character of the lines whole', async () => {
+  const clock = new FakeClock();
+  const { lost, counts } = means(clock);
+  let busy = true;
+  const texts: string[] = [];
+  const write = (lines: Buffer): void => void texts.push(lines.toString());
+  const sink = {
+    get busy() {
+      return busy;
+    },
+    write,
+    reopen: () => {},
+    close: () => {},
+    onIdle: () => {},
+  };
+  const buffer = new LineBuffer(sink, clock, lost);
+  const line = `${'€'.repeat(3_333)}\n`;
+  for (let i = 0; i < 300; i++) buffer.add(line);
+  assert.is(counts.lost, 300 - 104);
+  busy = false;
+  sink.onIdle();
+  assert.equal(texts, [line.repeat(104)]);
+  await buffer.close();
+});
+
 test('counts them in a metric of the plugin', async () => {
   const manager = await managerSide(accessLog());
   const side = await workerSide(accessLog(), { manager, upstreams: ['http://a:1'], accepts: () => false });
