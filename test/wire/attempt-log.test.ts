@@ -59,7 +59,7 @@ test('a response that is dropped for another attempt is logged at debug', async 
   assert.is(status, 200);
   assert.equal(
     lines.map(({ level, msg }) => [level, msg]),
-    [['debug', `attempt 1 on ${busy.url} was answered 503, another follows`]],
+    [['debug', `attempt 1 on ${busy.url} got status 503, trying again`]],
   );
 });
 

@@ -1,4 +1,4 @@
-// Admission: which requests are let in at all, whatever protocol brought them.
+// Admission: which requests reach the stages, in any protocol.
 import { WeldrError } from '../../errors.ts';
 import type { Reply } from '../../request/reply.ts';
 import type { Settings } from '../../settings/settings.ts';
@@ -6,7 +6,7 @@ import type { Forwarding } from './forwarding.ts';
 import { optionsReply, traceReply } from './own-responses.ts';
 import type { ClientStream, InboundRequest } from './streams.ts';
 
-/** How often a request may have passed proxies of this name: more is a loop. */
+/** A request that has passed proxies of this name this often is in a loop. */
 const maxPasses = 8;
 
 /** The rules of one worker. */
@@ -21,7 +21,7 @@ export class Admission {
     this.forwarding = forwarding;
   }
 
-  /** Returns undefined to let the request in, else why it is refused, or the reply that ends it here. */
+  /** Returns undefined to let the request in, otherwise why it is refused or the reply that ends it here. */
   judge(request: InboundRequest, client: ClientStream): WeldrError | Reply | undefined {
     const { maxForwards, method, via } = request;
     if (request.length > this.maxBody) {
@@ -33,7 +33,7 @@ export class Admission {
     }
     if (via !== '' && this.forwarding.passes(via) >= maxPasses) {
       const from = client.peer.ip;
-      return new WeldrError('LOOP', `a request of ${from} has passed this proxy ${maxPasses} times`);
+      return new WeldrError('LOOP', `a request from ${from} has passed this proxy ${maxPasses} times`);
     }
     return maxForwards === undefined ? undefined : this.spendForward(request, maxForwards, client);
   }

@@ -1,4 +1,4 @@
-// BodyChain: the transforms of one body, joined, with flush and back-pressure.
+// BodyChain: the transforms of one body, connected in order, with flush and back-pressure.
 import { type Duplex, pipeline, Stream } from 'node:stream';
 import { describeError, WeldrError } from '../../errors.ts';
 import type { AskedTransform, BodyTransform } from '../../request/body-transform.ts';
@@ -8,13 +8,13 @@ import { destroyStream, guardedStream } from './guarded-stream.ts';
 export interface BodyChainReceiver {
   /** Bytes to pass on; the chain keeps none of them. */
   onChainBytes(bytes: Buffer): void;
-  /** All has come out. */
+  /** Everything has come out. */
   onChainEnd(): void;
   /** More can be written. */
   onChainDrain(): void;
-  /** The chain has failed, for good. */
+  /** The chain has failed for good. */
   onChainError(error: WeldrError): void;
-  /** A stream threw after all had come out, or after the chain was destroyed: for the log. */
+  /** A stream threw after the chain had ended or was destroyed: for the log. */
   onLateError(error: WeldrError): void;
 }
 
@@ -31,7 +31,7 @@ export class BodyChain {
   private blocked = false;
   private paused = false;
 
-  /** Throws PLUGIN_FAILED if a transform is no stream, or its factory throws. */
+  /** Throws PLUGIN_FAILED if a transform is not a stream, or its factory throws. */
   constructor(transforms: readonly AskedTransform[], receiver: BodyChainReceiver) {
     this.receiver = receiver;
     this.plugins = transforms.map(({ plugin }) => plugin);
@@ -44,7 +44,7 @@ export class BodyChain {
       this.last = this.streams.at(-1) ?? first;
       this.join();
     } catch (thrown) {
-      // Transforms before one that cannot be made would keep what they opened.
+      // Transforms created before one that fails would leak what they opened.
       this.destroy();
       throw thrown instanceof WeldrError
         ? thrown
@@ -52,7 +52,7 @@ export class BodyChain {
     }
   }
 
-  /** The plugins of the transforms, each once. */
+  /** The plugins that asked for the transforms, each once. */
   get plugin(): string {
     return [...new Set(this.plugins)].join(', ');
   }
@@ -60,7 +60,7 @@ export class BodyChain {
   private join(): void {
     const { first, last, receiver, streams, plugins } = this;
     const lastPlugin = plugins.at(-1) ?? '';
-    // Before they are joined, as an error of one ends all others.
+    // Before they are piped together, because an error of one then ends all others.
     for (const [at, stream] of streams.entries()) {
       stream.on('error', error => this.fail(error, plugins[at] ?? ''));
     }
@@ -77,7 +77,7 @@ export class BodyChain {
     last.on('data', (given: unknown) => {
       if (this.over) return;
       const bytes = bytesOf(given);
-      if (bytes === undefined) this.fail(new TypeError('it gave neither bytes nor text'), lastPlugin);
+      if (bytes === undefined) this.fail(new TypeError('it produced neither bytes nor text'), lastPlugin);
       else if (bytes.length > 0) receiver.onChainBytes(bytes);
     });
     last.on('end', () => {
@@ -87,12 +87,12 @@ export class BodyChain {
     });
   }
 
-  /** Does the next step have to come from a transform? */
+  /** Is it a transform's turn to act? */
   get owes(): boolean {
     return !this.over && !this.paused && (this.ended || this.blocked);
   }
 
-  /** Takes a copy of the bytes; false: wait for `onChainDrain`. */
+  /** Takes a copy of the bytes. Returns false if the next write must wait for `onChainDrain`. */
   write(bytes: Uint8Array | string): boolean {
     if (this.over) return true;
     const copy = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes);
@@ -100,7 +100,7 @@ export class BodyChain {
     return !this.blocked;
   }
 
-  /** No more bytes come. */
+  /** Called when no more bytes will come. */
   end(): void {
     this.ended = true;
     if (!this.over) this.first.end();
@@ -131,7 +131,7 @@ export class BodyChain {
     this.receiver.onChainError(transformFailure(plugin, 'a body transform failed', error));
   }
 
-  /** A stream or a listener of the plugin threw, within a call by the receiver, which has to return first. */
+  /** Called when a plugin's stream or listener threw. The receiver's own call may still be running, so it returns first. */
   private onThrown(thrown: unknown, plugin: string): void {
     process.nextTick(() => {
       if (!this.over) this.fail(thrown, plugin);
@@ -141,7 +141,7 @@ export class BodyChain {
   }
 }
 
-/** Returns the error of a transform. `thrown`: what it threw, if that is why. */
+/** Returns the error of a transform. `thrown`: what it threw, if that is the cause. */
 export function transformFailure(plugin: string, what: string, thrown?: unknown): WeldrError {
   const why = thrown === undefined ? what : `${what}: ${describeError(thrown)}`;
   return new WeldrError('PLUGIN_FAILED', `plugin ${plugin} in transform: ${why}`, {
@@ -151,7 +151,7 @@ export function transformFailure(plugin: string, what: string, thrown?: unknown)
   });
 }
 
-/** Streams that are or were part of a chain: in a second one, the bodies of two requests would mix. */
+/** Streams that are or were part of a chain. In a second chain they would mix the bodies of two requests. */
 const used = new WeakSet<Duplex>();
 
 function streamOf(factory: BodyTransform, plugin: string, fail: (thrown: unknown) => void): Duplex {
@@ -159,24 +159,24 @@ function streamOf(factory: BodyTransform, plugin: string, fail: (thrown: unknown
   try {
     made = factory();
   } catch (thrown) {
-    throw transformFailure(plugin, 'a body transform cannot be made', thrown);
+    throw transformFailure(plugin, 'a body transform could not be created', thrown);
   }
   if (!(made instanceof Stream.Duplex)) {
     if (made instanceof Promise) made.catch(() => {});
-    const what = made instanceof Promise ? 'a promise, which is not waited for' : 'no Duplex stream of Node';
+    const what = made instanceof Promise ? 'a promise, which is not waited for' : 'not a Duplex stream of Node';
     throw transformFailure(plugin, `a body transform is ${what}`);
   }
   if (used.has(made) || made.destroyed) {
     throw transformFailure(
       plugin,
-      'a body transform was used before; its factory has to make a new stream each time',
+      'a body transform was used before; its factory must create a new stream each time',
     );
   }
   used.add(made);
   return guardedStream(made, fail);
 }
 
-/** Undefined: it is neither bytes nor text. */
+/** Returns undefined for what is neither bytes nor text. */
 function bytesOf(given: unknown): Buffer | undefined {
   if (Buffer.isBuffer(given)) return given;
   if (typeof given === 'string') return Buffer.from(given);

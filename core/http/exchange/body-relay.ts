@@ -10,23 +10,23 @@ import type { ExchangeHome } from './exchange-home.ts';
 import { OutgoingResponse } from './outgoing-response.ts';
 import type { BodyForm, ClientStream, UpstreamStream } from './streams.ts';
 
-/** The bodies of one exchange, which begins and ends them. A side that cannot write stops the reading of the other. */
+/** The bodies of one exchange, which starts and ends them. While one side cannot write, the other is not read. */
 export abstract class BodyRelay {
   protected readonly home: ExchangeHome;
   protected client: ClientStream | undefined = undefined;
   protected state: RequestState | undefined = undefined;
   protected upstream: UpstreamStream | undefined = undefined;
   protected readonly response = new OutgoingResponse();
-  /** How the client's stream can hand the request body on. */
+  /** The form in which the client's stream can hand on the request body. */
   protected askedForm: BodyForm = 'payload';
-  /** The upstream's stream is open and takes the request body. */
+  /** Is the upstream's stream open and taking the request body? */
   protected bodyWanted = false;
-  /** The client's stream has the response's head. */
+  /** Does the client's stream have the response's head? */
   protected responding = false;
-  /** The transforms of each body; undefined: plugins asked for none. */
+  /** The transforms of each body; undefined if plugins asked for none. */
   protected requestChain: BodyChain | undefined = undefined;
   protected responseChain: BodyChain | undefined = undefined;
-  /** Trailers of a body that is still in its chain. */
+  /** Trailers of a body that is still in a chain. */
   private requestTrailers: HeaderList | undefined = undefined;
   private responseTrailers: HeaderList | undefined = undefined;
 
@@ -34,13 +34,13 @@ export abstract class BodyRelay {
     this.home = home;
   }
 
-  /** Is an asynchronous tap working? */
+  /** Is an asynchronous tap running? */
   protected abstract get isStagePending(): boolean;
 
-  /** Ends the exchange with an error: as a response while none has begun, else by cutting the client's stream. */
+  /** Ends the exchange with an error: as a response if none has begun, otherwise by cutting the client's stream. */
   abstract refuse(error: WeldrError): void;
 
-  /** All of the response was handed to the client's stream. */
+  /** Called when all of the response has been handed to the client's stream. */
   protected abstract complete(): void;
 
   protected abstract dropAttempt(): void;
@@ -70,7 +70,7 @@ export abstract class BodyRelay {
     else this.endRequestChain(this.requestChain, trailers);
   }
 
-  /** The upstream's stream takes more of the request body. */
+  /** The upstream's stream can take more of the request body. */
   onDrain(): void {
     this.requestChain?.resume();
     this.watchRequestChain();
@@ -85,7 +85,7 @@ export abstract class BodyRelay {
       client.resumeBody(this.formFor(upstream));
   }
 
-  /** How the request body is handed on to this stream. */
+  /** The form in which the request body is handed to this stream. */
   protected formFor(stream: UpstreamStream): BodyForm {
     return this.askedForm === 'chunks' && this.requestChain === undefined ? stream.takes : 'payload';
   }
@@ -124,7 +124,7 @@ export abstract class BodyRelay {
     this.complete();
   }
 
-  /** All that one read of the upstream brought was handed on. */
+  /** Everything from one read of the upstream has been handed on. */
   onReadEnd(): void {
     this.flushHead();
   }
@@ -133,7 +133,7 @@ export abstract class BodyRelay {
     if (this.responding && this.client?.flush() === false) this.upstream?.hold();
   }
 
-  /** The client's stream takes more of the response. */
+  /** The client's stream can take more of the response. */
   onClientDrain(): void {
     if (this.responseChain === undefined) {
       this.upstream?.release();
@@ -146,7 +146,7 @@ export abstract class BodyRelay {
 
   // --- transforms ----------------------------------------------------------------------------------------------
 
-  /** False: the transforms cannot be made, and the request has failed. */
+  /** Returns false if the transforms could not be created: the request has then failed. */
   protected startRequestChain(transforms: readonly AskedTransform[]): boolean {
     try {
       this.requestChain = new BodyChain(transforms, {
@@ -173,7 +173,7 @@ export abstract class BodyRelay {
     }
   }
 
-  /** All of the client's body is in the chain. */
+  /** Called when all of the client's body is in the chain. */
   protected endRequestChain(chain: BodyChain, trailers: HeaderList | undefined): void {
     this.requestTrailers = trailers;
     this.upstream?.clientSent();
@@ -181,7 +181,7 @@ export abstract class BodyRelay {
     this.watchRequestChain();
   }
 
-  /** False: the transforms cannot be made, and the request has failed. */
+  /** Returns false if the transforms could not be created: the request has then failed. */
   protected startResponseChain(transforms: readonly AskedTransform[]): boolean {
     try {
       this.responseChain = new BodyChain(transforms, {
@@ -190,7 +190,7 @@ export abstract class BodyRelay {
           this.responseChain = undefined;
           this.client?.stageDone();
           this.client?.endBody(this.responseTrailers);
-          // A chain that ended before its input has no use for the rest.
+          // If the chain ended before its input did, the rest is not needed.
           this.dropAttempt();
           this.complete();
         },
@@ -208,21 +208,21 @@ export abstract class BodyRelay {
     }
   }
 
-  /** Sends a body that is whole through the chain. */
+  /** Sends a complete body through the chain. */
   protected transformWhole(chain: BodyChain, bytes: Uint8Array): void {
     chain.write(bytes);
     chain.end();
     this.watchResponseChain();
   }
 
-  /** Logs under the id of this request: by the time of such an error the exchange may serve another. */
+  /** Logs with the id of this request: by the time of a late error the exchange may serve another. */
   private lateErrors(): (error: WeldrError) => void {
     const { log } = this.home;
     const requestId = this.state?.id;
     return error => log.error({ requestId, ...pluginErrorFacts(error) }, error.message);
   }
 
-  /** A transform of the response has failed: the error's own response must not meet the same end. */
+  /** Refuses after a transform of the response failed: the error response must not go through it too. */
   private refuseUntransformed(error: WeldrError): void {
     const { rare } = this.state ?? {};
     if (rare !== undefined) {
@@ -241,7 +241,7 @@ export abstract class BodyRelay {
     else responseChain?.pause();
   }
 
-  /** A transform that has all it needs has the time of a stage for its next bytes. */
+  /** A transform whose turn it is gets the time of a stage to produce its next bytes. */
   private watchResponseChain(): void {
     if (this.responseChain?.owes === true) this.client?.awaitStage();
   }
@@ -251,12 +251,12 @@ export abstract class BodyRelay {
       this.client?.awaitStage();
   }
 
-  /** A request's transform has gone on; the time of a stage or a response's transform beside it runs on. */
+  /** The request's transform made progress. The time of a running stage or a response's transform is not reset. */
   private chainMoved(): void {
     if (!this.isStagePending && this.responseChain?.owes !== true) this.client?.stageDone();
   }
 
-  /** A transform has taken longer than a stage may, `ms`. */
+  /** Fails the request because a transform took longer than a stage may, `ms`. */
   protected transformTimedOut(ms: number): void {
     const chain = this.responseChain ?? this.requestChain;
     if (chain === undefined) return;

@@ -1,10 +1,9 @@
-// Client certificate: what X-Forwarded-Client-Cert says about it, in Envoy's form.
+// Client certificate: its description in X-Forwarded-Client-Cert, in Envoy's format.
 import type { X509Certificate } from 'node:crypto';
 
-/** The name of the field. */
 export const clientCertificateField = 'X-Forwarded-Client-Cert';
 
-/** Spellings of the name that CGI-like origins take for it, in lower case. */
+/** Spellings of the name that CGI-like origins read as this field, in lower case. */
 const anySpelling = /^x[._-]forwarded[._-]client[._-]cert$/;
 
 /** Is this the field, however it is spelt? `key`: a name in lower case. */
@@ -12,12 +11,12 @@ export const isClientCertificateField = (key: string): boolean => anySpelling.te
 
 /**
  * Returns the element for a certificate, in printable ASCII: `Hash=…;Subject="…";URI=…;DNS=…`, with one part for each
- * alternative name. `whole`: with `Cert`, its PEM, percent-encoded.
+ * alternative name. `whole`: also with `Cert`, its percent-encoded PEM.
  */
 export function clientCertificateElement(certificate: X509Certificate, whole: boolean): string {
   const parts = [`Hash=${certificate.fingerprint256.replaceAll(':', '').toLowerCase()}`];
   if (whole) parts.push(`Cert="${encodeURIComponent(certificate.toString())}"`);
-  // Without a subject, Node says undefined.
+  // Node gives undefined if there is no subject, whatever its types say.
   parts.push(`Subject="${subjectText(certificate.subject ?? '')}"`);
   const names = alternativeNames(certificate.subjectAltName ?? '');
   for (const kind of ['URI', 'DNS']) {
@@ -27,8 +26,8 @@ export function clientCertificateElement(certificate: X509Certificate, whole: bo
 }
 
 /**
- * Returns the subject by RFC 2253: the last part first, on one line. Node's text has a line for each part, escaped by the
- * same rules, double quotes and backslashes included: within quotes it needs no more escaping.
+ * Returns the subject as in RFC 2253: the last part first, on one line. Node's text has one line per part, escaped by the
+ * same rules, including double quotes and backslashes: inside quotes it needs no further escaping.
  */
 function subjectText(subject: string): string {
   const parts = subject === '' ? [] : subject.split('\n');
@@ -44,10 +43,10 @@ interface AlternativeName {
   readonly value: string;
 }
 
-/** An entry of Node's text, in which ambiguous values are JSON strings. */
+/** An entry of Node's text, where ambiguous values are JSON strings. */
 const entry = /(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,"]*)/gy;
 
-/** Names in printable ASCII: others are invalid, and must not break a field. */
+/** Only names in printable ASCII: others are invalid and must not break the field. */
 function alternativeNames(text: string): AlternativeName[] {
   const names: AlternativeName[] = [];
   for (const [, kind = '', raw = ''] of text.matchAll(entry)) {

@@ -1,31 +1,31 @@
-// Connections: what a listener asks of a client's connection, whatever protocol it speaks, and the other way round.
+// Connections: the interface between a listener and a client's connection, in any protocol.
 import type { Peer } from './streams.ts';
 
 /** One accepted connection of a client. */
 export interface AcceptedConnection {
   readonly peer: Peer;
-  /** Its protocol; `handshake`: none yet. */
+  /** Its protocol; `handshake` if none is known yet. */
   readonly kind: 'h1' | 'h2' | 'handshake';
   /** How many requests are in flight on it. */
   readonly activeRequests: number;
-  /** When it last became idle, `Deadlines.now`. */
+  /** When it last became idle, by `Deadlines.now`. */
   readonly idleSince: number;
-  /** The address of this machine that it came to, as the system reports it; undefined: a unix socket, or it has ended. */
+  /** This machine's address that it was made to, as the system reports it; undefined for a unix socket, or once ended. */
   readonly localAddress: string | undefined;
-  /** Is it a tunnel, which a drain does not wait for? */
+  /** Is it a tunnel, which winding down does not wait for? */
   readonly outlives: boolean;
-  /** Makes the next response the last one, and announces that if the protocol can. */
+  /** Makes the next response the last one, and announces that if the protocol allows. */
   endSoon(): void;
-  /** Closes it if it is idle: for a drain. */
+  /** Closes it if it is idle. */
   closeIfIdle(): void;
-  /** Ends it at once, with its requests in flight. */
+  /** Ends it at once, requests in flight included. */
   stop(): void;
-  /** Does the same by a reset, which its client notices at once; a connection that only waits for its client to leave is closed. */
+  /** Does the same with a reset, so the client notices at once. A connection that only waits for its client is closed. */
   breakOff(): void;
 }
 
-/** Keeps count of the connections. */
+/** Keeps track of the connections. */
 export interface ConnectionKeeper {
-  /** A connection has ended. */
+  /** Called when a connection has ended. */
   forget(connection: AcceptedConnection): void;
 }

@@ -1,19 +1,19 @@
-// Copy buffers: reused buffers in which large pieces of a body wait to be written. A fresh buffer for each piece costs more
-// than the copy: memory from the system, page faults, and the collector's work.
+// Copy buffers: reused buffers for large pieces of a body that wait to be written. A new buffer for each piece would cost more
+// than the copy: memory from the system, page faults and garbage collection.
 
-/** The size of one, bytes: as much as one read brings. */
+/** The size of one, bytes: as much as one read returns. */
 export const copyBufferSize = 64 * 1024;
-/** How many are kept while they are not in use. */
+/** How many unused ones are kept. */
 const maxSpare = 32;
 
 const spare: Buffer[] = [];
 
-/** Returns a buffer of arbitrary content; give it back once it was written. */
+/** Returns a buffer with arbitrary content. Give it back once it has been written. */
 export function takeCopyBuffer(): Buffer {
   return spare.pop() ?? Buffer.allocUnsafeSlow(copyBufferSize);
 }
 
-/** Takes back a buffer from which nothing is being written. */
+/** Takes back a buffer that is no longer being written. */
 export function giveBackCopyBuffer(buffer: Buffer): void {
   if (spare.length < maxSpare) spare.push(buffer);
 }

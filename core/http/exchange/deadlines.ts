@@ -1,16 +1,16 @@
-// Deadlines: one coarse timer for all waits of a worker, instead of a timer a request.
+// Deadlines: one coarse timer for all waits of a worker, instead of a timer per request.
 
-/** Something that waits. `deadline` is a time by {@link Deadlines.now}; 0: it waits for nothing. */
+/** Something that waits. `deadline` is a time by {@link Deadlines.now}, or 0 if it waits for nothing. */
 export interface Waiting {
   deadline: number;
-  /** Kept by {@link Deadlines}. */
+  /** Set by {@link Deadlines}. */
   deadlineSlot: number;
   /** The deadline has passed; `deadline` is 0 again. */
   onDeadline(): void;
 }
 
 /**
- * Looks at all that waits every `resolution` ms. Setting a deadline is one assignment; it passes at most two resolutions
+ * Checks everything that waits every `resolution` ms. Setting a deadline is one assignment. It fires at most two resolutions
  * late, and never early.
  */
 export class Deadlines {
@@ -20,18 +20,18 @@ export class Deadlines {
   private readonly waiting: Waiting[] = [];
   private readonly timer: NodeJS.Timeout;
 
-  /** `shortest`: the shortest of the timeouts in use, in ms; the resolution is a tenth of it, from 5 to 250 ms. */
+  /** `shortest`: the shortest timeout in use, ms. The resolution is a tenth of it, within 5 and 250 ms. */
   constructor(shortest: number) {
     this.resolution = Math.min(250, Math.max(5, Math.floor(shortest / 10)));
     this.timer = setInterval(() => this.tick(), this.resolution).unref();
   }
 
-  /** Returns the deadline of a wait of `ms` that begins now. */
+  /** Returns the deadline of a wait of `ms` that starts now. */
   in(ms: number): number {
     return this.now + ms + this.resolution;
   }
 
-  /** Reads the clock, so that `now` is exact; returns it. */
+  /** Reads the clock to make `now` exact, and returns it. */
   touch(): number {
     this.now = performance.now();
     return this.now;
@@ -58,7 +58,7 @@ export class Deadlines {
 
   private tick(): void {
     const now = this.touch();
-    // From the end, as items that expire may be removed, and the last one fills their place.
+    // From the end, because an item that expires may be removed, and the last one takes its place.
     for (let i = this.waiting.length - 1; i >= 0; i--) {
       const item = this.waiting[i];
       if (item === undefined || item.deadline === 0 || item.deadline > now) continue;

@@ -1,4 +1,4 @@
-// ExchangeHome: what all exchanges of a worker share, as an exchange sees it.
+// ExchangeHome: what all exchanges of a worker share.
 import type { Logger } from 'pino';
 import type { Pools } from '../../pool/pools.ts';
 import type { Settings } from '../../settings/settings.ts';

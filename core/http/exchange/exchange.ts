@@ -28,15 +28,15 @@ import type {
 } from './streams.ts';
 import { Tunnel } from './tunnel.ts';
 
-/** A body of up to this many bytes that came with its head leaves with it, and can be sent again. */
+/** A body of up to this many bytes that arrived with its head is sent with it, and can be sent again. */
 const smallBody = 16 * 1024;
 
 const noHeaders = new HeaderList();
 
-/** An upstream's connection that has changed its protocol. */
+/** An upstream's connection that has switched protocols. */
 interface Upgraded {
   readonly socket: Duplex;
-  /** Bytes in the new protocol that were read already. */
+  /** Bytes of the new protocol that have already been read. */
   readonly rest: Buffer;
   readonly protocol: string;
   /** The reason phrase of the 101. */
@@ -45,31 +45,31 @@ interface Upgraded {
 
 /** Keeps exchanges that are not in use. */
 export interface ExchangeKeeper {
-  /** Takes back an exchange which is over and which nothing calls any more. */
+  /** Takes back an exchange that is over and that nothing calls any more. */
   giveBack(exchange: Exchange): void;
 }
 
 /**
- * Serves one request at a time, and the next one only when nothing can call it about the last any more: see
+ * Serves one request at a time, and the next only once nothing can call it about the previous one: see
  * {@link Exchange.release}.
  */
 export class Exchange
   extends BodyRelay
   implements Carrier, RequestReceiver, ResponseReceiver, StreamTaker, Waiting
 {
-  /** When a gRPC client's time is over; 0: it gave none. */
+  /** When a gRPC client's timeout ends; 0 if it gave none. */
   deadline = 0;
   deadlineSlot = -1;
   private readonly keeper: ExchangeKeeper;
   private readonly pipeline: Pipeline;
   private readonly outgoing = new OutgoingHead();
   private ctx: ProxyContext | undefined = undefined;
-  /** Did the request enter the stages? False: it was refused before. */
+  /** Did the request enter the stages? If not, it was refused before. */
   private entered = false;
-  /** The method that the client sent, whatever plugins make of it. */
+  /** The method that the client sent, even if plugins change it. */
   private askedMethod = 'GET';
   private cache: ConnectionCache | undefined = undefined;
-  /** The upstream's stream is held while a stage that follows its head is at work. */
+  /** Is the upstream's stream held because a stage after its head is still running? */
   private judgedLate = false;
   private upgraded: Upgraded | undefined = undefined;
   private tunnel: Tunnel | undefined = undefined;
@@ -80,7 +80,7 @@ export class Exchange
     this.pipeline = new Pipeline(home.pipelines, this);
   }
 
-  /** For {@link Exchanges}: the next request comes from `client`. */
+  /** Called by {@link Exchanges}: the next request comes from `client`. */
   attach(client: ClientStream): void {
     this.client = client;
     this.askedMethod = 'GET';
@@ -118,7 +118,7 @@ export class Exchange
     return ctx;
   }
 
-  /** Limits the whole exchange, all attempts included, to the time that a gRPC client gives. */
+  /** Limits the whole exchange, including all attempts, to the time that a gRPC client gives. */
   private limitTime({ headers }: InboundRequest): void {
     const ms = grpcTimeout(headers.get('grpc-timeout'));
     if (ms === undefined) return;
@@ -223,7 +223,7 @@ export class Exchange
 
   abandonAttempt(state: RequestState): void {
     if (state.error === undefined)
-      logAttempt(this.home.log, state, `was answered ${state.status}, another follows`);
+      logAttempt(this.home.log, state, `got status ${state.status}, trying again`);
     this.dropAttempt();
   }
 
@@ -235,8 +235,8 @@ export class Exchange
   // --- refusals ------------------------------------------------------------------------------------------------
 
   /**
-   * Handles every error of the client's side: heads that were not understood, bodies, waits. The connection continues if
-   * the protocol allows.
+   * Handles every error on the client's side: in heads, in bodies, timeouts. The connection continues if the protocol
+   * allows.
    */
   refuse(error: WeldrError): void {
     const { client } = this;
@@ -274,7 +274,7 @@ export class Exchange
   get readiness(): StreamTaker['readiness'] {
     const { client, state } = this;
     if (client === undefined || client.bodyThere(Number.POSITIVE_INFINITY)) return 'whole';
-    // A client that waits for 100 Continue sends no body before it.
+    // A client that waits for 100 Continue sends no body until then.
     return state?.rare?.expectContinue === true || client.bodyThere(smallBody) ? 'begun' : 'awaited';
   }
 
@@ -298,7 +298,7 @@ export class Exchange
     const transforms = state.bodyLength === 0 ? undefined : state.rare?.requestTransforms;
     if (transforms !== undefined && !this.startRequestChain(transforms)) return;
     const body = client.takeSmallBody(smallBody);
-    // The part of the body that has arrived leaves in one write with the head.
+    // The part of the body that has already arrived leaves in the same write as the head.
     const joined = !client.requestComplete && stream.connected;
     if (joined) stream.cork();
     const form = this.formFor(stream);
@@ -311,7 +311,7 @@ export class Exchange
     );
     stream.send(head, chain === undefined ? body : undefined, this);
     state.attempt?.reuses(stream.reused);
-    // A connection that is still being made calls `onConnected`.
+    // A connection that is still being opened calls `onConnected`.
     if (stream.connected) state.attempt?.sent(performance.now());
     else state.attempt?.connecting(performance.now());
     if (body !== undefined) {
@@ -362,7 +362,7 @@ export class Exchange
   onInterim({ status, reason, headers }: InboundResponse): void {
     const { state, client } = this;
     if (state === undefined || client === undefined || client.answered) return;
-    // A 100 that the client does not wait for only confuses it.
+    // A 100 that the client does not wait for would only confuse it.
     if (status === 100 && state.rare?.expectContinue !== true) return;
     if (!client.writeInterim(status, reason, headers)) this.upstream?.hold();
   }
@@ -373,7 +373,7 @@ export class Exchange
     this.noteHead(state, head);
     this.response.note(head, client.takes);
     this.pipeline.responded();
-    // A stage that is still at work may ask for a transform, which needs the payload.
+    // A stage that is still running may ask for a transform, which needs the payload.
     if (this.judgedLate) this.response.form = 'payload';
     return this.response.form;
   }
@@ -393,7 +393,7 @@ export class Exchange
     if (state === undefined || !offered.includes(protocol.toLowerCase()) || !isFieldValue(protocol)) {
       socket.destroy();
       this.attemptFailed(
-        new WeldrError('BAD_RESPONSE', 'the upstream switched to a protocol that was not asked for'),
+        new WeldrError('BAD_RESPONSE', 'the upstream switched to a protocol that the client did not ask for'),
       );
       return;
     }
@@ -407,9 +407,9 @@ export class Exchange
     this.upstream = undefined;
     if (this.state === undefined || this.client === undefined) return;
     this.bodyWanted = false;
-    // Later errors of the transforms do not concern another attempt.
+    // Later errors of these transforms must not affect another attempt.
     this.dropRequestChain();
-    // After the head, or while a stage looks at it, no other upstream can be tried.
+    // Once the head has left, or while a stage looks at it, no other upstream can be tried.
     if (this.responding || this.pipeline.pending) this.refuse(error);
     else this.attemptFailed(error);
   }
@@ -436,7 +436,7 @@ export class Exchange
   protected complete(): void {
     const { client } = this;
     this.endCompleted();
-    // Last, as the client's stream may begin its next request in this call, and take this exchange for it.
+    // Last, because the client's stream may begin its next request in this call and take this exchange for it.
     client?.finish();
   }
 
@@ -462,8 +462,8 @@ export class Exchange
   }
 
   /**
-   * Gives itself back for another request, unless an asynchronous tap has still to finish: its result could not be told from
-   * one for the next request. Such an exchange is dropped, and its client's connection continues with another.
+   * Gives itself back for another request, unless an asynchronous tap is still running: its late result could be mistaken for
+   * the next request's. Such an exchange is dropped, and its client's connection continues with another.
    */
   private release(): void {
     this.outgoing.clear();

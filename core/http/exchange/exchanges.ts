@@ -1,5 +1,5 @@
-// Exchanges: a worker's free list of exchanges. A request takes one and gives it back, so that no exchange or pipeline is
-// made per request, and an idle connection holds none.
+// Exchanges: a worker's free list of exchanges. Each request takes one and gives it back, so no exchange or pipeline is
+// created per request, and an idle connection holds none.
 import { Exchange, type ExchangeKeeper } from './exchange.ts';
 import type { ExchangeHome } from './exchange-home.ts';
 import type { ClientStream } from './streams.ts';
@@ -16,7 +16,7 @@ export class Exchanges implements ExchangeKeeper {
     this.home = home;
   }
 
-  /** Returns one for the request that `client` is about to bring. */
+  /** Returns an exchange for the next request of `client`. */
   take(client: ClientStream): Exchange {
     const exchange = this.spare.pop() ?? new Exchange(this.home, this);
     exchange.attach(client);

@@ -1,6 +1,6 @@
-// Names of fields that steer the wire, recognized without making a string of the name.
+// Names of fields that control the wire, recognized without creating a string for the name.
 
-/** What a field means to the wire; `plain` ones only pass through. */
+/** What a field means to the wire; `plain` fields just pass through. */
 export const field = {
   plain: 0,
   connection: 1,
@@ -9,9 +9,9 @@ export const field = {
   host: 4,
   expect: 5,
   upgrade: 6,
-  /** Hop-by-hop, and not used by this hop: dropped. */
+  /** Hop-by-hop and not used by Weldr: dropped. */
   dropped: 7,
-  /** Says who the client is; believed only from trusted proxies. */
+  /** Describes the client; believed only from trusted proxies. */
   forwarding: 8,
   date: 9,
   via: 10,
@@ -23,7 +23,7 @@ export const field = {
 /** One of {@link field}. */
 export type FieldKind = (typeof field)[keyof typeof field];
 
-/** A steering field's name in its two usual spellings. */
+/** The name of such a field in its two usual spellings. */
 interface SteeringName {
   readonly key: string;
   readonly title: string;
@@ -62,7 +62,7 @@ for (const [key, kind] of Object.entries(steering)) {
   buckets[slot] = [...(buckets[slot] ?? []), { key, title, kind }];
 }
 
-/** The hash that the parser builds character by character, case folded. */
+/** The hash that the parser computes character by character, ignoring case. */
 function hashName(key: string): number {
   let hash = 0;
   for (let i = 0; i < key.length; i++) hash = (hash * 31 + (key.charCodeAt(i) | 0x20)) | 0;

@@ -1,11 +1,11 @@
-// FieldNotes: a field section, with notes of the fields that steer the wire, whatever protocol brings it.
+// FieldNotes: a field section and notes on the fields that control the wire, in any protocol.
 import { HeaderList } from '../../request/headers.ts';
 import { type FieldKind, field, fieldKind } from './field-names.ts';
 import { forwardingAlias } from './grammar.ts';
 
 const noNames: readonly string[] = [];
 
-/** `trailers` in TE (RFC 9110 section 10.1.4). */
+/** Matches a TE field that lists `trailers` (RFC 9110 section 10.1.4). */
 const teTrailers = /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i;
 
 /** Why a section is refused. */
@@ -13,18 +13,17 @@ export const malformed = -2;
 export const tooMany = -3;
 
 /**
- * The fields of a section, and notes of those that steer the wire. Hop-by-hop and framing fields are noted, not listed: the
- * wire writes its own. One serves all messages of a process, one at a time.
+ * The fields of a section, and notes on those that control the wire. Hop-by-hop and framing fields are noted but not listed,
+ * because the wire writes its own. One instance serves many messages, one at a time.
  */
 export class FieldNotes {
   headers = new HeaderList();
   /** Why it is malformed, for the log. */
   problem = '';
-  /** Values of all Connection lines, comma-joined, as sent; '' for none. */
+  /** The values of all Connection lines as received, joined by commas; '' for none. */
   connection = '';
-  /** Names that Connection lists, in lower case: fields and trailers of these names concern this hop only. */
+  /** The names listed in Connection, in lower case: fields and trailers of these names are for this hop only. */
   hopNames: readonly string[] = noNames;
-  /** Value of Content-Length; undefined for none. */
   contentLength: string | undefined = undefined;
   transferEncoding: string | undefined = undefined;
   host: string | undefined = undefined;
@@ -36,29 +35,29 @@ export class FieldNotes {
   hasDate = false;
   /** Does TE list `trailers`? */
   takesTrailers = false;
-  /** Did an X-Forwarded-* or Forwarded line come? */
+  /** Was there an X-Forwarded-* or Forwarded line? */
   hasForwarding = false;
-  /** Why {@link take} did not take a field. */
+  /** Why {@link take} refused a field. */
   outcome: typeof malformed | typeof tooMany = malformed;
   protected readonly maxCount: number;
   private readonly ofResponse: boolean;
   private count = 0;
 
-  /** `message`: what the section belongs to; fields that steer requests only are plain ones in a response. */
+  /** `message`: what the section belongs to. Fields that only control requests are plain in a response. */
   constructor(maxCount: number, message: 'request' | 'response' | 'trailers') {
     this.maxCount = maxCount;
     this.ofResponse = message === 'response';
   }
 
-  /** Begins a section whose fields come one by one. */
+  /** Starts a section whose fields are passed to {@link take}. */
   begin(): void {
     this.reset();
     this.count = 0;
   }
 
   /**
-   * Takes one field of a section; the name is in lower case, and both are free of characters that no field has. False:
-   * `malformed` or `tooMany`, see {@link outcome}.
+   * Takes one field of a section, its name in lower case. The caller has checked the characters of name and value. Returns
+   * false if it is refused: see {@link outcome}.
    */
   take(name: string, value: string): boolean {
     let hash = 0;
@@ -96,7 +95,7 @@ export class FieldNotes {
     this.hasForwarding = false;
   }
 
-  /** Takes a field that steers the wire; false: it may come only once, and has come before. */
+  /** Notes a field that controls the wire. Returns false if it may appear only once and already has. */
   protected note(kind: FieldKind, value: string): boolean {
     switch (kind) {
       case field.connection:
@@ -154,7 +153,7 @@ export class FieldNotes {
   }
 }
 
-/** By kind: 1 for fields that are listed, and so forwarded; the wire writes the others itself, or drops them. */
+/** By kind: 1 for fields that are listed, and therefore forwarded. The wire writes the others itself, or drops them. */
 export const isListed = new Uint8Array(Object.keys(field).length);
 for (const kind of [
   field.plain,
@@ -168,7 +167,7 @@ for (const kind of [
   isListed[kind] = 1;
 }
 
-/** Could the name that begins here be a {@link forwardingAlias}? Spares nearly all others a closer look. */
+/** Could the name at `start` be a {@link forwardingAlias}? A cheap test that rules out nearly all other names. */
 export function mayBeAlias(text: string, start: number): boolean {
   const c = text.charCodeAt(start) | 0x20;
   return c === 0x66 || (c === 0x78 && (text.charCodeAt(start + 2) | 0x20) === 0x66);

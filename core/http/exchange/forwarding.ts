@@ -1,4 +1,4 @@
-// Forwarding fields: tell the upstream who the client is, in X-Forwarded-*, Forwarded and Via.
+// Forwarding fields: describe the client to the upstream, in X-Forwarded-*, Forwarded and Via.
 import type { X509Certificate } from 'node:crypto';
 import { isIP, isIPv6 } from 'node:net';
 import { NetworkSet, unixPeer, unknownClient } from '../../network/network.ts';
@@ -13,10 +13,10 @@ import {
 import { forwardingAlias } from './grammar.ts';
 import type { Peer } from './streams.ts';
 
-/** How many addresses of a chain are searched for the client's. */
+/** How many addresses of a chain are searched for the client's, from its end. */
 const maxChain = 100;
 
-/** Sets the forwarding fields of requests as the config says. */
+/** Sets the forwarding fields of requests, as configured. */
 export class Forwarding {
   private readonly mode: Settings['forwarded']['mode'];
   private readonly rfc7239: boolean;
@@ -48,19 +48,19 @@ export class Forwarding {
     return this.clientCertificate !== false;
   }
 
-  /** Returns what upstreams are told about the certificate that a client showed. */
+  /** Returns what upstreams are told about a client's certificate. */
   certify(certificate: X509Certificate): string {
     const wanted = this.clientCertificate;
     return clientCertificateElement(certificate, typeof wanted === 'object' && wanted.cert);
   }
 
-  /** Returns how often the request has passed a proxy of this name (RFC 9110 section 7.6.3). */
+  /** Returns how often a request has passed a proxy with Weldr's pseudonym (RFC 9110 section 7.6.3). */
   passes(via: string): number {
     if (via === '') return 0;
     return via.split(',').filter(hop => hop.trim().split(/[ \t]+/)[1] === this.pseudonym).length;
   }
 
-  /** Sets the fields on a request; `received`: it came with some. */
+  /** Sets the fields of a request; `received`: whether it came with some. */
   apply(state: RequestState, peer: Peer, received: boolean): void {
     state.clientIp = peer.ip;
     state.connection = peer;
@@ -70,7 +70,7 @@ export class Forwarding {
     if (received && (this.mode === 'remove' || (this.mode === 'append' && !peer.trusted))) {
       state.ensureRare().cleanedHeaders = without(state.headers, isForwardingField);
     } else if (received && !peer.trusted) {
-      // An upstream may let a client in by it.
+      // An upstream may authenticate the client by it.
       state.ensureRare().cleanedHeaders = without(state.headers, isClientCertificateField);
     }
     const via = this.via[state.version];
@@ -84,7 +84,7 @@ export class Forwarding {
     }
   }
 
-  /** Describes the client as this hop sees it: no field came that is believed. */
+  /** Describes the client as this hop sees it, when it brought no fields that are believed. */
   private describe(state: RequestState, peer: Peer, via: string): string {
     if (peer.describedHost === state.host && peer.described.endsWith(via)) return peer.described;
     const lines = new HeaderList();
@@ -97,7 +97,7 @@ export class Forwarding {
       lines.push(clientCertificateField, clientCertificateField.toLowerCase(), peer.certified);
     }
     lines.pushLines(via);
-    // Made flat: V8 would walk through a text made of pieces for each request.
+    // Flattened: V8 would traverse a concatenated string for each request.
     peer.described = Buffer.from(lines.toLines(), 'latin1').toString('latin1');
     peer.describedHost = state.host;
     return peer.described;
@@ -111,7 +111,7 @@ export class Forwarding {
     }
     if (this.certifies) addClientCertificate(headers, peer.certified);
     const chain = headers.getAll('x-forwarded-for');
-    // A peer without an address adds none: the chain ends with the client that it has seen.
+    // A peer without an address adds none: the chain then ends with the address that the peer saw.
     if (peer.ip !== unixPeer) chain.push(peer.ip);
     if (chain.length > 0) headers.set('X-Forwarded-For', chain.join(', '));
     if (!headers.has('x-forwarded-proto')) headers.set('X-Forwarded-Proto', state.scheme);
@@ -127,7 +127,7 @@ export class Forwarding {
     return headers;
   }
 
-  /** Takes the client's address and scheme from what the trusted proxies reported. */
+  /** Takes the client's address and scheme from what trusted proxies reported. */
   private believe(state: RequestState): void {
     const { headers } = state;
     const chain = headers.getAll('x-forwarded-for').join(',').split(',').slice(-maxChain);
@@ -135,7 +135,7 @@ export class Forwarding {
       const node = (chain[i] ?? '').trim();
       // Empty elements of a list are ignored (RFC 9110 section 5.6.1.2).
       if (node === '') continue;
-      // Something other than an address must not pass for the proxy that sent it.
+      // If it is not an address, the client is unknown: it must not count as the proxy that sent it.
       const address = addressOf(node) ?? unknownClient;
       state.clientIp = address;
       if (!this.trusts(address)) break;
@@ -163,7 +163,7 @@ function without(received: HeaderList, isUnwanted: (key: string) => boolean): He
   return headers;
 }
 
-/** Leaves one field, in one spelling, whose last element is what this hop saw. */
+/** Leaves one field, in one spelling, whose last element describes what this hop saw. */
 function addClientCertificate(headers: HeaderList, certified: string): void {
   const elements = headers.getAll(clientCertificateField.toLowerCase());
   for (const key of headers.keys) if (isClientCertificateField(key)) headers.delete(key);

@@ -1,4 +1,4 @@
-// The one grammar of every protocol: characters, as tables over one byte or one latin1 character, and special names.
+// The one grammar that all protocols share: tables of allowed characters, indexed by byte or latin1 code, and special names.
 import { isToken } from '../../request/token.ts';
 
 function table(accepts: (code: number) => boolean): Uint8Array {
@@ -17,10 +17,10 @@ export const hexValue = Uint8Array.from({ length: 256 }, (_, code) => {
   return Number.isNaN(value) ? 255 : value;
 });
 
-/** Names that CGI-like origins take for X-Forwarded-*: `X_Forwarded_For`, `X.Forwarded.Host`. */
+/** Names that CGI-like origins read as X-Forwarded-*: `X_Forwarded_For`, `X.Forwarded.Host`. */
 export const forwardingAlias = /^(?:x[._-]forwarded[._-]|forwarded[._])/;
 
-/** Do these bytes begin a TLS handshake, in a record of any version (RFC 8446 section 5.1)? No HTTP message begins so. */
+/** Do these bytes begin a TLS handshake, in a record of any version (RFC 8446 section 5.1)? No HTTP message begins with them. */
 export function beginsTls(first: number | undefined, second: number | undefined): boolean {
   return first === 0x16 && second === 0x03;
 }

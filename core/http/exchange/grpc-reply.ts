@@ -1,4 +1,4 @@
-// gRPC replies: Weldr's own responses in the terms of gRPC clients
+// gRPC replies: Weldr's own responses, in the form that gRPC clients understand
 // (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
 import type { ErrorCode } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
@@ -18,7 +18,7 @@ const unauthenticated = 16;
 
 /**
  * The codes that clients derive from HTTP statuses
- * (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), and more precise ones for further statuses.
+ * (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), and more precise codes for other statuses.
  */
 const byStatus: Readonly<Record<number, number>> = {
   400: internal,
@@ -39,7 +39,7 @@ const byStatus: Readonly<Record<number, number>> = {
   508: internal,
 };
 
-/** Clients retry on UNAVAILABLE: these errors would come again, or the request may have had an effect. */
+/** Errors that must not become UNAVAILABLE, which clients retry: they would recur, or the request may have had an effect. */
 const byCode: Partial<Readonly<Record<ErrorCode, number>>> = {
   BAD_RESPONSE: internal,
   BODY_CUT: internal,
@@ -48,12 +48,12 @@ const byCode: Partial<Readonly<Record<ErrorCode, number>>> = {
   RESPONSE_TIMEOUT: deadlineExceeded,
 };
 
-/** The most bytes of a message, which can become three times as many by percent-encoding. */
+/** The most bytes of a message, before percent-encoding, which can triple them. */
 const maxMessage = 1000;
 
 /**
  * Returns the fields of a response without a body (Trailers-Only), status 200, that says in gRPC what an error or a reply
- * says in HTTP. Undefined: a plugin has made a gRPC response already.
+ * says in HTTP. Returns undefined if a plugin has already made a gRPC response.
  */
 export function grpcFields(state: RequestState, headers: HeaderList): HeaderList | undefined {
   const contentType = headers.get('content-type') ?? '';
@@ -68,19 +68,19 @@ export function grpcFields(state: RequestState, headers: HeaderList): HeaderList
 }
 
 function grpcStatus({ error, status, responseSource }: RequestState): number {
-  // With another status, set by a plugin, it is no longer that error.
+  // If a plugin has set another status, it is no longer that error.
   const isError = responseSource === 'weldr' && error?.status === status;
   return (isError ? byCode[error.code] : undefined) ?? byStatus[status] ?? unknown;
 }
 
-/** The first line of a text, such as `no upstream is available` of `503 no upstream is available`. */
+/** The first line of a text body without its status: `no upstream is available` from `503 no upstream is available`. */
 function messageOf({ replyBody, status }: RequestState, contentType: string): string {
   const isText = typeof replyBody === 'string' && contentType.startsWith('text/plain');
   const line = isText ? replyBody.trimStart().split(/\r|\n/, 1)[0] : undefined;
   return line?.replace(/^\d{3} /, '').trim() || `HTTP status ${status}`;
 }
 
-/** Percent-encodes all bytes of UTF-8 but blanks and visible ASCII characters other than `%`. */
+/** Percent-encodes UTF-8, except for blanks and visible ASCII characters other than `%`. */
 function encodeMessage(message: string): string {
   let text = '';
   for (const byte of Buffer.from(message.slice(0, maxMessage)).subarray(0, maxMessage)) {

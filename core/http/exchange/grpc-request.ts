@@ -21,7 +21,7 @@ const units: Readonly<Record<string, number>> = {
   n: 1e-6,
 };
 
-/** Returns the milliseconds of a `grpc-timeout` such as `500m` or `10S`; undefined: it is absent or malformed. */
+/** Returns the milliseconds of a `grpc-timeout` such as `500m` or `10S`; undefined if it is absent or malformed. */
 export function grpcTimeout(value: string | undefined): number | undefined {
   const [, digits = '', unit = ''] = timeoutForm.exec(value ?? '') ?? [];
   const ms = units[unit];

@@ -1,9 +1,9 @@
-// HttpDate: the Date of responses that come without one (RFC 9110 section 6.6.1).
+// HttpDate: the Date for responses that have none (RFC 9110 section 6.6.1).
 
 let second = 0;
 let text = '';
 
-/** The current second, formatted once for all its responses. */
+/** Returns the current second, formatted once for all responses within it. */
 export function httpDate(): string {
   const now = Math.floor(Date.now() / 1000);
   if (now !== second) {

@@ -1,14 +1,14 @@
-// OutgoingHead: the head that an upstream's stream is given to send: a request with the edits of plugins.
+// OutgoingHead: the head that an upstream's stream sends: a request with the edits of plugins.
 import { HeaderList } from '../../request/headers.ts';
 import type { RequestState } from '../../request/request-state.ts';
 import type { BodyForm, OutboundRequest, UpstreamTimeouts } from './streams.ts';
 
-/** A head that an exchange gives its streams to write, and uses again for the next request. */
+/** A head that an exchange gives its streams to write, and reuses for the next request. */
 export type Reused<T> = { -readonly [K in keyof T]: T[K] };
 
 const noHeaders = new HeaderList();
 
-/** The head of one request after another: an exchange has one, so that no request makes its own. */
+/** One per exchange, reused for each request, so no request allocates its own. */
 export class OutgoingHead {
   private readonly request: Reused<OutboundRequest> = {
     method: 'GET',
@@ -25,8 +25,8 @@ export class OutgoingHead {
   };
 
   /**
-   * Returns the head of this attempt; valid until the next call. `length`: bytes of the body, below 0: not known beforehand.
-   * `timeouts`: used unless the request or its pool has others.
+   * Returns the head of this attempt, valid until the next call. `length`: bytes of the body, negative if not known in
+   * advance. `timeouts`: used unless the request or its pool has others.
    */
   of(state: RequestState, form: BodyForm, length: number, timeouts: UpstreamTimeouts): OutboundRequest {
     const { request } = this;
@@ -48,13 +48,13 @@ export class OutgoingHead {
     return request;
   }
 
-  /** Lets go of the last request. */
+  /** Releases the last request. */
   clear(): void {
     this.request.headers = noHeaders;
   }
 }
 
-/** Returns how long this attempt may take; `timeouts`: used unless the request or its pool has others. */
+/** Returns the timeouts of this attempt. `timeouts`: used unless the request or its pool has others. */
 export function timeoutsOf({ rare, attempt }: RequestState, timeouts: UpstreamTimeouts): UpstreamTimeouts {
   const ofPool = attempt?.upstream.home?.settings.timeouts;
   if (rare === undefined && ofPool === undefined) return timeouts;

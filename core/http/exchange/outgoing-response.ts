@@ -1,12 +1,11 @@
-// OutgoingResponse: the head that a client's stream is given to send: of an upstream's response, of a reply, or of an
-// error.
+// OutgoingResponse: the head that a client's stream sends: of an upstream's response, a reply or an error.
 import { HeaderList } from '../../request/headers.ts';
 import type { RequestState } from '../../request/request-state.ts';
 import type { BodyForm, InboundResponse, OutboundResponse } from './streams.ts';
 
 const noHeaders = new HeaderList();
 
-/** The head of one response after another: an exchange has one, so that no request makes its own. */
+/** One per exchange, reused for each response, so no request allocates its own. */
 export class OutgoingResponse implements OutboundResponse {
   status = 0;
   reason: string | undefined = undefined;
@@ -16,9 +15,9 @@ export class OutgoingResponse implements OutboundResponse {
   isAnnounced = true;
   endsWith: OutboundResponse['endsWith'] = 'its length';
   body: OutboundResponse['body'] = 'none';
-  /** How the upstream's stream hands the body on. */
+  /** The form in which the upstream's stream hands on the body. */
   form: BodyForm = 'payload';
-  // of the upstream's response, as it came
+  // of the upstream's response, before plugins edit it
   private upstreamStatus = 0;
   private upstreamReason: string | undefined = undefined;
   private upstreamLength = 0;
@@ -26,7 +25,7 @@ export class OutgoingResponse implements OutboundResponse {
   private upstreamEndsWith: OutboundResponse['endsWith'] = 'its length';
   private upstreamHasDate = false;
 
-  /** Notes an upstream's head, for {@link ofUpstream}. `takes`: how the client's stream likes its body best. */
+  /** Remembers an upstream's head for {@link ofUpstream}. `takes`: the form that the client's stream prefers for the body. */
   note(head: InboundResponse, takes: BodyForm): void {
     this.upstreamStatus = head.status;
     this.upstreamReason = head.reason;
@@ -37,7 +36,7 @@ export class OutgoingResponse implements OutboundResponse {
     this.form = head.form === 'chunks' ? takes : 'payload';
   }
 
-  /** Becomes the head of the upstream's response, as plugins left it. Returns whether its body is to be transformed. */
+  /** Becomes the head of the upstream's response, with the edits of plugins. Returns whether its body is to be transformed. */
   ofUpstream(state: RequestState, method: string): boolean {
     const { status } = state;
     const headers = state.responseHeaders ?? noHeaders;
@@ -64,7 +63,7 @@ export class OutgoingResponse implements OutboundResponse {
     return true;
   }
 
-  /** Becomes the head of a reply with a body of `size` bytes. Returns how many of these are to be sent. */
+  /** Becomes the head of a reply with a body of `size` bytes. Returns how many of them to send. */
   ofReply({ status, rare }: RequestState, headers: HeaderList, method: string, size: number): number {
     const hasLength = status !== 204 && status !== 304;
     const sent = method !== 'HEAD' && hasLength ? size : 0;
@@ -80,7 +79,7 @@ export class OutgoingResponse implements OutboundResponse {
     return sent;
   }
 
-  /** Becomes the head of a reply to a client of gRPC, which has no body. */
+  /** Becomes the head of a reply to a gRPC client, which has no body. */
   ofGrpc(fields: HeaderList): void {
     this.status = 200;
     this.reason = undefined;
@@ -91,7 +90,7 @@ export class OutgoingResponse implements OutboundResponse {
     this.length = undefined;
   }
 
-  /** Lets go of the last response. */
+  /** Releases the last response. */
   clear(): void {
     this.headers = noHeaders;
   }

@@ -1,16 +1,16 @@
-// Own responses: what Weldr itself replies to a client besides errors, and what it logs about a request that failed.
+// Own responses: the replies that Weldr itself makes besides errors, and what it logs about failed requests.
 import type { Logger } from 'pino';
 import type { WeldrError } from '../../errors.ts';
 import { pluginErrorFacts } from '../../plugin/report-plugin-error.ts';
 import { type Reply, reply } from '../../request/reply.ts';
 import type { RequestState } from '../../request/request-state.ts';
 
-/** The reply to an OPTIONS request that may go no further (RFC 9110 section 7.6.2). */
+/** The reply to an OPTIONS request that must not be forwarded (RFC 9110 section 7.6.2). */
 export function optionsReply(): Reply {
   return reply(200, '', { Allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' });
 }
 
-/** The reply to a TRACE request that may go no further; `echo`: the request as `message/http`. */
+/** The reply to a TRACE request that must not be forwarded; `echo`: the request as `message/http`. */
 export function traceReply(echo: string): Reply {
   return reply(200, echo, { 'Content-Type': 'message/http' });
 }
@@ -43,7 +43,7 @@ export function logRefusal(log: Logger, state: RequestState, error: WeldrError):
   log.info(facts, `refused a request: ${error.message}`);
 }
 
-/** Logs at `debug` the outcome of an attempt that brought the client nothing, which a retry may hide. */
+/** Logs at `debug` the outcome of an attempt whose response the client did not get: a retry may hide it. */
 export function logAttempt(log: Logger, state: RequestState, outcome: string, error?: WeldrError): void {
   if (!log.isLevelEnabled('debug')) return;
   const { id: requestId, tried, method, target, clientIp: client } = state;
@@ -57,7 +57,7 @@ function causeOf({ message, cause }: WeldrError): string {
   try {
     return cause instanceof Error ? `${message}: ${cause.message}` : message;
   } catch {
-    // Plugins have access to causes, and one has changed this one into something that cannot be shown.
+    // A plugin, which can access causes, has changed this one into something that cannot be shown.
     return message;
   }
 }

@@ -1,4 +1,4 @@
-// The state of a request that has just been received, or refused before its head was understood.
+// The initial state of a request that was received, or refused before its head could be read.
 import { HeaderList } from '../../request/headers.ts';
 import { RequestState } from '../../request/request-state.ts';
 import type { ExchangeHome } from './exchange-home.ts';
@@ -22,7 +22,7 @@ export function receivedState(
   return state;
 }
 
-/** The state of a request whose head was not understood: only its sender is known. */
+/** The state of a request whose head could not be read: only its sender is known. */
 export function unreadState({ peer }: ClientStream, { deadlines, pools }: ExchangeHome): RequestState {
   const state = new RequestState('', '', '1.1', new HeaderList(), pools.default, deadlines.touch());
   state.clientIp = peer.ip;

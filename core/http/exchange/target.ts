@@ -1,6 +1,6 @@
 // Request targets in absolute-form (RFC 9112 section 3.2.2), and their parts.
 
-/** Returns the parts of an absolute-form target; undefined if Weldr does not take it (only http or https, no user). */
+/** Returns the parts of an absolute-form target; undefined if Weldr does not accept it (only http or https, no user). */
 export function splitAbsolute(
   target: string,
 ): { scheme: string; authority: string; rest: string } | undefined {

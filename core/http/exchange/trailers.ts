@@ -1,7 +1,7 @@
-// Trailers: which fields may follow a body (RFC 9110 section 6.5.1), whatever protocol brings them.
+// Trailers: which fields may follow a body (RFC 9110 section 6.5.1), in any protocol.
 import { forwardingAlias } from './grammar.ts';
 
-/** Fields that must not come late: they would change framing, routing or trust after the fact. */
+/** Fields that must not come as trailers: they would change framing, routing or trust after the fact. */
 const lateFields: ReadonlySet<string> = new Set([
   'content-length',
   'transfer-encoding',
@@ -24,7 +24,7 @@ const lateFields: ReadonlySet<string> = new Set([
   'tracestate',
 ]);
 
-/** Is a field of this lower-case name dropped from trailers? */
+/** Must a field with this lower-case name be dropped from trailers? */
 export function comesTooLate(key: string): boolean {
   return lateFields.has(key) || forwardingAlias.test(key);
 }

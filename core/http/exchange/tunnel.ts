@@ -1,9 +1,9 @@
-// Tunnel: two connections joined after 101, bytes passed both ways as they come (RFC 9110 section 7.8).
+// Tunnel: two connections joined after a 101, passing bytes both ways (RFC 9110 section 7.8).
 import type { Duplex } from 'node:stream';
 import { hearOut } from '../upstream/last-words.ts';
 import type { Deadlines, Waiting } from './deadlines.ts';
 
-/** One upgraded connection: back-pressure and half-close pass through; silence on both sides ends it. */
+/** One upgraded connection. Back-pressure and half-close pass through; silence on both sides ends it. */
 export class Tunnel implements Waiting {
   deadline = 0;
   deadlineSlot = -1;
@@ -18,7 +18,7 @@ export class Tunnel implements Waiting {
   private open = 2;
   private closed = false;
 
-  /** `onClose` is called once, when both sockets are closed. */
+  /** `onClose`: called once, when both sockets are closed. */
   constructor(
     client: Duplex,
     upstream: Duplex,
@@ -35,7 +35,7 @@ export class Tunnel implements Waiting {
     deadlines.add(this);
   }
 
-  /** Joins the two; `fromUpstream` and `fromClient`: bytes that were read already. */
+  /** Joins the two. `fromUpstream` and `fromClient`: bytes that have already been read. */
   start(fromClient: Buffer, fromUpstream: Buffer): void {
     const { client, upstream } = this;
     this.touch();
@@ -57,7 +57,7 @@ export class Tunnel implements Waiting {
       socket.on('error', () => this.end());
       socket.on('close', () => this.onSocketClose());
     }
-    // A socket that was closed before this emits no other event.
+    // A socket that is already closed emits no more events.
     this.open = [client, upstream].filter(socket => !socket.closed).length;
     if (client.destroyed || upstream.destroyed) this.destroy();
   }
@@ -71,7 +71,7 @@ export class Tunnel implements Waiting {
     this.destroy();
   }
 
-  /** One side has closed: the other still gets what came from it. */
+  /** Ends both sides, after each has got what the other sent. */
   private end(): void {
     for (const socket of [this.client, this.upstream]) socket.end(() => socket.destroy());
   }

@@ -1,31 +1,31 @@
-// UploadPace: how fast the body of a request comes, so that a request that only waits for its client can give way to others.
+// UploadPace: how fast a request body arrives, so a request that only waits for its client can give way to others.
 
-/** A body is slow when it brings fewer bytes than this in each of two consecutive spans of `slowTime`, ms. */
+/** A body is slow if it brings fewer bytes than this in each of two consecutive spans of `slowTime`, ms. */
 const slowBytes = 8 * 1024;
 const slowTime = 500;
 
 /** Why a request gave way. */
 export function gaveWay(id: string): string {
-  return `a body under ${slowBytes} bytes in ${slowTime} ms, while others waited for a connection to ${id}`;
+  return `the body brought under ${slowBytes} bytes in ${slowTime} ms while others waited for a connection to ${id}`;
 }
 
-/** The pace of one body at a time; `now`: the time of the deadlines, ms. */
+/** The pace of one body at a time; `now`: the time by `Deadlines.now`, ms. */
 export class UploadPace {
   /** Bytes of the body so far. */
   private bytes = 0;
   /** When the current span began, and how many bytes had come by then. */
   private began = 0;
   private bytesBefore = 0;
-  /** Bytes that came in the span before it. */
+  /** Bytes that came in the previous span. */
   private last = 0;
 
-  /** A body begins. */
+  /** Called when a body begins. */
   begin(now: number): void {
     this.bytes = 0;
     this.waited(now);
   }
 
-  /** The client was not what was waited for until now, so the time counts as fast. */
+  /** Called when the wait until now was not for the client: that time does not count as slow. */
   waited(now: number): void {
     this.beginSpan(slowBytes, now);
   }
@@ -40,7 +40,7 @@ export class UploadPace {
     return this.last < slowBytes && this.bytes - this.bytesBefore < slowBytes;
   }
 
-  /** Begins another span if the current one is over. */
+  /** Starts a new span if the current one is over. */
   private measure(now: number): void {
     if (now - this.began >= slowTime) this.beginSpan(this.bytes - this.bytesBefore, now);
   }

@@ -1,12 +1,12 @@
-// Connect errors: why a connection to an upstream could not be made, in the codes of the table of errors.
+// Connect errors: why a connection to an upstream could not be made, as one of Weldr's error codes.
 import { WeldrError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import { OwnAddressError } from './own-addresses.ts';
 
-/** Error codes of the connection below TLS. */
+/** Error codes that come from below TLS. */
 const ofNetwork = /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT)/;
 
-/** `error`: what the socket ended with; undefined: it was closed. */
+/** `error`: what the socket ended with; undefined if it was just closed. */
 export function connectError({ id, protocol }: Upstream, error: Error | undefined): WeldrError {
   const cause = { cause: error };
   const code = error !== undefined && 'code' in error ? String(error.code) : '';
@@ -24,22 +24,22 @@ export function connectError({ id, protocol }: Upstream, error: Error | undefine
   return new WeldrError('TLS_FAILED', `cannot connect to ${id}${tlsRemedy(code, error?.message)}`, cause);
 }
 
-/** What to look at where OpenSSL's words leave that open. */
+/** A hint for errors whose OpenSSL message does not say what to do. */
 function tlsRemedy(code: string, message = ''): string {
   if (/WRONG_VERSION_NUMBER/.test(code) || message.includes('wrong version number')) {
     return ', which does not speak TLS; is its URL http://?';
   }
   if (/SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)/.test(code)) {
-    return ', whose certificate no known authority has signed; name that authority in tls.ca of the server';
+    return ', whose certificate is not signed by a known authority; set tls.ca of the server to the one that signed it';
   }
   return '';
 }
 
-/** The error of an upstream that has to speak HTTP/2 over TLS and does not. */
+/** The error of an upstream that must speak HTTP/2 over TLS and does not. */
 export function noHttp2Error({ id }: Upstream, cause: Error | undefined): WeldrError {
   return new WeldrError(
     'TLS_FAILED',
-    `no HTTP/2 with ${id}, which http2: true asks for; leave that out to take what the server offers`,
+    `${id} does not speak HTTP/2, which http2: true requires; leave that out to use what the server offers`,
     { cause },
   );
 }

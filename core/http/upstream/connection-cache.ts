@@ -1,5 +1,5 @@
-// ConnectionCache: a worker's connections to one upstream, by how many streams they can still take, and the queue in
-// front of them.
+// ConnectionCache: a worker's connections to one upstream, those with room for another stream, and the queue in front of
+// them.
 import { isIP } from 'node:net';
 import type { Upstream } from '../../pool/pool.ts';
 import type { PoolSettings } from '../../pool/pool-settings.ts';
@@ -12,51 +12,51 @@ import { PendingConnections, type PendingHome } from './pending-connections.ts';
 import { type Protocol, protocolsFor } from './protocols.ts';
 import { StreamQueue, type StreamTaker, type Use } from './stream-queue.ts';
 
-/** Connections to a name are kept no longer than this, ms, as the name may point elsewhere by then. */
+/** Connections to a name are kept no longer than this, ms, because the name may point elsewhere by then. */
 const maxAgeOfNamed = 60_000;
-/** Connections are closed this long before an upstream's announced idle limit, ms, so that no request meets its close. */
+/** Connections are closed this long before the idle limit that an upstream announces, ms, so no request races its close. */
 const idleMargin = 1_000;
 /** Streams on an HTTP/2 connection before the upstream has said how many it allows. */
 const streamsUnsaid = 100;
 
-/** While requests wait, how often connections that lag are looked for, ms, and the least time between two looks. */
+/** While requests wait, how often to look for lagging connections, ms, and the least time between two looks. */
 const roomInterval = 100;
 const roomPause = 20;
 
 /** One connection to an upstream, whatever protocol it speaks. */
 export interface UpstreamConnection {
   readonly kind: 'h1' | 'h2';
-  /** The only client connection whose requests it carries, as its PROXY header says; undefined: it carries any. */
+  /** The only client connection whose requests it carries, named in its PROXY header; undefined if it carries any. */
   readonly client: Peer | undefined;
-  /** When it was made, `Deadlines.now`. */
+  /** When it was opened, by `Deadlines.now`. */
   readonly openedAt: number;
-  /** How many streams it can take now: over HTTP/1.1, 1 while it is idle, else 0. */
+  /** How many more streams it can take now: over HTTP/1.1, 1 while it is idle, else 0. */
   readonly capacity: number;
   /** How many streams are open on it. */
   readonly streams: number;
   /** Does it carry a request whose body is still arriving? */
   readonly uploads: boolean;
-  /** Does it do nothing but wait for a client that sends a request body slowly, by the clock of `Deadlines.now`? */
+  /** Is it only waiting for a client that sends a request body slowly? */
   readonly lags: boolean;
-  /** From when on it must not be used, `Deadlines.now`, if it stays idle. */
+  /** After this time, by `Deadlines.now`, it must not be used if it has stayed idle. */
   readonly idleUntil: number;
-  /** Kept by the {@link ConnectionCache}: is it among those with capacity? */
+  /** Is it in the {@link ConnectionCache}'s list of those with capacity? Set by the cache. */
   listed: boolean;
-  /** Opens a stream, which takes one of its capacity. */
+  /** Opens a stream, which uses up one of its capacity. */
   openStream(): UpstreamStream;
-  /** It is idle: closes it after `ms` of that. */
+  /** Called when it is idle: closes it after it has been so for `ms`. */
   rest(ms: number): void;
   /** Ends it without notifying its streams. */
   destroy(): void;
-  /** Ends it, or a stream on it that lags, for requests that wait. */
+  /** Ends it, or a lagging stream on it, to make room for waiting requests. */
   giveWay(): void;
 }
 
 /** Makes connections. */
 export interface Connector {
-  /** Begins an HTTP/1.1 connection, which takes its request at once. `client`: see {@link UpstreamConnection.client}. */
+  /** Starts an HTTP/1.1 connection, which takes its request at once. `client`: see {@link UpstreamConnection.client}. */
   connect(home: ConnectionHome, use: Use, client: Peer | undefined): UpstreamConnection;
-  /** Begins a connection whose protocol is still unknown. */
+  /** Starts a connection whose protocol is not known yet. */
   readonly dial: Dialler;
   /** Starts this protocol on an open connection. */
   speak(home: ConnectionHome, pending: PendingConnection, protocol: Protocol): UpstreamConnection;
@@ -68,15 +68,15 @@ export interface ConnectionHome {
   readonly deadlines: Deadlines;
   readonly timeouts: Settings['timeouts'];
   readonly limits: Settings['limits'];
-  /** Streams that a new HTTP/2 connection may open before the upstream has said how many it allows; kept up to date. */
+  /** How many streams a new HTTP/2 connection may open before the upstream says how many it allows; updated when it does. */
   streamsAtFirst: number;
-  /** A stream has ended, and the connection can take another. `announced`: the upstream's idle limit, ms. */
+  /** Called when a stream has ended and the connection can take another. `announced`: the upstream's idle limit, ms. */
   putBack(connection: UpstreamConnection, announced: number | undefined): void;
-  /** A connection has ended. */
+  /** Called when a connection has ended. */
   forget(connection: UpstreamConnection): void;
 }
 
-/** One upstream's connections. The most recently used one is taken first, so that the others can expire. */
+/** One upstream's connections. The most recently used one is taken first, so the others can expire. */
 export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
   deadline = 0;
   deadlineSlot = -1;
@@ -92,10 +92,10 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
   /** Those with capacity. */
   private readonly free: UpstreamConnection[] = [];
   private readonly queue: StreamQueue;
-  /** Made with the first connection that has to find its protocol. */
+  /** Created with the first connection whose protocol must be negotiated. */
   private pending: PendingConnections | undefined = undefined;
   private closing = false;
-  /** Connections made before this time use settings which no longer hold. */
+  /** Connections opened before this time use outdated settings. */
   private renewedAt = 0;
   private mayBeHttp2: boolean;
   private roomNotBefore = 0;
@@ -113,9 +113,9 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
   }
 
   /**
-   * Gives `taker` a stream: at once if a connection can take one or may be made, else later, in turn. While half of the
-   * connections are in use, uploads that are still arriving hold no more of them than {@link mayUpload} allows, and none
-   * before their beginning has arrived.
+   * Gives `taker` a stream: at once if a connection has room or a new one may be made, else later, in turn. While half of the
+   * connections are in use, uploads that are still arriving get no connection until their beginning has arrived, and no more
+   * of them than {@link mayUpload} allows.
    */
   acquire(taker: StreamTaker, use: Use): void {
     const readiness = this.isScarce ? taker.readiness : 'whole';
@@ -150,7 +150,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return this.queue.length > 0 || (this.all.size - this.free.length) * 2 >= this.most;
   }
 
-  /** May an upload that is still arriving take one more connection? They may hold three quarters, and always one. */
+  /** May another upload that is still arriving take a connection? Together they may hold three quarters, but always one. */
   private readonly mayUpload = (): boolean => {
     const most = Math.max(1, Math.floor(this.most * 0.75));
     let uploads = 0;
@@ -158,12 +158,12 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return true;
   };
 
-  /** How many connections may exist. */
+  /** How many connections are allowed. */
   private get most(): number {
     return this.upstream.room ?? this.ofPool?.upstreamConnections ?? this.limits.upstreamConnections;
   }
 
-  /** Does the upstream's own limit allow one more stream? Over HTTP/1.1 the limit counts connections. */
+  /** Does the upstream's own limit allow another stream? Over HTTP/1.1 the limit counts connections. */
   private mayOpen(): boolean {
     const { room } = this.upstream;
     if (room === undefined || !this.mayBeHttp2) return true;
@@ -172,7 +172,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return streams < room;
   }
 
-  /** Ends connections that only wait for slow clients, for requests that wait for a connection. */
+  /** Ends connections that only wait for slow clients, to serve the requests in the queue. */
   private makeRoom(): void {
     const { now } = this.deadlines;
     if (now < this.roomNotBefore) return;
@@ -182,12 +182,12 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
       if (lagging.length === wanted) break;
       if (connection.lags) lagging.push(connection);
     }
-    // All connections must not be looked at for each request that waits.
+    // A pause, so that not every waiting request looks at every connection.
     if (lagging.length < wanted) this.roomNotBefore = now + roomPause;
     for (const connection of lagging) connection.giveWay();
   }
 
-  /** Limits of the upstream's pool. */
+  /** The limits set on the upstream's pool. */
   private get ofPool(): PoolSettings['limits'] {
     return this.upstream.home?.settings.limits;
   }
@@ -199,22 +199,22 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     if (usable !== undefined && use === 'requests') return this.openOn(usable);
     if (use === 'requests' && this.mayBeHttp2) return undefined;
     if (this.hasRoom()) return this.make(use, client);
-    // An upgrade, or another client, needs a separate connection, which an idle one makes room for.
+    // An upgrade or another client needs a connection of its own: an idle one makes room for it.
     const idle = this.free.find(({ streams }) => streams === 0);
     if (idle === undefined) return undefined;
-    // The queue must not be served for it, as its place is taken.
+    // Removed first, so that its end does not serve the queue: its place is taken.
     this.all.delete(idle);
     this.unlist(idle);
     idle.destroy();
     return this.make(use, client);
   }
 
-  /** The client that a connection for this taker introduces; undefined: it introduces none. */
+  /** The client that a connection for this taker names in a PROXY header; undefined if it sends none. */
   private clientOf(taker: StreamTaker): Peer | undefined {
     return this.upstream.record.proxyProtocol === undefined ? undefined : taker.peer;
   }
 
-  /** Has a request wait for a connection that is still finding its protocol. False: no such connection may be made. */
+  /** Lets a request wait for a connection that is still negotiating its protocol. Returns false if none may be made. */
   private joinPending(taker: StreamTaker, use: Use): boolean {
     if (use !== 'requests' || !this.mayBeHttp2 || !this.mayOpen()) return false;
     this.pending ??= new PendingConnections(this, this.connector.dial);
@@ -235,13 +235,13 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     if (!this.closing) this.serveQueue();
   }
 
-  /** Adds its connections; returns how many requests wait for one. */
+  /** Adds its connections to `counts`. Returns how many requests wait for one. */
   count(counts: ConnectionCounts['upstream']): number {
     for (const { kind, streams } of this.all) counts[kind][streams > 0 ? 'active' : 'idle']++;
     return this.queue.length;
   }
 
-  /** Leaves the queue: the request was aborted. */
+  /** Removes an aborted request from the queue. */
   leave(taker: StreamTaker): void {
     this.queue.remove(taker);
     this.pending?.leave(taker);
@@ -263,7 +263,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
       const next = this.queue.peek(this.mayUpload);
       if (next === undefined) break;
       if (next.use !== 'requests' || this.clientOf(next.taker) !== connection.client) {
-        // It needs a separate connection, and gets one in the place of this one.
+        // It needs a connection of its own, which replaces this one.
         if (connection.streams === 0) connection.destroy();
         return;
       }
@@ -274,7 +274,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     if (connection.capacity > 0) this.list(connection);
   }
 
-  /** Gives this connection to requests that wait for one that is being made. */
+  /** Gives streams of this connection to requests that wait for one still being made. */
   private serveAwaiting(connection: UpstreamConnection): void {
     const { pending } = this;
     if (pending === undefined) return;
@@ -283,7 +283,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     }
   }
 
-  /** Must it end with the streams that it has? */
+  /** Must it take no streams beyond those it has? */
   private isPast({ openedAt }: UpstreamConnection): boolean {
     if (openedAt < this.renewedAt) return true;
     return this.isNamed && this.deadlines.now - openedAt > maxAgeOfNamed;
@@ -295,7 +295,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     if (!this.closing) this.serveQueue();
   }
 
-  /** Closes idle connections now, and the others when their requests are done. */
+  /** Closes idle connections now, the others once their requests are done. */
   close(): void {
     this.closing = true;
     this.deadlines.remove(this);
@@ -303,14 +303,14 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     this.queue.dismiss();
   }
 
-  /** The upstream's settings changed: existing connections take no more requests. */
+  /** Applies a change of the upstream's settings: existing connections take no more requests. */
   renew(): void {
     this.renewedAt = this.deadlines.touch();
     this.mayBeHttp2 = protocolsFor(this.upstream).includes('h2');
     this.closeIdle();
   }
 
-  /** The upstream's own limit has changed. */
+  /** Applies a change of the upstream's own limit. */
   resize(): void {
     for (const connection of this.all) {
       if (this.all.size <= this.most) break;
@@ -323,7 +323,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     this.watchQueue();
   }
 
-  /** Closes idle connections: the upstream drains. */
+  /** Closes idle connections, as when the upstream drains. */
   closeIdle(): void {
     for (const connection of this.free.splice(0)) {
       connection.listed = false;
@@ -339,7 +339,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     this.watchQueue();
   }
 
-  /** Serves those that can be served: an upload that has become whole makes room without any event. */
+  /** Serves the requests it can. Also polled: an upload that has completely arrived makes room without any event. */
   private serveQueue(): void {
     for (;;) {
       const next = this.queue.peek(this.mayUpload);
@@ -351,7 +351,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     }
   }
 
-  /** The connection with capacity for this client that was used last; it stays in the list. */
+  /** The most recently used connection with capacity for this client; it stays in the list. */
   private lastFree(client: Peer | undefined): UpstreamConnection | undefined {
     for (let at = this.free.length - 1; at >= 0; at--) {
       const connection = this.free[at];
@@ -366,7 +366,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return undefined;
   }
 
-  /** Opens a stream on a connection with capacity, which leaves the list when it has no more. */
+  /** Opens a stream on a listed connection, and takes that off the list if it has no capacity left. */
   private openOn(connection: UpstreamConnection): UpstreamStream {
     const stream = connection.openStream();
     if (connection.capacity === 0) this.unlist(connection);
@@ -395,7 +395,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return stream;
   }
 
-  /** Does the upstream still get new requests? */
+  /** Does the upstream still take new requests? */
   private wanted(): boolean {
     return this.upstream.state === 'active' || this.upstream.state === 'down';
   }

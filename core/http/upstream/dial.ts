@@ -1,4 +1,4 @@
-// Dial: the one place that makes a socket to an upstream, plain or TLS.
+// Dial: the one place that opens a socket to an upstream, plain or TLS.
 import { connect, type LookupFunction, Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { toError } from '../../errors.ts';
@@ -12,13 +12,13 @@ import { proxyHeader } from './proxy-header.ts';
 import type { Use } from './stream-queue.ts';
 import { tlsConnectionOptions } from './tls-options.ts';
 
-/** Receives what happens on a socket that was dialled. */
+/** Receives the events of a dialled socket. */
 export interface SocketReader {
   /** The connection is open; over TLS, the handshake is done. */
   onConnected(): void;
-  /** Bytes came; `buffer` is reused after the call, so copy what you keep. */
+  /** Takes bytes that arrived; `buffer` is reused after the call, so copy what you keep. */
   onBytes(buffer: Buffer, start: number, end: number): void;
-  /** The upstream closed before a write. Return true to read what it sent until then. */
+  /** A write failed because the upstream had closed. Return true to read what it sent before that. */
   onWriteError(error: Error): boolean;
 }
 
@@ -29,24 +29,23 @@ const readBuffer = Buffer.allocUnsafeSlow(copyBufferSize);
 export interface Dialling {
   /** Finds the addresses of names. */
   readonly lookup: LookupFunction;
-  /** Addresses that no connection is made to. */
+  /** Addresses that must not be dialled. */
   readonly own: OwnAddresses;
 }
 
 /** What a connection is made for. */
 export interface DialPurpose {
   /**
-   * An upgrade's connection is read through events: a tunnel takes it over, which a socket with its own read buffer does not
-   * allow.
+   * An upgrade's connection is read through events, because a tunnel cannot take over a socket with its own read buffer.
    */
   readonly use: Use;
   /** The protocols to offer over TLS. */
   readonly protocols: readonly Protocol[];
-  /** The client that a PROXY header introduces, if the upstream wants one; undefined: no header is sent. */
+  /** The client to name in a PROXY header; undefined if none is sent. */
   readonly client: Peer | undefined;
 }
 
-/** Begins to connect to an upstream. */
+/** Starts connecting to an upstream. */
 export function dial(
   upstream: Upstream,
   purpose: DialPurpose,
@@ -105,20 +104,20 @@ function begin(
   return beginWith(header, hearOut(connect({ ...base, onread }), onWriteError)).once('connect', onConnected);
 }
 
-/** Has a socket send these bytes before any others. */
+/** Makes a socket send these bytes before any others. */
 function beginWith(header: Buffer | undefined, socket: Socket): Socket {
   if (header !== undefined) socket.write(header);
   return socket;
 }
 
-/** Returns a socket that ends with an error at once if OpenSSL refuses the options. `header`: sent before TLS. */
+/** Returns a socket, already destroyed with an error if OpenSSL rejects the options. `header`: sent before TLS. */
 function dialTls(options: ConnectionOptions, header: Buffer | undefined): Socket {
   const under = header === undefined ? undefined : beginWith(header, dialUnder(options));
   try {
-    // Loaded at the first use: loading it takes longer than the rest of the wire.
+    // Loaded on first use: it takes longer to load than the rest of the wire.
     const { connect: connectTls } = process.getBuiltinModule('node:tls');
     const socket = connectTls(under === undefined ? options : { ...options, socket: under });
-    // The option of that name works only for sockets without TLS.
+    // The noDelay option only works for sockets without TLS.
     return socket.setNoDelay(true);
   } catch (thrown) {
     under?.destroy();

@@ -1,5 +1,5 @@
-// NameLookups: the addresses of upstreams' names. A name is looked up once for all that ask at a time; the answer is kept
-// for a while, and for longer while no name server answers.
+// NameLookups: the addresses of upstreams' names. Concurrent look-ups of a name share one query; its answer is cached for a
+// while, and for longer while no name server answers.
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { keepNewest } from '../../bounded/newest.ts';
@@ -11,26 +11,26 @@ const leastMs = 1_000;
 const mostMs = 30_000;
 /** How long a failure is kept, ms. */
 const failureMs = 1_000;
-/** How long a look-up waits for a new answer before the old one is used, ms. */
+/** How long a look-up waits for a new answer before it uses the old one, ms. */
 const patienceMs = 200;
-/** How long the addresses of a name are kept after name servers say that it no longer exists, ms. */
+/** How long a name's addresses are kept after name servers say that it no longer exists, ms. */
 const goneMs = 30_000;
-/** How many names are looked up at once; others wait in turn. */
+/** How many names are looked up at once; others queue. */
 const maxAtOnce = 500;
-/** How many names are remembered; beyond this, those used longest ago are forgotten. */
+/** How many names are remembered; beyond this, the least recently used are forgotten. */
 const maxNames = 50_000;
 
 type Taker = Parameters<LookupFunction>[2];
 
-/** What is known of one name, and the callbacks that wait for it. */
+/** What is known about one name, and the callbacks that wait for it. */
 interface KnownName {
   readonly name: string;
-  /** The addresses of the last good answer; empty: there is none. */
+  /** The addresses of the last good answer; empty if there is none. */
   addresses: readonly LookupAddress[];
   /** The error of the last answer, if it was not good. */
   failure: NameFailure | undefined;
   freshUntil: number;
-  /** When the addresses are dropped, if the name is still said not to exist. */
+  /** When the addresses are dropped if name servers still say that the name does not exist. */
   goneAt: number;
   /** Which of the addresses comes first next time. */
   turn: number;
@@ -69,7 +69,7 @@ export class NameLookups {
     this.clock = clock;
   }
 
-  /** For `lookup` of `net.connect` and `tls.connect`. Addresses of one name take turns. */
+  /** The `lookup` option of `net.connect` and `tls.connect`. The addresses of a name take turns. */
   readonly lookup: LookupFunction = (hostname, { all = false }, taker) => {
     const known = this.known(hostname.toLowerCase());
     known.waiting.push({ taker, all });
@@ -95,7 +95,7 @@ export class NameLookups {
       waiting: [],
       cancelPatience: undefined,
     };
-    // Last in the map: used last.
+    // Moved to the end of the map: it is now the most recently used.
     this.names.delete(name);
     this.names.set(name, known);
     keepNewest(this.names, maxNames);
@@ -139,13 +139,13 @@ export class NameLookups {
     this.answer(known);
   }
 
-  /** Calls back all that wait, once the caller has returned. */
+  /** Calls back everything that waits, after the caller has returned. */
   private answer(known: KnownName): void {
     known.cancelPatience?.();
     known.cancelPatience = undefined;
     const { addresses, failure, waiting } = known;
     known.waiting = [];
-    // Only addresses of the family that comes first take turns: those of the other may not be reachable.
+    // Only addresses of the first family take turns: the other may not be reachable.
     const lead = addresses.filter(({ family }) => family === addresses[0]?.family);
     const rest = addresses.slice(lead.length);
     for (const { taker, all } of waiting) {

@@ -1,4 +1,4 @@
-// NameSources: where the addresses of names come from: /etc/hosts, then the name servers of /etc/resolv.conf.
+// NameSources: looks names up in /etc/hosts, then at the name servers of /etc/resolv.conf.
 import type { LookupAddress } from 'node:dns';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -10,13 +10,13 @@ import { SystemFile } from './system-file.ts';
 
 /** The outcome of a look-up. */
 export type NameAnswer =
-  /** `ms`: how long it may be kept. */
+  /** `ms`: how long it may be cached. */
   | { readonly kind: 'found'; readonly addresses: readonly LookupAddress[]; readonly ms: number }
   | { readonly kind: 'unknown' }
   /** No name server answered; `why`: a code such as ETIMEOUT. */
   | { readonly kind: 'unanswered'; readonly why: string };
 
-/** Where files and name servers are, if not in the usual places. */
+/** Where files and name servers are, if not in their usual places. */
 export interface NameSourcesOptions {
   readonly hosts?: string;
   readonly resolvConf?: string;
@@ -24,19 +24,19 @@ export interface NameSourcesOptions {
   readonly servers?: readonly string[];
 }
 
-/** How long an entry of /etc/hosts is used before the file is looked at again, ms. */
+/** How long an entry of /etc/hosts is used before the file is checked again, ms. */
 const fileMs = 5_000;
 /** The time for one try at one name server, ms, and how many tries are made. */
 const tryMs = 2_000;
 const tries = 2;
-/** How long the second family of addresses is waited for once the first has arrived, ms (RFC 8305 section 3). */
+/** How long to wait for the second family of addresses once the first has arrived, ms (RFC 8305 section 3). */
 const otherFamilyMs = 50;
 /** How many addresses of one family are taken from an answer. */
 const maxAddresses = 64;
 
 /**
- * Looks into the files first, then asks the name servers, off the thread pool of the process: a silent server delays only
- * look-ups of its names.
+ * Reads the files first, then asks the name servers. It does not use the process's thread pool, so a silent server delays
+ * only look-ups of its own names.
  */
 export class NameSources {
   private readonly clock: Clock;
@@ -49,7 +49,7 @@ export class NameSources {
     this.clock = clock;
     this.hosts = new SystemFile(hosts, parseHosts);
     this.searchList = new SystemFile(resolvConf, parseSearchList);
-    // The resolver reads resolv.conf itself, when it is made.
+    // The resolver reads resolv.conf itself when it is created.
     this.resolver = new SystemFile(resolvConf, () => {
       const { Resolver } = process.getBuiltinModule('node:dns').promises;
       const made = new Resolver({ timeout: tryMs, tries, maxTimeout: tryMs });
@@ -58,7 +58,7 @@ export class NameSources {
     });
   }
 
-  /** Looks up the addresses of a name, which is in lower case. Never rejects. */
+  /** Looks up the addresses of a lower-case name. Never rejects. */
   async ask(name: string): Promise<NameAnswer> {
     try {
       const listed = this.listed(name);
@@ -81,11 +81,11 @@ export class NameSources {
     const whole = name.replace(/\.$/, '');
     const found = this.hosts.content.get(whole);
     if (found !== undefined) return found;
-    // RFC 6761 section 6.3: name servers are never asked for it.
+    // RFC 6761 section 6.3: name servers are never asked about it.
     return /(?:^|\.)localhost$/.test(whole) ? ['127.0.0.1', '::1'] : [];
   }
 
-  /** Asks for both families at once. */
+  /** Asks for both address families at once. */
   private query(name: string): Promise<NameAnswer> {
     const resolver = this.resolver.content;
     return new Promise(resolve => {
@@ -121,12 +121,12 @@ function failureOf(thrown: unknown): NameAnswer {
   return why === 'ENOTFOUND' || why === 'ENODATA' ? { kind: 'unknown' } : { kind: 'unanswered', why };
 }
 
-/** Is the failure one that another question to the same servers would meet as well? */
+/** Would another query to the same servers fail the same way? */
 function isSilence(why: string): boolean {
   return why === 'ETIMEOUT' || why === 'ECONNREFUSED';
 }
 
-/** Joins the answers for both families; if one has addresses, a failure of the other does not matter. */
+/** Joins the answers for both families. If one has addresses, a failure of the other does not matter. */
 function combined(answers: readonly NameAnswer[]): NameAnswer {
   const good = answers.filter(answer => answer.kind === 'found');
   if (good.length === 0) return answers.find(({ kind }) => kind === 'unanswered') ?? { kind: 'unknown' };
@@ -134,7 +134,7 @@ function combined(answers: readonly NameAnswer[]): NameAnswer {
   return { kind: 'found', addresses: inOrder(all), ms: Math.min(...good.map(({ ms }) => ms)) };
 }
 
-/** IPv6 first if this host has an IPv6 address of more than local scope (RFC 6724 section 5, in short). */
+/** IPv6 first if this host has an IPv6 address beyond local scope (RFC 6724 section 5, simplified). */
 function inOrder(addresses: readonly string[]): LookupAddress[] {
   const v6 = addresses.filter(isIPv6).map(address => ({ address, family: 6 }));
   const v4 = addresses.filter(address => !isIPv6(address)).map(address => ({ address, family: 4 }));

@@ -1,8 +1,8 @@
-// OwnAddresses: where this Weldr itself listens. No upstream may be there: its requests would come back without end.
+// OwnAddresses: where this Weldr itself listens. No upstream may be there: its requests would loop forever.
 import { parseTcpAddress } from '../../settings/listen.ts';
 import { unixPathOf } from '../../settings/unix-path.ts';
 
-/** The two ends of a connection, as a socket has them. */
+/** The two ends of a connection, as a socket reports them. */
 interface Ends {
   readonly localAddress?: string | undefined;
   readonly remoteAddress?: string | undefined;
@@ -17,7 +17,7 @@ export class OwnAddresses {
   private readonly hostsByPort = new Map<number, Set<string>>();
   private readonly paths = new Set<string>();
 
-  /** `address`: `HOST:PORT`, `[IPv6]:PORT` or `unix:/PATH`, the host an address. */
+  /** `address`: `HOST:PORT`, `[IPv6]:PORT` or `unix:/PATH`, where HOST is an IP address. */
   add(address: string): void {
     const path = unixPathOf(address);
     if (path !== undefined) {
@@ -34,7 +34,7 @@ export class OwnAddresses {
     return this.paths.has(path);
   }
 
-  /** Does any of them have this port? Needs no system call. */
+  /** Does any of them have this port? Makes no system call. */
   hasPort(port: number): boolean {
     return this.hostsByPort.has(port);
   }
@@ -50,7 +50,7 @@ export class OwnAddresses {
   }
 }
 
-/** Returns an IPv4 address in IPv6 form as IPv4. */
+/** Returns an IPv4-mapped IPv6 address as IPv4. */
 function unmapped(ip: string): string {
   return ip.toLowerCase().replace(/^::ffff:(?=[\d.]+$)/, '');
 }
@@ -58,6 +58,6 @@ function unmapped(ip: string): string {
 /** The error of a socket whose other end is this Weldr itself. */
 export class OwnAddressError extends Error {
   constructor() {
-    super('this Weldr itself listens there; take it out of the pool');
+    super('this Weldr itself listens there; remove it from the pool');
   }
 }

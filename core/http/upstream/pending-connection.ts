@@ -7,17 +7,17 @@ import { connectError, noHttp2Error } from './connect-error.ts';
 import type { SocketReader } from './dial.ts';
 import type { Protocol } from './protocols.ts';
 
-/** Makes the socket of a connection that offers these protocols. */
+/** Opens the socket of a connection that offers these protocols. */
 export type Dialler = (upstream: Upstream, protocols: readonly Protocol[], reader: SocketReader) => Duplex;
 
-/** Receives its outcome. */
+/** Receives the outcome of a pending connection. */
 export interface PendingOwner {
-  /** The connection is open and speaks this protocol; the owner has to take it over at once. */
+  /** The connection is open and speaks this protocol; the owner must take it over at once. */
   onStanding(pending: PendingConnection, protocol: Protocol): void;
   onFailed(pending: PendingConnection, error: WeldrError): void;
 }
 
-/** One connection that is being made. */
+/** One connection that is being opened. */
 export class PendingConnection implements SocketReader, Waiting {
   deadline = 0;
   deadlineSlot = -1;
@@ -28,11 +28,11 @@ export class PendingConnection implements SocketReader, Waiting {
   private readonly protocols: readonly Protocol[];
   private readonly deadlines: Deadlines;
   private readonly timeout: number;
-  /** The reader that has taken it over. */
+  /** The reader that took the connection over. */
   private reader: SocketReader | undefined = undefined;
   private over = false;
 
-  /** `timeout`: how long it may take, ms. */
+  /** `timeout`: how long connecting may take, ms. */
   constructor(
     owner: PendingOwner,
     upstream: Upstream,
@@ -75,7 +75,7 @@ export class PendingConnection implements SocketReader, Waiting {
     else this.fail(noHttp2Error(this.upstream, undefined));
   }
 
-  /** The protocol that TLS has agreed on; without TLS there is no choice. */
+  /** The protocol that TLS negotiated; without TLS there is no choice. */
   private agreed(): Protocol {
     if (this.upstream.protocol !== 'https:') return this.protocols[0] ?? 'http/1.1';
     const { alpnProtocol }: { alpnProtocol?: unknown } = Object(this.socket);
@@ -96,10 +96,10 @@ export class PendingConnection implements SocketReader, Waiting {
   }
 
   private readonly onError = (error: Error): void => {
-    const told = connectError(this.upstream, error);
+    const reason = connectError(this.upstream, error);
     // Servers that do not offer HTTP/2 send an alert, or just close.
-    const isOfHttp2 = told.code === 'TLS_FAILED' && !this.protocols.includes('http/1.1');
-    this.fail(isOfHttp2 ? noHttp2Error(this.upstream, error) : told);
+    const lacksHttp2 = reason.code === 'TLS_FAILED' && !this.protocols.includes('http/1.1');
+    this.fail(lacksHttp2 ? noHttp2Error(this.upstream, error) : reason);
   };
 
   private readonly onClose = (): void => this.fail(connectError(this.upstream, undefined));

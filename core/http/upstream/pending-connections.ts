@@ -1,5 +1,5 @@
-// PendingConnections: the connections to one upstream whose protocol is still unknown, and the requests that wait for them.
-// None is taken before that, as the protocol decides how many requests it can carry.
+// PendingConnections: the connections to one upstream whose protocol is not known yet, and the requests that wait for them.
+// No request takes one earlier, because the protocol decides how many requests it can carry.
 import { WeldrError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import type { Deadlines } from '../exchange/deadlines.ts';
@@ -7,21 +7,21 @@ import { type Dialler, PendingConnection, type PendingOwner } from './pending-co
 import { type Protocol, protocolsFor } from './protocols.ts';
 import type { StreamTaker } from './stream-queue.ts';
 
-/** Receives their outcomes. */
+/** Receives the outcomes of pending connections. */
 export interface PendingHome {
   readonly upstream: Upstream;
   readonly deadlines: Deadlines;
   /** How many streams a new HTTP/2 connection can be expected to take. */
   readonly streamsAtFirst: number;
-  /** A connection is open: take it over, and serve those that wait. */
+  /** A connection is open: take it over, and serve the waiting requests. */
   onStanding(pending: PendingConnection, protocol: Protocol): void;
-  /** A connection has failed, and those that waited for it were notified. */
+  /** A connection has failed, and the requests that waited for it were notified. */
   onFailed(): void;
 }
 
 interface Waiter {
   readonly taker: StreamTaker;
-  /** `Deadlines.now` when it gives up. */
+  /** When it stops waiting, by `Deadlines.now`. */
   readonly until: number;
 }
 
@@ -32,8 +32,8 @@ export class PendingConnections implements PendingOwner {
   private readonly pending = new Set<PendingConnection>();
   private waiting: Waiter[] = [];
   /**
-   * The protocol that the upstream agreed on last: requests share a connection that is likely to take them all, and do not
-   * wait for one that is not. Before any was agreed on, all wait for the first connection.
+   * The protocol that was negotiated last. It decides whether requests share a pending connection or get one each; until the
+   * first is known, all wait for the first connection.
    */
   private agreed: Protocol = 'h2';
 
@@ -46,7 +46,6 @@ export class PendingConnections implements PendingOwner {
     return this.pending.size;
   }
 
-  /** Is any request waiting? */
   get isAwaited(): boolean {
     return this.waiting.length > 0;
   }
@@ -56,13 +55,13 @@ export class PendingConnections implements PendingOwner {
     return this.waiting.length;
   }
 
-  /** How many more requests wait than the pending connections can be expected to take. */
+  /** How many more requests wait than the pending connections are expected to take. */
   private get excess(): number {
     const each = this.agreed === 'h2' ? Math.max(1, this.home.streamsAtFirst) : 1;
     return this.waiting.length - this.pending.size * each;
   }
 
-  /** Has a taker wait for a pending connection, or for one more if `mayDial`. False: there is none to wait for. */
+  /** Lets a taker wait for a pending connection, or for another one if `mayDial`. Returns false if there is none. */
   join(taker: StreamTaker, mayDial: boolean): boolean {
     if (this.excess >= 0) {
       if (!mayDial) return false;
@@ -77,12 +76,12 @@ export class PendingConnections implements PendingOwner {
     if (this.waiting.length > 0) this.waiting = this.waiting.filter(waiter => waiter.taker !== taker);
   }
 
-  /** Removes and returns the taker that has waited longest; undefined: none waits. */
+  /** Removes and returns the taker that has waited longest; undefined if none waits. */
   next(): StreamTaker | undefined {
     return this.waiting.shift()?.taker;
   }
 
-  /** Makes connections for the {@link excess} while `mayDial`; removes and returns the takers that are still left over. */
+  /** Dials for the {@link excess} while `mayDial`. Removes and returns the takers that are still left over. */
   settle(mayDial: () => boolean): readonly StreamTaker[] {
     while (this.excess > 0 && mayDial()) this.dial(this.waiting.at(-1)?.taker.connectTimeout ?? 0);
     const left = Math.max(0, this.excess);

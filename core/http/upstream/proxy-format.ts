@@ -1,9 +1,9 @@
-// The binary format of the PROXY protocol, version 2: what readers and writers of headers share.
+// The binary format of the PROXY protocol, version 2, which reader and writer share.
 
-/** The bytes that a header begins with; neither HTTP nor TLS begins like this. */
+/** The bytes that begin a header. Neither HTTP nor TLS begins with them. */
 export const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 
-/** The most bytes of the name that a client asked for. */
+/** The most bytes of the host name that a client asked for. */
 export const longestAuthority = 255;
 
 /** Types of the TLVs that follow the addresses. */

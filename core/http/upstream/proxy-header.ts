@@ -1,4 +1,4 @@
-// PROXY header towards upstreams: tells them for which client a connection is made
+// PROXY header for upstreams: names the client that a connection is made for
 // (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
 
 import { isIP, isIPv4 } from 'node:net';
@@ -7,7 +7,7 @@ import type { ProxyVersion } from '../../pool/upstream-record.ts';
 import type { Peer } from '../exchange/streams.ts';
 import { longestAuthority, signature, tlvType } from './proxy-format.ts';
 
-/** Both ends of a connection: of a client to Weldr, or of Weldr itself to a server. */
+/** Both ends of a connection: from a client to Weldr, or from Weldr itself to a server. */
 export interface IntroducedEnds extends Pick<Peer, 'ip' | 'port' | 'localIp' | 'localPort'> {
   readonly tls?: { readonly sni: string | undefined } | undefined;
   readonly proxy?: { readonly authority: string | undefined } | undefined;
@@ -19,8 +19,8 @@ const tcp4 = 0x11;
 const tcp6 = 0x21;
 
 /**
- * Returns the header for a connection of `ends`. If they are undefined, or have no address, the header says that nothing is
- * known (UNKNOWN) or that the connection is Weldr's own (LOCAL).
+ * Returns the header that names `ends`. If they are undefined or have no address, it names none: UNKNOWN in version 1, LOCAL
+ * (a connection of Weldr's own) in version 2.
  */
 export function proxyHeader(version: ProxyVersion, ends: IntroducedEnds | undefined): Buffer {
   const known = ends !== undefined && hasAddresses(ends) ? ends : undefined;
@@ -34,7 +34,7 @@ function hasAddresses(ends: IntroducedEnds): ends is KnownEnds {
   return isIP(ip) !== 0 && isIP(localIp) !== 0;
 }
 
-/** An IPv4 address next to an IPv6 address is written in IPv6 form. */
+/** Writes an IPv4 address in IPv6 form if the other end is IPv6. */
 function alike(address: string, ends: KnownEnds): string {
   const bare = address.split('%')[0] ?? address;
   return isIPv4(bare) && !isOfIPv4(ends) ? `::ffff:${bare}` : bare;
@@ -60,7 +60,7 @@ function binary(ends: KnownEnds | undefined): Buffer {
   return Buffer.concat([signature, start, rest]);
 }
 
-/** The name that the client asked for in its TLS handshake, with Weldr or with the proxy in front. */
+/** The host name that the client asked for in its TLS handshake, with Weldr or with the proxy in front. */
 function authority({ tls, proxy }: KnownEnds): Buffer {
   const name = Buffer.from(tls?.sni ?? proxy?.authority ?? '');
   if (name.length === 0 || name.length > longestAuthority) return name.subarray(0, 0);

@@ -1,17 +1,17 @@
-// The search list of /etc/resolv.conf: which names are looked up for a short one such as `api` (resolv.conf(5)).
+// The search list of /etc/resolv.conf: which names to look up for a short one such as `api` (resolv.conf(5)).
 import { hostname } from 'node:os';
 
 /** How short names are completed. */
 export interface SearchList {
   readonly domains: readonly string[];
-  /** A name with this many dots is looked up as it is before a domain is appended. */
+  /** A name with this many dots is looked up unchanged before a domain is appended. */
   readonly dots: number;
 }
 
 const maxDomains = 16;
 const maxDots = 15;
 
-/** Parses the text of a resolv.conf. Without a list in it, the list is the domain of this host. */
+/** Parses the text of a resolv.conf. If it has no list, the list is this host's domain. */
 export function parseSearchList(text: string): SearchList {
   const own = hostname().split('.').slice(1).join('.');
   let domains = own === '' ? [] : [own];
@@ -29,7 +29,7 @@ export function parseSearchList(text: string): SearchList {
   return { domains: domains.map(domain => domain.replace(/\.$/, '')).filter(domain => domain !== ''), dots };
 }
 
-/** The names to look up, in order; one that ends in a dot is complete. */
+/** The names to look up, in order. A name that ends in a dot is complete. */
 export function candidates(name: string, { domains, dots }: SearchList): string[] {
   if (name.endsWith('.')) return [name.slice(0, -1)];
   const long = domains.map(domain => `${name}.${domain}`);

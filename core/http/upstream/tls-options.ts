@@ -1,4 +1,4 @@
-// The options of a TLS connection to an upstream, the same for requests and for health checks.
+// The options of a TLS connection to an upstream, for requests and health checks alike.
 import { isIP } from 'node:net';
 import type { ConnectionOptions, PeerCertificate } from 'node:tls';
 import { toError } from '../../errors.ts';
@@ -6,7 +6,7 @@ import type { UpstreamTls } from '../../pool/pool.ts';
 import type { Protocol } from './protocols.ts';
 
 /**
- * Returns the options of `tls.connect` for an upstream. `protocols`: those to offer; default: HTTP/1.1 alone. An address is
+ * Returns the options of `tls.connect` for an upstream. `protocols`: those to offer; default: only HTTP/1.1. An IP address is
  * not sent as the server name, which RFC 6066 section 3 forbids, but the certificate is checked against it.
  */
 export function tlsConnectionOptions(
@@ -27,7 +27,7 @@ export function tlsConnectionOptions(
   };
 }
 
-/** Catches what Node throws for names that it cannot read, which would otherwise leave an event as an uncaught exception. */
+/** Catches what Node throws for names that it cannot parse, which would be an uncaught exception. */
 function identityFault(servername: string, certificate: PeerCertificate): Error | undefined {
   try {
     return process.getBuiltinModule('node:tls').checkServerIdentity(servername, certificate);

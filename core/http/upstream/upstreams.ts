@@ -1,4 +1,4 @@
-// Upstreams: a worker's connections to all upstreams; follows the pools, so that connections to a removed upstream end.
+// Upstreams: a worker's connections to all upstreams. It follows the pools, so connections to a removed upstream end.
 import type { Upstream } from '../../pool/pool.ts';
 import type { Pools } from '../../pool/pools.ts';
 import type { Settings } from '../../settings/settings.ts';
@@ -46,13 +46,13 @@ export class Upstreams {
     const known = this.caches.get(upstream);
     if (known !== undefined) return known;
     const made = new ConnectionCache(upstream, this.settings, this.deadlines, this.connector);
-    // The connections of an upstream that was removed while a request was on its way to it are not kept.
+    // An upstream may be removed while a request is on its way to it: its connections are not kept.
     if (this.pools.get(upstream.pool)?.get(upstream.id) === upstream) this.caches.set(upstream, made);
     else made.close();
     return made;
   }
 
-  /** Adds the connections to all upstreams, and how many requests wait for one. */
+  /** Adds the connections to all upstreams, and the requests that wait for one, to `counts`. */
   count(counts: ReturnType<typeof noConnections>): void {
     for (const [{ pool }, cache] of this.caches) {
       const queued = cache.count(counts.upstream);
