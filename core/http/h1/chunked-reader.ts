@@ -1,4 +1,4 @@
-// ChunkedReader: validates a chunked body (RFC 9112 section 7.1) while it passes, in its own framing or without it.
+// ChunkedReader: validates a chunked body (RFC 9112 section 7.1) as it passes, and keeps or strips its framing.
 
 import type { HeaderList } from '../../request/headers.ts';
 import { CR, hexValue, LF, tokenChar, valueChar } from '../exchange/grammar.ts';
@@ -6,15 +6,15 @@ import { comesTooLate } from '../exchange/trailers.ts';
 import { worthReading } from './empty-line.ts';
 import { FieldReader, incomplete } from './fields.ts';
 
-/** Receives what a ChunkedReader hands on. Ranges are valid during the call only. */
+/** Receives what a ChunkedReader hands on. Ranges are valid only during the call. */
 export interface ChunkedSink {
-  /** Bytes to pass on: with framing or payload only, as the reader was asked. */
+  /** Bytes to pass on, with or without framing, as requested from the reader. */
   onChunkedBytes(buffer: Buffer, start: number, end: number): void;
-  /** A size line to write in place of one that must not pass as it came. */
+  /** A size line to write instead of one that must not pass unchanged. */
   onChunkedLine(line: string): void;
   /**
-   * The body is complete. With framing, the last chunk has been passed on if `trailers` is undefined; else the sink has to
-   * write it.
+   * The body is complete. If framing is kept and `trailers` is undefined, the last chunk has been passed on; otherwise the
+   * sink must write it.
    */
   onChunkedEnd(trailers: HeaderList | undefined): void;
 }
@@ -31,16 +31,16 @@ const SEMICOLON = 0x3b;
 const EQUALS = 0x3d;
 const BACKSLASH = 0x5c;
 
-/** Hex digits of a size: 2^48 bytes, exact in a number and more than any body has. */
+/** The most hex digits of a size: up to 2^48 bytes, which a number holds exactly and no body reaches. */
 const maxSizeDigits = 12;
-/** The most bytes of one size line, and of all extensions of a body, which only cost as they are dropped. */
+/** The most bytes of one size line, and of all extensions of a body, which are dropped and only cost time. */
 const maxLine = 1024;
 const maxExtensions = 16 * 1024;
 const maxTrailers = 8 * 1024;
-/** Fewer bytes than this are moved one by one: a call costs more. */
+/** Fewer bytes than this are moved one by one, which is cheaper than a call. */
 const shortMove = 48;
 
-/** The form of a size line that has not ended yet. */
+/** The form of an incomplete size line. */
 const sizeLineStart = /^[0-9A-Fa-f]{1,12}(?:\r?$|;)/;
 
 /** Reads one chunked body at a time. */
@@ -49,15 +49,15 @@ export class ChunkedReader {
   problem = '';
   /** Bytes of payload that the size lines have announced so far. */
   announced = 0;
-  /** Did a trailer try to change the framing, or to end the connection? It is dropped in any case. */
+  /** Did a trailer try to change the framing or end the connection? It is dropped in any case. */
   steered = false;
   private readonly sink: ChunkedSink;
   private framed = true;
   private state = atSize;
   private remaining = 0;
-  /** A size line that cannot be judged yet, or the trailers so far. */
+  /** An incomplete size line, or the trailers so far. */
   private held = '';
-  /** How much of `held` there was when it was last found to be incomplete trailers. */
+  /** How long `held` was when it was last read as trailers and found incomplete. */
   private seen = 0;
   /** The range of the buffer that this read has gathered to hand on. */
   private from = 0;
@@ -71,9 +71,9 @@ export class ChunkedReader {
   }
 
   /**
-   * Begins a body. `framing`: hand on chunks as they came, or their payload alone. `hopNames`: the names in Connection, in
-   * lower case, which are dropped from the trailers too (RFC 9110 section 7.6.1). `limit`: bytes of payload that may be
-   * announced; more are refused before they come.
+   * Starts a body. `framing`: whether to hand on the chunks as received or only their payload. `hopNames`: the lower-case
+   * names in Connection, which are dropped from the trailers too (RFC 9110 section 7.6.1). `limit`: how many bytes of payload
+   * may be announced; more are refused before they arrive.
    */
   begin(
     framing: 'keep' | 'strip',
@@ -93,12 +93,12 @@ export class ChunkedReader {
     this.problem = '';
   }
 
-  /** Lowers the limit that {@link begin} set. Call it before the first byte is read. */
+  /** Lowers the limit that {@link begin} set. Must be called before the first byte is read. */
   allow(limit: number): void {
     this.limit = Math.min(this.limit, limit);
   }
 
-  /** Hands on the payload alone, whatever {@link begin} said. Call it before the first byte is read. */
+  /** Hands on only the payload, whatever {@link begin} said. Must be called before the first byte is read. */
   strip(): void {
     this.framed = false;
   }
@@ -108,8 +108,8 @@ export class ChunkedReader {
   }
 
   /**
-   * Reads `buffer[start, end)`. Returns the index behind the bytes of the body, or -1 if it is malformed (see
-   * {@link problem}); nothing malformed is handed on.
+   * Reads `buffer[start, end)`. Returns the index after the bytes of the body, or -1 if it is malformed (see
+   * {@link problem}). Nothing malformed is handed on.
    */
   read(buffer: Buffer, start: number, end: number): number {
     let pos = start;
@@ -165,8 +165,8 @@ export class ChunkedReader {
   }
 
   /**
-   * Adds `buffer[start, end)` to the one range that this read hands on: gaps are closed within the buffer, so that a read
-   * costs by its bytes and not by its chunks.
+   * Adds `buffer[start, end)` to the one range that this read hands on. Gaps are closed within the buffer, so a read's cost
+   * depends on its bytes, not on the number of its chunks.
    */
   private gather(buffer: Buffer, start: number, end: number): void {
     let { to } = this;
@@ -188,8 +188,8 @@ export class ChunkedReader {
   }
 
   /**
-   * Reads chunks whose size lines are nothing but a size above zero: while all of a chunk has arrived, then the line of one
-   * more. Returns the index behind them.
+   * Reads chunks whose size lines have no extensions and a size above zero: all complete chunks, then the size line of one
+   * more. Returns the index after them.
    */
   private readWholeChunks(buffer: Buffer, start: number, end: number): number {
     let pos = start;
@@ -219,7 +219,7 @@ export class ChunkedReader {
     }
   }
 
-  /** Reads any size line, also in pieces: collects it up to its LF, judges it as a whole, and writes a new one. */
+  /** Reads any size line, even in pieces: collects it up to its LF, checks it as a whole, and writes a new one. */
   private readSizeLine(buffer: Buffer, start: number, end: number): number {
     let pos = start;
     while (pos < end && buffer[pos] !== LF) pos++;
@@ -279,7 +279,7 @@ export class ChunkedReader {
     return start + used - before;
   }
 
-  /** Refuses the body. Hands on what came before: it is well-formed, and may be all that its reader waits for. */
+  /** Refuses the body. Hands on what came before: it is well-formed, and the other side may be waiting for it. */
   private refuse(buffer: Buffer, problem: string): -1 {
     this.handOn(buffer);
     this.problem = problem;
@@ -287,7 +287,7 @@ export class ChunkedReader {
   }
 }
 
-/** Returns where the digits of a size that begin at `start` end; `start` if there are none, or too many. */
+/** Returns the index after the digits of a size at `start`; `start` itself if there are none or too many. */
 function sizeEnd(line: Buffer, start: number): number {
   let pos = start;
   while (hexValue[line[pos] ?? 0] !== 255) pos++;
@@ -301,8 +301,8 @@ function sizeOf(line: Buffer, start: number, end: number): number {
 }
 
 /**
- * Returns where extensions that begin at `start` end (RFC 9112 section 7.1.1); -1 if they are malformed. The white space
- * that RFC 9110 section 5.6.3 calls bad is malformed here, as parsers differ in where a line with it ends.
+ * Returns the index after the extensions at `start` (RFC 9112 section 7.1.1); -1 if they are malformed. The white space that
+ * RFC 9110 section 5.6.3 calls bad counts as malformed, because parsers disagree on where a line with it ends.
  */
 function extensionsEnd(line: Buffer, start: number): number {
   let pos = start;
@@ -324,7 +324,7 @@ function tokenEnd(line: Buffer, start: number): number {
   return pos;
 }
 
-/** Returns the index behind the closing quote of a string that begins at `start`; -1 if there is none. */
+/** Returns the index after the closing quote of the string at `start`; -1 if there is none. */
 function quotedEnd(line: Buffer, start: number): number {
   let pos = start;
   for (let c = line[pos] ?? 0; valueChar[c] === 1; c = line[++pos] ?? 0) {
@@ -334,7 +334,7 @@ function quotedEnd(line: Buffer, start: number): number {
   return -1;
 }
 
-/** Is it `0 CRLF CRLF`, the end of nearly every chunked body? */
+/** Is this `0 CRLF CRLF`, the end of nearly every chunked body? */
 function isLastChunk(buffer: Buffer, pos: number, end: number): boolean {
   return (
     end - pos >= 5 &&

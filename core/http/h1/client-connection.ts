@@ -1,5 +1,5 @@
-// H1ClientConnection: one HTTP/1.1 connection from a client: reads heads in order, keeps pipelined requests, and closes
-// so that the client sees its last response.
+// H1ClientConnection: one HTTP/1.1 connection from a client. It reads heads in order, keeps pipelined requests, and closes
+// in such a way that the client gets its last response.
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, WeldrError } from '../../errors.ts';
@@ -15,16 +15,16 @@ import { worthReading } from './empty-line.ts';
 import { needMore, type RequestHead, refused } from './request-head.ts';
 import type { H1StreamHome } from './stream-home.ts';
 
-/** It waits for a head, or its stream has a request. */
+/** Waiting for a head, or serving a request. */
 const open = 0;
 const lingering = 1;
 const tunnelled = 2;
 const closed = 3;
 
-/** How long, ms, and for how many bytes a closing connection is still read, so that the client sees its response first. */
+/** For how long, ms, and how many bytes a closing connection is still read, so the client gets its response first. */
 const lingerTime = 2_000;
 const lingerBytes = 64 * 1024 * 1024;
-/** Bytes of further requests that are kept during a request. */
+/** How many bytes of further requests are kept during a request. */
 const pipelineBytes = 64 * 1024;
 /** How many empty lines before a request line are skipped (RFC 9112 section 2.2). */
 const leadingLines = 2;
@@ -39,11 +39,11 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
   readonly kind = 'h1';
   readonly peer: Peer;
   idleSince: number;
-  /** The client has closed its side. */
+  /** Has the client closed its sending side? */
   ended = false;
   /** Is the next response the last one? */
   ending = false;
-  /** Is reading paused, because the bytes could not be passed on? */
+  /** Is reading paused because the bytes could not be passed on? */
   paused = false;
   private readonly socket: Socket;
   private readonly wire: Wire;
@@ -52,13 +52,13 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
   private readonly stream: H1ClientStream;
   private state = open;
   private buffer: Buffer = noBytes;
-  /** How much of the buffer there was when the head was last found incomplete; 0: it was not looked at yet. */
+  /** How long the buffer was when the head was last found incomplete; 0 if it has not been read yet. */
   private seen = 0;
   /** Copy buffers that are being written, in order. */
   private lent: Buffer[] | undefined = undefined;
   private advancing = false;
   private lingered = 0;
-  /** Writes so far, up to two. */
+  /** How many writes there were, counted up to two. */
   private writes = 0;
 
   /** `requestHead`: the reader that all connections of a worker share. */
@@ -87,7 +87,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     return this.awaitsHead && this.buffer.length === 0;
   }
 
-  /** Is the client behind with reading? */
+  /** Is the client slow to read? */
   get blocked(): boolean {
     return this.socket.writableNeedDrain;
   }
@@ -98,17 +98,17 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
 
   // --- what the stream writes ----------------------------------------------------------------------------------
 
-  /** Writes latin1 text; false: the client is slower, wait for `onDrain`. */
+  /** Writes latin1 text. Returns false to wait for `onDrain`, because the client is slower. */
   write(text: string): boolean {
     this.hurry();
     return this.flowing(this.socket.write(text, 'latin1'));
   }
 
-  /** Writes a copy of bytes whose buffer is used again. */
+  /** Writes a copy of bytes whose buffer will be reused. */
   writeShared(buffer: Buffer, start: number, end: number): boolean {
     const size = end - start;
     this.hurry();
-    // Bytes that were held back can be more than one read brings.
+    // Bytes that were held back can exceed one read.
     if (size > copyBufferSize)
       return this.flowing(this.socket.write(Buffer.from(buffer.subarray(start, end))));
     const copy = takeCopyBuffer();
@@ -118,15 +118,15 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     return this.flowing(this.socket.write(copy.subarray(0, size), this.onCopyWritten));
   }
 
-  /** Gives back the first copy buffer: writes end in the order in which they began. */
+  /** Gives back the first copy buffer: writes finish in the order in which they began. */
   private readonly onCopyWritten = (): void => {
     const copy = this.lent?.shift();
     if (copy !== undefined) giveBackCopyBuffer(copy);
   };
 
   /**
-   * Turns Nagle's algorithm off at the second write. The first never waits for an acknowledgement, so a connection that ends
-   * with it is spared a system call.
+   * Turns off Nagle's algorithm at the second write. The first never waits for an acknowledgement, so a connection with a
+   * single write saves a system call.
    */
   private hurry(): void {
     if (this.writes < 2 && ++this.writes === 2) this.socket.setNoDelay(true);
@@ -140,7 +140,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
 
   // --- what the stream asks ------------------------------------------------------------------------------------
 
-  /** Bytes that were read and not taken yet. */
+  /** How many bytes were read and not taken yet. */
   get available(): number {
     return this.buffer.length;
   }
@@ -150,7 +150,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     return this.buffer.indexOf(emptyLine, this.buffer.length - emptyLine.length) >= 0;
   }
 
-  /** Takes this many bytes as latin1 text; undefined: fewer have arrived. */
+  /** Takes this many bytes as latin1 text; undefined if fewer have arrived. */
   takeText(length: number): string | undefined {
     const { buffer } = this;
     if (buffer.length < length) return undefined;
@@ -163,7 +163,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     this.buffer = bytes;
   }
 
-  /** Hands on the body bytes which have arrived, and reads more. */
+  /** Hands on the body bytes that have arrived, and reads more. */
   readOn(): void {
     this.advance();
     this.resume();
@@ -181,24 +181,24 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     this.socket.resume();
   }
 
-  /** Bytes must move in one direction or the other. */
+  /** Limits the time until bytes move in one direction or the other. */
   awaitBody(): void {
     this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
   }
 
-  /** The client closed its sending side or left: which of the two shows when something is written. */
+  /** Limits the wait of a client that closed its sending side, or left: only a write can tell which. */
   awaitHalfClosed(): void {
     this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.halfClosed);
   }
 
   /**
-   * The response is complete. `close`: the client asked for the connection to end with it. `linger`: it did not, and may
-   * still be sending.
+   * Called when the response is complete. `close`: end the connection, as the client asked. `linger`: end it, although the
+   * client did not ask and may still be sending.
    */
   responseComplete(next: 'keep-alive' | 'close' | 'linger'): void {
     if (this.state === closed) return;
     if (next !== 'keep-alive') {
-      // Nothing is left to write or to read: closing at once saves a shutdown, an event and a deadline.
+      // If nothing is left to write or read, closing at once saves a shutdown, an event and a deadline.
       const over = next === 'close' && this.buffer.length === 0 && this.socket.writableLength === 0;
       if (over) this.close();
       else this.linger();
@@ -213,7 +213,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     else if (this.awaitsHead && !this.blocked) this.resume();
   }
 
-  /** Gives the socket to a tunnel, with bytes that were read already. */
+  /** Gives the socket to a tunnel, with the bytes that have already been read. */
   handOver(): { readonly socket: Duplex; readonly rest: Buffer } {
     const { socket } = this;
     this.state = tunnelled;
@@ -227,7 +227,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     return { socket, rest };
   }
 
-  /** Ends the connection in a way that shows the response to be incomplete. */
+  /** Ends the connection in a way that shows that the response is incomplete. */
   cut(how: 'close' | 'reset'): void {
     if (this.state === closed) return;
     if (how === 'reset') reset(this.socket);
@@ -293,7 +293,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     this.advance();
   };
 
-  /** Reads while the buffer holds something to use. Not reentrant, as a response may be complete at once. */
+  /** Reads as long as the buffer holds something usable. Not reentrant: a response may be complete at once. */
   private advance(): void {
     if (this.advancing) return;
     this.advancing = true;
@@ -310,14 +310,14 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     else if (this.ended && this.buffer.length > 0) this.cut('close');
   }
 
-  /** Reads a head and begins its request. Returns false if there is nothing more to do for now. */
+  /** Reads a head and starts its request. Returns false if there is nothing more to do for now. */
   private readHead(): boolean {
     const start = this.skipEmptyLines();
     const { buffer } = this;
     if (start >= buffer.length || !worthReading(buffer, this.seen)) return false;
     if (this.seen === 0) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.header);
     const head = this.requestHead;
-    // Heads are rarely longer than this, and what follows need not become a string.
+    // Heads are rarely longer than this, and what follows should not become a string.
     const stop = Math.min(buffer.length, start + 4096);
     let used = head.read(buffer.toString('latin1', start, stop), 0);
     if (used === needMore && stop < buffer.length) used = head.read(buffer.toString('latin1', start), 0);
@@ -336,12 +336,12 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     return !this.stream.active || !this.stream.requestComplete;
   }
 
-  /** Returns where the request begins: behind the few empty lines that may come before it. */
+  /** Returns where the request begins, after the few empty lines that may precede it. */
   private skipEmptyLines(): number {
     const { buffer } = this;
     let start = 0;
     while (start < leadingLines * 2 && buffer[start] === CR && buffer[start + 1] === LF) start += 2;
-    // Half of a line ending: the other half decides.
+    // Half of a line ending: wait for the other half.
     return buffer.length === start + 1 && buffer[start] === CR && start < leadingLines * 2
       ? buffer.length
       : start;
@@ -353,7 +353,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     if (!stream.wantsBody) {
       if (!stream.gathered()) return false;
       if (stream.requestComplete || stream.wantsBody) return true;
-      // The bytes stay here until the upstream takes them; a FIN or more bytes can wait as well.
+      // The bytes stay here until the upstream takes them, so a FIN or more bytes can wait too.
       this.pause();
       return false;
     }
@@ -399,7 +399,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
       if (this.buffer.length > 0) this.cut('close');
       else this.linger();
     } else if (!this.stream.requestComplete) {
-      this.stream.abort(new WeldrError('CLIENT_CLOSED', 'the client left within its request'));
+      this.stream.abort(new WeldrError('CLIENT_CLOSED', 'the client left before its request was complete'));
       this.cut('close');
     } else if (!this.blocked) {
       this.awaitHalfClosed();
@@ -413,7 +413,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
   };
 
   /**
-   * Closes the sending side and continues to read for a while: bytes that meet a closed socket cause a reset, which can
+   * Closes the sending side and keeps reading for a while: bytes that arrive at a closed socket cause a reset, which can
    * destroy what the client has not read yet (RFC 9112 section 9.6).
    */
   private linger(): void {
@@ -422,7 +422,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     this.buffer = noBytes;
     this.socket.end();
     if (this.ended) {
-      // Nothing more can come, but what was written still leaves.
+      // Nothing more can arrive, but what was written is still being sent.
       this.awaitBody();
       return;
     }
@@ -431,7 +431,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
       this.awaitEnd();
       return;
     }
-    // The last bytes leave as the client takes them.
+    // The last bytes leave as fast as the client reads them.
     this.awaitBody();
     this.socket.once('finish', () => this.awaitEnd());
   }

@@ -22,25 +22,24 @@ import { chunked } from './message-framing.ts';
 import type { RequestHead } from './request-head.ts';
 import type { H1StreamHome } from './stream-home.ts';
 
-/** A body of up to this many bytes leaves in one write with its head, as one string: no buffer is made for it. */
+/** A body of up to this many bytes is written together with its head as one string, without allocating a buffer. */
 const smallBody = 16 * 1024;
 
 const noRequest = 0;
 const inBody = 1;
 const responding = 2;
 
-// How the body of a response goes to the client.
+// How a response body is sent to the client.
 const asHanded = 0;
 const encoded = 1;
 const untilClosed = 2;
 const withoutBody = 3;
 const counted = 4;
 
-/** One per client connection, used for its requests one after another. */
+/** One per client connection, reused for each of its requests. */
 export class H1ClientStream implements ClientStream, ChunkedSink {
   /** gRPC is only defined over HTTP/2. */
   readonly isGrpc = false;
-  /** Has a part of the final response left? */
   answered = false;
   private readonly connection: H1StreamHome;
   private readonly wire: Wire;
@@ -49,7 +48,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   // of the request
   private minor = 1;
   private askedClose = false;
-  /** The connection must end with this response. After an Upgrade, bytes could be of either protocol. */
+  /** Must the connection end with this response? After an Upgrade it must, as later bytes could belong to either protocol. */
   private last = false;
   private isChunked = false;
   private remaining = 0;
@@ -59,13 +58,13 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   private bodyBytesBefore = 0;
   private smallBody: string | undefined = undefined;
   private trailers: HeaderList | undefined = undefined;
-  /** How much of the body must have arrived before it is handed on; 0: nothing is being gathered. */
+  /** How much of the body must have arrived before it is handed on; 0 if nothing is being gathered. */
   private gathering = 0;
-  /** Made with the first chunked body: most connections never see one. */
+  /** Created for the first chunked body: most connections never see one. */
   private reader: ChunkedReader | undefined = undefined;
   private awaitingStage = false;
   // of the response
-  /** A head that waits for the first bytes of the body, to leave with them. */
+  /** A head that waits to be sent with the first bytes of the body. */
   private pendingHead = '';
   private bodyMode = asHanded;
   private keepAlive = false;
@@ -94,7 +93,6 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
 
   // --- the beginning -------------------------------------------------------------------------------------------
 
-  /** Begins the request with this head. */
   begin(head: RequestHead): void {
     const { length } = head;
     this.reset();
@@ -119,7 +117,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     receiver.begin(head);
   }
 
-  /** Refuses a request whose head was malformed, or did not come. */
+  /** Refuses a request whose head was malformed or did not arrive. */
   refuse(code: ErrorCode, detail: string): void {
     this.reset();
     this.minor = 1;
@@ -155,7 +153,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     return this.smallBody;
   }
 
-  /** A body that announces its length was checked against the limit before. */
+  /** A body with an announced length has already been checked against the limit. */
   limitBody(bytes: number): boolean {
     if (this.isChunked) {
       this.bodyMost = Math.min(this.bodyMost, bytes);
@@ -168,7 +166,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     if (this.state !== inBody) return true;
     const { available } = this.connection;
     if (available >= limit) return true;
-    // An estimate is enough: whether the body is well-formed shows when it is read.
+    // An estimate is enough: the body is validated when it is read.
     return this.isChunked ? this.connection.endsEmpty : available >= this.remaining;
   }
 
@@ -178,7 +176,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     this.connection.resume();
   }
 
-  /** More of the body has come, and no upstream takes it yet. Returns false if more must be read first. */
+  /** Called when more of the body has arrived and no upstream takes it yet. Returns false if more must be read first. */
   gathered(): boolean {
     if (this.gathering === 0) return true;
     if (!this.bodyThere(this.gathering)) return false;
@@ -194,7 +192,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     this.connection.readOn();
   }
 
-  /** Takes bytes of the body; those behind it go back to the connection. */
+  /** Takes bytes of the body. Bytes after its end go back to the connection. */
   read(bytes: Buffer): void {
     if (this.reader !== undefined && this.isChunked) {
       this.readChunked(this.reader, bytes);
@@ -256,13 +254,13 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   }
 
   private endBodyRead(trailers: HeaderList | undefined): void {
-    // A stage that works meanwhile keeps its time.
+    // A stage that is still running keeps its deadline.
     if (!this.awaitingStage) this.connection.deadline = 0;
     this.receiver?.onRequestEnd(trailers);
     this.connection.resume();
   }
 
-  /** Bytes of the body that show how fast the client is. */
+  /** How many bytes of the body count for the client's speed. */
   private get bodyProgress(): number {
     return this.gathering > 0 ? this.connection.available : this.bodyBytes;
   }
@@ -354,7 +352,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
 
   cut(): void {
     this.end();
-    // If the connection's end marks the response's end, a FIN would make it look complete.
+    // If the end of the connection ends the response, a FIN would make it look complete.
     this.connection.cut(this.bodyMode === untilClosed ? 'reset' : 'close');
   }
 
@@ -387,7 +385,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     else if (this.connection.ended && this.state === responding) this.connection.awaitHalfClosed();
   }
 
-  /** The connection can be written to again. */
+  /** Called when the connection can be written to again. */
   onDrain(): void {
     this.connection.deadline = 0;
     if (this.state === inBody) this.watchBody();
@@ -402,10 +400,10 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
       this.receiver?.onStageTimeout();
       return;
     }
-    // The client neither takes its response nor can send more: nothing moves.
+    // Nothing moves: the client does not read its response, and cannot send more.
     if (this.state !== inBody || (connection.paused && connection.blocked)) {
       const why = connection.ended
-        ? 'the client closed its side and waited too long'
+        ? 'the client closed its sending side and the response took too long'
         : 'the client does not read its response';
       this.abort(new WeldrError('CLIENT_CLOSED', why));
       connection.cut('close');
@@ -419,14 +417,14 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     this.receiver?.refuse(new WeldrError('REQUEST_TIMEOUT', why));
   }
 
-  /** The client left, or must leave. */
+  /** Aborts the request: the client left or is being disconnected. */
   abort(error: WeldrError): void {
     const { receiver } = this;
     this.end();
     receiver?.abort(error);
   }
 
-  /** The request is over: its receiver may serve another one by now. */
+  /** Ends the request. Its receiver may be serving another one by now. */
   private end(): void {
     this.receiver = undefined;
     this.state = noRequest;

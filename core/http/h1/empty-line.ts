@@ -1,8 +1,8 @@
-// The end of a field section that comes in pieces: reading all of it again for each piece would have quadratic cost.
+// The end of a field section that arrives in pieces: reading it again from the start for each piece would cost quadratic time.
 
 /**
- * Is a section worth reading again that was incomplete when it had `seen` bytes? It is if an empty line has come, with or
- * without its CR, or if it has become twice as long.
+ * Is a section that was incomplete at `seen` bytes worth reading again? It is if an empty line has arrived, with or without
+ * its CR, or if it has doubled in length.
  */
 export function worthReading(section: Buffer | string, seen: number): boolean {
   if (section.length >= seen * 2) return true;

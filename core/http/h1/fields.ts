@@ -1,4 +1,4 @@
-// Field sections of HTTP/1.1: the strict reader of header and trailer lines that both directions share.
+// Field sections of HTTP/1.1: one strict reader of header and trailer lines for both directions.
 
 import { markOf } from '../../request/field-name.ts';
 import { field, fieldKind } from '../exchange/field-names.ts';
@@ -14,13 +14,13 @@ import { COLON, CR, LF, SP, TAB, tokenChar, valueChar } from '../exchange/gramma
 
 export { malformed, tooMany } from '../exchange/field-notes.ts';
 
-/** Not all lines have arrived. */
+/** Returned if not all lines have arrived. */
 export const incomplete = -1;
 
-/** Reads field lines into `headers`, as text, and notes what steers the wire. */
+/** Reads field lines into `headers` as text, and notes what controls the wire. */
 export class FieldReader extends FieldNotes {
   /**
-   * Reads from `text[pos]` past the empty line. Returns the index there, or `incomplete`, `malformed` (see
+   * Reads from `text[start]` past the empty line. Returns the index after it, or `incomplete`, `malformed` (see
    * {@link problem}) or `tooMany`.
    */
   read(text: string, start: number): number {
@@ -28,7 +28,7 @@ export class FieldReader extends FieldNotes {
     const { maxCount } = this;
     const end = text.length;
     let lines = '';
-    // All lines before `runStart` that pass are in `lines`; those from `runStart` to `runEnd` pass as they are.
+    // Lines that pass are in `lines` up to `runStart`; those from `runStart` to `runEnd` pass unchanged.
     let runStart = start;
     let runEnd = start;
     let count = 0;
@@ -70,7 +70,7 @@ export class FieldReader extends FieldNotes {
       let passes = true;
       if (kind !== field.plain) {
         if (kind === field.transferEncoding && text.slice(nameEnd, pos).includes('\t')) {
-          // White space by the RFC, but not for every parser: some read no coding at all then.
+          // The RFC counts it as white space, but some parsers then see no coding.
           return this.refuse('a tab beside a transfer coding');
         }
         if (!this.note(kind, text.slice(valueStart, valueEnd))) {
@@ -103,7 +103,7 @@ export class FieldReader extends FieldNotes {
     if (empty && c === COLON) return this.refuse('an empty field name');
     if (c === SP || c === TAB) return this.refuse('white space before the colon');
     if (c === LF || c === CR) return this.refuse(c === LF ? 'a bare LF' : 'a line without a colon');
-    return this.refuse('a character that no field name has');
+    return this.refuse('an invalid character in a field name');
   }
 
   private refuseValue(c: number): typeof malformed {

@@ -1,11 +1,11 @@
-// Head writer: all HTTP/1.1 text that Weldr sends (RFC 9112): heads of both directions, their framing, the parts of a
+// Head writer: all HTTP/1.1 text that Weldr sends (RFC 9112): heads in both directions, their framing, the parts of a
 // chunked body, and the response to a connection that is turned away.
 import type { HeaderList } from '../../request/headers.ts';
 import { httpDate } from '../exchange/http-date.ts';
 import type { OutboundRequest, OutboundResponse } from '../exchange/streams.ts';
 import { reasonPhrase } from './reason-phrases.ts';
 
-/** What a response head says about the connection; `default`: nothing. */
+/** What a response head says about the connection; `default` says nothing. */
 export type Persistence = 'default' | 'keep-alive' | 'close';
 
 const persistenceLines: Readonly<Record<Persistence, string>> = {
@@ -22,7 +22,7 @@ export function lengthLine(bytes: number): string {
   return `Content-Length: ${bytes}\r\n`;
 }
 
-/** The head of a request (HTTP/1.1, as RFC 9110 section 2.5 wants of an intermediary). */
+/** The head of a request (HTTP/1.1, as RFC 9110 section 2.5 requires of an intermediary). */
 export function requestHead(request: OutboundRequest): string {
   const { host, headers, length, method, upgrade } = request;
   const lines = host === undefined ? headers.toLines() : `Host: ${host}\r\n${headers.toLines('host')}`;
@@ -38,7 +38,7 @@ function mayAnnounceNothing(method: string): boolean {
   return method === 'POST' || method === 'PUT' || method === 'PATCH';
 }
 
-/** The head of a final response; `framing`: {@link lengthLine}, {@link chunkedLine}, or '' for neither. */
+/** The head of a final response; `framing`: a {@link lengthLine}, {@link chunkedLine}, or '' for neither. */
 export function responseHead(response: OutboundResponse, framing: string, persistence: Persistence): string {
   const { status, headers } = response;
   const reason = response.reason ?? reasonPhrase(status);
@@ -47,7 +47,7 @@ export function responseHead(response: OutboundResponse, framing: string, persis
   return `HTTP/1.1 ${status} ${reason}\r\n${headers.toLines()}${date}${framing}${connection}\r\n`;
 }
 
-/** The Connection line of a 426, which has to name the protocols, too (RFC 9110 section 15.5.22). */
+/** The Connection line of a 426, which must also name the protocols (RFC 9110 section 15.5.22). */
 function upgradeLines(headers: HeaderList, persistence: Persistence): string {
   const protocols = headers.getAll('upgrade').join(', ');
   if (protocols === '') return persistenceLines[persistence];
@@ -55,7 +55,7 @@ function upgradeLines(headers: HeaderList, persistence: Persistence): string {
   return `Connection: upgrade${option}\r\nUpgrade: ${protocols}\r\n`;
 }
 
-/** The head of a 1xx response. */
+/** The head of a 1xx response other than 101. */
 export function interimHead(status: number, reason: string | undefined, headers: HeaderList): string {
   return `HTTP/1.1 ${status} ${reason ?? reasonPhrase(status)}\r\n${headers.toLines()}\r\n`;
 }
@@ -65,9 +65,7 @@ export function switchingHead(reason: string, headers: HeaderList, protocol: str
   return `HTTP/1.1 101 ${reason}\r\n${headers.toLines()}Connection: upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
 }
 
-/**
- * The whole response to a connection over the limit. No body: the request was not read, and may be a HEAD.
- */
+/** The whole response to a connection over the limit. It has no body because the request, not read, may be a HEAD. */
 export function turnedAway(status: number): string {
   return (
     `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n${dateLine()}Retry-After: 5\r\n` +
@@ -75,7 +73,7 @@ export function turnedAway(status: number): string {
   );
 }
 
-/** The whole response to a client that speaks plain text to a TLS listener. */
+/** The whole response to a client that speaks plain HTTP to a TLS listener. */
 export function plainAnswer(): string {
   const text = 'this port speaks TLS; ask for it with an https:// URL\n';
   return (
@@ -89,20 +87,19 @@ export function requestEcho(method: string, target: string, host: string): strin
   return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
 }
 
-/** The text before the payload of a chunk. */
+/** The line before the payload of a chunk. */
 export function chunkStart(bytes: number): string {
   return `${bytes.toString(16)}\r\n`;
 }
 
-/** The text behind the payload of a chunk. */
+/** The text after the payload of a chunk. */
 export const chunkEnd = '\r\n';
 
-/** The text behind the last chunk with a payload. */
+/** The text after the last chunk that has a payload. */
 export function bodyEnd(trailers: HeaderList | undefined): string {
   return trailers === undefined ? '0\r\n\r\n' : `0\r\n${trailers.toLines()}\r\n`;
 }
 
-/** The Date line of the current second. */
 function dateLine(): string {
   return `Date: ${httpDate()}\r\n`;
 }

@@ -4,14 +4,14 @@ import { isToken } from '../../request/token.ts';
 import { SP, TAB, ZERO } from '../exchange/grammar.ts';
 import type { FieldReader } from './fields.ts';
 
-/** Body lengths that are not a number of bytes. */
+/** Body lengths that are not byte counts. */
 export const chunked = -1;
 export const untilClose = -2;
 
-/** Few enough digits for a Content-Length to be exact. */
+/** The most digits of a Content-Length that is exact as a number. */
 const maxLengthDigits = 15;
 
-/** What is wrong with a framing, or whether it is just not supported. */
+/** What is wrong with a framing, and whether it is merely unsupported. */
 export interface FramingProblem {
   readonly detail: string;
   readonly unsupported: boolean;
@@ -20,8 +20,8 @@ export interface FramingProblem {
 const problem = (detail: string, unsupported = false): FramingProblem => ({ detail, unsupported });
 
 /**
- * Returns the body length that a message announces: bytes, {@link chunked}, or `fallback` if it announces none; or what
- * is wrong with it.
+ * Returns the body length that a message announces: bytes, {@link chunked}, or `fallback` if it announces none. Returns a
+ * problem if it is malformed or not supported.
  */
 export function bodyLength(fields: FieldReader, minor: number, fallback: number): number | FramingProblem {
   const { contentLength, transferEncoding } = fields;
@@ -36,7 +36,7 @@ export function bodyLength(fields: FieldReader, minor: number, fallback: number)
   return length < 0 ? problem('a malformed Content-Length') : length;
 }
 
-/** Parses a Content-Length, which is digits and nothing else; -1 if it is malformed. */
+/** Parses a Content-Length, which must consist of digits; -1 if it is malformed. */
 function readLength(text: string): number {
   if (text.length === 0 || text.length > maxLengthDigits) return -1;
   let length = 0;
@@ -48,15 +48,15 @@ function readLength(text: string): number {
   return length;
 }
 
-/** A well-formed list that ends in one `chunked`: the framing is clear, but the other codings are not supported. */
+/** Is it a well-formed list that ends in its only `chunked`? Its framing is clear, but the other codings are not supported. */
 function isForeignCoding(value: string): boolean {
   const codings = listElements(value.toLowerCase());
   return codings.every(isToken) && codings.indexOf('chunked') === codings.length - 1;
 }
 
 /**
- * Returns the elements of a comma-separated list (RFC 9110 section 5.6.1), empty ones included. Trimmed by hand: a regular
- * expression that takes blanks up to a comma needs quadratic time for blanks without one.
+ * Returns the elements of a comma-separated list (RFC 9110 section 5.6.1), including empty ones. Trimmed by hand: a regular
+ * expression that matches blanks before a comma takes quadratic time if there is no comma.
  */
 export function listElements(value: string): string[] {
   return value.split(',').map(withoutBlanks);
@@ -74,10 +74,10 @@ function isBlank(c: number): boolean {
   return c === SP || c === TAB;
 }
 
-/** The most names that are read, as each is looked up among all fields. */
+/** The most names that are accepted, because each is looked up among all fields. */
 const maxOptions = 64;
 
-/** Returns the options of a Connection field in lower case; undefined if it is malformed. */
+/** Returns the options of a Connection field, in lower case; undefined if it is malformed. */
 export function connectionOptions(value: string): readonly string[] | undefined {
   const options = listElements(value.toLowerCase());
   const wellFormed =
@@ -85,7 +85,7 @@ export function connectionOptions(value: string): readonly string[] | undefined 
   return wellFormed ? options : undefined;
 }
 
-// Fields that Connection cannot remove: of framing and routing, those that Weldr sets, and those of a trusted proxy.
+// Fields that Connection cannot remove: those for framing and routing, those that Weldr sets, and those of a trusted proxy.
 const kept: ReadonlySet<string> = new Set([
   'host',
   'content-length',
@@ -100,7 +100,7 @@ const kept: ReadonlySet<string> = new Set([
   'x-forwarded-port',
 ]);
 
-/** Removes the fields that Connection names (RFC 9110 section 7.6.1), but none that routing or framing needs. */
+/** Removes the fields that Connection names (RFC 9110 section 7.6.1), except those in {@link kept}. */
 export function dropNamedFields(fields: FieldReader, options: readonly string[]): void {
   fields.hopNames = options;
   for (const option of options) {

@@ -1,5 +1,4 @@
-// Reason phrases of the statuses that Weldr itself responds with. Loading node:http for its list would double the
-// start-up time of a worker.
+// Reason phrases of common statuses. Loading node:http for its list would double a worker's start-up time.
 
 const phrases: Readonly<Record<number, string>> = {
   200: 'OK',
@@ -49,7 +48,7 @@ const phrases: Readonly<Record<number, string>> = {
   511: 'Network Authentication Required',
 };
 
-/** Returns the phrase for a status, or an empty one, which is as good (RFC 9112 section 4). */
+/** Returns the phrase for a status. An unknown one gets an empty phrase, which is equally valid (RFC 9112 section 4). */
 export function reasonPhrase(status: number): string {
   return phrases[status] ?? '';
 }

@@ -1,4 +1,4 @@
-// RequestHead: one strict reader of request heads (RFC 9112 sections 3 and 5); what is ambiguous is refused.
+// RequestHead: a strict reader of request heads (RFC 9112 sections 3 and 5), which refuses whatever is ambiguous.
 
 import type { ErrorCode } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
@@ -17,26 +17,26 @@ export const refused = -2;
 
 const maxMethod = 32;
 
-/** Reads request heads, one at a time; its fields hold the last complete one. */
+/** Reads request heads, one at a time. Its fields hold the last complete one. */
 export class RequestHead implements InboundRequest {
   method = '';
   /** Origin-form, or `*`. */
   target = '';
   minor = 1;
-  /** Bytes of the body, or `chunked`; 0: there is none. */
+  /** Bytes of the body, or `chunked`; 0 if there is none. */
   length = 0;
   /** May the connection serve another request after this one? */
   keepAlive = true;
-  /** The protocols that the client asks to change to, if it asked properly. */
+  /** The protocols that the client asks to switch to, if the request for it is valid. */
   upgrade: string | undefined = undefined;
   expectContinue = false;
   host = '';
   readonly fields: FieldReader;
-  /** Why it was refused. */
+  /** Why the head was refused. */
   code: ErrorCode = 'BAD_REQUEST';
   detail = '';
   private readonly limits: HeadLimits;
-  /** The Host that was checked last: most requests of a connection, and many of a worker, name the same one. */
+  /** The last valid Host: most requests on a connection, and many of a worker, name the same one. */
   private checkedHost: string | undefined = undefined;
 
   constructor(limits: HeadLimits) {
@@ -72,7 +72,7 @@ export class RequestHead implements InboundRequest {
     return this.fields.hasForwarding;
   }
 
-  /** Reads a head from `text[start]` on. Returns the index behind it, `needMore` or `refused`. */
+  /** Reads the head at `text[start]`. Returns the index after it, `needMore` or `refused`. */
   read(text: string, start: number): number {
     const lineEnd = this.readRequestLine(text, start);
     if (lineEnd < 0) return lineEnd;
@@ -103,7 +103,7 @@ export class RequestHead implements InboundRequest {
     const limit = start + this.limits.requestLine;
     let pos = start;
     while (tokenChar[text.charCodeAt(pos)] === 1) pos++;
-    if (pos - start > maxMethod) return this.refuse('BAD_REQUEST', 'a method of over 32 characters');
+    if (pos - start > maxMethod) return this.refuse('BAD_REQUEST', 'a method over 32 characters');
     if (pos >= end) return needMore;
     if (text.charCodeAt(pos) !== SP || pos === start)
       return this.refuse('BAD_REQUEST', whyNoMethod(text, start));
@@ -133,7 +133,7 @@ export class RequestHead implements InboundRequest {
     return pos + 10;
   }
 
-  /** Judges the head as a whole. Returns false if it is refused. */
+  /** Checks the head as a whole. Returns false if it is refused. */
   private interpret(): boolean {
     const { fields, minor } = this;
     const length = bodyLength(fields, minor, 0);
@@ -168,7 +168,7 @@ export class RequestHead implements InboundRequest {
 
   private interpretExpect(value: string): boolean {
     const { fields, minor } = this;
-    // Ignored from HTTP/1.0 clients, and without a body (RFC 9110 section 10.1.1).
+    // Ignored from HTTP/1.0 clients, and if there is no body (RFC 9110 section 10.1.1).
     if (minor === 0) {
       fields.headers.delete('expect');
       return true;
@@ -189,10 +189,10 @@ export class RequestHead implements InboundRequest {
     if (method === 'CONNECT') return this.fail('METHOD_NOT_ALLOWED');
     if (target.charCodeAt(0) === 0x2f) return true;
     if (target === '*')
-      return method === 'OPTIONS' || this.fail('BAD_REQUEST', 'the target * is for OPTIONS');
+      return method === 'OPTIONS' || this.fail('BAD_REQUEST', 'the target * is only for OPTIONS');
     const absolute = splitAbsolute(target);
     if (absolute === undefined || !isAuthority(absolute.authority)) {
-      return this.fail('BAD_REQUEST', 'a target in a form that is not served');
+      return this.fail('BAD_REQUEST', 'a target in an unsupported form');
     }
     // RFC 9112 section 3.2.2: the target's authority replaces the Host field.
     // An empty port counts as none (RFC 9110 section 4.2.3).
@@ -216,7 +216,7 @@ function whyNoMethod(text: string, start: number): string {
     : 'a malformed method';
 }
 
-/** Returns the protocols of an Upgrade field that may be forwarded: never h2c, whose messages would pass unchecked. */
+/** Returns the protocols of an Upgrade field if it may be forwarded: never with h2c, whose messages would pass unchecked. */
 function offeredProtocols(value: string): string | undefined {
   const protocols = listElements(value).filter(p => p !== '');
   const wellFormed = protocols.every(p => protocolName.test(p));

@@ -1,4 +1,4 @@
-// ResponseHead: one strict reader of an upstream's response heads (RFC 9112 sections 4 and 5).
+// ResponseHead: a strict reader of upstreams' response heads (RFC 9112 sections 4 and 5).
 import type { HeaderList } from '../../request/headers.ts';
 import { CR, LF, SP, valueChar, ZERO } from '../exchange/grammar.ts';
 import type { HeadLimits } from '../exchange/head-limits.ts';
@@ -8,23 +8,23 @@ import { bodyLength, chunked, connectionOptions, dropNamedFields, untilClose } f
 import { reasonPhrase } from './reason-phrases.ts';
 import { needMore, refused } from './request-head.ts';
 
-/** Reads response heads, one at a time; its fields hold the last complete one. */
+/** Reads response heads, one at a time. Its fields hold the last complete one. */
 export class ResponseHead implements InboundResponse {
   status = 0;
   reason = '';
   minor = 1;
-  /** Bytes of the body, `chunked` or `untilClose`; 0: there is none. */
+  /** Bytes of the body, `chunked` or `untilClose`; 0 if there is none. */
   length = 0;
-  /** The Content-Length, even if no body follows (HEAD, 304); undefined: there is none. */
+  /** The Content-Length, even if no body follows (HEAD, 304); undefined if there is none. */
   announced: number | undefined = undefined;
-  /** May the connection be used again after it? */
+  /** May the connection be reused after this response? */
   keepAlive = true;
   upgrade: string | undefined = undefined;
   readonly endsWith = 'its length';
-  /** How long the upstream keeps an idle connection, in ms; undefined: it did not say. */
+  /** How long the upstream keeps an idle connection, ms; undefined if it did not say. */
   keepAliveTimeout: number | undefined = undefined;
   readonly fields: FieldReader;
-  /** Why it was refused. */
+  /** Why the head was refused. */
   detail = '';
   private readonly limits: HeadLimits;
 
@@ -45,7 +45,7 @@ export class ResponseHead implements InboundResponse {
     return this.length === chunked ? 'chunks' : 'payload';
   }
 
-  /** Reads a head from the start of `text`. Returns the index behind it, `needMore` or `refused`. */
+  /** Reads the head at the start of `text`. Returns the index after it, `needMore` or `refused`. */
   read(text: string, method: string): number {
     const lineEnd = this.readStatusLine(text);
     if (lineEnd < 0) return lineEnd;
@@ -69,11 +69,11 @@ export class ResponseHead implements InboundResponse {
   }
 
   private readStatusLine(text: string): number {
-    // "HTTP/1.1 200" is twelve characters; without a reason, the space behind them is often missing.
+    // "HTTP/1.1 200" has twelve characters; without a reason phrase, the space after them is often missing.
     const known = text.slice(0, 9);
     if (known !== 'HTTP/1.1 ' && known !== 'HTTP/1.0 ') {
       const mayBecome = 'HTTP/1.1 '.startsWith(known) || 'HTTP/1.0 '.startsWith(known);
-      return mayBecome ? needMore : this.refuse('no HTTP/1 status line');
+      return mayBecome ? needMore : this.refuse('something other than an HTTP/1 status line');
     }
     if (text.length < 14) return needMore;
     this.minor = text.charCodeAt(7) - ZERO;
@@ -87,12 +87,12 @@ export class ResponseHead implements InboundResponse {
     const start = pos;
     while (valueChar[c] === 1) c = text.charCodeAt(++pos);
     if (pos >= text.length)
-      return text.length > this.limits.requestLine ? this.refuse('a long status line') : needMore;
+      return text.length > this.limits.requestLine ? this.refuse('a status line over the limit') : needMore;
     if (c !== CR) return this.refuse('a control character in the status line');
     if (pos + 1 >= text.length) return needMore;
     if (text.charCodeAt(pos + 1) !== LF) return this.refuse('a bare CR in the status line');
     const usual = reasonPhrase(status);
-    // Most phrases are the usual ones, which need no new string.
+    // Most phrases are the usual ones, which saves a new string.
     this.reason =
       usual.length === pos - start && text.startsWith(usual, start) ? usual : text.slice(start, pos);
     return pos + 2;
@@ -118,7 +118,7 @@ export class ResponseHead implements InboundResponse {
       if (options.includes('upgrade')) this.upgrade = fields.upgrade;
       dropNamedFields(fields, options);
     }
-    // A 426 is the one final response that has to name protocols (RFC 9110 section 15.5.22).
+    // A 426 is the only final response that must name protocols (RFC 9110 section 15.5.22).
     if (status === 426 && fields.upgrade !== undefined) {
       fields.headers.push('Upgrade', 'upgrade', fields.upgrade);
     }
@@ -130,7 +130,7 @@ export class ResponseHead implements InboundResponse {
   }
 }
 
-/** Returns the status, three digits from 100 to 599; 0 if there is none. */
+/** Returns the status, from 100 to 599; 0 if there is no valid one. */
 function readStatus(text: string): number {
   const hundreds = text.charCodeAt(9) - ZERO;
   const tens = text.charCodeAt(10) - ZERO;

@@ -25,15 +25,15 @@ export abstract class H1ResponseReader implements ChunkedSink {
   protected readonly home: ConnectionHome;
   protected state = connecting;
   protected receiver: ResponseReceiver | undefined = undefined;
-  /** Bytes that came and could not be handed on yet. */
+  /** Bytes that arrived and cannot be handed on yet. */
   protected held: Buffer = noBytes;
   protected holding = false;
-  /** The response ended while it was held. */
+  /** Did the response end while it was held? */
   protected completeOnRelease = false;
   /** Bytes of the body that are still to come. */
   protected remaining = 0;
   protected trailers: HeaderList | undefined = undefined;
-  /** The method of the request, which says what responses have no body. */
+  /** The method of the request, which decides whether its response has a body. */
   protected method = 'GET';
   protected upgrading = false;
   protected interims = 0;
@@ -41,9 +41,9 @@ export abstract class H1ResponseReader implements ChunkedSink {
   protected keepAlive = false;
   protected keepAliveTimeout: number | undefined = undefined;
   private readonly responseHead: ResponseHead;
-  /** Made with the first chunked body. */
+  /** Created for the first chunked body. */
   private reader: ChunkedReader | undefined = undefined;
-  /** How much of a head had arrived when it was last found incomplete. */
+  /** How long a head was when it was last found incomplete. */
   private seen = 0;
 
   constructor(home: ConnectionHome, responseHead: ResponseHead) {
@@ -51,16 +51,16 @@ export abstract class H1ResponseReader implements ChunkedSink {
     this.responseHead = responseHead;
   }
 
-  /** Gives the upstream its time for what it has to do next. */
+  /** Starts the deadline for the upstream's next step. */
   protected abstract startTime(): void;
 
-  /** An interim response has come: the upstream is at work. */
+  /** An interim response has arrived: the upstream is working. */
   protected abstract onInterim(status: number): void;
 
   /** The response is complete. */
   protected abstract complete(): void;
 
-  /** A 101 has come; `rest`: the bytes behind it. */
+  /** A 101 has arrived; `rest`: the bytes after it. */
   protected abstract onSwitch(head: ResponseHead, rest: Buffer): void;
 
   protected abstract fail(error: WeldrError): void;
@@ -93,14 +93,14 @@ export abstract class H1ResponseReader implements ChunkedSink {
     }
   }
 
-  /** Did a call close it meanwhile? A method, as the compiler cannot see that calls change the state. */
+  /** Has a call closed it meanwhile? A method, because the compiler does not see that calls change the state. */
   protected stopped(): boolean {
     return this.state === closed;
   }
 
   private readHead(buffer: Buffer, start: number, end: number): number {
     const { responseHead: head } = this;
-    // Heads are rarely longer than this, and what follows need not become a string.
+    // Heads are rarely longer than this, and what follows should not become a string.
     let stop = Math.min(end, start + 4096);
     const earlier = this.held;
     if (earlier.length > 0) {
@@ -132,7 +132,7 @@ export abstract class H1ResponseReader implements ChunkedSink {
     return next;
   }
 
-  /** `more`: bytes came with the head. */
+  /** `more`: whether bytes arrived after the head. */
   private onResponseHead(head: ResponseHead, more: boolean): void {
     const { receiver } = this;
     if (receiver === undefined) return;
@@ -152,7 +152,7 @@ export abstract class H1ResponseReader implements ChunkedSink {
       }
     } else {
       this.remaining = head.length;
-      // After a refused upgrade it is unclear how the upstream reads later bytes, so the connection ends with it.
+      // After a refused upgrade it is unclear how the upstream reads later bytes, so the connection must end.
       this.keepAlive = head.keepAlive && !this.upgrading;
       this.keepAliveTimeout = head.keepAliveTimeout;
       this.state = head.length === chunked ? inChunked : head.length === untilClose ? untilEnd : inBody;

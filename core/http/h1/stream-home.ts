@@ -3,45 +3,45 @@ import type { Duplex } from 'node:stream';
 import type { Waiting } from '../exchange/deadlines.ts';
 import type { Peer } from '../exchange/streams.ts';
 
-/** Reads and writes for its stream, which sets its deadline while a request is under way. */
+/** Reads and writes for its stream, which sets the connection's deadline during a request. */
 export interface H1StreamHome extends Pick<Waiting, 'deadline'> {
   readonly peer: Peer;
-  /** The client has closed its side. */
+  /** Has the client closed its sending side? */
   readonly ended: boolean;
   /** Is the next response the last one? */
   readonly ending: boolean;
-  /** Is reading paused, because the bytes could not be passed on? */
+  /** Is reading paused because the bytes could not be passed on? */
   readonly paused: boolean;
-  /** Is the client behind with reading? */
+  /** Is the client slow to read? */
   readonly blocked: boolean;
-  /** Bytes that were read and not taken yet. */
+  /** How many bytes were read and not taken yet. */
   readonly available: number;
   /** Do these bytes end in an empty line, as a chunked body does? */
   readonly endsEmpty: boolean;
-  /** Writes latin1 text; false: the client is slower, wait for `onDrain`. */
+  /** Writes latin1 text. Returns false to wait for `onDrain`, because the client is slower. */
   write(text: string): boolean;
-  /** Writes a copy of bytes whose buffer is used again. */
+  /** Writes a copy of bytes whose buffer will be reused. */
   writeShared(buffer: Buffer, start: number, end: number): boolean;
-  /** Takes this many bytes as latin1 text; undefined: fewer have arrived. */
+  /** Takes this many bytes as latin1 text; undefined if fewer have arrived. */
   takeText(length: number): string | undefined;
   /** Takes back bytes that were read and belong to a later request. */
   unread(bytes: Buffer): void;
-  /** Hands on the body bytes which have arrived, and reads more. */
+  /** Hands on the body bytes that have arrived, and reads more. */
   readOn(): void;
   pause(): void;
   resume(): void;
-  /** Bytes must move in one direction or the other. */
+  /** Limits the time until bytes move in one direction or the other. */
   awaitBody(): void;
-  /** The client closed its sending side or left: which of the two shows when something is written. */
+  /** Limits the wait of a client that closed its sending side, or left: only a write can tell which. */
   awaitHalfClosed(): void;
   /**
-   * The response is complete. `close`: the client asked for the connection to end with it. `linger`: it did not, and may
-   * still be sending.
+   * Called when the response is complete. `close`: end the connection, as the client asked. `linger`: end it, although the
+   * client did not ask and may still be sending.
    */
   responseComplete(next: 'keep-alive' | 'close' | 'linger'): void;
-  /** Gives the socket to a tunnel, with bytes that were read already. */
+  /** Gives the socket to a tunnel, with the bytes that have already been read. */
   handOver(): { readonly socket: Duplex; readonly rest: Buffer };
-  /** Ends the connection in a way that shows the response to be incomplete. */
+  /** Ends the connection in a way that shows that the response is incomplete. */
   cut(how: 'close' | 'reset'): void;
   close(): void;
 }

@@ -1,5 +1,5 @@
-// H1UpstreamConnection: one HTTP/1.1 connection to an upstream, plain or TLS. It carries one request at a time, so it is
-// also the stream of that request.
+// H1UpstreamConnection: one HTTP/1.1 connection to an upstream, plain or TLS. It carries one request at a time, and is itself
+// the stream of that request.
 import type { Duplex } from 'node:stream';
 import { WeldrError } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
@@ -29,7 +29,7 @@ import {
   untilEnd,
 } from './response-reader.ts';
 
-/** One connection; made, kept and forgotten by its {@link ConnectionHome}. */
+/** One connection, owned by its {@link ConnectionHome}. */
 export class H1UpstreamConnection
   extends H1ResponseReader
   implements UpstreamConnection, UpstreamStream, SocketReader, Waiting
@@ -45,26 +45,26 @@ export class H1UpstreamConnection
   idleUntil = 0;
   listed = false;
   private readonly socket: Duplex;
-  /** How many requests were sent on it, this one included. */
+  /** How many requests were sent on it, including the current one. */
   private uses = 0;
   private ended = false;
   private timeouts: UpstreamTimeouts;
   private requestSent = false;
-  /** All of the client's body has come. */
+  /** Has all of the client's body arrived? */
   private clientDone = false;
-  /** Do the next bytes have to come from the client? Then the upstream's time does not run. */
+  /** Must the next bytes come from the client? Then the upstream's time does not run. */
   private awaitsClient = false;
   private writeError: Error | undefined = undefined;
-  /** How fast the request body comes. */
+  /** How fast the request body arrives. */
   private readonly pace = new UploadPace();
-  /** The request's body goes in chunks, which trailers may follow. */
+  /** Is the request body sent in chunks, which trailers may follow? */
   private inChunks = false;
-  /** The request's body comes as payload, and is put into chunks here. */
+  /** Does the request body arrive as payload, to be put into chunks here? */
   private encoding = false;
 
   /**
-   * `responseHead`: the reader that all connections of a worker share. `from`: makes the socket, or is an open connection
-   * that has agreed on this protocol. `client`: see {@link UpstreamConnection.client}.
+   * `responseHead`: the reader that all connections of a worker share. `from`: opens the socket, or is an open connection
+   * that negotiated this protocol. `client`: see {@link UpstreamConnection.client}.
    */
   constructor(
     home: ConnectionHome,
@@ -169,7 +169,7 @@ export class H1UpstreamConnection
     return !this.socket.writableNeedDrain;
   }
 
-  /** Starts the time for the upstream's next step; none runs while the next bytes have to come from the client. */
+  /** Starts the deadline for the upstream's next step; there is none while the next bytes must come from the client. */
   protected startTime(): void {
     if (this.state === connecting || this.state === closed || this.holding) return;
     const { body, response } = this.timeouts;
@@ -182,7 +182,7 @@ export class H1UpstreamConnection
   }
 
   get lags(): boolean {
-    // Before it is connected, or if its socket is full, it waits for the upstream.
+    // Until it is connected, and while its socket is full, it waits for the upstream.
     if (!this.uploads || this.state === connecting || this.socket.writableNeedDrain) return false;
     return this.pace.isSlow(this.home.deadlines.now);
   }
@@ -287,11 +287,11 @@ export class H1UpstreamConnection
       return;
     }
     if (this.state === idle) {
-      // It belongs to no request, and must not become the response to the next one.
+      // The bytes belong to no request, and must not become the response to the next one.
       this.destroy();
       return;
     }
-    // A head has one time for all of it, however slowly it comes.
+    // A head has one deadline for all of it, however slowly it arrives.
     if (this.state !== awaitingHead) this.startTime();
     this.consume(buffer, start, end);
     this.receiver?.onReadEnd();
@@ -300,7 +300,7 @@ export class H1UpstreamConnection
   onWriteError(error: Error): boolean {
     if (this.state === connecting || this.state === idle) return false;
     this.writeError = error;
-    // Even while a stage or a slow client holds it: no more will come than has arrived.
+    // Even while a stage or a slow client holds it: no more bytes will follow those that have arrived.
     if (this.holding) this.socket.resume();
     return true;
   }
@@ -317,24 +317,24 @@ export class H1UpstreamConnection
       this.fail(new WeldrError('BAD_RESPONSE', `${id} switched protocols without being asked`));
       return;
     }
-    // The client changes protocols only behind all of its request (RFC 9110 section 7.8).
+    // The client switches protocols only after all of its request (RFC 9110 section 7.8).
     if (!this.requestSent) {
-      this.fail(new WeldrError('BAD_RESPONSE', `${id} switched protocols within the request`));
+      this.fail(new WeldrError('BAD_RESPONSE', `${id} switched protocols before the request was complete`));
       return;
     }
     const bytes = Buffer.from(rest);
     this.state = closed;
     this.receiver = undefined;
     this.home.deadlines.remove(this);
-    // It counts as one of the upstream's connections while the tunnel lives.
+    // It counts as one of the upstream's connections as long as the tunnel lives.
     socket.once('close', () => this.home.forget(this));
     receiver.onUpgraded(head, socket, bytes);
   }
 
   /**
-   * The response is complete. Keeps the connection for others if that is safe, then notifies the receiver. Bytes behind the
-   * response belong to no request: the caller has cleared `keepAlive` if some came, and must not read on, as the next request
-   * may already be on the connection.
+   * Ends a complete response: keeps the connection for others if that is safe, then notifies the receiver. Bytes after the
+   * response belong to no request: if there are any, the caller has cleared `keepAlive`. It must not read on, because the
+   * next request may already be on the connection.
    */
   protected complete(): void {
     const { receiver, trailers } = this;
@@ -355,7 +355,7 @@ export class H1UpstreamConnection
     receiver?.onBodyEnd(trailers);
   }
 
-  /** Ends a hold: the rest of the response waits in the socket of its slow client. */
+  /** Ends a hold: the rest of the response waits in its slow client's socket. */
   private letGo(): void {
     if (!this.holding) return;
     this.holding = false;
@@ -377,7 +377,7 @@ export class H1UpstreamConnection
     else this.fail(this.explain(error));
   }
 
-  /** Could what is held back be the rest of the response? */
+  /** Could the held bytes be the rest of the response? */
   private get mayBeWhole(): boolean {
     if (this.completeOnRelease) return true;
     const { held, remaining, state } = this;
@@ -390,12 +390,12 @@ export class H1UpstreamConnection
     if (this.state === connecting) return connectError(this.home.upstream, error);
     if (this.state === awaitingHead) {
       if (this.held.length > 0 || this.headSeen)
-        return new WeldrError('BAD_RESPONSE', `${id} closed within a response head`, cause);
+        return new WeldrError('BAD_RESPONSE', `${id} closed the connection within a response head`, cause);
       return this.reused
         ? new WeldrError('STALE_CONNECTION', `${id} closed a connection that was reused`, cause)
         : new WeldrError('UPSTREAM_RESET', `${id} closed the connection without a response`, cause);
     }
-    return new WeldrError('BODY_CUT', `${id} closed within a response body`, cause);
+    return new WeldrError('BODY_CUT', `${id} closed the connection within a response body`, cause);
   }
 
   protected fail(error: WeldrError): void {
