@@ -1,4 +1,4 @@
-// Acceptor: turns accepted sockets into connections that speak a protocol, or turns them away.
+// Acceptor: makes an accepted socket a connection that speaks its protocol, or turns it away.
 import type { Socket } from 'node:net';
 import { errorTable } from '../../errors.ts';
 import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
@@ -24,7 +24,7 @@ export class Acceptor {
     this.requestHead = new RequestHead(wire.settings.limits);
   }
 
-  /** Takes up a connection. */
+  /** Starts a connection's protocol. */
   accept(socket: Socket, peer: Peer, protocol: 'h2' | 'http/1.1'): AcceptedConnection {
     if (protocol === 'h2') {
       this.blocks ??= { request: new RequestBlock(this.wire.settings.limits), trailers: new TrailerBlock() };
@@ -33,7 +33,7 @@ export class Acceptor {
     return new H1ClientConnection(this.keeper, this.wire, this.requestHead, socket, peer);
   }
 
-  /** Turns a connection away: says so, closes it, and keeps nothing of it. */
+  /** Turns a connection away with a response, and closes it. */
   turnAway(socket: Socket): void {
     socket.on('error', () => socket.destroy());
     socket.end(turnedAway(errorTable.OVERLOADED.status), () => socket.destroy());

@@ -1,7 +1,7 @@
-// AddressCounts: how many connections each client has, by what it is counted under.
+// AddressCounts: how many connections each client has, by its address key.
 import { addressKey } from '../../network/address-key.ts';
 
-/** Counts by address; all of an IPv6 /64 are one. */
+/** Counts by address, where an IPv6 /64 counts as one. */
 export class AddressCounts {
   private readonly counts = new Map<string, number>();
 

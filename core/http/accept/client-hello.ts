@@ -1,7 +1,7 @@
-// ClientHello: the name that a client asks for, read before its handshake if the name decides which server does that.
+// ClientHello: reads the name that a client asks for before its handshake, if the name decides which server does that.
 import type { Socket } from 'node:net';
 
-/** The most that is read of a client, bytes; OpenSSL judges a longer hello by itself. */
+/** The most bytes that are read. A longer hello is left to OpenSSL. */
 const maxBytes = 32 * 1024;
 const firstSize = 2 * 1024;
 
@@ -12,14 +12,14 @@ const handshakeRecord = 22;
 const maxRecordLength = 16 * 1024;
 /** RFC 8446 section 4. */
 const clientHello = 1;
-/** RFC 6066 section 3: the extension, and the one kind of names. */
+/** RFC 6066 section 3: the extension, and its only type of name. */
 const serverNameExtension = 0;
 const hostName = 0;
 
 /**
- * Reads the name (SNI) of a client that is about to begin a handshake; undefined: it asks for none, or what it sends is
- * malformed, which OpenSSL will report. What was read goes back into the socket. The socket of a client that leaves before
- * is destroyed. The caller limits how long it may take.
+ * Reads the name (SNI) that a client asks for, before its handshake. The name is undefined if there is none, or if the hello is
+ * malformed, which OpenSSL will report. What was read goes back into the socket. If the client leaves first, its socket is
+ * destroyed. The caller must limit the time.
  */
 export function readServerName(socket: Socket, done: (name: string | undefined) => void): void {
   const hello = new ClientHello();
@@ -37,17 +37,17 @@ export function readServerName(socket: Socket, done: (name: string | undefined) 
   };
   socket.on('readable', read);
   socket.on('end', read);
-  // The end of the handshake is reported by its close.
+  // Errors are handled on close.
   socket.on('error', ignore);
-  // Bytes that were read and put back before cause no event.
+  // Bytes that were read and put back cause no event.
   if (socket.readableLength > 0) read();
 }
 
 const ignore = (): void => {};
 
-/** A hello that arrives in records and pieces of any size: each byte is looked at once. */
+/** A hello that arrives in records and pieces of any size. Each byte is read once. */
 export class ClientHello {
-  /** What the client asks for, once all has arrived. */
+  /** The name that the client asks for, once the whole hello has arrived. */
   serverName: string | undefined = undefined;
   private readonly all = new Bytes();
   private readonly message = new Bytes();
@@ -56,12 +56,12 @@ export class ClientHello {
   /** Bytes of the record that are still to come. */
   private left = 0;
 
-  /** All bytes that came. */
+  /** All bytes that have arrived. */
   get received(): Buffer {
     return this.all.view;
   }
 
-  /** Takes more bytes; true: no more are needed. */
+  /** Takes more bytes. Returns true if no more are needed. */
   push(bytes: Buffer): boolean {
     this.all.add(bytes);
     let at = 0;
@@ -80,7 +80,7 @@ export class ClientHello {
     return this.all.length >= maxBytes;
   }
 
-  /** False: it is no record of a handshake. */
+  /** Returns false if it is not a handshake record. */
   private beginsRecord(): boolean {
     const { header } = this;
     if (header[0] !== handshakeRecord) return false;
@@ -90,7 +90,7 @@ export class ClientHello {
     return header[1] === 3 && this.left > 0 && this.left <= maxRecordLength;
   }
 
-  /** Has all arrived, or is it certain that it never will? */
+  /** Has the whole hello arrived, or is it certain that it never will? */
   private isOver(): boolean {
     const { view } = this.message;
     if (view.length < handshakeHeaderLength) return false;
@@ -102,7 +102,7 @@ export class ClientHello {
   }
 }
 
-/** Bytes that grow. */
+/** A buffer that grows. */
 class Bytes {
   length = 0;
   private room = Buffer.allocUnsafe(firstSize);
@@ -123,7 +123,7 @@ class Bytes {
   }
 }
 
-/** RFC 8446 section 4.1.2; undefined: the message has no name, or is malformed. */
+/** The name in a hello (RFC 8446 section 4.1.2); undefined if there is none, or it is malformed. */
 function serverNameIn(hello: Buffer): string | undefined {
   const parts = new Parts(hello);
   // Version and random; session id; cipher suites; compression methods.
@@ -150,7 +150,7 @@ function hostNameIn(extension: Buffer): string | undefined {
   return undefined;
 }
 
-/** Reads the parts of a message; beyond its end there is nothing. */
+/** Reads the parts of a message. Beyond its end, numbers are 0 and vectors empty. */
 class Parts {
   private readonly bytes: Buffer;
   private at = 0;
@@ -167,14 +167,14 @@ class Parts {
     this.at = Math.min(this.bytes.length, this.at + count);
   }
 
-  /** A big-endian number of this many bytes. */
+  /** Reads a big-endian number of this many bytes. */
   number(size: 1 | 2): number {
     const value = this.left < size ? 0 : this.bytes.readUIntBE(this.at, size);
     this.skip(size);
     return value;
   }
 
-  /** A part with its length before it, in this many bytes; empty if it is cut short. */
+  /** Reads a part preceded by its length, in this many bytes; empty if it is cut short. */
   vector(size: 1 | 2): Buffer {
     const length = this.number(size);
     const start = this.at;

@@ -1,7 +1,7 @@
-// The descriptor limit of this process, and how many client connections fit under it.
+// The file descriptor limit of this process, and how many client connections it allows.
 import { readFileSync } from 'node:fs';
 
-/** For the log, IPC, listening sockets, epoll and what the runtime itself keeps open. */
+/** Descriptors for the log, IPC, listening sockets, epoll and what the runtime keeps open. */
 const reserved = 48;
 
 /** How many files this process may have open; undefined if the system does not say. */
@@ -15,8 +15,8 @@ export function descriptorLimit(): number | undefined {
 }
 
 /**
- * How many client connections to allow if `wanted` are configured. A quarter of the descriptors is left for connections
- * to upstreams, which idle clients do not need: without descriptors, clients would be refused without a word.
+ * Returns how many client connections to allow if `wanted` are configured. A quarter of the descriptors is left for
+ * connections to upstreams, which idle clients do not need. If descriptors ran out, clients would be refused silently.
  */
 export function connectionsWithin(wanted: number, limit: number | undefined): number {
   return limit === undefined ? wanted : Math.max(1, Math.min(wanted, Math.floor((limit - reserved) * 0.75)));

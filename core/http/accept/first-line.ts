@@ -1,18 +1,19 @@
-// FirstLine: the protocol that a client without TLS speaks, by its first bytes, if a listener takes two (RFC 9113 section 3.3).
+// FirstLine: tells from a client's first bytes which protocol it speaks, for listeners that take two without TLS (RFC 9113
+// section 3.3).
 import { beginsTls, CR, LF, SP, tokenChar } from '../exchange/grammar.ts';
 import { clientPreface } from '../h2/frames.ts';
 
-/** The length of `PRI `, which no HTTP/1.1 request begins with (RFC 9113 section 11.6). */
+/** `PRI `, which begins no HTTP/1.1 request (RFC 9113 section 11.6). */
 const reserved = clientPreface.subarray(0, 4);
-/** Empty lines before a request line that HTTP/1.1 skips. */
+/** How many empty lines before a request line HTTP/1.1 skips. */
 const leadingLines = 2;
-/** Bytes by which a request line has to be recognizable as one. */
+/** A request line must be recognizable as one within this many bytes. */
 const longestDoubt = 512;
 
 /**
- * Returns the protocol; undefined: more bytes decide. Bytes of neither protocol count as HTTP/2 with an invalid preface,
- * and the connection ends as such (section 3.4). A request line with a mistake is HTTP/1.1, which responds to it. So does it to
- * a TLS client: many of them recognize its answer, and say that the server speaks plain HTTP.
+ * Returns the protocol; undefined if more bytes are needed. Bytes of neither protocol count as HTTP/2 with an invalid preface,
+ * which ends the connection (section 3.4). A malformed request line is HTTP/1.1, which responds to it. So is a TLS handshake:
+ * many TLS clients recognize the response and report that the server speaks plain HTTP.
  */
 export function protocolOf(bytes: Buffer): 'h2' | 'http/1.1' | undefined {
   if (beginsTls(bytes[0], bytes[1])) return 'http/1.1';
@@ -25,7 +26,7 @@ export function protocolOf(bytes: Buffer): 'h2' | 'http/1.1' | undefined {
   if (bytes[pos] !== SP || pos === start) return 'h2';
   const target = pos + 1;
   if (target >= bytes.length) return undefined;
-  // Most requests begin like this: no more bytes are needed.
+  // Most requests begin like this and need no further check.
   if (bytes[target] === 0x2f) return 'http/1.1';
   const lineEnd = bytes.indexOf(LF, target);
   const rest = bytes.toString('latin1', target, lineEnd < 0 ? bytes.length : lineEnd);
@@ -33,7 +34,7 @@ export function protocolOf(bytes: Buffer): 'h2' | 'http/1.1' | undefined {
   return lineEnd >= 0 || rest.length > longestDoubt ? 'h2' : undefined;
 }
 
-/** The index behind the empty lines that may come before a request. */
+/** The index after the empty lines that may precede a request. */
 function lineStart(bytes: Buffer): number {
   let start = 0;
   while (start < leadingLines * 2 && bytes[start] === CR && (bytes[start + 1] ?? LF) === LF) start += 2;

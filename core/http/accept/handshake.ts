@@ -1,5 +1,5 @@
-// Handshake: a client's connection until client and protocol are known: before a PROXY header, in a TLS handshake, or
-// before its first bytes. It counts like any other connection.
+// Handshake: a client's connection before client and protocol are known: until its PROXY header, its TLS handshake or its
+// first bytes. It counts like any other connection.
 import type { Socket } from 'node:net';
 import type { AcceptedConnection } from '../exchange/connections.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
@@ -15,12 +15,12 @@ export class Handshake implements AcceptedConnection, Waiting {
   readonly activeRequests = 0;
   readonly outlives = false;
   readonly idleSince: number;
-  /** Was it cut because it took too long? */
+  /** Was it ended because it took too long? */
   isLate = false;
   private readonly socket: Socket;
   private readonly deadlines: Deadlines;
 
-  /** `timeoutMs`: how long all of it may take, however slowly its bytes come. */
+  /** `timeoutMs`: how long all of it may take, however slowly its bytes arrive. */
   constructor(socket: Socket, peer: Peer, deadlines: Deadlines, timeoutMs: number) {
     this.socket = socket;
     this.peer = peer;
@@ -30,7 +30,7 @@ export class Handshake implements AcceptedConnection, Waiting {
     deadlines.add(this);
   }
 
-  /** It is over, well or not. */
+  /** Called when it is over, whatever the outcome. */
   end(): void {
     this.deadline = 0;
     this.deadlines.remove(this);
@@ -45,10 +45,10 @@ export class Handshake implements AcceptedConnection, Waiting {
     return this.socket.localAddress;
   }
 
-  /** Its outcome is reported. */
+  /** Does nothing: the connection is wound down once it speaks its protocol. */
   endSoon(): void {}
 
-  /** A handshake that is under way continues: its client would have to start over, and has done nothing wrong. */
+  /** Closes it only if no byte has arrived: otherwise the client, which did nothing wrong, would have to start over. */
   closeIfIdle(): void {
     if (this.socket.bytesRead === 0) this.socket.destroy();
   }

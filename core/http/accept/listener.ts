@@ -1,4 +1,4 @@
-// Listener: accepts clients' connections for one worker, within limits, and drains them at the end.
+// Listener: accepts clients' connections for one worker, within limits, and drains them when the worker ends.
 
 import type { SendHandle } from 'node:child_process';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -26,20 +26,20 @@ import { TlsTerminator } from './tls-terminator.ts';
 import { UpstreamConnector } from './upstream-connector.ts';
 import { WindDown } from './wind-down.ts';
 
-/** For a drain: connections without a request for this long are closed at once, ms. */
+/** A drain closes connections at once that have had no request for this long, ms. */
 const quietTime = 1_000;
-/** Connections that may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn). */
+/** How many connections may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn). */
 const backlog = 4096;
 
 /** How the connections of one entry of `listen` are treated. */
 interface Entrance {
   readonly terminator: TlsTerminator | undefined;
   readonly http2: boolean;
-  /** The proxies which have to introduce them with a PROXY header; undefined: they come from the clients themselves. */
+  /** The proxies that must introduce connections with a PROXY header; undefined if clients connect directly. */
   readonly proxies: NetworkSet | undefined;
 }
 
-/** One worker's listening side; it may serve several addresses. */
+/** One worker's listening side, which may serve several addresses. */
 export class Listener implements ConnectionKeeper {
   private readonly wire: Wire;
   private readonly own = new OwnAddresses();
@@ -48,15 +48,15 @@ export class Listener implements ConnectionKeeper {
   private readonly open = new Set<AcceptedConnection>();
   private readonly perAddress = new AddressCounts();
   private readonly waiting: (() => void)[] = [];
-  /** Of addresses that are moving to another machine. */
+  /** Set while some addresses are moving to another machine. */
   private leaving: WindDown | undefined;
   private readonly maxConnections: number;
   private readonly refusals: RefusalLog;
   private readonly terminators = new Map<string, TlsTerminator>();
-  /** Keys of sessions that clients resume: this process's own, until the manager sends those which all workers share. */
+  /** Session ticket keys: this process's own until the manager sends those that all workers share. */
   private ticketKeys: Buffer = process.getBuiltinModule('node:crypto').randomBytes(48);
 
-  /** `lookups`: the look-ups of upstreams' names. */
+  /** `lookups`: resolves the names of upstreams. */
   constructor(options: WireOptions, lookups = new NameLookups(systemClock)) {
     this.wire = new Wire(
       options,
@@ -75,19 +75,19 @@ export class Listener implements ConnectionKeeper {
     }
   }
 
-  /** Client connections that are open. */
+  /** How many client connections are open. */
   get connections(): number {
     return this.open.size;
   }
 
-  /** Requests in flight. */
+  /** How many requests are in flight. */
   get activeRequests(): number {
     let active = 0;
     for (const connection of this.open) active += connection.activeRequests;
     return active;
   }
 
-  /** Counts all connections by kind and state, and the requests that wait for one to an upstream. */
+  /** Counts all connections by kind and state, and the requests that wait for an upstream connection. */
   connectionCounts(): ConnectionCounts {
     const counts = noConnections();
     for (const { kind, activeRequests } of this.open) {
@@ -97,7 +97,7 @@ export class Listener implements ConnectionKeeper {
     return counts;
   }
 
-  /** Adds an address where this Weldr listens, `HOST:PORT` or `unix:/PATH`: no upstream may be there. */
+  /** Adds an address that this Weldr listens on, `HOST:PORT` or `unix:/PATH`: no upstream may be there. */
   avoid(address: string): void {
     this.own.add(address);
   }
@@ -110,7 +110,7 @@ export class Listener implements ConnectionKeeper {
       http2: entry.http2 === true,
       proxies: proxyProtocol === undefined ? undefined : new NetworkSet(proxyProtocol.trusted),
     };
-    // Read from the first connection only: it is the same for all, and reading it takes a system call.
+    // Read only from the first connection, because it takes a system call and is the same for all.
     let port = entry.kind === 'unix' ? 0 : undefined;
     const own = createServer({ allowHalfOpen: true }, socket => {
       port ??= socket.localPort;
@@ -124,7 +124,7 @@ export class Listener implements ConnectionKeeper {
       else this.hearProxy(socket, peer, entrance, entrance.proxies);
     });
     own.on('error', error => this.wire.log.error({ err: error }, 'cannot accept connections'));
-    // Without it Node would cut the backlog of the shared socket down to 511.
+    // Without the argument, Node would reduce the backlog of the shared socket to 511.
     own.listen(listening, backlog);
     this.servers.push(own);
     const address = own.address();
@@ -132,17 +132,17 @@ export class Listener implements ConnectionKeeper {
   }
 
   /**
-   * Stops accepting; each connection ends with its current response. Resolves when all are closed, at the latest
-   * after `timeoutMs`, when the rest is cut.
+   * Stops accepting; each connection ends with its current response. Resolves when all are closed. After `timeoutMs`, those
+   * left are cut.
    */
   async drain(timeoutMs: number): Promise<void> {
     const { wire } = this;
     wire.draining = true;
     for (const server of this.servers.splice(0)) server.close();
     const started = performance.now();
-    // A client may be sending its next request right now: a connection that was just used gets a moment, and then
-    // an answer that says it is the last one. It looks after the reads of a turn, as a request that has arrived
-    // makes its connection busy.
+    // A client may be sending its next request right now, so a connection that was just used stays open for a moment. A
+    // response then says that it is the last. The sweep runs after the reads of a turn: a request that has arrived makes its
+    // connection busy.
     const sweep = setInterval(() => setImmediate(() => this.closeQuiet()), 50);
     setImmediate(() => this.closeQuiet());
     if (this.open.size > 0) {
@@ -159,8 +159,8 @@ export class Listener implements ConnectionKeeper {
   }
 
   /**
-   * Some addresses move to another machine: ends the connections that came by them, and those that come until it is `over`.
-   * Resolves when the step is done.
+   * Ends the connections made to addresses that are moving to another machine, including those that arrive until the move is
+   * `over`. Resolves when the step is done.
    */
   async windDown(
     step: 'begin' | 'finish' | 'over',
@@ -182,7 +182,6 @@ export class Listener implements ConnectionKeeper {
     this.wire.close();
   }
 
-  /** A connection has ended. */
   forget(connection: AcceptedConnection): void {
     this.release(connection, undefined);
   }
@@ -205,7 +204,7 @@ export class Listener implements ConnectionKeeper {
     }
   }
 
-  /** Has handshakes of these listeners, by name, use other certificates or ticket keys from now on. */
+  /** Makes handshakes of these listeners, by name, use other certificates or ticket keys from now on. */
   changeTls(ticketKeys: Buffer, materials: Readonly<Record<string, TlsMaterial>>): void {
     this.ticketKeys = ticketKeys;
     for (const [name, terminator] of this.terminators) {
@@ -221,7 +220,7 @@ export class Listener implements ConnectionKeeper {
     return terminator;
   }
 
-  /** Reads who the client is from a proxy first. The connection counts as the client's once that is known. */
+  /** Reads from a proxy who the client is. The connection counts as the client's once that is known. */
   private hearProxy(socket: Socket, proxy: Peer, entrance: Entrance, trusted: NetworkSet): void {
     const { deadlines, forwarding, settings } = this.wire;
     if (!trusted.has(proxy.ip)) {
@@ -249,7 +248,7 @@ export class Listener implements ConnectionKeeper {
         if (!this.open.delete(waiting)) return;
         const late = waiting.isLate ? `no PROXY header within ${settings.timeouts.header} ms` : undefined;
         const problem = late ?? reason;
-        // A connection that was closed before its first byte is a balancer's check that the port is open.
+        // A connection closed before its first byte is a balancer checking that the port is open.
         if (problem === undefined) this.tellFinished(proxy);
         else this.refuseProxy(proxy, problem);
         this.wakeIfEmpty();
@@ -269,7 +268,7 @@ export class Listener implements ConnectionKeeper {
     const { limits } = this.wire.settings;
     const most = limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY;
     if (this.open.size >= this.maxConnections || this.perAddress.of(peer.ip) >= most) {
-      // Over TLS nothing can be said before the handshake.
+      // Over TLS no response can be sent before the handshake.
       if (terminator === undefined) this.acceptor.turnAway(socket);
       else socket.destroy();
       this.tellFinished(peer, 'limit');
@@ -318,7 +317,7 @@ export class Listener implements ConnectionKeeper {
     if (certificate !== undefined) peer.certified = forwarding.certify(certificate);
   }
 
-  /** Finds out by its first bytes whether a client speaks HTTP/2 (RFC 9113 section 3.3). */
+  /** Finds out from a client's first bytes whether it speaks HTTP/2 (RFC 9113 section 3.3). */
   private find(socket: Socket, peer: Peer): void {
     const { deadlines, settings } = this.wire;
     const undecided = new Handshake(socket, peer, deadlines, settings.timeouts.header);
@@ -327,7 +326,7 @@ export class Listener implements ConnectionKeeper {
     const decide = (): void => {
       const bytes: Buffer | null = socket.read();
       if (bytes === null) {
-        // The client has closed its side without a word, or after a few letters.
+        // The client has closed its sending side after at most a few bytes.
         if (socket.readableEnded) socket.destroy();
         return;
       }
@@ -352,7 +351,7 @@ export class Listener implements ConnectionKeeper {
     socket.on('end', decide);
     socket.on('close', left);
     socket.on('error', ignore);
-    // Bytes that came with a PROXY header cause no event.
+    // Bytes that arrived with a PROXY header cause no event.
     if (socket.readableLength > 0) decide();
   }
 
@@ -375,7 +374,7 @@ export class Listener implements ConnectionKeeper {
     return connection.taps.length > 0 && connection.call(infoOf(peer)) === 'refuse';
   }
 
-  /** Every connection comes here once, served or not. */
+  /** Called once for every connection, served or not. */
   private tellFinished(peer: Peer, refused?: ConnectionInfo['refused']): void {
     const { connectionFinished } = this.wire.stages.first;
     if (connectionFinished.taps.length > 0) connectionFinished.call(infoOf(peer, refused));
@@ -386,7 +385,7 @@ const noBytes = Buffer.alloc(0);
 
 const ignore = (): void => {};
 
-/** OpenSSL's own reason, if it is one of OpenSSL's errors. */
+/** OpenSSL's own reason if the error is OpenSSL's, otherwise its message. */
 function reasonOf(error: Error): string {
   return 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message;
 }

@@ -1,4 +1,4 @@
-// Peer facts: what an accepted socket and a PROXY header on it say about the client.
+// Peer facts: what an accepted socket and its PROXY header say about the client.
 import type { Socket } from 'node:net';
 import { unixPeer } from '../../network/network.ts';
 import type { ProxyFacts } from '../../request/proxy-facts.ts';
@@ -9,7 +9,7 @@ import type { Forwarding } from '../exchange/forwarding.ts';
 import type { Peer } from '../exchange/streams.ts';
 import type { ProxyHeader } from './proxy-header.ts';
 
-/** The client's address, without the IPv6 form of an IPv4 one; undefined: it has left. `kind`: of the `listen` entry. */
+/** The client's address, unmapped to IPv4 if possible; undefined if it has left. `kind`: of the `listen` entry. */
 export function addressOf({ remoteAddress }: Socket, kind: ListenEntry['kind']): string | undefined {
   return kind === 'unix' ? unixPeer : withoutMapping(remoteAddress);
 }
@@ -17,14 +17,14 @@ export function addressOf({ remoteAddress }: Socket, kind: ListenEntry['kind']):
 const withoutMapping = (address: string | undefined): string | undefined =>
   address?.startsWith('::ffff:') ? address.slice(7) : address;
 
-/** The two ends of a connection, and the `listen` entry that it came by. */
+/** The two ends of a connection, and the `listen` entry that accepted it. */
 export interface Arrival {
   readonly ip: string;
   readonly localPort: number;
   readonly listener: string;
 }
 
-/** The facts of a connection that the client has made itself. */
+/** The facts of a connection made by the client itself. */
 export function peerOf(socket: Socket, { ip, localPort, listener }: Arrival, forwarding: Forwarding): Peer {
   return new SocketPeer(socket, {
     ip,
@@ -37,14 +37,14 @@ export function peerOf(socket: Socket, { ip, localPort, listener }: Arrival, for
   });
 }
 
-/** The facts of a connection that a proxy has made and introduced with a header. */
+/** The facts of a connection made by a proxy, which introduced it with a header. */
 export function introducedPeer(
   socket: Socket,
   proxy: Peer,
   { ends, version, tlvs }: ProxyHeader,
   forwarding: Forwarding,
 ): Peer {
-  // The proxy speaks for itself, as in its health checks.
+  // The proxy's own connection, such as a health check.
   if (ends === undefined) return proxy;
   return new SocketPeer(socket, {
     ...ends,
@@ -89,7 +89,7 @@ class SocketPeer implements Peer {
     this.proxy = facts.proxy;
   }
 
-  /** Read from the system when it is needed, which is rare. */
+  /** Read from the system only when needed, which is rare. */
   get localIp(): string | undefined {
     this.knownLocalIp ??= withoutMapping(this.socket.localAddress);
     return this.knownLocalIp;
@@ -100,7 +100,7 @@ class SocketPeer implements Peer {
   }
 }
 
-/** The facts that plugins see; `refused`: why the connection is not served. */
+/** The facts that plugins see; `refused`: why the connection was not served. */
 export function infoOf(peer: Peer, refused?: ConnectionInfo['refused']): ConnectionInfo {
   return Object.freeze({
     remoteAddress: peer.ip,

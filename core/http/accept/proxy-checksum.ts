@@ -1,6 +1,6 @@
 // The checksum of a PROXY header: CRC32c (RFC 9260 appendix A), which Node does not have.
 
-/** The reversed polynomial of Castagnoli. */
+/** Castagnoli's polynomial, reversed. */
 const polynomial = 0x82f63b78;
 const length = 4;
 

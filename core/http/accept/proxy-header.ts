@@ -1,21 +1,21 @@
-// PROXY header: what the first bytes of a connection say about the client behind a proxy
+// PROXY header: the first bytes of a proxy's connection, which say who the client is
 // (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt, versions 1 and 2).
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { signature, tlvType } from '../upstream/proxy-format.ts';
 import { hasRightChecksum } from './proxy-checksum.ts';
 import { readTlvs, type TlvFacts } from './proxy-tlvs.ts';
 
-/** Bytes of the longest line of version 1, its CR LF included. */
+/** Bytes of the longest version 1 line, including its CR LF. */
 const longestLine = 107;
-/** Bytes of a version 2 header up to and including its length. */
+/** Bytes of a version 2 header up to and including its length field. */
 const fixedLength = 16;
-/** The most bytes that version 2 may announce behind them: some 20 times what proxies send. */
+/** The most bytes that version 2 may announce after them: some 20 times what proxies send. */
 const longestRest = 4096;
 
 const linePrefix = Buffer.from('PROXY ', 'latin1');
 const CRLF = '\r\n';
 
-/** Both ends of the connection between client and proxy. IPv4 addresses in IPv6 form are shown as IPv4. */
+/** Both ends of the connection between client and proxy. IPv4-mapped IPv6 addresses are given as IPv4. */
 export interface ProxiedEnds {
   readonly ip: string;
   readonly port: number;
@@ -23,23 +23,23 @@ export interface ProxiedEnds {
   readonly localPort: number;
 }
 
-/** A header that was read whole. */
+/** A complete header. */
 export interface ProxyHeader {
   readonly version: 1 | 2;
-  /** Its length in bytes; what follows is the client's. */
+  /** Its length in bytes; what follows comes from the client. */
   readonly length: number;
-  /** Undefined: the connection's own addresses count (LOCAL, UNKNOWN, or a family without addresses). */
+  /** Undefined if the connection's own addresses count (LOCAL, UNKNOWN, or a family without addresses). */
   readonly ends: ProxiedEnds | undefined;
   /** What version 2 says besides addresses. */
   readonly tlvs: TlvFacts | undefined;
 }
 
-/** Says why bytes are no header. */
+/** Says why bytes are not a valid header. */
 export class ProxyHeaderError extends Error {}
 
 /**
- * Reads the header that `bytes` begin with. Returns a number if it is incomplete: it is not worth reading again before
- * there are this many bytes. Throws a {@link ProxyHeaderError} at the first byte that cannot be right.
+ * Reads the header at the start of `bytes`. If it is incomplete, returns how many bytes are needed before it is worth reading
+ * again. Throws a {@link ProxyHeaderError} at the first byte that cannot be right.
  */
 export function readProxyHeader(bytes: Buffer): ProxyHeader | number {
   if (isBeginOf(signature, bytes)) return readBinary(bytes);
@@ -66,7 +66,7 @@ function readLine(bytes: Buffer): ProxyHeader | number {
 }
 
 function endsOf(line: string): ProxiedEnds | undefined {
-  // What follows must be ignored.
+  // What follows UNKNOWN must be ignored.
   if (/^PROXY UNKNOWN(?: |$)/.test(line)) return undefined;
   const [, family, source = '', destination = '', port = '', localPort = ''] =
     /^PROXY TCP([46]) ([^ ]+) ([^ ]+) (0|[1-9]\d{0,4}) (0|[1-9]\d{0,4})$/.exec(line) ?? [];
@@ -83,10 +83,10 @@ function endsOf(line: string): ProxiedEnds | undefined {
   };
 }
 
-/** Without a zone, which would be another machine's. */
+/** Is it an IPv6 address without a zone? A zone would be another machine's. */
 const isPlainIPv6 = (text: string): boolean => isIPv6(text) && !text.includes('%');
 
-/** In the form in which the addresses of sockets are written. */
+/** Returns the address in the form that sockets use. */
 function usualIPv6(address: string): string {
   const text = new SocketAddress({ address, family: 'ipv6' }).address;
   return text.startsWith('::ffff:') && text.includes('.') ? text.slice(7) : text;
@@ -94,7 +94,7 @@ function usualIPv6(address: string): string {
 
 // --- version 2 -------------------------------------------------------------------------------------------------
 
-/** Bytes of both addresses, ports included, by family. */
+/** Bytes of both addresses with their ports, by family. */
 const addressLengths = [0, 12, 36, 216];
 const local = 0x20;
 const proxied = 0x21;
@@ -115,7 +115,7 @@ function readBinary(bytes: Buffer): ProxyHeader | number {
       `a PROXY header of ${length} bytes; at most ${fixedLength + longestRest} are read`,
     );
   }
-  // On a connection of the proxy itself nothing else counts, not even the family.
+  // On the proxy's own connection nothing else matters, not even the family.
   if (command === proxied) checkFamily(family, transport, rest);
   if (bytes.length < length) return length;
   if (command === local || family === 0 || transport === 0) {
@@ -164,7 +164,7 @@ function binaryEnds(header: Buffer, family: number): ProxiedEnds | undefined {
       localPort: header.readUInt16BE(50),
     };
   }
-  // A unix socket of another machine means nothing here.
+  // The path of another machine's unix socket means nothing here.
   return undefined;
 }
 

@@ -1,20 +1,20 @@
-// ProxyReader: reads the PROXY header of an accepted socket, and leaves what follows in the socket.
+// ProxyReader: reads the PROXY header from an accepted socket, and leaves what follows in the socket.
 import type { Socket } from 'node:net';
 import { type ProxyHeader, ProxyHeaderError, readProxyHeader } from './proxy-header.ts';
 
 /** Receives the outcome. Exactly one of its methods is called. */
 export interface ProxyHeaderReceiver {
-  /** The header was read; the socket is paused, and holds the bytes behind it. */
+  /** The header was read. The socket is paused, and holds the bytes after it. */
   onHeader(header: ProxyHeader): void;
-  /** No header will come, and the socket is closed; undefined: it was closed before its first byte. */
+  /** There will be no header, and the socket is closed. `reason`: undefined if that happened before its first byte. */
   onNone(reason: string | undefined): void;
 }
 
-/** Reads one header. The receiver limits the time. */
+/** Reads one header. The receiver must limit the time. */
 export class ProxyReader {
   private readonly socket: Socket;
   private readonly receiver: ProxyHeaderReceiver;
-  /** What came so far, in pieces: they are joined only when the header can be complete. */
+  /** What has arrived so far, in pieces, which are joined only when the header can be complete. */
   private pieces: Buffer[] = [];
   private size = 0;
   private wanted = 1;

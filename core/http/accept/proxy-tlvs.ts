@@ -1,26 +1,26 @@
-// What a PROXY header of version 2 says besides addresses, as type, length and value (TLV).
+// What a PROXY header of version 2 says besides addresses, as type-length-value entries (TLVs).
 import type { ProxyFacts, ProxyTlsFacts } from '../../request/proxy-facts.ts';
 import { longestAuthority, tlvType } from '../upstream/proxy-format.ts';
 
-/** Bytes of a type and a length. */
+/** Bytes of a TLV's type and length. */
 const tlvStart = 3;
-/** Bytes of a TLV about TLS before those within it. */
+/** Bytes in a TLV about TLS before the TLVs that it contains. */
 const tlsStart = 5;
 
 const longestUniqueId = 128;
 const checksumLength = 4;
 
-/** Bits of the first byte of a TLV about TLS. */
+/** Bits in the first byte of a TLV about TLS. */
 const spokeTls = 0x01;
 const showedCertificate = 0x02 | 0x04;
 
 /** What was found. */
 export interface TlvFacts extends Pick<ProxyFacts, 'authority' | 'alpn' | 'uniqueId' | 'tls'> {
-  /** Where the header's checksum is; undefined: it has none. */
+  /** Where the header's checksum is; undefined if it has none. */
   readonly checksumAt: number | undefined;
 }
 
-/** Reads all that follows the addresses, which end at `start`. Returns a text if it is malformed: why. */
+/** Reads everything after the addresses, which end at `start`. Returns why it is malformed, as a string, if it is. */
 export function readTlvs(header: Buffer, start: number): TlvFacts | string {
   const found = collect(header, start);
   if (found === undefined) return 'a PROXY header is cut within a TLV, or has two of a type';
@@ -46,10 +46,10 @@ export function readTlvs(header: Buffer, start: number): TlvFacts | string {
 
 const wrong = (what: string): string => `the ${what} of a PROXY header has a wrong length`;
 
-/** Types that Weldr reads: two TLVs of one type would have two readings. */
+/** Types that Weldr reads. Two TLVs of the same one would be ambiguous. */
 const known: ReadonlySet<number> = new Set(Object.values(tlvType));
 
-/** Values by type; undefined: malformed. */
+/** Returns the values by type; undefined if the TLVs are malformed. */
 function collect(bytes: Buffer, start: number): Map<number, Buffer> | undefined {
   const found = new Map<number, Buffer>();
   let at = start;
@@ -82,6 +82,6 @@ function readTls(value: Buffer): ProxyTlsFacts | undefined | 'malformed' {
   });
 }
 
-/** Such texts end up in logs and fields. */
+/** Has it no control characters? These texts end up in logs and fields. */
 const isText = (value: Buffer | undefined): boolean =>
   value === undefined || !value.some(byte => byte < 0x20 || byte === 0x7f);

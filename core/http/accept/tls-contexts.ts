@@ -1,13 +1,13 @@
-// TlsContexts: OpenSSL's contexts for the certificates of one listener, made when a client first asks for a name.
+// TlsContexts: OpenSSL contexts for the certificates of one listener, created when a client first asks for a name.
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { Certificate } from '../../certificates/certificate.ts';
 import { CertificateNames } from '../../certificates/certificate-names.ts';
 import type { TlsMaterial } from '../../certificates/listener-tls.ts';
 
-/** Sessions are resumed if this is the same: on every worker, over reloads. */
+/** Sessions can be resumed if this is the same, so it is, in every worker and across reloads. */
 const sessionIdContext = 'weldr';
 
-/** Mozilla's `intermediate`, as far as it needs no parameters for Diffie-Hellman over finite fields. */
+/** Mozilla's `intermediate` list, without those that need finite-field Diffie-Hellman parameters. */
 const ciphers = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
@@ -20,25 +20,25 @@ const ciphers = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
 
-/** OpenSSL 3.5 is the first that knows the hybrid group. */
+/** OpenSSL 3.5 is the first with the hybrid group. */
 const [major = 0, minor = 0] = process.versions.openssl.split('.').map(Number);
 const hasHybrid = major > 3 || (major === 3 && minor >= 5);
 const groups = `${hasHybrid ? 'X25519MLKEM768:' : ''}X25519:prime256v1:secp384r1`;
 
 /** The contexts of one listener. */
 export class TlsContexts {
-  /** The certificates for clients without a name, and with an unknown name unless these are refused; none: all are refused. */
+  /** For clients that ask for no name, or for an unknown one unless that is refused. If empty, both are refused. */
   readonly fallback: readonly Certificate[];
-  /** Must the name that a client asks for be known before the handshake? */
+  /** Must the name that a client asks for be read before the handshake? */
   readonly needsNames: boolean;
-  /** Is every client shown the same certificate, whatever it asks for? */
+  /** Does every client get the same certificates, whatever name it asks for? */
   readonly isOne: boolean;
   private readonly material: TlsMaterial;
   private readonly names: CertificateNames;
   private readonly ticketKeys: Buffer;
   private readonly made = new Map<readonly Certificate[], SecureContext>();
 
-  /** `ticketKeys`: 48 bytes, the same in all workers, so that a client resumes its session on any of them. */
+  /** `ticketKeys`: 48 bytes, the same in all workers, so a client can resume its session on any of them. */
   constructor(material: TlsMaterial, ticketKeys: Buffer) {
     this.material = material;
     this.ticketKeys = ticketKeys;
@@ -51,16 +51,15 @@ export class TlsContexts {
   }
 
   /**
-   * The certificates that a server needs of its own for the handshake with a client that asks for this name. Node takes one
-   * certificate of a context that is chosen in the handshake; of the server's own, OpenSSL chooses one that the client can
-   * read.
+   * The certificates of the server that must do the handshake with a client that asks for this name. From a context chosen in
+   * the handshake Node takes only one certificate; from a server's own, OpenSSL chooses one that the client supports.
    */
   serverFor(name: string | undefined): readonly Certificate[] {
     const certificates = name === undefined ? this.fallback : this.names.for(name);
     return certificates.length > 1 ? certificates : this.fallback;
   }
 
-  /** The context for a name as a client sends it; `fallback`: it is shown the fallback; undefined: it is refused. */
+  /** The context for a name as sent by a client; `fallback` for the server's own certificates; undefined to refuse the client. */
   for(name: string): SecureContext | 'fallback' | undefined {
     const certificates = this.names.for(name);
     const isUnknown = certificates.length === 0;
@@ -68,7 +67,7 @@ export class TlsContexts {
     return isUnknown || certificates === this.fallback ? 'fallback' : this.contextOf(certificates);
   }
 
-  /** The context of a server with these certificates. */
+  /** The options of a server with these certificates. */
   optionsFor(
     certificates: readonly Certificate[],
   ): SecureContextOptions & { requestCert: boolean; rejectUnauthorized: boolean } {
@@ -80,7 +79,7 @@ export class TlsContexts {
     };
   }
 
-  /** The first certificate, with the one of another key type for the same name, if there is one. */
+  /** The first certificate, and the one of another key type for the same name if there is one. */
   private fallbackOf(first: Certificate | undefined): readonly Certificate[] {
     if (first === undefined) return [];
     const own = this.names.for((first.names[0] ?? '').replace(/^\*/, 'x'));
@@ -95,11 +94,11 @@ export class TlsContexts {
     return context;
   }
 
-  /** Clients that are asked for a certificate show it in each handshake: no session replaces it. */
+  /** Disables tickets if clients are asked for a certificate: they must show it in each handshake. */
   private optionsOf(given: readonly Certificate[]): SecureContextOptions {
     const { clientAuth, profile } = this.material;
     const { constants } = process.getBuiltinModule('node:crypto');
-    // Node takes only the last certificate of a context that is chosen in the handshake: the one that costs least.
+    // From a context chosen in the handshake, Node takes only the last certificate: put the cheapest type there.
     const certificates = [...given].sort((a, b) => Number(a.keyType === 'ec') - Number(b.keyType === 'ec'));
     return {
       cert: certificates.map(({ cert }) => cert),

@@ -1,4 +1,4 @@
-// TlsTerminator: ends TLS for one listener: takes an accepted socket through the handshake, and returns one in plain text.
+// TlsTerminator: terminates TLS for one listener: takes an accepted socket through the handshake to one in plain text.
 import type { Socket } from 'node:net';
 import type { SecureContext, Server, TLSSocket } from 'node:tls';
 import type { Certificate } from '../../certificates/certificate.ts';
@@ -11,34 +11,34 @@ import { factsOf } from './tls-facts.ts';
 
 /** Receives the outcome of handshakes. */
 export interface HandshakeReceiver {
-  /** It is over; `socket` carries plain text. */
+  /** The handshake is done; `socket` carries plain text. */
   onSecure(socket: TLSSocket, facts: TlsFacts): void;
-  /** It failed, and the connection is closed. */
+  /** The handshake failed, and the connection is closed. */
   onFailed(reason: Error): void;
 }
 
-/** RFC 8446 section 6.2: a fatal alert, `unrecognized_name`, before anything is encrypted. */
+/** An unencrypted fatal alert, `unrecognized_name` (RFC 8446 section 6.2). */
 const unrecognizedName = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70]);
 
 /** The TLS end of one listener. */
 export class TlsTerminator {
   private readonly under = new Map<Socket, HandshakeReceiver>();
   private readonly protocols: readonly string[];
-  /** By the certificates they show; the fallback's chooses in the handshake for names with one certificate. */
+  /** By the certificates that they show. In the handshake, the fallback's server also chooses for names with one certificate. */
   private readonly servers = new Map<readonly Certificate[], Server>();
   private contexts: TlsContexts;
   private asksForCertificate: boolean;
 
-  /** `protocols`: those offered in the handshake (ALPN), the best first. */
+  /** `protocols`: those offered in the handshake (ALPN), best first. */
   constructor(material: TlsMaterial, ticketKeys: Buffer, protocols: readonly string[]) {
     this.protocols = protocols;
     this.contexts = new TlsContexts(material, ticketKeys);
     this.asksForCertificate = material.clientAuth !== undefined;
-    // Certificates that OpenSSL does not take are found now, and not with the first client.
+    // Certificates that OpenSSL rejects are found now, not by the first client.
     this.serverOf(this.contexts.fallback);
   }
 
-  /** Uses other certificates or keys for handshakes from now on; open connections continue. */
+  /** Uses other certificates or keys for new handshakes; open connections continue. */
   change(material: TlsMaterial, ticketKeys: Buffer): void {
     this.contexts = new TlsContexts(material, ticketKeys);
     this.asksForCertificate = material.clientAuth !== undefined;
@@ -46,13 +46,13 @@ export class TlsTerminator {
     this.serverOf(this.contexts.fallback);
   }
 
-  /** Begins a handshake. */
+  /** Starts a handshake. */
   take(socket: Socket, receiver: HandshakeReceiver): void {
     this.under.set(socket, receiver);
-    // A client that closes its side within the handshake has left; after it, the client may still wait for its response. Node
-    // applies this option to the socket of TLS.
+    // A client that closes its sending side during the handshake has left; later, it may still wait for its response. Node
+    // applies this option to the TLS socket too.
     socket.allowHalfOpen = false;
-    // Node reports no socket that ends before its handshake does.
+    // Node does not report sockets that close before their handshake is done.
     socket.once('close', () => {
       if (this.under.has(socket)) this.failed(socket, new Error('the client left in the handshake'));
     });
@@ -72,15 +72,15 @@ export class TlsTerminator {
     return server;
   }
 
-  /** Makes a server that never listens: it gets sockets, which remain the listener's. */
+  /** Creates a server that never listens: it is given sockets, which remain the listener's. */
   private newServer(certificates: readonly Certificate[]): Server {
     const { contexts, asksForCertificate } = this;
     const chooses = certificates === contexts.fallback && !contexts.isOne;
-    // Loaded with the first listener that uses TLS.
+    // Loaded only if a listener uses TLS.
     const server = process.getBuiltinModule('node:tls').createServer({
       ...contexts.optionsFor(certificates),
       ALPNProtocols: [...this.protocols],
-      // If there is one, Node interrupts each handshake for it.
+      // Only if needed, because Node interrupts each handshake for it.
       ...(chooses ? { SNICallback: chooser(contexts) } : {}),
     });
     server.on('secureConnection', socket => this.secured(socket, asksForCertificate));
@@ -116,7 +116,7 @@ export class TlsTerminator {
   }
 }
 
-/** Node calls this on the socket whose client asks for a name. */
+/** Returns an SNICallback. Node calls it with the client's socket as `this`. */
 function chooser(contexts: TlsContexts) {
   return function (
     this: unknown,
@@ -131,13 +131,13 @@ function chooser(contexts: TlsContexts) {
     }
     const refuse = (): void => done(new Error(`there is no certificate for ${JSON.stringify(name)}`));
     const raw = typeof this === 'object' && this !== null ? rawOf(this) : undefined;
-    // Node closes without an alert, which looks like a failing network to the client.
+    // Node would close without an alert, which the client would take for a network failure.
     if (raw === undefined) refuse();
     else raw.write(unrecognizedName, refuse);
   };
 }
 
-/** The socket that was given to the server: Node keeps it, and offers no other way to find it. */
+/** The socket that was given to the server. Node offers no other way to find it. */
 function rawOf(socket: object): Socket | undefined {
   return Reflect.get(socket, '_parent');
 }

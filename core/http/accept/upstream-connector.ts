@@ -1,4 +1,4 @@
-// UpstreamConnector: makes a worker's connections to upstreams, in the protocols that these speak.
+// UpstreamConnector: opens a worker's connections to upstreams, in the protocols that these speak.
 import type { HeadLimits } from '../exchange/head-limits.ts';
 import type { Peer } from '../exchange/streams.ts';
 import { ResponseHead } from '../h1/response-head.ts';
@@ -14,7 +14,7 @@ import type { Use } from '../upstream/stream-queue.ts';
 
 const http1: readonly Protocol[] = ['http/1.1'];
 
-/** The connections of one worker share the readers of heads. */
+/** The connector of one worker, whose connections share the readers of heads. */
 export class UpstreamConnector implements Connector {
   private readonly limits: HeadLimits;
   private readonly dialling: Dialling;

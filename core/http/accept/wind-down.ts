@@ -1,22 +1,21 @@
-// WindDown: ends the connections of one worker that came by addresses which are moving to another machine, so that no
-// request is lost with them. All other connections continue.
+// WindDown: ends one worker's connections to addresses that are moving to another machine, without losing a request. All
+// other connections continue.
 import { NetworkSet } from '../../network/network.ts';
 import type { AcceptedConnection } from '../exchange/connections.ts';
 
-/** How often connections are looked at, ms. */
+/** How often connections are checked, ms. */
 const lookEvery = 10;
-/** A client that has sent nothing for this long is not about to, ms. */
+/** A client that has sent nothing for this long is assumed not to be sending, ms. */
 const quietTime = 1000;
-/** By then, requests sent and connections made before the clients knew have arrived, ms. */
+/** After this time, ms, requests and connections that clients started before they knew have arrived. */
 const underWay = 20;
 
-/** What a {@link WindDown} works with. */
 export interface WindDownOptions {
   /** Addresses of this machine. */
   readonly addresses: readonly string[];
   /** All connections that are open. */
   readonly open: ReadonlySet<AcceptedConnection>;
-  /** The time by the clock of the connections. */
+  /** The time by the connections' clock. */
   now(): number;
 }
 
@@ -35,8 +34,8 @@ export class WindDown {
   }
 
   /**
-   * Makes the next response on each connection the last one, and closes those that are quiet. Resolves when no client may be
-   * about to send one more request on a connection that it has kept, after `ms` at the latest.
+   * Makes the next response on each connection the last one, and closes quiet connections. Resolves when no client can be
+   * about to send another request on a connection that it kept, after `ms` at the latest.
    */
   async begin(ms: number): Promise<void> {
     const { now, open } = this.options;
@@ -50,7 +49,7 @@ export class WindDown {
       const before = now() - underWay;
       kept = kept.filter(connection => open.has(connection) && connection.activeRequests === 0);
       for (const connection of kept) {
-        // Its client knows which request was the last one, and sends others elsewhere.
+        // Its client knows which request was the last, and sends others elsewhere.
         if (connection.kind === 'h2' && begun <= before && connection.idleSince <= before) {
           connection.closeIfIdle();
         }
@@ -59,7 +58,7 @@ export class WindDown {
     });
   }
 
-  /** Resolves when all have ended, after `ms` at the latest: those left are reset then, as are those that come later. */
+  /** Resolves when all connections have ended, after `ms` at the latest. Then resets those left, and those that come later. */
   async finish(ms: number): Promise<void> {
     const { now } = this.options;
     const finishing = now();
@@ -67,7 +66,7 @@ export class WindDown {
       const before = now() - underWay;
       const left = this.concerned();
       for (const connection of left) {
-        // A client that has connected since it began is about to send a request.
+        // A client that has connected since the beginning is about to send a request.
         const limit = connection.kind === 'h2' ? before : this.begun;
         if (connection.idleSince <= limit) connection.closeIfIdle();
       }
@@ -76,20 +75,20 @@ export class WindDown {
     this.cut();
   }
 
-  /** Resets all of them, and those that come later. */
+  /** Resets the remaining connections, and those that come later. */
   cut(): void {
     this.isOver = true;
     for (const connection of this.concerned()) connection.breakOff();
   }
 
-  /** Notes a connection that has just come. */
+  /** Takes a connection that has just arrived. */
   take(connection: AcceptedConnection): void {
     if (!this.concerns(connection)) return;
     if (this.isOver) connection.breakOff();
     else connection.endSoon();
   }
 
-  /** Read from the system once, as connections are looked at often. */
+  /** Cached: it takes a system call, and connections are checked often. */
   private concerns(connection: AcceptedConnection): boolean {
     const known = this.known.get(connection);
     if (known !== undefined) return known;
