@@ -1,14 +1,14 @@
-// BatchWriter: writes the frames of one connection to its socket: those of one turn of the loop together.
+// BatchWriter: writes one connection's frames to its socket, those of one turn of the event loop together.
 import type { Duplex } from 'node:stream';
 import { FrameWriter } from './frame-writer.ts';
 import { releaseSlab, type Slab } from './slabs.ts';
 
-/** Writes frames, which leave once {@link BatchWriter.wake} was called. */
+/** Collects frames and sends them after {@link BatchWriter.wake}. */
 export class BatchWriter extends FrameWriter {
   private readonly socket: Duplex;
   private scheduled = false;
   private closed = false;
-  /** The slabs of batches that are being written, in order. */
+  /** The slabs of the batches being written, in order. */
   private readonly lent: (readonly Slab[])[] = [];
 
   constructor(socket: Duplex) {
@@ -16,12 +16,12 @@ export class BatchWriter extends FrameWriter {
     this.socket = socket;
   }
 
-  /** Is the peer behind with reading? */
+  /** Is the peer slow to read? */
   get blocked(): boolean {
     return this.socket.writableNeedDrain;
   }
 
-  /** Sends what was written: `soon`, or at the end of the loop's turn if more is to come in it. */
+  /** Sends what was written: `soon`, or at the end of the event loop's turn if more is likely to come in it. */
   wake(when: 'soon' | 'at the end'): void {
     if (this.scheduled) return;
     this.scheduled = true;
@@ -29,7 +29,7 @@ export class BatchWriter extends FrameWriter {
     else process.nextTick(this.flush);
   }
 
-  /** Sends what was written, and then nothing more. */
+  /** Sends what was written, then nothing more. */
   close(): void {
     this.send();
     this.closed = true;
@@ -56,7 +56,7 @@ export class BatchWriter extends FrameWriter {
     this.socket.uncork();
   }
 
-  /** Releases the slabs of the first batch: batches leave in the order in which they were written. */
+  /** Releases the slabs of the first batch: batches are sent in the order in which they were written. */
   private readonly onWritten = (): void => {
     for (const slab of this.lent.shift() ?? []) releaseSlab(slab);
   };

@@ -1,13 +1,13 @@
-// BlockCollector: collects a field block from HEADERS and the CONTINUATION frames behind it (RFC 9113 section 4.3).
+// BlockCollector: collects a field block from HEADERS and the CONTINUATION frames after it (RFC 9113 section 4.3).
 
 const nothing = Buffer.alloc(0);
 const leastBytes = 1024;
 const maxContinuations = 16;
 const maxEmptyContinuations = 1;
 
-/** Collects one block at a time; holds memory only while one is incomplete. */
+/** Collects one block at a time, and holds memory only while one is incomplete. */
 export class BlockCollector {
-  /** The stream of the incomplete block; 0: there is none. */
+  /** The stream of the incomplete block; 0 if there is none. */
   streamId = 0;
   endStream = false;
   /** Does the stream depend on itself? */
@@ -30,7 +30,7 @@ export class BlockCollector {
     this.emptyContinuations = 0;
   }
 
-  /** Counts a CONTINUATION frame. Returns what is wrong if there are too many, else ''. */
+  /** Counts a CONTINUATION frame. Returns what is wrong if there are too many, otherwise ''. */
   countContinuation(bytes: number): string {
     if (bytes === 0) this.emptyContinuations++;
     this.continuations++;
@@ -43,7 +43,7 @@ export class BlockCollector {
     return this.length + bytes <= this.maxBytes;
   }
 
-  /** Appends a part of a fragment. Memory grows with the bytes that arrived, not with those announced. */
+  /** Appends part of a fragment. Memory grows with the bytes that arrive, not with those announced. */
   add(buffer: Buffer, start: number, end: number): void {
     const needed = this.length + end - start;
     if (needed > this.bytes.length) {

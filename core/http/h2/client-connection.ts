@@ -1,4 +1,4 @@
-// H2ClientConnection: one HTTP/2 connection from a client: the requests that it begins, and how it ends (RFC 9113).
+// H2ClientConnection: one HTTP/2 connection from a client: how its requests begin, and how it ends (RFC 9113).
 import type { Socket } from 'node:net';
 import { WeldrError } from '../../errors.ts';
 import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
@@ -15,9 +15,9 @@ import type { TrailerBlock } from './trailer-block.ts';
 
 /** How many streams a client may have open at once. */
 const maxStreams = 128;
-/** How long a connection that ends is still read, ms. */
+/** How long a closing connection is still read, ms. */
 const lingerTime = 2_000;
-/** For a GOAWAY which only announces that another one follows (RFC 9113 section 6.8). */
+/** For a GOAWAY that only announces another one (RFC 9113 section 6.8). */
 const anyStream = 2 ** 31 - 1;
 
 const role: H2Role = {
@@ -86,12 +86,12 @@ export class H2ClientConnection
 
   // --- what streams send ---------------------------------------------------------------------------------------
 
-  /** Sends as much of the bytes as the windows and the connection take now; they may change afterwards. */
+  /** Sends as many of the bytes as the windows and the connection allow now. The bytes may change afterwards. */
   sendData(stream: H2ClientStream, buffer: Buffer, start: number, end: number, isLast: boolean): number {
     const size = this.takeWindow(stream, end - start);
     if (size === 0) return 0;
     const isWhole = size === end - start;
-    // Pieces cut by a window earn by their bytes only: a client could have them cut as small as it likes.
+    // Pieces cut by a window earn only by their bytes: a client could make them as small as it likes.
     if (isWhole) this.budget.earnByFrame();
     const ending = isLast && isWhole ? 'end' : 'open';
     this.writer.copyData(stream.id, buffer, start, start + size, ending);
@@ -99,12 +99,12 @@ export class H2ClientConnection
     return size;
   }
 
-  /** A response has left completely. */
+  /** Called when a response has been sent completely. */
   completed(): void {
     this.budget.earn();
   }
 
-  /** A stream is over. */
+  /** Called when a stream has ended. */
   forget(stream: H2ClientStream): void {
     if (!this.drop(stream) || this.over) return;
     if (this.wire.draining) this.goAway(errorCode.noError);
@@ -133,7 +133,7 @@ export class H2ClientConnection
       return;
     }
     if (id % 2 === 0 || id <= this.lastStream) {
-      // Frames that were under way when the stream was reset are dropped.
+      // Frames that were on their way when the stream was reset are dropped.
       if (this.resets.has(id)) this.spend(frameCost.control);
       else if (id % 2 === 1)
         this.onConnectionError(errorCode.streamClosed, 'a field section on a stream that is over');
@@ -197,7 +197,7 @@ export class H2ClientConnection
 
   onGoAway(): void {
     if (!this.spend(frameCost.control)) return;
-    // It begins no more streams; existing ones end as usual.
+    // The client opens no more streams; existing ones end as usual.
     this.goingAway = true;
     if (this.openStreams.size === 0) this.end();
   }
@@ -212,7 +212,7 @@ export class H2ClientConnection
   // --- rules ---------------------------------------------------------------------------------------------------
 
   protected onErrorElsewhere(id: number, code: number, reason: string): void {
-    // One that was never opened cannot be reset (RFC 9113 section 6.4).
+    // A stream that was never opened cannot be reset (RFC 9113 section 6.4).
     if (this.isIdle(id)) this.onConnectionError(code, reason);
     else this.refuseStream(id, code, frameCost.reset);
   }
@@ -238,7 +238,7 @@ export class H2ClientConnection
   };
 
   private readonly onSocketEnd = (): void => {
-    // Requests can no longer be cancelled or continued; responses still leave.
+    // Requests can no longer be cancelled or continued; responses are still sent.
     this.goingAway = true;
     if (this.over) this.socket.destroy();
     else if (this.openStreams.size === 0) this.end();
@@ -261,8 +261,8 @@ export class H2ClientConnection
   }
 
   /**
-   * Writes what is left and closes the sending side. The client has a moment to read it: bytes from it that meet a closed
-   * socket would destroy what it has not read.
+   * Writes what is left and closes the sending side. The client gets a moment to read it: if its bytes arrived at a closed
+   * socket, a reset would destroy what it has not read.
    */
   private end(): void {
     if (this.over) return;
@@ -275,7 +275,7 @@ export class H2ClientConnection
       this.awaitEnd();
       return;
     }
-    // The last bytes leave as the client takes them.
+    // The last bytes leave as fast as the client reads them.
     this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
     this.socket.once('finish', () => this.awaitEnd());
   }
@@ -295,7 +295,7 @@ export class H2ClientConnection
     return this.client.localAddress;
   }
 
-  /** Announces that no more streams are taken; those that the client opens before it has read that are served as well. */
+  /** Announces that no more streams are taken. Those that the client opens before it has read that are still served. */
   endSoon(): void {
     if (this.goingAway) return;
     this.writer.goAway(anyStream, errorCode.noError);

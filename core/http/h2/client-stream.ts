@@ -31,10 +31,10 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   private readonly wire: Wire;
   private receiver: RequestReceiver | undefined = undefined;
   // of the request
-  /** No more of it comes from the client. */
+  /** Has the client ended its side? */
   private ended = false;
   private isOver = false;
-  /** Bytes of the body that were announced; below 0: none were. */
+  /** The announced length of the body, bytes; negative if there was none. */
   private length = 0;
   private received = 0;
   /** The most bytes of its body. */
@@ -48,20 +48,20 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   private sentBefore = 0;
   private awaitingStage = false;
   // of the response
-  /** Status and fields in turn, of a head that has not left; empty: there is none. */
+  /** A head that has not been sent, as alternating names and values; empty if there is none. */
   private head: string[] = [];
   private neverIndexed: ReadonlySet<string> | undefined = undefined;
-  /** Bytes until the response is over; below 0: `endBody` ends it. */
+  /** Bytes until the response is over; negative if `endBody` ends it. */
   private remaining = -1;
   private pending: Buffer = noBytes;
-  /** The buffer of `pending`, if that is small enough. */
+  /** The buffer of `pending`, if `pending` fits in one. */
   private copyBuffer: Buffer | undefined = undefined;
   private responded = false;
   private responseTrailers: HeaderList | undefined = undefined;
   private finished = false;
   private closed = false;
 
-  /** `window`: how many bytes it may send at first; `allowed`: how many the client may. */
+  /** `window`: how many bytes it may send at first. `allowed`: how many the client may. */
   constructor(
     connection: H2ClientStreamHome<H2ClientStream>,
     wire: Wire,
@@ -121,7 +121,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     this.received += end - start;
     if (this.length >= 0 && this.received > this.length) return false;
     const { receiver } = this;
-    // The body is no longer wanted: its bytes are dropped.
+    // The body is no longer wanted.
     if (receiver === undefined) {
       this.connection.consumed(this, end - start);
       return true;
@@ -133,7 +133,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     if (receiver.wantsBody && this.queued === 0) {
       this.pass(buffer.subarray(start, end));
     } else {
-      // A copy, so that held bytes do not keep all of a read in memory.
+      // A copy, so that held bytes do not keep a whole read in memory.
       this.queue.push(Buffer.from(buffer.subarray(start, end)));
       this.queued += end - start;
       this.checkGathered();
@@ -156,7 +156,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
 
   takeSmallBody(limit: number): string | undefined {
     this.gathering = 0;
-    // A body without a length goes in chunks, which the receiver frames.
+    // A body without a length is sent in chunks, which the upstream's stream frames.
     if (!this.ended || this.isOver || this.length < 0 || this.queued > limit || this.trailers !== undefined) {
       return undefined;
     }
@@ -191,7 +191,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     this.passOn();
   }
 
-  /** Hands on what has arrived, while it is wanted. */
+  /** Hands on what has arrived, as long as it is wanted. */
   private passOn(): void {
     while (this.queue.length > 0 && this.receiver?.wantsBody === true) {
       const bytes = this.queue.shift() ?? noBytes;
@@ -247,7 +247,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     return false;
   }
 
-  /** Keeps bytes that will change, until they can be sent. */
+  /** Copies bytes that will change, to keep them until they can be sent. */
   private keep(buffer: Buffer, start: number, end: number): void {
     const size = end - start;
     if (this.pending.length === 0 && size <= copyBufferSize) {
@@ -287,7 +287,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     this.connection.sendHead(this.id, head, this.neverIndexed, ending);
   }
 
-  /** Ends the response; everything before it has left. */
+  /** Ends the response after everything before its end has been sent. */
   private end(): void {
     if (this.responded) return;
     this.responded = true;
@@ -351,14 +351,14 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
 
   // --- ends ----------------------------------------------------------------------------------------------------
 
-  /** The response has left completely. A client that still sends is told to stop (RFC 9113 section 8.1). */
+  /** Closes after the complete response was sent. A client that is still sending is asked to stop (RFC 9113 section 8.1). */
   private close(): void {
     if (!this.ended) this.connection.reset(this, errorCode.noError);
     this.connection.completed();
     this.forget();
   }
 
-  /** The client left, or must leave. */
+  /** Aborts the request: the client left or is being disconnected. */
   abort(error: WeldrError): void {
     const { receiver } = this;
     this.receiver = undefined;
@@ -402,7 +402,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     if (!this.awaitingStage) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
   }
 
-  /** Limits the time for the client to open a window, or to take what was written. */
+  /** Limits the time until the client opens a window or reads what was written. */
   private watchReader(): void {
     if (!this.awaitingStage) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
   }
@@ -420,9 +420,9 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     }
     if (this.isOver) return;
     const why = slowness(this.received - this.receivedBefore, this.wire.settings);
-    // Bytes that have arrived and are not taken are not the client's fault.
+    // The client is not to blame for bytes that have arrived and are not taken.
     const isHeld = this.queued > 0 || this.ended;
-    // In gRPC both sides send messages when they have some: a client may be quiet while it gets a response.
+    // In gRPC both sides send messages whenever they have some: a client may be silent while it gets a response.
     const isAnswered = this.isGrpc && this.sent > this.sentBefore;
     if (isHeld || isAnswered || why === undefined) {
       this.watchBody();

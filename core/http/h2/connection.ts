@@ -1,4 +1,4 @@
-// H2Connection: what both ends of an HTTP/2 connection have in common: frames, windows, sending (RFC 9113).
+// H2Connection: what HTTP/2 connections to clients and to upstreams have in common: frames, windows, sending (RFC 9113).
 import type { Duplex } from 'node:stream';
 import type { HeaderList } from '../../request/headers.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
@@ -13,20 +13,20 @@ import { HpackEncoder } from './hpack-encoder.ts';
 import { ResetStreams } from './reset-streams.ts';
 import type { H2Stream } from './stream.ts';
 
-/** The windows of a connection and of its streams before any setting or update (RFC 9113 section 6.9.2). */
+/** The initial window of a connection and its streams (RFC 9113 section 6.9.2). */
 export const firstWindow = 65_535;
-/** Bytes of heads and of responses to the peer's own frames that may wait while it does not read. */
+/** How many bytes of heads and of replies to control frames may wait for a peer that does not read. */
 const maxUnread = 256 * 1024;
 
 const noBytes = Buffer.alloc(0);
 
-/** How one end differs from the other. */
+/** How the two ends differ. */
 export interface H2Role {
   readonly role: 'server' | 'client';
-  /** Bytes of bodies that the peer may send ahead on one stream, and on the whole connection. */
+  /** How many bytes of bodies the peer may send ahead, on one stream and on the whole connection. */
   readonly streamWindow: number;
   readonly connectionWindow: number;
-  /** The most bytes of an encoded field block; a larger one ends the connection. */
+  /** The most bytes of an encoded field block. A larger one ends the connection. */
   readonly maxBlock: number;
   readonly budget: FloodLimits;
 }
@@ -46,27 +46,27 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   protected readonly resets = new ResetStreams();
   /** The last stream that was opened. */
   protected lastStream = 0;
-  /** The last stream that the peer opened after a GOAWAY which it did not know of yet: such streams are ignored. */
+  /** The last stream that the peer opened before it had read a GOAWAY: such streams are ignored. */
   protected lastIgnored = 0;
   /** How many bytes the peer lets a new stream send. */
   protected peerStreamWindow = firstWindow;
-  /** The connection has ended: nothing is read or begun. */
+  /** Has the connection ended? Then nothing more is read, and no stream opened. */
   protected over = false;
   private readonly role: H2Role;
-  /** Streams that have something to send, in the order in which they began to wait. */
+  /** Streams that wait to send, in the order in which they began to wait. */
   private readonly waiting = new Set<S>();
   /** The stream of the DATA frame that is being read. */
   private dataStream: S | undefined = undefined;
   private dataEnds = false;
-  /** Bytes of the frame that count in the windows and were not handed on as payload. */
+  /** Bytes of the frame that count against the windows and were not handed on as payload. */
   private padding = 0;
   private hasPayload = false;
   /** How many bytes the peer lets this connection send. */
   private window = firstWindow;
   private used = 0;
-  /** Bytes of heads and of responses to frames that were written since the peer had last read all. */
+  /** Bytes of heads and of replies to control frames written since the peer last had nothing left to read. */
   private unread = 0;
-  /** Have windows been opened since waiting streams were last sent? */
+  /** Have windows been opened since the last {@link sendWaiting}? */
   private opened = false;
 
   constructor(socket: Duplex, deadlines: Deadlines, role: H2Role) {
@@ -78,28 +78,28 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     this.reader = new FrameReader(this, role.role, undefined, role.maxBlock);
   }
 
-  /** Is the peer behind with reading? */
+  /** Is the peer slow to read? */
   get blocked(): boolean {
     return this.writer.blocked;
   }
 
-  /** Does the peer send requests, and read no responses? Bodies wait for its windows, but heads would pile up. */
+  /** Does the peer send requests without reading responses? Bodies wait for its windows, but heads would pile up. */
   protected get isUnread(): boolean {
     return this.blocked && this.unread > maxUnread;
   }
 
-  /** Takes bytes from the peer, which are valid during the call. */
+  /** Takes bytes from the peer, valid only during the call. */
   protected read(buffer: Buffer, start: number, end: number): void {
     this.reader.read(buffer, start, end);
     if (!this.opened || this.over) return;
     this.opened = false;
-    // Only now, as windows are often opened bit by bit: each bit would make a separate frame.
+    // Only now: windows are often opened in small steps, each of which would make a separate frame.
     this.sendWaiting();
   }
 
   // --- what streams send ---------------------------------------------------------------------------------------
 
-  /** `fields`: name and value in turn; `neverIndexed`: names of those that no table may remember. */
+  /** `fields`: alternating names and values. `neverIndexed`: names of fields that must stay out of all tables. */
   sendHead(
     id: number,
     fields: readonly string[],
@@ -119,7 +119,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     this.wake();
   }
 
-  /** Returns how many of these bytes the windows and the connection take now; they count as sent. */
+  /** Returns how many of these bytes the windows and the connection allow now. They count as sent. */
   protected takeWindow(stream: S, bytes: number): number {
     if (this.blocked) return 0;
     const size = Math.min(bytes, stream.window, this.window);
@@ -130,13 +130,13 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     return size;
   }
 
-  /** Ends a body without bytes. */
+  /** Ends a body without more bytes. */
   endData(id: number): void {
     this.writer.data(id, noBytes, 0, 0, 'end');
     this.wake();
   }
 
-  /** A stream has something to send, and cannot. */
+  /** Called when a stream has something to send and cannot. */
   await(stream: S): void {
     this.waiting.add(stream);
   }
@@ -148,11 +148,11 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     this.wake();
   }
 
-  /** Bytes of a body were taken: the peer may send more. */
+  /** Called when bytes of a body have been taken, so the peer may send more. */
   consumed(stream: S, bytes: number): void {
     if (this.over || !this.openStreams.has(stream.id)) return;
     stream.used += bytes;
-    // The window is opened again once half of it was used.
+    // The window is reopened once half of it is used.
     if (stream.used * 2 < this.role.streamWindow) return;
     stream.allowed += stream.used;
     this.writer.windowUpdate(stream.id, stream.used);
@@ -160,16 +160,16 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     this.wake();
   }
 
-  /** A stream is over. Returns false if it was over before. */
+  /** Removes a stream that has ended. Returns false if it was removed before. */
   protected drop(stream: S): boolean {
     this.waiting.delete(stream);
     if (this.dataStream === stream) this.dataStream = undefined;
     return this.openStreams.delete(stream.id);
   }
 
-  /** Has all that is written in one turn of the loop leave together. */
+  /** Makes everything written in one turn of the event loop leave together. */
   protected wake(): void {
-    // With several streams, more is likely to come in this turn of the loop.
+    // With several streams, more is likely to come in this turn.
     this.writer.wake(this.openStreams.size > 1 ? 'at the end' : 'soon');
   }
 
@@ -177,7 +177,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
 
   onDataStart(id: number, size: number, ends: boolean): void {
     const { connectionWindow } = this.role;
-    // The connection's window is opened by all bytes that arrive, taken or not: no stream holds the others up.
+    // All bytes that arrive reopen the connection's window, taken or not, so no stream holds up the others.
     this.used += size;
     if (this.used > connectionWindow) {
       this.onConnectionError(errorCode.flowControlError, 'more than the window of the connection');
@@ -248,14 +248,14 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   abstract onGoAway(lastStreamId: number, code: number, debug: string): void;
 
   onSetting(id: number, value: number): void {
-    // One frame may hold thousands of settings, each with work for all streams.
+    // One frame may hold thousands of settings, each of which costs work for all streams.
     if (!this.spend(frameCost.control)) return;
     if (id === settingId.headerTableSize) this.encoder.setMaxTableSize(value);
     else if (id === settingId.maxFrameSize) this.writer.maxFrameSize = value;
     else if (id === settingId.initialWindowSize) this.changeWindows(value);
   }
 
-  /** A SETTINGS frame was read completely. */
+  /** Called when a SETTINGS frame was read completely. */
   onSettingsEnd(): void {
     if (!this.spend(frameCost.control)) return;
     this.writer.settingsAck();
@@ -325,20 +325,20 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
 
   // --- rules ---------------------------------------------------------------------------------------------------
 
-  /** A stream error on a stream that is not open. */
+  /** Called for a stream error on a stream that is not open. */
   protected abstract onErrorElsewhere(id: number, code: number, reason: string): void;
 
-  /** A stream was reset for what the peer did on it. */
+  /** Called when a stream was reset for what the peer did on it. */
   protected abstract onReset(stream: S, reason: string): void;
 
-  /** Spends from the peer's budget. Returns false if that is exhausted: then the connection ends. */
+  /** Spends from the peer's budget. Ends the connection and returns false if that is exhausted. */
   protected spend(cost: number): boolean {
     if (this.budget.spend(cost, this.deadlines.now)) return true;
     this.onConnectionError(errorCode.enhanceYourCalm, 'too many frames that bring no request further');
     return false;
   }
 
-  /** A response to a frame was written. Ends the connection of a peer that makes these pile up. */
+  /** Called after a reply to a control frame was written. Ends the connection if these pile up. */
   private answer(bytes: number): void {
     this.countUnread(bytes);
     this.wake();
@@ -374,7 +374,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   private send(stream: S): void {
     this.waiting.delete(stream);
     stream.sendPending();
-    // Behind the others, so that each has its turn.
+    // Put after the others, so that each has its turn.
     if (stream.waits) this.waiting.add(stream);
   }
 

@@ -1,4 +1,4 @@
-// ControlFrames: frames of a few numbers (RFC 9113 sections 6.3 to 6.5, 6.7 and 6.9), once these have arrived.
+// ControlFrames: frames that consist of a few numbers (RFC 9113 sections 6.3 to 6.5, 6.7 and 6.9), once these have arrived.
 import type { FrameReceiver } from './frame-receiver.ts';
 import type { FrameError } from './frame-rules.ts';
 import { errorCode, frameFlag, frameType, settingName } from './frames.ts';
@@ -6,10 +6,10 @@ import { isKnownSetting, settingError } from './setting-ranges.ts';
 import { streamNumber, wholeNumber } from './wire-numbers.ts';
 
 const pingBytes = 8;
-/** The payload of a PING, while it is handed on. */
+/** Holds the payload of a PING while it is handed on. */
 const opaque = Buffer.alloc(pingBytes);
 
-/** Hands on the control frames of one connection. Its methods return an error that ends the connection, or undefined. */
+/** Hands on one connection's control frames. Its methods return an error that ends the connection, or undefined. */
 export class ControlFrames {
   private readonly receiver: FrameReceiver;
   private readonly sender: 'client' | 'server';
@@ -19,7 +19,7 @@ export class ControlFrames {
     this.sender = sender;
   }
 
-  /** Takes PING, RST_STREAM, WINDOW_UPDATE or PRIORITY, whose payload is at `buffer[at…]`. */
+  /** Takes a PING, RST_STREAM, WINDOW_UPDATE or PRIORITY frame with its payload at `buffer[at]`. */
   take(type: number, flags: number, streamId: number, buffer: Buffer, at: number): FrameError | undefined {
     const { receiver } = this;
     switch (type) {

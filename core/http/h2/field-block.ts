@@ -1,13 +1,13 @@
-// FieldBlock: the bytes of a field block while they are written (RFC 7541 section 5), in reused memory.
+// FieldBlock: writes the bytes of a field block (RFC 7541 section 5) to reused memory.
 import { encodeHuffman, huffmanLength } from './huffman.ts';
 
-/** How much memory is kept between blocks, bytes; a larger block's is freed. */
+/** How much memory is kept between blocks, bytes. That of a larger block is freed. */
 const keptBytes = 16 * 1024;
-/** The most bytes of a block: more than any head within the limits of Weldr. */
+/** The most bytes of a block, more than any head within Weldr's limits. */
 const maxBytes = 4 * 1024 * 1024;
-/** Fewer characters than this are copied one by one: a call costs more. */
+/** Fewer characters than this are copied one by one, which is cheaper than a call. */
 const shortText = 24;
-/** Bytes of the longest integer: a prefix, and those of 2^31 behind it. */
+/** Bytes of the longest integer: the prefix byte, and those of 2^31 after it. */
 const integerBytes = 6;
 
 /** The most bytes of a string that {@link FieldBlock.repeatedText} keeps. */
@@ -23,7 +23,7 @@ export class FieldBlock {
   private readonly repeatedCode = new Uint8Array(repeatedBytes);
   private repeatedLength = 0;
 
-  /** Begins a block, and drops the last one. */
+  /** Starts a new block, and drops the last one. */
   clear(): void {
     this.end = 0;
     if (this.bytes === this.kept) return;
@@ -31,16 +31,16 @@ export class FieldBlock {
     this.view = this.kept.subarray(0, 0);
   }
 
-  /** Returns what was written; valid until the next {@link clear}. */
+  /** Returns what was written, valid until the next {@link clear}. */
   take(): Buffer {
-    // Many blocks in a row have one length, and a view costs as much as some fields.
+    // Consecutive blocks often have the same length, and creating a view costs as much as several fields.
     if (this.view.length !== this.end || this.bytes !== this.kept) {
       this.view = this.bytes.subarray(0, this.end);
     }
     return this.view;
   }
 
-  /** Appends an integer (section 5.1) with `pattern` in the bits before it; `prefix`: all ones in its first byte. */
+  /** Appends an integer (section 5.1). `pattern`: the bits before it. `prefix`: the mask of its bits in the first byte. */
   integer(pattern: number, prefix: number, value: number): void {
     this.reserve(integerBytes);
     const { bytes } = this;
@@ -54,7 +54,7 @@ export class FieldBlock {
     bytes[this.end++] = rest;
   }
 
-  /** Appends a string (section 5.2), in the shorter of its two forms. Throws a TypeError beyond latin1. */
+  /** Appends a string (section 5.2) in the shorter of its two forms. Throws a TypeError for characters beyond latin1. */
   text(text: string): void {
     const { length } = text;
     const coded = huffmanLength(text);
@@ -73,7 +73,7 @@ export class FieldBlock {
     }
   }
 
-  /** Does the same as {@link text}, faster for the text of the last call. */
+  /** Does the same as {@link text}, but faster if the text is that of the last call. */
   repeatedText(text: string): void {
     const { bytes, repeatedCode, end: start } = this;
     if (text === this.repeated && bytes.length - start >= repeatedBytes) {

@@ -1,12 +1,12 @@
 // FloodBudget: how much a peer may cost by frames that advance no request (RFC 9113 section 10.5).
 
-/** How much such a frame takes from the budget. */
+/** How much such frames take from the budget. */
 export const frameCost = {
-  /** A stream that the peer cancels, or that is reset for what it sent: work for nothing. */
+  /** A stream that the peer cancels, or that is reset for what the peer sent: wasted work. */
   reset: 10,
   /**
-   * PING, SETTINGS and their acknowledgements, PRIORITY, an empty DATA, a frame of an unknown type, WINDOW_UPDATE, GOAWAY, a
-   * head of a stream that was reset.
+   * PING, SETTINGS and their acknowledgements, PRIORITY, empty DATA, frames of unknown types, WINDOW_UPDATE, GOAWAY, heads on
+   * streams that were reset.
    */
   control: 1,
 } as const;
@@ -18,15 +18,15 @@ export interface FloodLimits {
   readonly perSecond: number;
 }
 
-/** How much a complete response gives back. */
+/** How much a complete response earns. */
 const perResponse = 20;
-/** This many bytes of bodies give one back: a peer that takes them opens windows again, once or twice a frame. */
+/** This many bytes of bodies earn 1: a peer that reads them reopens windows, once or twice per frame. */
 const bytesForOne = 2_048;
 
-/** How much a frame of a body gives back, however small: the other end may open two windows for it, and send a PING. */
+/** How much a DATA frame earns, however small: the peer may open two windows for it and send a PING. */
 const perFrame = 4;
 
-/** How much a cancelled stream gives back: its head, trailers and a reset may be on their way. */
+/** How much a cancelled stream earns: its head, trailers and a reset may be on their way. */
 const perCancel = 3;
 
 /** The budget of one connection. */
@@ -35,7 +35,7 @@ export class FloodBudget {
   private left: number;
   private filledAt: number;
 
-  /** `now`: the time of the deadlines, ms. */
+  /** `now`: the time by `Deadlines.now`, ms. */
   constructor(now: number, limits: FloodLimits) {
     this.limits = limits;
     this.left = limits.most;
@@ -53,22 +53,22 @@ export class FloodBudget {
     return this.left >= 0;
   }
 
-  /** A response is complete. */
+  /** Called for a complete response. */
   earn(): void {
     this.left = Math.min(this.limits.most, this.left + perResponse);
   }
 
-  /** A stream that did nothing wrong is cancelled. */
+  /** Called when Weldr cancels a stream on which the peer did nothing wrong. */
   earnByCancel(): void {
     this.left = Math.min(this.limits.most, this.left + perCancel);
   }
 
-  /** A frame of a body has left. */
+  /** Called for each DATA frame that was sent. */
   earnByFrame(): void {
     this.left = Math.min(this.limits.most, this.left + perFrame);
   }
 
-  /** Bytes of a body have left. */
+  /** Called for bytes of bodies that were sent. */
   earnBy(bytes: number): void {
     this.left = Math.min(this.limits.most, this.left + bytes / bytesForOne);
   }

@@ -1,4 +1,4 @@
-// FrameReader: turns the bytes of a connection into frames (RFC 9113 sections 3.4, 4 and 6), wherever reads cut them.
+// FrameReader: turns a connection's bytes into frames (RFC 9113 sections 3.4, 4 and 6), however reads split them.
 import { BlockCollector } from './block-collector.ts';
 import { ControlFrames } from './control-frames.ts';
 import type { FrameReceiver } from './frame-receiver.ts';
@@ -32,7 +32,7 @@ const inSkipped = 8;
 const priorityBytes = 5;
 const settingBytes = 6;
 const goAwayBytes = 8;
-/** How many bytes of a GOAWAY's debug data are kept. */
+/** How many bytes of GOAWAY's debug data are kept. */
 const maxDebugBytes = 256;
 
 /** Reads the frames of one connection. */
@@ -43,15 +43,15 @@ export class FrameReader {
   private readonly block: BlockCollector;
   private hasStopped = false;
   private state = atPreface;
-  /** Has a frame come? The first has to be SETTINGS. */
+  /** Has a frame arrived? The first must be SETTINGS. */
   private begun = false;
   private type = 0;
   private flags = 0;
   private streamId = 0;
-  /** Bytes of the payload that are still to come, without padding once its length is known. */
+  /** Bytes of the payload that are still to come, not counting padding once its length is known. */
   private remaining = 0;
   private padding = 0;
-  /** How many bytes are needed at once, and how many of them are held since a read ended within them. */
+  /** How many bytes are needed in one piece, and how many of them are held because a read ended within them. */
   private needed = frameHeaderSize;
   private heldBytes = 0;
   private readonly held = Buffer.alloc(frameHeaderSize);
@@ -61,8 +61,8 @@ export class FrameReader {
   private prefaceBytes = 0;
 
   /**
-   * `role`: which side this is; a server reads the client's preface first. `maxFrameSize`: the announced
-   * SETTINGS_MAX_FRAME_SIZE. `maxBlock`: the most bytes of an encoded field block; a larger one ends the connection.
+   * `role`: which side this is. A server reads the client's preface first. `maxFrameSize`: the announced
+   * SETTINGS_MAX_FRAME_SIZE. `maxBlock`: the most bytes of an encoded field block. A larger one ends the connection.
    */
   constructor(
     receiver: FrameReceiver,
@@ -77,18 +77,18 @@ export class FrameReader {
     if (role === 'client') this.state = atHeader;
   }
 
-  /** Has a connection error or {@link stop} ended the reading? */
+  /** Has a connection error or {@link stop} ended reading? */
   get stopped(): boolean {
     return this.hasStopped;
   }
 
-  /** Reads nothing more. May be called from within an event. */
+  /** Ends reading. May be called from within an event. */
   stop(): void {
     this.hasStopped = true;
     this.block.end();
   }
 
-  /** Reads `buffer[start, end)`, all of it unless it is stopped. Nothing of the buffer is kept. */
+  /** Reads all of `buffer[start, end)` unless it is stopped. Does not keep the buffer. */
   read(buffer: Buffer, start: number, end: number): void {
     let pos = start;
     while (pos < end && !this.hasStopped) {
@@ -120,7 +120,7 @@ export class FrameReader {
     return false;
   }
 
-  /** Takes the bytes that are needed at once, in place if they have all arrived. */
+  /** Takes the bytes that are needed in one piece, in place if they have all arrived. */
   private gather(buffer: Buffer, start: number, end: number): number {
     const { needed, heldBytes } = this;
     if (heldBytes === 0 && end - start >= needed) {
@@ -184,7 +184,7 @@ export class FrameReader {
     }
   }
 
-  /** May this frame follow those before it? Fails if not. */
+  /** May this frame follow those before it? If not, ends the connection. */
   private isExpected(): boolean {
     const { remaining, type } = this;
     if (!this.begun && (type !== frameType.settings || this.has(frameFlag.ack))) {
@@ -242,7 +242,7 @@ export class FrameReader {
     return (this.flags & flag) !== 0;
   }
 
-  /** Waits for a part of the payload that is needed at once. */
+  /** Waits for a part of the payload that is needed in one piece. */
   private need(state: number, bytes: number): void {
     this.state = state;
     this.needed = bytes;
@@ -309,7 +309,7 @@ export class FrameReader {
     return stop;
   }
 
-  /** A fragment is complete, and with END_HEADERS the block, which is `bytes[start, end)`. */
+  /** Ends a fragment, and with END_HEADERS the block, which is `bytes[start, end)`. */
   private endFragment(bytes: Buffer, start: number, end: number): void {
     if (this.has(frameFlag.endHeaders)) {
       const { block, receiver } = this;

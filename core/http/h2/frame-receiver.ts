@@ -1,24 +1,24 @@
 // FrameReceiver: the events of a frame reader.
 
 /**
- * Receives what arrives on one connection, in order. Buffers and ranges are valid during the call only. The reader checks
- * what frames alone show; the receiver checks what depends on the state of streams.
+ * Receives what arrives on one connection, in order. Buffers and ranges are valid only during the call. The reader checks
+ * what it can tell from frames alone; the receiver checks what depends on the state of streams.
  */
 export interface FrameReceiver {
-  /** The client's connection preface is complete; servers only. */
+  /** The client's connection preface is complete. Servers only. */
   onPreface(): void;
-  /** A DATA frame begins; `flowSize`: the bytes that it takes from the windows, padding included. */
+  /** A DATA frame begins. `flowSize`: the bytes that it takes from the windows, including padding. */
   onDataStart(streamId: number, flowSize: number, endStream: boolean): void;
-  /** A part of its payload, never empty. */
+  /** Part of its payload, never empty. */
   onData(buffer: Buffer, start: number, end: number): void;
   /** The frame is complete. */
   onDataEnd(): void;
-  /** A whole field block. It must be decoded even if its stream is over, as the table depends on it. */
+  /** A complete field block. It must be decoded even if its stream is over, because the table depends on it. */
   onHeaders(streamId: number, block: Buffer, start: number, end: number, endStream: boolean): void;
   onRstStream(streamId: number, code: number): void;
-  /** One of {@link settingId}, its value in range; unknown settings are left out. */
+  /** A setting, one of {@link settingId}, with its value in range. Unknown settings are left out. */
   onSetting(id: number, value: number): void;
-  /** All settings of a frame were handed on; it needs an acknowledgement. */
+  /** All settings of a frame have been handed on. It needs an acknowledgement. */
   onSettingsEnd(): void;
   onSettingsAck(): void;
   /** A PING, which needs an acknowledgement with the same 8 bytes. */
@@ -28,13 +28,13 @@ export interface FrameReceiver {
   onGoAway(lastStreamId: number, code: number, debug: string): void;
   /** `streamId` 0: the connection's window. `increment` is never 0. */
   onWindowUpdate(streamId: number, increment: number): void;
-  /** A frame without an effect: PRIORITY, or of an unknown type. The receiver counts what it costs. */
+  /** A frame without effect: PRIORITY, or one of an unknown type. The receiver counts its cost. */
   onIgnored(type: number): void;
   /**
-   * The stream has to be reset. Follows the frame's other events, if any: the block of HEADERS that make their stream depend
-   * on itself is handed on first. An idle stream cannot be reset: the connection ends instead (RFC 9113 section 6.4).
+   * The stream must be reset. Follows the frame's other events, if any: if HEADERS make their stream depend on itself, their
+   * block is handed on first. An idle stream cannot be reset, so the connection ends instead (RFC 9113 section 6.4).
    */
   onStreamError(streamId: number, code: number, reason: string): void;
-  /** The connection has to end; nothing more is read. */
+  /** The connection must end. Nothing more is read. */
   onConnectionError(code: number, reason: string): void;
 }

@@ -1,4 +1,4 @@
-// Rules that a frame's header alone can break (RFC 9113 section 6): on which stream a type may come, and its size.
+// The rules that a frame's header alone can break (RFC 9113 section 6): the streams that a type may be on, and its size.
 import { errorCode, frameFlag, frameName, frameType } from './frames.ts';
 
 /** What is wrong with a frame, and whether it ends its stream or the connection. */
@@ -9,7 +9,7 @@ export interface FrameError {
 }
 
 interface Rule {
-  /** Even streams are pushed ones (section 5.1.1), which are not used; only their priority is harmless. */
+  /** Even streams are pushed ones (section 5.1.1), which are not used. Only their priority is harmless. */
   readonly on: 'connection' | 'odd streams' | 'connection and odd streams' | 'streams';
   readonly least: number;
   readonly most: number;
@@ -28,7 +28,7 @@ const rules: Readonly<Record<number, Rule>> = {
   [frameType.windowUpdate]: { on: 'connection and odd streams', least: 4, most: 4 },
 };
 
-/** Returns what is wrong with a frame of this header; undefined: nothing, or its type is unknown. */
+/** Returns what is wrong with a frame that has this header; undefined if nothing is, or its type is unknown. */
 export function frameError(
   type: number,
   flags: number,
@@ -79,7 +79,7 @@ function isOfRightSize(rule: Rule, type: number, flags: number, length: number):
   }
 }
 
-/** Bytes that the flags of DATA and HEADERS require. */
+/** The least bytes that the flags of DATA and HEADERS require. */
 function leastPayload(type: number, flags: number): number {
   const padLength = (flags & frameFlag.padded) === 0 ? 0 : 1;
   return type === frameType.headers && (flags & frameFlag.priority) !== 0 ? padLength + 5 : padLength;

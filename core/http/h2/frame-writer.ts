@@ -1,13 +1,13 @@
-// FrameWriter: writes frames (RFC 9113 sections 4 and 6), gathered into batches of one write each.
+// FrameWriter: encodes frames (RFC 9113 sections 4 and 6) and collects them in batches, each sent in one write.
 import { clientPreface, defaultMaxFrameSize, frameFlag, frameHeaderSize, frameType } from './frames.ts';
 import { giveBackSlab, type Slab, takeSlab } from './slabs.ts';
 
-/** Does a frame end its side of the stream, or does more follow? */
+/** Whether a frame ends its side of the stream. */
 export type Ending = 'end' | 'open';
 
-/** Payloads of up to this many bytes are always copied: a separate part of a write costs more. */
+/** Payloads of up to this many bytes are always copied, which is cheaper than a separate part of a write. */
 const smallPayload = 2048;
-/** Fewer bytes than this are copied one by one: a call costs more. */
+/** Fewer bytes than this are copied one by one, which is cheaper than a call. */
 const shortCopy = 40;
 const maxDebugBytes = 256;
 
@@ -18,7 +18,7 @@ export class FrameWriter {
   /** The peer's SETTINGS_MAX_FRAME_SIZE, at which DATA and field blocks are split. */
   maxFrameSize = defaultMaxFrameSize;
   private batchSize = 0;
-  /** The complete parts of the batch; the next part is being written in `slab`, from `start` on. */
+  /** The complete parts of the batch. The next one is being written to `slab`, from `start` on. */
   private parts: Buffer[] = [];
   private slab: Slab | undefined = undefined;
   /** The slabs of the batch. */
@@ -27,12 +27,12 @@ export class FrameWriter {
   private taken: readonly Slab[] = noSlabs;
   private start = 0;
 
-  /** Bytes of the batch. */
+  /** How many bytes the batch has. */
   get size(): number {
     return this.batchSize;
   }
 
-  /** Writes what a client sends before all frames. */
+  /** Writes what a client sends before any frame. */
   preface(): void {
     this.append(clientPreface, 0, clientPreface.length);
   }
@@ -75,7 +75,7 @@ export class FrameWriter {
     this.append(text, 0, text.length);
   }
 
-  /** Writes a whole field block, copied, in as many frames as the peer's limit requires. */
+  /** Writes a copy of a complete field block in as many frames as the peer's limit requires. */
   headers(streamId: number, block: Buffer, ending: Ending): void {
     const { length } = block;
     const streamFlag = ending === 'end' ? frameFlag.endStream : 0;
@@ -91,8 +91,8 @@ export class FrameWriter {
   }
 
   /**
-   * Writes a payload in as many frames as the peer's limit requires; an empty one makes one frame. Over 2 KiB it is not
-   * copied: the bytes must not change until the batch has been written. The caller handles flow control.
+   * Writes a payload in as many frames as the peer's limit requires; an empty one takes one frame. A payload over 2 KiB is not
+   * copied, so its bytes must not change until the batch has been sent. The caller handles flow control.
    */
   data(streamId: number, buffer: Buffer, start: number, end: number, ending: Ending): void {
     if (end - start <= smallPayload) {
@@ -108,7 +108,7 @@ export class FrameWriter {
     }
   }
 
-  /** Does the same as {@link data} for bytes that will change as soon as this returns. */
+  /** Does the same as {@link data} for bytes that may change as soon as it returns. */
   copyData(streamId: number, buffer: Buffer, start: number, end: number, ending: Ending): void {
     let from = start;
     do {
@@ -119,8 +119,8 @@ export class FrameWriter {
   }
 
   /**
-   * Returns the batch, in order, and begins the next one; without frames it is an empty list. Its memory is reused once each
-   * of {@link takeSlabs} was released.
+   * Returns the parts of the batch, in order, and starts the next one. The list is empty if there are no frames. Its memory is
+   * reused once all of {@link takeSlabs} are released.
    */
   take(): Buffer | Buffer[] {
     const { parts, slab } = this;
@@ -142,7 +142,7 @@ export class FrameWriter {
     return parts;
   }
 
-  /** Returns the slabs of the batch that was just taken; call `releaseSlab` for each once the batch has left. */
+  /** Returns the slabs of the batch that was just taken. Call `releaseSlab` for each once the batch has been sent. */
   takeSlabs(): readonly Slab[] {
     const { taken } = this;
     this.taken = noSlabs;
@@ -155,7 +155,7 @@ export class FrameWriter {
     giveBackSlab(slab);
   }
 
-  /** Writes the header of the frame that takes payload from `from` on. Returns where that payload ends. */
+  /** Writes the header of the frame whose payload begins at `from`. Returns where that payload ends. */
   private dataHeader(streamId: number, from: number, end: number, ending: Ending): number {
     const to = Math.min(end, from + this.maxFrameSize);
     const flags = ending === 'end' && to === end ? frameFlag.endStream : 0;
@@ -185,7 +185,7 @@ export class FrameWriter {
     this.batchSize += bytes;
   }
 
-  /** Copies to the batch, over as many slabs as needed. */
+  /** Copies bytes to the batch, across as many slabs as needed. */
   private append(buffer: Buffer, start: number, end: number): void {
     this.batchSize += end - start;
     for (let from = start; from < end; ) {
@@ -202,7 +202,7 @@ export class FrameWriter {
     }
   }
 
-  /** Returns the slab to write to, with room for this many bytes in a row. */
+  /** Returns the slab to write to, with room for this many contiguous bytes. */
   private room(bytes: number): Slab {
     const { slab } = this;
     if (slab !== undefined && slab.bytes.length - slab.used >= bytes) return slab;

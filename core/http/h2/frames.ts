@@ -1,4 +1,4 @@
-// The numbers of HTTP/2 (RFC 9113), and their names for logs.
+// The constants of HTTP/2 (RFC 9113), and their names for logs.
 
 /** Frame types (section 6). */
 export const frameType = {
@@ -14,7 +14,7 @@ export const frameType = {
   continuation: 9,
 } as const;
 
-/** Flags of frames; `ack` and `endStream` share a bit, on different types. */
+/** Frame flags. `ack` and `endStream` share a bit, on different types. */
 export const frameFlag = { ack: 0x1, endStream: 0x1, endHeaders: 0x4, padded: 0x8, priority: 0x20 } as const;
 
 /** Error codes (section 7). */
@@ -35,7 +35,7 @@ export const errorCode = {
   http11Required: 13,
 } as const;
 
-/** Identifiers of settings (section 6.5.2, RFC 8441 section 3, RFC 9218 section 2.1). */
+/** Setting identifiers (section 6.5.2, RFC 8441 section 3, RFC 9218 section 2.1). */
 export const settingId = {
   headerTableSize: 1,
   enablePush: 2,
@@ -47,13 +47,13 @@ export const settingId = {
   noRfc7540Priorities: 9,
 } as const;
 
-/** Bytes before each frame's payload (section 4.1). */
+/** Bytes of the header before each frame's payload (section 4.1). */
 export const frameHeaderSize = 9;
-/** The largest payload that every peer takes, unless its settings say otherwise. */
+/** The largest payload that every peer accepts unless its settings say otherwise. */
 export const defaultMaxFrameSize = 16_384;
 /** The largest payload that a frame can have. */
 export const largestFrameSize = 2 ** 24 - 1;
-/** The largest flow-control window (section 6.9.1), and the largest number of a stream. */
+/** The largest flow-control window (section 6.9.1), and the largest stream identifier. */
 export const largestWindow = 2 ** 31 - 1;
 
 /** What a client sends first (section 3.4): `PRI * HTTP/2.0`, an empty line, `SM`, an empty line. */
@@ -102,17 +102,17 @@ const settingNames = [
   'NO_RFC7540_PRIORITIES',
 ];
 
-/** Returns the name of an error code, such as `PROTOCOL_ERROR`; the code in hexadecimal if it has none. */
+/** Returns the name of an error code, such as `PROTOCOL_ERROR`, or the code in hexadecimal if it has none. */
 export function errorName(code: number): string {
   return errorNames[code] ?? `0x${code.toString(16)}`;
 }
 
-/** Returns the name of a frame's type, such as `HEADERS`; the type in hexadecimal if it has none. */
+/** Returns the name of a frame type, such as `HEADERS`, or the type in hexadecimal if it has none. */
 export function frameName(type: number): string {
   return typeNames[type] ?? `0x${type.toString(16)}`;
 }
 
-/** Returns the name of a setting, such as `MAX_FRAME_SIZE`; its identifier in hexadecimal if it has none. */
+/** Returns the name of a setting, such as `MAX_FRAME_SIZE`, or its identifier in hexadecimal if it has none. */
 export function settingName(id: number): string {
   return settingNames[id] ?? `0x${id.toString(16)}`;
 }

@@ -1,15 +1,15 @@
-// Head fields: heads to send, as HTTP/2 fields: name and value in turn (RFC 9113 section 8.3).
+// Head fields: heads to send, as alternating names and values of HTTP/2 fields (RFC 9113 section 8.3).
 import { HeaderList, hopByHop } from '../../request/headers.ts';
 import type { OutboundRequest } from '../exchange/streams.ts';
 
-/** Fields of a list that are not sent: the framing replaces them, or HTTP/2 forbids them. */
+/** Fields that are not sent, because framing replaces them or HTTP/2 forbids them. */
 const leftOut: ReadonlySet<string> = new Set([...hopByHop, 'content-length']);
 
-/** The last lines that were added to a request: most requests of a client get the same ones. */
+/** The lines added to the last request, and their fields: most requests of a client get the same ones. */
 let addedLines = '';
 let addedFields: readonly string[] = [];
 
-/** The fields of a request. */
+/** The fields of a request head. */
 export function requestFields(request: OutboundRequest, scheme: 'http' | 'https'): string[] {
   const { headers, length, method } = request;
   const authority = request.host ?? headers.get('host') ?? '';
@@ -35,12 +35,12 @@ function mayAnnounceNothing(method: string): boolean {
   return method === 'POST' || method === 'PUT' || method === 'PATCH';
 }
 
-/** The status and the fields of a response. */
+/** The fields of a response head. */
 export function responseFields(status: number, headers: HeaderList): string[] {
   return pushFields(headers, [':status', String(status)]);
 }
 
-/** The fields behind a body. */
+/** The fields of trailers. */
 export const trailerFields = (trailers: HeaderList): string[] => pushFields(trailers, []);
 
 function pushFields({ keys, values }: HeaderList, fields: string[], except = ''): string[] {
@@ -50,7 +50,7 @@ function pushFields({ keys, values }: HeaderList, fields: string[], except = '')
   return fields;
 }
 
-/** The size of a header list, as a peer's SETTINGS_MAX_HEADER_LIST_SIZE counts it. */
+/** The size of a header list, as counted for SETTINGS_MAX_HEADER_LIST_SIZE. */
 export function listSize(fields: readonly string[]): number {
   let size = 16 * fields.length;
   for (const text of fields) size += text.length;

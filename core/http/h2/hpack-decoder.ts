@@ -1,30 +1,30 @@
-// HpackDecoder: turns field blocks into fields (RFC 7541); nothing is guessed: what is not well-formed is an error.
+// HpackDecoder: turns field blocks into fields (RFC 7541). Anything that is not well-formed is an error.
 import { DynamicTable } from './dynamic-table.ts';
 import { decodeHuffman } from './huffman.ts';
 import { staticCount, staticNames, staticValues } from './static-table.ts';
 
-/** Receives the fields. */
+/** Receives the decoded fields. */
 export interface FieldReceiver {
-  /** A field in the order of the block, as latin1. Its characters are not checked. */
+  /** The next field of the block, as latin1. Its characters are not checked. */
   onField(name: string, value: string): void;
-  /** Precedes {@link onField} of a field that must stay out of all tables, also on later hops (section 6.2.3). */
+  /** Precedes {@link onField} for a field that must stay out of all tables, on later hops too (section 6.2.3). */
   onNeverIndexed?(name: string): void;
 }
 
 const failed = -1;
 const maxInteger = 2 ** 31 - 1;
-/** Bytes of an integer behind its prefix: enough for 2^31. */
+/** The most bytes of an integer after its prefix: enough for 2^31. */
 const maxContinuations = 5;
-/** RFC 7541 section 4.2: the smallest size in between, and the last one. */
+/** RFC 7541 section 4.2: the smallest size since the last block, then the final one. */
 const maxSizeUpdates = 2;
 
-/** Decodes the field blocks of one connection, which must all come here, in their order. */
+/** Decodes the field blocks of one connection. It must get all of them, in order. */
 export class HpackDecoder {
-  /** Why the last block was refused; '' when it was not. */
+  /** Why the last block was refused; '' if it was not. */
   problem = '';
   private readonly table: DynamicTable;
   private readonly maxTableSize: number;
-  /** Where the last item read ends. */
+  /** The index after the last item read. */
   private next = 0;
 
   /** `maxTableSize`: the announced SETTINGS_HEADER_TABLE_SIZE, bytes. */
@@ -34,9 +34,9 @@ export class HpackDecoder {
   }
 
   /**
-   * Hands on the fields of `block[start, end)`. False: a COMPRESSION_ERROR, after which the connection is unusable; some
-   * fields may have been handed on. A literal is never longer than 8/5 of the block; references can repeat a string any
-   * number of times, so the receiver bounds the size and the number of fields.
+   * Hands on the fields of `block[start, end)`. Returns false for a COMPRESSION_ERROR, after which the connection is unusable;
+   * some fields may have been handed on by then. A literal is never longer than 8/5 of the block, but references can repeat a
+   * string any number of times, so the receiver must limit the size and number of fields.
    */
   decode(block: Buffer, start: number, end: number, receiver: FieldReceiver): boolean {
     this.problem = '';
@@ -55,7 +55,7 @@ export class HpackDecoder {
     return pos >= 0;
   }
 
-  /** Hands on the field of an index (RFC 7541 section 2.3.3); false if there is none. */
+  /** Hands on the field with this index (RFC 7541 section 2.3.3). Returns false if there is none. */
   private handOn(index: number, receiver: FieldReceiver): boolean {
     if (index > staticCount) {
       const { table } = this;
@@ -79,7 +79,7 @@ export class HpackDecoder {
     return false;
   }
 
-  /** Returns the index behind the size updates (RFC 7541 section 6.3); most blocks have none. */
+  /** Reads the table size updates (RFC 7541 section 6.3), which most blocks do not have. Returns the index after them. */
   private readSizeUpdates(block: Buffer, start: number, end: number): number {
     let pos = start;
     for (let updates = 0; pos < end && ((block[pos] ?? 0) & 0xe0) === 0x20; updates++) {
@@ -93,7 +93,7 @@ export class HpackDecoder {
     return pos;
   }
 
-  /** Reads a literal field (RFC 7541 section 6.2) at `start`. Returns the index behind it. */
+  /** Reads the literal field at `start` (RFC 7541 section 6.2). Returns the index after it. */
   private readLiteral(block: Buffer, start: number, end: number, receiver: FieldReceiver): number {
     const first = block[start] ?? 0;
     const indexed = first >= 0x40;
@@ -118,7 +118,7 @@ export class HpackDecoder {
     return undefined;
   }
 
-  /** Reads a string (RFC 7541 section 5.2) at `start`. */
+  /** Reads the string at `start` (RFC 7541 section 5.2). */
   private readString(block: Buffer, start: number, end: number): string | undefined {
     if (start >= end) return this.refuseString('a block that ends within a field');
     const length = this.readInteger(block, start, end, 0x7f);
@@ -136,7 +136,7 @@ export class HpackDecoder {
     this.refuse(problem);
   }
 
-  /** Reads an integer (RFC 7541 section 5.1) at `start`, whose first bits are those of `prefix`. */
+  /** Reads the integer at `start` (RFC 7541 section 5.1). `prefix`: the mask of its bits in the first byte. */
   private readInteger(block: Buffer, start: number, end: number, prefix: number): number {
     let value = (block[start] ?? 0) & prefix;
     let pos = start + 1;

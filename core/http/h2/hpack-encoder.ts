@@ -1,21 +1,19 @@
-// HpackEncoder: turns fields into field blocks (RFC 7541), and decides which fields the peer has to remember.
+// HpackEncoder: turns fields into field blocks (RFC 7541), and decides which fields the peer must remember.
 import { DynamicTable, entryOverhead, slotsFor } from './dynamic-table.ts';
 import { FieldBlock } from './field-block.ts';
 import { findStaticField, findStaticName, nameHash, nameHashes, staticCount } from './static-table.ts';
 
-/** The size of a peer's table until its settings say otherwise (RFC 9113 section 6.5.2). */
+/** The size of a peer's table unless its settings say otherwise (RFC 9113 section 6.5.2). */
 const initialTableSize = 4096;
 
-/** The bits before an index: the forms of a field (RFC 7541 section 6). */
+/** The forms of a field, as the bits before its index (RFC 7541 section 6). */
 const form = { indexed: 0x80, remembered: 0x40, sizeUpdate: 0x20, never: 0x10, plain: 0 } as const;
 
-/** The bits of a literal's index, by its form. */
+/** The masks of a literal's index, by its form. */
 const remembered = 0x3f;
 const forgotten = 0x0f;
 
-/**
- * Names whose values would not be used again, or would push out others that are: they belong to one resource or response.
- */
+/** Names whose values belong to one resource or response: they would not be reused, and would evict others that are. */
 const passing = [
   'age',
   'content-length',
@@ -34,15 +32,15 @@ const passing = [
 ];
 
 /**
- * Names of secrets (RFC 7541 section 7.1.3). Many clients share the table of a connection to an upstream, so that their
- * secrets are rarely used again there, and remembered ones could be guessed.
+ * Names of secrets (RFC 7541 section 7.1.3). Many clients share the table of a connection to an upstream, so their secrets
+ * are rarely reused there, and an attacker could guess remembered ones.
  */
 const secret = ['authorization', 'cookie', 'proxy-authorization'];
 
 const isPassing = 1;
 const isSecret = 2;
 const isPath = 3;
-/** Short-lived, but the same for all responses of a second. */
+/** Short-lived, but the same for all responses within a second. */
 const isDate = 4;
 /** How a name is treated, by its first static index. */
 const treatment = new Uint8Array(staticCount + 1);
@@ -51,38 +49,38 @@ for (const name of secret) treatment[findStaticName(name, nameHash(name))] = isS
 treatment[findStaticName(':path', nameHash(':path'))] = isPath;
 treatment[findStaticName('date', nameHash('date'))] = isDate;
 
-/** The number of chains of entries; a power of two. */
+/** The number of hash chains; a power of two. */
 const chains = 64;
 
-/** After this many entries without a use, a name's values are assumed never to come again, … */
+/** After this many unused entries in a row, a name's values are assumed not to repeat. */
 const patience = 4;
-/** … and only one in this many is still tried. */
+/** From then on, only one value in this many gets an entry, as a trial. */
 const trialEvery = 16;
 
-/** The block that all encoders write to, one after another: a connection without traffic holds none. */
+/** The block that all encoders share, one at a time, so an idle connection holds none. */
 const block = new FieldBlock();
 let writer: HpackEncoder | undefined;
 
 /**
- * Encodes the field blocks of one connection: all of them, in the order in which they are sent. A block that was begun must
- * be sent, as the peer's table would differ otherwise.
+ * Encodes all field blocks of one connection, in the order in which they are sent. A block that was begun must be sent, or
+ * the peer's table would differ.
  */
 export class HpackEncoder {
   private readonly table: DynamicTable;
   private readonly limit: number;
   /**
-   * Entries as {@link DynamicTable.added} counts them, in chains by the hash of their names: the newest of each chain, and
-   * behind those, by slot, the one before. One array, as making two takes twice as long.
+   * Entries, numbered as by {@link DynamicTable.added}, in chains by the hash of their names: first the newest of each chain,
+   * then, by slot, the previous one in its chain. It is one array because creating two takes twice as long.
    */
   private readonly chained: Uint32Array;
   private readonly mask: number;
-  /** Entries in a row that found no use yet, by the hash of their name. */
+  /** How many entries in a row have not been used, by the hash of their name. */
   private readonly unused = new Uint8Array(nameHashes);
   /** The table size to announce, and the smallest one since the last block. */
   private nextSize: number;
   private smallestSize: number;
 
-  /** `maxTableSize`: the most bytes that are used of the size that the peer allows. */
+  /** `maxTableSize`: the most bytes to use of the table size that the peer allows. */
   constructor(maxTableSize = 4096) {
     this.limit = maxTableSize;
     this.table = new DynamicTable(maxTableSize);
@@ -94,9 +92,7 @@ export class HpackEncoder {
     this.smallestSize = this.nextSize;
   }
 
-  /**
-   * Takes the peer's SETTINGS_HEADER_TABLE_SIZE. The next block begins with the size updates of RFC 7541 section 4.2.
-   */
+  /** Takes the peer's SETTINGS_HEADER_TABLE_SIZE. The next block begins with the size updates of RFC 7541 section 4.2. */
   setMaxTableSize(size: number): void {
     this.nextSize = Math.min(size, this.limit);
     this.smallestSize = Math.min(this.smallestSize, this.nextSize);
@@ -113,8 +109,8 @@ export class HpackEncoder {
   }
 
   /**
-   * Adds a field, its name in lower case. Throws a TypeError beyond latin1, and a RangeError for a block over 4 MiB, after
-   * which the connection is unusable; heads within the limits of Weldr cause neither.
+   * Adds a field, its name in lower case. Throws a TypeError for characters beyond latin1 and a RangeError for a block over
+   * 4 MiB; after either the connection is unusable. Heads within Weldr's limits cause neither.
    */
   field(name: string, value: string): void {
     const hash = nameHash(name);
@@ -134,27 +130,25 @@ export class HpackEncoder {
     } else this.entry(hash, index, name, value);
   }
 
-  /** Adds a field that no hop may remember (RFC 7541 section 6.2.3), its name in lower case. */
+  /** Adds a field that no hop may index (RFC 7541 section 6.2.3), its name in lower case. */
   neverIndexed(name: string, value: string): void {
     this.literal(form.never, forgotten, findStaticName(name, nameHash(name)), name, value);
   }
 
-  /**
-   * Returns the block; valid until any encoder begins the next one. Throws an Error if that has happened already.
-   */
+  /** Returns the block, valid until any encoder begins the next one. Throws an Error if that has already happened. */
   end(): Buffer {
     if (writer !== this) throw new Error('another field block was begun before this one was ended');
     writer = undefined;
     return block.take();
   }
 
-  /** Adds a field by its entry, or with a new one if that is worth it. */
+  /** Adds a field by its entry, or adds a new entry if that is worth it. */
   private entry(hash: number, index: number, name: string, value: string): void {
     const { chained, mask, table } = this;
     const chain = hash & (chains - 1);
     let named = index;
     for (let entry = chained[chain] ?? 0; ; entry = chained[chains + (entry & mask)] ?? 0) {
-      // An evicted entry is further away than the oldest one.
+      // An evicted entry is farther away than the oldest one.
       const distance = (table.added - entry) >>> 0;
       if (distance >= table.count) break;
       if (table.name(distance) !== name) continue;
@@ -182,7 +176,7 @@ export class HpackEncoder {
   }
 
   private isWorthAnEntry(hash: number, name: string, value: string): boolean {
-    // One entry must not push out nearly all others.
+    // One entry must not evict nearly all others.
     if (name.length + value.length + entryOverhead > this.table.maxSize * 0.75) return false;
     const unused = this.unused[hash] ?? 0;
     if (unused >= patience + trialEvery) {

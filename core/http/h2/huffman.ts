@@ -1,8 +1,8 @@
-// Huffman: the code of HPACK's strings (RFC 7541 section 5.2 and appendix B), in tables.
+// Huffman: the code of HPACK's strings (RFC 7541 section 5.2 and appendix B), as tables.
 
 /**
- * The octets by the length of their codes, in the order of the codes. The code is canonical, so this defines all of it;
- * the last one of 30 bits is EOS.
+ * The octets by the length of their codes, in the order of the codes. The code is canonical, so this defines it completely.
+ * The last one of 30 bits is EOS.
  */
 const octetsByBits: readonly (readonly [bits: number, octets: readonly number[]])[] = [
   [5, [48, 49, 50, 97, 99, 101, 105, 111, 115, 116]],
@@ -75,7 +75,7 @@ function assignCodes(): void {
   }
 }
 
-/** The tree of the code, two numbers per node: the nodes under 0 and 1, or `-1 - octet`. Node 0 is the root. */
+/** The code's tree, two numbers per node: the child nodes for 0 and 1, or `-1 - octet` for a leaf. Node 0 is the root. */
 const tree = new Int16Array(2 * 256);
 
 function growTree(): void {
@@ -92,7 +92,7 @@ function growTree(): void {
   }
 }
 
-/** States in which the input may end: under 8 bits, all ones, of EOS. */
+/** The states in which the input may end: after fewer than 8 bits, all ones, of EOS. */
 const mayEnd = new Uint8Array(256);
 
 function markEnds(): void {
@@ -106,11 +106,11 @@ assignCodes();
 growTree();
 markEnds();
 
-/** Marks a step at which the input is wrong. */
+/** Marks a transition for invalid input. */
 const failing = 1 << 18;
 /**
- * By state, which is a node of the tree, and input byte: octets (16 bits), their count (2), next state (8). Each is made at
- * its first use, as making all takes as long as the rest of a start; until then it is 0, which no step is.
+ * By state, which is a node of the tree, and input byte: octets (16 bits), their count (2), next state (8). Each is computed on
+ * first use, because computing all takes as long as the rest of a start. Until then it is 0, which no transition is.
  */
 const transitions = new Uint32Array(256 * 256);
 
@@ -132,13 +132,13 @@ function makeTransition(at: number): number {
   return made;
 }
 
-/** The size of the buffer that is kept, bytes; a longer string gets a separate one. */
+/** The size of the buffer that is kept, bytes. A longer string gets its own. */
 const keptBytes = 16 * 1024;
 const kept = Buffer.allocUnsafeSlow(keptBytes);
 
 /**
- * Decodes `block[start, end)` to a latin1 string; undefined if it is malformed: with EOS in it, or padding of more than 7
- * bits or of other bits than ones.
+ * Decodes `block[start, end)` to a latin1 string; undefined if it is malformed: if it contains EOS, or its padding has more
+ * than 7 bits or zeros.
  */
 export function decodeHuffman(block: Buffer, start: number, end: number): string | undefined {
   // No byte ends more than two codes.
@@ -158,7 +158,7 @@ export function decodeHuffman(block: Buffer, start: number, end: number): string
   return mayEnd[state] === 1 ? octets.toString('latin1', 0, length) : undefined;
 }
 
-/** Returns the length of the code of `text`, bytes; -1 if it has characters beyond latin1. */
+/** Returns the length of `text` when encoded, bytes; -1 if it has characters beyond latin1. */
 export function huffmanLength(text: string): number {
   let bits = 7;
   let characters = 0;
@@ -170,10 +170,10 @@ export function huffmanLength(text: string): number {
   return characters > 0xff ? -1 : bits >>> 3;
 }
 
-/** Writes the code of `text` (latin1) to `into[at…]`, {@link huffmanLength} bytes. Returns the index behind it. */
+/** Encodes `text` (latin1) to `into` from `at` on, in {@link huffmanLength} bytes. Returns the index after it. */
 export function encodeHuffman(text: string, into: Buffer, at: number): number {
   let pos = at;
-  // The last `waiting` bits of `bits` are not written yet; after each character fewer than 8.
+  // The last `waiting` bits of `bits` are not written yet: fewer than 8 after each character.
   let bits = 0;
   let waiting = 0;
   for (let i = 0; i < text.length; i++) {
@@ -181,7 +181,7 @@ export function encodeHuffman(text: string, into: Buffer, at: number): number {
     let length = codeBits[octet] ?? 0;
     const code = codes[octet] ?? 0;
     if (length > 24) {
-      // With the waiting bits it would be more than 32 bits: its first part goes ahead.
+      // Together with the waiting bits it might exceed 32 bits, so its first part is written separately.
       length -= 8;
       bits = (bits << 8) | (code >>> length);
       into[pos++] = bits >>> waiting;

@@ -1,4 +1,4 @@
-// RequestBlock: the field section of an HTTP/2 request (RFC 9113 section 8), read as strictly as a head of HTTP/1.1.
+// RequestBlock: the field section of an HTTP/2 request (RFC 9113 section 8), read as strictly as an HTTP/1.1 head.
 import type { ErrorCode } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
 import { isAuthority, targetEnd } from '../../request/request-line.ts';
@@ -9,10 +9,10 @@ import type { HeadLimits } from '../exchange/head-limits.ts';
 import type { InboundRequest } from '../exchange/streams.ts';
 import type { FieldReceiver } from './hpack-decoder.ts';
 
-/** The outcome of a block: a request, a refusal with a response, or a stream that is reset. */
+/** The outcome of a block: a request, one to refuse with a response, or a stream to reset. */
 export type BlockOutcome = 'request' | 'refused' | 'malformed';
 
-/** Fields about a connection, which HTTP/2 messages must not have (RFC 9113 section 8.2.2). */
+/** Connection-specific fields, which HTTP/2 messages must not have (RFC 9113 section 8.2.2). */
 export const connectionFields: ReadonlySet<string> = new Set([
   'connection',
   'proxy-connection',
@@ -22,22 +22,22 @@ export const connectionFields: ReadonlySet<string> = new Set([
 ]);
 
 const maxMethod = 32;
-/** Few enough digits for a content-length to be exact. */
+/** A content-length that is exact as a number. */
 export const lengthDigits = /^\d{1,15}$/;
 
-/** Reads one block at a time; its fields hold the last complete one. */
+/** Reads one block at a time. Its fields hold the last complete one. */
 export class RequestBlock implements FieldReceiver, InboundRequest {
   method = '';
   target = '';
   host = '';
   length = 0;
   expectContinue = false;
-  /** Also known of a refused request. */
+  /** Also set for a refused request. */
   isGrpc = false;
   readonly version = '2.0';
   readonly form = 'payload';
   readonly upgrade = undefined;
-  /** Why it was refused, or is malformed. */
+  /** Why it was refused or is malformed. */
   code: ErrorCode = 'BAD_REQUEST';
   detail = '';
   private readonly fields: FieldNotes;
@@ -95,7 +95,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
   }
 
   onField(name: string, value: string): void {
-    // The rest is decoded for the table, and to see whether the refusal has to be a gRPC one.
+    // The rest is decoded only for the table, and to know whether the refusal must take gRPC's form.
     if (this.isTooLarge || this.isMalformed) {
       if (name === 'content-type') this.isGrpc = isGrpcType(value);
       return;
@@ -137,7 +137,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
       if (this.ownHost !== undefined) this.spoil('host comes twice');
       this.ownHost = value;
     } else if (name === 'cookie') {
-      // RFC 9113 section 8.2.3: clients may split the field.
+      // Clients may split this field (RFC 9113 section 8.2.3).
       this.cookie = this.cookie === '' ? value : `${this.cookie}; ${value}`;
     } else {
       if (name === 'content-type') this.isGrpc = isGrpcType(value);
@@ -147,7 +147,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
     }
   }
 
-  /** Judges the block as a whole; `ends`: no body follows. */
+  /** Checks the block as a whole; `ends`: whether a body follows. */
   end(ends: 'with the block' | 'later'): BlockOutcome {
     if (this.isMalformed) return 'malformed';
     if (!this.interpretTarget()) return 'malformed';
@@ -177,7 +177,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
     }
     if (scheme !== 'http' && scheme !== 'https') return this.fail('no :scheme, or one that is not served');
     if (!isAuthority(host)) return this.fail('no :authority, or an invalid one');
-    // Two readers could take them for different hosts.
+    // Two readers could disagree on the host.
     if (
       authority !== undefined &&
       ownHost !== undefined &&
@@ -229,7 +229,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
   }
 }
 
-/** A token in lower case (RFC 9113 section 8.2.1). */
+/** Is it a token in lower case (RFC 9113 section 8.2.1)? */
 export function isFieldName(name: string): boolean {
   for (let i = 0; i < name.length; i++) {
     const c = name.charCodeAt(i);
@@ -243,7 +243,7 @@ function isToken(text: string): boolean {
   return text.length > 0;
 }
 
-/** Has the value no line ends, NUL or outer blanks (RFC 9113 section 8.2.1), and nothing that HTTP/1.1 forbids? */
+/** Is the value free of line ends, NUL and outer blanks (RFC 9113 section 8.2.1), and of all that HTTP/1.1 forbids? */
 export function isFieldValue(value: string): boolean {
   for (let i = 0; i < value.length; i++) if (valueChar[value.charCodeAt(i)] !== 1) return false;
   return value === '' || !(isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1)));

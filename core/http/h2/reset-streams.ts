@@ -1,12 +1,12 @@
-// ResetStreams: streams that Weldr has reset recently: more may come on them, from before the peer knew.
+// ResetStreams: the streams that Weldr reset recently. Frames that the peer sent before it knew may still arrive on them.
 
 /** How many reset streams are remembered. */
 const maxResets = 256;
 
-/** Their numbers. Older ones are forgotten: any of those may have been reset. */
+/** Their identifiers. Older ones are forgotten, and any of those may have been reset. */
 export class ResetStreams {
   private readonly ids = new Set<number>();
-  /** All up to this one may have been reset. */
+  /** Any stream up to this one may have been reset. */
   private forgotten = 0;
 
   add(id: number): void {

@@ -1,4 +1,4 @@
-// ResponseBlock: the field section of an HTTP/2 response (RFC 9113 section 8.3.2), read as strictly as a head of HTTP/1.1.
+// ResponseBlock: the field section of an HTTP/2 response (RFC 9113 section 8.3.2), read as strictly as an HTTP/1.1 head.
 import type { HeaderList } from '../../request/headers.ts';
 import { FieldNotes, malformed } from '../exchange/field-notes.ts';
 import type { HeadLimits } from '../exchange/head-limits.ts';
@@ -8,7 +8,7 @@ import { connectionFields, isFieldName, isFieldValue, lengthDigits } from './req
 
 const statusDigits = /^[1-5]\d\d$/;
 
-/** Reads one block at a time; its fields hold the last complete one. */
+/** Reads one block at a time. Its fields hold the last complete one. */
 export class ResponseBlock implements FieldReceiver, InboundResponse {
   status = 0;
   length = 0;
@@ -17,7 +17,7 @@ export class ResponseBlock implements FieldReceiver, InboundResponse {
   readonly form = 'payload';
   readonly upgrade = undefined;
   readonly endsWith = 'a sign';
-  /** Why it is malformed; '' while it is not. */
+  /** Why it is malformed; '' if it is not. */
   detail = '';
   private readonly fields: FieldNotes;
   private readonly limits: HeadLimits;
@@ -72,7 +72,7 @@ export class ResponseBlock implements FieldReceiver, InboundResponse {
     if (this.detail === '') this.headers.keepFromTables(name);
   }
 
-  /** Judges the whole block as a response to a request of this method; `ends`: whether a body follows. False: malformed. */
+  /** Checks the block as a whole, for a request with this method; `ends`: whether a body follows. Returns false if malformed. */
   end(method: string, ends: 'with the block' | 'later'): boolean {
     if (this.detail !== '') return false;
     const { givenStatus = '', fields } = this;

@@ -1,11 +1,11 @@
-// The ranges of settings (RFC 9113 section 6.5.2), which are checked as they arrive.
+// The valid ranges of settings (RFC 9113 section 6.5.2).
 import { defaultMaxFrameSize, errorCode, largestFrameSize, largestWindow, settingId } from './frames.ts';
 
-/** Returns the error code for a setting's value; `noError` for one in range, and for unknown settings. */
+/** Returns the error code for a setting's value: `noError` if it is in range, and for unknown settings. */
 export function settingError(id: number, value: number, sender: 'client' | 'server'): number {
   switch (id) {
     case settingId.enablePush:
-      // Only servers push, so they cannot be allowed to.
+      // Only servers push, so a server cannot allow a client to.
       return value <= (sender === 'client' ? 1 : 0) ? errorCode.noError : errorCode.protocolError;
     case settingId.enableConnectProtocol:
     case settingId.noRfc7540Priorities:
@@ -23,7 +23,7 @@ export function settingError(id: number, value: number, sender: 'client' | 'serv
 
 const known: ReadonlySet<number> = new Set(Object.values(settingId));
 
-/** Is it a known setting? All others have to be ignored. */
+/** Is it a known setting? All others must be ignored. */
 export function isKnownSetting(id: number): boolean {
   return known.has(id);
 }

@@ -1,19 +1,19 @@
-// Slabs: memory for what is written. Batches of many connections lie in one slab, one behind the other, and it is reused
-// once they have left: a batch costs no allocation, and a connection without traffic no memory.
+// Slabs: memory for outgoing batches. A slab holds the batches of many connections, one after another, and is reused once they
+// have been sent: a batch costs no allocation, and an idle connection no memory.
 
-/** A piece of memory; the bytes before `used` belong to batches, and do not change before these have left. */
+/** A piece of memory. The bytes before `used` belong to batches, and do not change until these have been sent. */
 export interface Slab {
   readonly bytes: Buffer;
   used: number;
-  /** How many batches in it were taken and have not left. */
+  /** How many batches in it have been taken and not sent yet. */
   batches: number;
-  /** What may write to it: its writer; the next writer that needs one; nothing, until its batches have left. */
+  /** What may write to it: its writer; the next writer that needs a slab; nothing until its batches have been sent. */
   state: 'writer' | 'spare' | 'full';
 }
 
-/** Enough for what one read of a body brings, with the headers of its frames. */
+/** Enough for one read of a body and the headers of its frames. */
 const slabBytes = 128 * 1024;
-/** A slab with less room than this is not used until its batches have left. */
+/** A slab with less room than this is not used until its batches have been sent. */
 const leastRoom = 512;
 const maxSpare = 16;
 
@@ -29,14 +29,14 @@ export function takeSlab(): Slab {
   return slab;
 }
 
-/** Takes back a slab that its writer is done with. */
+/** Takes back a slab from its writer. */
 export function giveBackSlab(slab: Slab): void {
   if (slab.batches === 0) slab.used = 0;
   slab.state = 'full';
   if (slab.bytes.length - slab.used >= leastRoom) keep(slab);
 }
 
-/** A batch in the slab has left. */
+/** Called when a batch in the slab has been sent. */
 export function releaseSlab(slab: Slab): void {
   slab.batches--;
   if (slab.batches > 0 || slab.state === 'writer') return;

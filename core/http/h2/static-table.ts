@@ -64,26 +64,26 @@ const entries: readonly (readonly [name: string, value: string])[] = [
   ['www-authenticate', ''],
 ];
 
-/** The last index of the static table; the dynamic table begins behind it. */
+/** The last index of the static table. The dynamic table begins after it. */
 export const staticCount = entries.length;
 
-/** Names by index; index 0 is unused. */
+/** Names by index. Index 0 is unused. */
 export const staticNames: readonly string[] = ['', ...entries.map(([name]) => name)];
 
-/** Values by index, '' for those without. */
+/** Values by index; '' if there is none. */
 export const staticValues: readonly string[] = ['', ...entries.map(([, value]) => value)];
 
-/** The number of hashes. */
+/** The number of possible hashes. */
 export const nameHashes = 256;
 
-/** Returns a hash of a name, at the same cost for every length; other names may share it. */
+/** Returns the hash of a name, at the same cost for any length. Other names may share it. */
 export function nameHash(name: string): number {
   const { length } = name;
   const middle = name.charCodeAt(length >>> 1);
   return (length * 7 + name.charCodeAt(0) * 31 + middle * 5 + name.charCodeAt(length - 1) * 11) & 0xff;
 }
 
-/** The first index of a name, by its hash, or in one of the places that follow up to the next free one. */
+/** Open addressing: the first index of a name is at its hash, or at one of the following places before a free one. */
 const indexes = new Uint8Array(nameHashes);
 
 for (let index = 1; index <= staticCount; index++) {
@@ -94,7 +94,7 @@ for (let index = 1; index <= staticCount; index++) {
   indexes[place] = index;
 }
 
-/** Returns the first index of a name with this {@link nameHash}; 0 for none. */
+/** Returns the first index of a name with this {@link nameHash}; 0 if there is none. */
 export function findStaticName(name: string, hash: number): number {
   for (let place = hash; ; place = (place + 1) % nameHashes) {
     const index = indexes[place] ?? 0;
@@ -102,7 +102,7 @@ export function findStaticName(name: string, hash: number): number {
   }
 }
 
-/** Returns the index of a name with this value; `first`: the first index of the name. 0 for none. */
+/** Returns the index of a name with this value; 0 if there is none. `first`: the first index of the name. */
 export function findStaticField(first: number, name: string, value: string): number {
   if (value === '') return 0;
   for (let index = first; ; index++) {

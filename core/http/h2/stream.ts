@@ -1,4 +1,4 @@
-// H2Stream and its home: what an HTTP/2 connection asks of its streams, and what these ask of their connection.
+// H2Stream and its home: what an HTTP/2 connection asks of its streams, and what streams ask of their connection.
 import type { HeaderList } from '../../request/headers.ts';
 import type { Peer } from '../exchange/streams.ts';
 import type { ConnectionHome } from '../upstream/connection-cache.ts';
@@ -7,49 +7,49 @@ import type { Ending } from './frame-writer.ts';
 /** What a connection asks of its streams. */
 export interface H2Stream {
   readonly id: number;
-  /** Bytes that the peer lets it send. */
+  /** How many bytes the peer lets it send. */
   window: number;
-  /** Bytes that the peer may still send on it. */
+  /** How many bytes the peer may still send on it. */
   allowed: number;
-  /** Bytes that were taken and not yet announced to the peer. Kept by the connection. */
+  /** How many bytes were taken and not yet announced to the peer. Set by the connection. */
   used: number;
-  /** Does it have something to send that waits for a window or for the connection? */
+  /** Does it have something to send that waits for a window or the connection? */
   readonly waits: boolean;
-  /** Has the peer said that no more comes from it? */
+  /** Has the peer ended its side? */
   readonly halfClosed: boolean;
-  /** Takes bytes of a body, which are valid during the call. False: they are more than was announced. */
+  /** Takes bytes of a body, valid only during the call. Returns false if they exceed the announced length. */
   onBody(buffer: Buffer, start: number, end: number): boolean;
-  /** The peer has sent all of it. False: the body is less than was announced. */
+  /** The peer has sent everything. Returns false if the body is shorter than announced. */
   onEnd(trailers: HeaderList | undefined): boolean;
-  /** Windows are open, or the connection takes more: sends what waits. */
+  /** Sends what waits, because windows have opened or the connection can take more. */
   sendPending(): void;
-  /** The connection takes more. */
+  /** The connection can take more. */
   onDrain(): void;
 }
 
 /** The connection of a stream, as the stream sees it; `S`: its streams. */
 export interface H2StreamHome<S> {
-  /** Is the peer behind with reading? */
+  /** Is the peer slow to read? */
   readonly blocked: boolean;
-  /** `fields`: name and value in turn; `neverIndexed`: names of those that no table may remember. */
+  /** `fields`: alternating names and values. `neverIndexed`: names of fields that must stay out of all tables. */
   sendHead(
     id: number,
     fields: readonly string[],
     neverIndexed: ReadonlySet<string> | undefined,
     ending: Ending,
   ): void;
-  /** Sends as many of the bytes as the windows and the connection take now, and returns how many. */
+  /** Sends as many of the bytes as the windows and the connection allow now, and returns how many. */
   sendData(stream: S, buffer: Buffer, start: number, end: number, isLast: boolean): number;
-  /** Ends a body without bytes. */
+  /** Ends a body without more bytes. */
   endData(id: number): void;
-  /** The stream has something to send, and cannot. */
+  /** Called when the stream has something to send and cannot. */
   await(stream: S): void;
   reset(stream: S, code: number): void;
-  /** Bytes of a body were taken: the peer may send more. */
+  /** Called when bytes of a body have been taken, so the peer may send more. */
   consumed(stream: S, bytes: number): void;
-  /** A response is complete. */
+  /** Called when a response is complete. */
   completed(): void;
-  /** A stream is over. */
+  /** Called when a stream has ended. */
   forget(stream: S): void;
 }
 
@@ -62,11 +62,11 @@ export interface H2ClientStreamHome<S> extends H2StreamHome<S> {
 export interface H2UpstreamStreamHome<S> extends H2StreamHome<S> {
   readonly home: ConnectionHome;
   readonly scheme: 'http' | 'https';
-  /** How often something was read. */
+  /** How many reads there were. */
   readonly reads: number;
-  /** Returns why a head cannot be sent; undefined: it can. */
+  /** Returns why a head cannot be sent; undefined if it can. */
   problemWith(fields: readonly string[]): string | undefined;
-  /** Begins a stream with its head. */
+  /** Opens a stream with its head. */
   begin(
     stream: S,
     fields: readonly string[],
@@ -75,6 +75,6 @@ export interface H2UpstreamStreamHome<S> extends H2StreamHome<S> {
   ): void;
   /** Resets a stream for what the peer did on it. */
   fail(stream: S, code: number, reason: string): void;
-  /** A stream has waited in vain: the connection takes no others before it has shown that it lives. */
+  /** Called when a stream timed out: the connection takes no others until the upstream shows a sign of life. */
   probe(): void;
 }

@@ -1,4 +1,4 @@
-// TrailerBlock: the field section behind a body (RFC 9113 section 8.1): plain fields, without those that must be in a head.
+// TrailerBlock: the field section after a body (RFC 9113 section 8.1), without fields that must not come as trailers.
 import { HeaderList } from '../../request/headers.ts';
 import { comesTooLate } from '../exchange/trailers.ts';
 import type { FieldReceiver } from './hpack-decoder.ts';
@@ -8,7 +8,7 @@ const maxBytes = 8 * 1024;
 
 /** Reads one block at a time. */
 export class TrailerBlock implements FieldReceiver {
-  /** Why it is malformed; '' while it is not. */
+  /** Why it is malformed; '' if it is not. */
   problem = '';
   private list = new HeaderList();
   private bytes = 0;
@@ -32,7 +32,7 @@ export class TrailerBlock implements FieldReceiver {
     if (this.problem === '') this.list.keepFromTables(name);
   }
 
-  /** Returns the trailers; undefined: there are none. */
+  /** Returns the trailers; undefined if there are none. */
   take(): HeaderList | undefined {
     return this.list.length === 0 ? undefined : this.list;
   }

@@ -15,7 +15,7 @@ import { H2UpstreamStream } from './upstream-stream.ts';
 
 /** The most streams on one connection, even if an upstream allows more. */
 const maxStreams = 256;
-/** How long an upstream may take to acknowledge a PING, and to close a connection that ends, ms. */
+/** How long an upstream may take to acknowledge a PING, and to close an ending connection, ms. */
 const probeTime = 2_000;
 const lingerTime = 2_000;
 
@@ -35,7 +35,7 @@ export interface ResponseReaders {
   readonly trailers: TrailerBlock;
 }
 
-/** One connection; made, kept and forgotten by its {@link ConnectionHome}. */
+/** One connection, owned by its {@link ConnectionHome}. */
 export class H2UpstreamConnection
   extends H2Connection<H2UpstreamStream>
   implements UpstreamConnection, SocketReader, H2UpstreamStreamHome<H2UpstreamStream>
@@ -50,26 +50,26 @@ export class H2UpstreamConnection
   streams = 0;
   idleUntil = 0;
   listed = false;
-  /** How often something was read. */
+  /** How many reads there were. */
   reads = 0;
   private readonly blocks: ResponseReaders;
-  /** How many streams the upstream allows, and whether it said so: SETTINGS without a limit allow any number. */
+  /** How many streams the upstream allows, and whether it has said so. SETTINGS without a limit allow any number. */
   private allowed: number;
   private isLimited = false;
   private hasSettings = false;
   private maxHeaderList = Number.POSITIVE_INFINITY;
   private nextStream = 1;
-  /** Has a complete response come on it? */
+  /** Has a complete response arrived on it? */
   private hasServed = false;
-  /** The upstream takes no more streams; `goodbye`: the error that it gave. */
+  /** Does the upstream take no more streams? `goodbye`: the error that it gave. */
   private goingAway = false;
   private goodbye = '';
-  /** A PING was sent, and nothing has come since: it may be dead. */
+  /** Was a PING sent, and nothing received since? Then it may be dead. */
   private probing = false;
-  /** Streams whose heads this read brought. */
+  /** Streams whose heads arrived in this read. */
   private readonly headed: H2UpstreamStream[] = [];
 
-  /** `pending`: the open connection, which has agreed on this protocol. */
+  /** `pending`: the open connection, which negotiated this protocol. */
   constructor(home: ConnectionHome, pending: PendingConnection, blocks: ResponseReaders) {
     super(pending.socket, home.deadlines, role);
     this.home = home;
@@ -117,7 +117,7 @@ export class H2UpstreamConnection
     this.finish(errorCode.noError, '');
   }
 
-  /** A connection that has room keeps no request waiting. */
+  /** False while it has room, because then no request waits for it. */
   get lags(): boolean {
     return this.capacity === 0 && this.lagging !== undefined;
   }
@@ -133,14 +133,14 @@ export class H2UpstreamConnection
 
   // --- for its streams -----------------------------------------------------------------------------------------
 
-  /** Why a head cannot be sent; undefined: it can. */
+  /** Returns why a head cannot be sent; undefined if it can. */
   problemWith(fields: readonly string[]): string | undefined {
     const { maxHeaderList: most } = this;
     if (most === Number.POSITIVE_INFINITY || listSize(fields) <= most) return undefined;
     return `${this.home.upstream.id} takes heads of ${most} bytes, and this one is larger`;
   }
 
-  /** Begins a stream with its head. */
+  /** Opens a stream with its head. */
   begin(
     stream: H2UpstreamStream,
     fields: readonly string[],
@@ -148,7 +148,7 @@ export class H2UpstreamConnection
     ending: Ending,
   ): void {
     stream.id = this.nextStream;
-    // The upstream may have changed the initial window since the stream was made.
+    // The upstream may have changed the initial window since the stream was created.
     stream.window = this.peerStreamWindow;
     this.nextStream += 2;
     this.lastStream = stream.id;
@@ -156,7 +156,7 @@ export class H2UpstreamConnection
     this.sendHead(stream.id, fields, neverIndexed, ending);
   }
 
-  /** Sends as many of the bytes as the windows and the connection take now; they must not change until they have left. */
+  /** Sends as many of the bytes as the windows and the connection allow now. They must not change until they have been sent. */
   sendData(stream: H2UpstreamStream, buffer: Buffer, start: number, end: number, isLast: boolean): number {
     const size = this.takeWindow(stream, end - start);
     if (size === 0) return 0;
@@ -166,13 +166,13 @@ export class H2UpstreamConnection
     return size;
   }
 
-  /** A response has come completely. */
+  /** Called when a response has arrived completely. */
   completed(): void {
     this.hasServed = true;
     this.budget.earn();
   }
 
-  /** A stream is over. */
+  /** Called when a stream has ended. */
   forget(stream: H2UpstreamStream): void {
     this.drop(stream);
     this.streams--;
@@ -181,13 +181,13 @@ export class H2UpstreamConnection
     else if (!this.goingAway) this.home.putBack(this, undefined);
   }
 
-  /** Earns for the reset: the upstream is not to blame for frames of a request that its client has cancelled. */
+  /** Earns for the reset: the upstream is not to blame for frames of a request that Weldr cancels. */
   override reset(stream: H2UpstreamStream, code: number): void {
     super.reset(stream, code);
     this.budget.earnByCancel();
   }
 
-  /** A stream has waited in vain: the connection takes no others before it has shown that it lives. */
+  /** Called when a stream timed out: the connection takes no others until the upstream shows a sign of life. */
   probe(): void {
     if (this.over || this.probing) return;
     this.probing = true;
@@ -319,11 +319,11 @@ export class H2UpstreamConnection
   onConnected(): void {}
 
   onWriteError(): boolean {
-    // Responses, and the reason for the close, may have come before.
+    // Responses, and the reason for the close, may have arrived before.
     return this.streams > 0;
   }
 
-  /** The upstream has closed it, or it broke. */
+  /** Called when the upstream has closed the connection, or it broke. */
   private onClosed(error: Error | undefined): void {
     if (this.over) {
       this.socket.destroy();
@@ -351,7 +351,7 @@ export class H2UpstreamConnection
     this.home.forget(this);
     this.deadline = this.deadlines.in(lingerTime);
     this.socket.once('close', () => this.deadlines.remove(this));
-    // An upstream at fault has a moment to read why: bytes from it that meet a closed socket would destroy that.
+    // An upstream at fault gets a moment to read why: if its bytes arrived at a closed socket, a reset would destroy that.
     if (code === errorCode.noError) this.socket.end(() => this.socket.destroy());
     else this.socket.end();
   }

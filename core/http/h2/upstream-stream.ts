@@ -24,19 +24,19 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   /** Its connection takes streams only once it is open. */
   readonly connected = true;
   readonly reused: boolean;
-  /** 0: nothing was sent on it. */
+  /** 0 until something is sent on it. */
   id = 0;
   window: number;
   allowed: number;
   used = 0;
   halfClosed = false;
-  /** Has the final head come? */
+  /** Has the final head arrived? */
   headSeen = false;
   private readonly connection: H2UpstreamStreamHome<H2UpstreamStream>;
   private receiver: ResponseReceiver | undefined = undefined;
   private timeouts: UpstreamTimeouts;
   private closed = false;
-  /** How often the connection had been read when the request was sent. */
+  /** How many reads the connection had when the request was sent. */
   private readsBefore = 0;
   // of the request
   private method = 'GET';
@@ -44,23 +44,23 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   private ending = false;
   private endSent = false;
   private trailers: HeaderList | undefined = undefined;
-  /** All of the client's body has come. */
+  /** Has all of the client's body arrived? */
   private clientDone = false;
-  /** How fast the body comes; undefined: there is none to wait for. */
+  /** How fast the body arrives; undefined if there is none to wait for. */
   private pace: UploadPace | undefined = undefined;
-  /** Do the next bytes have to come from the client? Then the upstream's time does not run. */
+  /** Must the next bytes come from the client? Then the upstream's time does not run. */
   private awaitsClient = false;
   // of the response
   private interims = 0;
-  /** The length of the body, bytes; below 0: unknown. */
+  /** The length of the body, bytes; negative if unknown. */
   private length = -1;
   private received = 0;
   private holding = false;
-  /** Bytes that came while it was held: never more than the window of a stream. */
+  /** Bytes that arrived while it was held, never more than a stream's window. */
   private readonly queue: Buffer[] = [];
   private responseTrailers: HeaderList | undefined = undefined;
 
-  /** `window`: how many bytes it may send at first; `allowed`: how many the upstream may. */
+  /** `window`: how many bytes it may send at first. `allowed`: how many the upstream may. */
   constructor(
     connection: H2UpstreamStreamHome<H2UpstreamStream>,
     reused: boolean,
@@ -107,7 +107,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     this.write(Buffer.from(body, 'latin1'));
   }
 
-  /** Fails in the next turn: {@link send} must not call its receiver back. */
+  /** Fails after the current call, because {@link send} must not call its receiver back. */
   private failLater(error: WeldrError): void {
     this.endSent = true;
     process.nextTick(() => {
@@ -115,7 +115,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     });
   }
 
-  // All that is written in one turn of the loop leaves together.
+  // Everything written in one turn of the event loop leaves together anyway.
   cork(): void {}
 
   uncork(): void {}
@@ -136,14 +136,14 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     return flows;
   }
 
-  /** Does it do nothing but wait for a client that sends its body slowly? */
+  /** Is it only waiting for a client that sends its body slowly? */
   get lags(): boolean {
     const { pace, connection } = this;
     if (pace === undefined || this.ending || this.waits || connection.blocked) return false;
     return pace.isSlow(connection.home.deadlines.now);
   }
 
-  /** Ends in favour of requests that wait. */
+  /** Ends to make room for waiting requests. */
   giveWay(): void {
     const { connection } = this;
     connection.reset(this, errorCode.cancel);
@@ -223,10 +223,10 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
       connection.fail(this, errorCode.enhanceYourCalm, `over ${most} interim responses: ${remedy}`);
       return;
     }
-    // The upstream is at work, or lets the client go on.
+    // The upstream is working, or lets the client continue.
     if (response.status === 100) this.awaitsClient = !this.clientDone;
     this.startTime();
-    // A client that is behind does not get it: nothing may pile up for it.
+    // A client that is slow to read does not get it, so nothing piles up.
     if (!this.holding) receiver.onInterim(response);
   }
 
@@ -261,7 +261,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     return true;
   }
 
-  /** All that one read brought was handed on. */
+  /** Everything from one read has been handed on. */
   onReadEnd(): void {
     if (!this.holding) this.receiver?.onReadEnd();
   }
@@ -284,12 +284,12 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     else this.startTime();
   }
 
-  /** A method, as the compiler cannot see that calls change it. */
+  /** A method, because the compiler does not see that calls change it. */
   private isHeld(): boolean {
     return this.holding || this.closed;
   }
 
-  /** The response is complete. A request that is not is cancelled: nothing waits for the rest of it. */
+  /** Ends a complete response. If the request is not complete, it is cancelled: its rest is not needed. */
   private complete(): void {
     const { receiver, responseTrailers } = this;
     if (!this.endSent) this.connection.reset(this, errorCode.cancel);
@@ -309,7 +309,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   /** The upstream has reset the stream. */
   onReset(code: number): void {
     if (this.halfClosed) {
-      // It has responded, and needs no more of the request (RFC 9113 section 8.1).
+      // The upstream has responded, and needs no more of the request (RFC 9113 section 8.1).
       this.endSent = true;
       this.pending = noBytes;
       return;
@@ -323,14 +323,14 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     } else this.fail(new WeldrError('UPSTREAM_RESET', why));
   }
 
-  /** The upstream ends its connection, and has not processed this request. */
+  /** The upstream is ending the connection, and has not processed this request. */
   onRefused(why: string): void {
     this.fail(new WeldrError('STREAM_REFUSED', why));
   }
 
-  /** The connection is closed; `why`: what is known of the cause. */
+  /** The connection is closed; `why`: what is known about the cause. */
   onConnectionClosed(why: string, cause: Error | undefined): void {
-    // The held response is complete: the client still gets it, at its own pace.
+    // The response is complete and held: the client still gets it, at its own pace.
     if (this.halfClosed) return;
     const { reads, home } = this.connection;
     const isStale = this.reused && reads === this.readsBefore;
@@ -366,7 +366,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
 
   // --- waits ---------------------------------------------------------------------------------------------------
 
-  /** Starts the time for the upstream's next step; none runs while the next bytes have to come from the client. */
+  /** Starts the deadline for the upstream's next step; there is none while the next bytes must come from the client. */
   private startTime(): void {
     if (this.closed || this.holding || this.halfClosed) return;
     const { body, response } = this.timeouts;

@@ -1,11 +1,11 @@
-// Numbers as frames carry them, in network byte order.
+// Numbers in frames, in network byte order.
 
-/** A number of 32 bits. */
+/** Reads a 32-bit number. */
 export function wholeNumber(buffer: Buffer, at: number): number {
   return streamNumber(buffer, at) + ((buffer[at] ?? 0) >= 0x80 ? 0x80000000 : 0);
 }
 
-/** A number of 31 bits, as of a stream or a window; the reserved bit before it is ignored. */
+/** Reads a 31-bit number, such as a stream identifier or a window. The reserved bit before it is ignored. */
 export function streamNumber(buffer: Buffer, at: number): number {
   return (
     (((buffer[at] ?? 0) & 0x7f) << 24) |
