@@ -1,4 +1,4 @@
-// Abrupt ends: resets by either side at any phase never throw, and free everything that they held.
+// Abrupt ends: a reset by either side in any phase never throws, and frees everything that the request held.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
@@ -29,7 +29,7 @@ async function withSilence(
   }
 }
 
-test('a client that resets while its upstream works cancels the request at once, as 499', async () => {
+test('a client that resets while the upstream is working cancels its request at once, as 499', async () => {
   await withSilence(async (proxy, origin) => {
     const client = await RawClient.open(proxy.port);
     client.send(get);
@@ -43,7 +43,7 @@ test('a client that resets while its upstream works cancels the request at once,
   });
 });
 
-test('a client that resets before, within and after its head leaves nothing', async () => {
+test('a client that resets before, within and after its head leaves nothing behind', async () => {
   await withSilence(async (proxy, origin) => {
     for (const sent of ['', 'G', 'GET / HTTP/1.1\r\nHost: a', '\r\n']) {
       const client = await RawClient.open(proxy.port);
@@ -87,7 +87,7 @@ test('a client that resets within its response cancels the request', async () =>
   }, script);
 });
 
-test('a client that resets while a plugin works ends its request, and the late answer is ignored', async () => {
+test('a client that resets while a plugin is working ends its request, and the late result is ignored', async () => {
   for (const stage of ['selectUpstream', 'preProxy', 'postProxy'] as const) {
     let go = (): void => {};
     let waiting = false;
@@ -117,7 +117,7 @@ test('a client that resets while a plugin works ends its request, and the late a
   }
 });
 
-test('a client that resets while its request waits for the connection ends it', async () => {
+test('a client that resets while its request waits for a connection ends the request', async () => {
   // A documentation address (RFC 5737): the connection is not established, or refused.
   const proxy = await startProxy({
     upstreams: ['http://192.0.2.1:81'],
@@ -132,7 +132,7 @@ test('a client that resets while its request waits for the connection ends it', 
   proxy.close();
 });
 
-test('an upstream that resets at each phase is 502, or a cut response', async () => {
+test('an upstream that resets in any phase results in 502 or a cut response', async () => {
   const phases = [
     '',
     'HTTP/1.1 2',
@@ -164,7 +164,7 @@ test('an upstream that resets at each phase is 502, or a cut response', async ()
   }
 });
 
-test('an upstream that resets while the body is being sent is 502', async () => {
+test('an upstream that resets while the body is being sent results in 502', async () => {
   const script: Script = { answer: () => undefined, onBytes: connection => connection.cut() };
   const origin = await ScriptedOrigin.start(script);
   const proxy = await startProxy({ upstreams: [origin.url] });
@@ -178,7 +178,7 @@ test('an upstream that resets while the body is being sent is 502', async () => 
   await origin.close();
 });
 
-test('2,000 requests that are aborted at random leave nothing behind', async () => {
+test('2,000 requests aborted at random leave nothing behind', async () => {
   const script: Script = {
     answer(request) {
       const { connection } = request;

@@ -1,4 +1,4 @@
-// What the log says about attempts that a retry or a plugin's reply hides from the client.
+// What is logged about attempts that a retry or a plugin's reply hides from the client.
 import * as assert from 'uvu/assert';
 import { reply } from '../../core/request/reply.ts';
 import { retry } from '../../core/request/retry.ts';
@@ -63,7 +63,7 @@ test('a response that is dropped for another attempt is logged at debug', async 
   );
 });
 
-test('a failed attempt that a plugin answers for is logged at debug', async () => {
+test('a failed attempt that a plugin replies to is logged at debug', async () => {
   const dead = `http://127.0.0.1:${await freePort()}`;
   const { status, lines } = await linesOf([dead], hooks =>
     hooks.postProxy.tap('sorry', ctx => (ctx.error === undefined ? undefined : reply(200, 'later'))),

@@ -1,4 +1,4 @@
-// Bodies of any size pass with flat memory, however slow their reader is.
+// Bodies of any size pass in constant memory, however slow their reader is.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -10,8 +10,8 @@ const test = suite('back-pressure', { alone: true });
 const size = 200 * 1024 * 1024;
 const block = Buffer.alloc(64 * 1024, 'x');
 /**
- * The most that the runtime's read buffers take, which V8 begins to collect at 64 MB, plus the heap of both ends, as they
- * are in this process.
+ * How much memory may grow: by the runtime's read buffers, which V8 begins to collect at 64 MB, and by the heap of both
+ * ends, which are in this process.
  */
 const allowance = 128 * 1024 * 1024;
 
@@ -43,7 +43,7 @@ async function staysFlat(transfer: () => Promise<void>): Promise<void> {
 }
 
 for (const framing of [`Content-Length: ${size}`, 'Connection: close']) {
-  test(`200 MB to a client pass with flat memory: ${framing}`, async () => {
+  test(`200 MB pass to a client in constant memory:  ${framing}`, async () => {
     const script: Script = {
       answer({ connection }) {
         connection.send(`HTTP/1.1 200 OK\r\n${framing}\r\n\r\n`);
@@ -72,7 +72,7 @@ for (const framing of [`Content-Length: ${size}`, 'Connection: close']) {
   });
 }
 
-test('200 MB from a client pass with flat memory', async () => {
+test('200 MB pass from a client in constant memory', async () => {
   let received = 0;
   const script: Script = {
     answer: () => undefined,

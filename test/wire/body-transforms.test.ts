@@ -1,4 +1,4 @@
-// Body transforms: how plugins change the bodies of requests, responses and replies, and what failures cost.
+// Body transforms: how plugins change the bodies of requests, responses and replies, and what a failure affects.
 import { Duplex, PassThrough, Transform } from 'node:stream';
 import { createGunzip, createGzip, gunzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
@@ -160,7 +160,7 @@ requests('hold the client back while the upstream does not read', async () => {
   });
 });
 
-requests('may end before their input, whose rest is dropped', async () => {
+requests('may end before their input, the rest of which is dropped', async () => {
   const first = () =>
     new Transform({
       transform(chunk: Buffer, _, done) {
@@ -255,7 +255,7 @@ responses('end with the connection for an HTTP/1.0 client', async () => {
   });
 });
 
-responses('apply to replies of plugins and error pages, too', async () => {
+responses("apply to plugins' replies and error pages too", async () => {
   const tap = (hooks: RequestHooks) => {
     hooks.request.tap('replier', ctx => {
       ctx.transformResponse(upper);
@@ -279,7 +279,7 @@ for (const [name, method, answer] of [
   ['a 304', 'GET', 'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n'],
   ['an empty response', 'GET', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
 ] as const) {
-  responses(`are not created for ${name}, which announces no wrong length`, async () => {
+  responses(`are not created for ${name}, whose announced length is right`, async () => {
     let made = 0;
     const tap = onResponse(() => {
       made++;
@@ -369,7 +369,7 @@ responses('may end before their input, and the connection stays open', async () 
   });
 });
 
-responses('are cut, and do not look complete, when the upstream is', async () => {
+responses('are cut, and do not look complete, when the upstream is cut', async () => {
   const made: Duplex[] = [];
   const tap = onResponse(() => {
     const stream = upper();
@@ -418,13 +418,13 @@ responses('do not apply to a protocol switch', async () => {
   });
 });
 
-// --- transforms that are wrong ---------------------------------------------------------------------------------
+// --- transforms that fail ---------------------------------------------------------------------------------
 
 const throws = (): never => {
   throw new Error('on purpose');
 };
 
-/** Each kind of failure of a transform; `late`: it has passed something on before. */
+/** Each way in which a transform can fail; `late`: after it has passed something on. */
 const failures: readonly { readonly how: string; readonly make: () => Duplex }[] = [
   { how: 'whose factory throws', make: throws },
   { how: 'whose factory returns no stream', make: () => JSON.parse('{}') },

@@ -71,7 +71,7 @@ test('a verified certificate is sent with every request of its connection', asyn
   }
 });
 
-test('nothing is sent unless configured, nor without a certificate, nor for one that is not verified', async () => {
+test('nothing is sent unless configured, nor without a verified certificate', async () => {
   assert.equal(await arriving({ forwarded: {} }), [[]]);
   const forwarded = { clientCertificate: true };
   for (const shown of [{}, stranger]) assert.equal(await arriving({ forwarded, shown }), [[]]);
@@ -118,7 +118,7 @@ test("a trusted proxy's field is passed on, and Weldr's own value comes last", a
   assert.equal(await arriving({ lines, forwarded: { trusted, mode: 'remove' } }), [[]]);
 });
 
-test('it is sent for HTTP/2 clients, too, which cannot forge it either', async () => {
+test('it is sent for HTTP/2 clients too, which cannot forge it either', async () => {
   const tls = readTls(
     listenerTls.parse({ certificates: [shop], clientAuth: { ca: authority.cert } }),
     'tls',

@@ -1,4 +1,4 @@
-// HTTP/2 towards clients, HTTP/1.1 behind it: by node:http2 as a client, over TLS and without.
+// HTTP/2 to clients and HTTP/1.1 to servers, with node:http2 as the client, over TLS and without.
 import { once } from 'node:events';
 import {
   type ClientHttp2Session,
@@ -18,7 +18,7 @@ import { type ProxyOptions, startProxy, type TestProxy, until } from './support/
 import { RawClient } from './support/raw-client.ts';
 import { ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
 
-const test = suite('HTTP/2 towards clients');
+const test = suite('HTTP/2 to clients');
 
 const tls = readTls(
   listenerTls.parse({ certificates: [{ cert: certificate, key: privateKey }] }),
@@ -117,7 +117,7 @@ for (const material of [undefined, tls]) {
     );
   });
 
-  test(`bodies of megabytes go both ways on many streams at once: ${over}`, async () => {
+  test(`bodies of several megabytes go both ways on many streams at once: ${over}`, async () => {
     await between(
       { answer: ({ body }) => ok(body) },
       async ({ session }) => {
@@ -132,7 +132,7 @@ for (const material of [undefined, tls]) {
   });
 }
 
-test('HTTP/1.1 is served at the same port, with TLS and without', async () => {
+test('HTTP/1.1 is served on the same port, with TLS and without', async () => {
   await between({ answer: () => ok('hello') }, async ({ proxy }) => {
     const client = await RawClient.open(proxy.port);
     client.send('P');
@@ -142,7 +142,7 @@ test('HTTP/1.1 is served at the same port, with TLS and without', async () => {
   });
 });
 
-test('a body without a length is sent in chunks, also when it arrives in pieces', async () => {
+test('a body without a length is sent in chunks, even when it arrives in pieces', async () => {
   await between({ answer: ({ body }) => ok(`${body.length}`) }, async ({ session, origin }) => {
     const stream = session.request({ ':path': '/', ':method': 'POST' });
     for (const piece of ['one', 'two', 'three']) {
@@ -169,7 +169,7 @@ test('trailers go both ways', async () => {
   });
 });
 
-test('answers without a body end with their head: HEAD, 204, 304', async () => {
+test('responses without a body end with their head: HEAD, 204, 304', async () => {
   const script: Script = {
     answer: ({ line }) =>
       line.startsWith('HEAD')
@@ -193,7 +193,7 @@ test('answers without a body end with their head: HEAD, 204, 304', async () => {
   });
 });
 
-test('interim responses come through, and a client that waits for 100 gets it', async () => {
+test('interim responses are passed on, and a client that waits for 100 gets it', async () => {
   const script: Script = {
     answer: ({ connection }) => {
       connection.send('HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n');
@@ -224,7 +224,7 @@ test('interim responses come through, and a client that waits for 100 gets it', 
   });
 });
 
-test('a slow reader of one stream delays no other, and receives all of it', async () => {
+test('a slow reader of one stream does not delay the others, and receives everything', async () => {
   const size = 3_000_000;
   const script: Script = { answer: ({ line }) => ok(line.includes('/large') ? 'x'.repeat(size) : 'small') };
   await between(script, async ({ session }) => {
@@ -238,7 +238,7 @@ test('a slow reader of one stream delays no other, and receives all of it', asyn
   });
 });
 
-test('a request that its client cancels ends at the server as well', async () => {
+test('a request that its client cancels is cancelled at the server too', async () => {
   await between({ answer: () => undefined }, async ({ session, origin, proxy }) => {
     const stream = session.request({ ':path': '/' });
     stream.on('error', () => {});
@@ -278,7 +278,7 @@ test('a response before the end of the body is passed on, and the rest is refuse
   );
 });
 
-test('a body over the limit of its request is 413 as soon as it is longer, and the connection stays open', async () => {
+test('a body gets 413 as soon as it exceeds the limit of its request, and the connection stays open', async () => {
   await between(
     { answer: () => ok('hello') },
     async ({ session, origin }) => {
@@ -301,7 +301,7 @@ test('a body over the limit of its request is 413 as soon as it is longer, and t
   );
 });
 
-test('a head over the limits is answered, and the connection stays open', async () => {
+test('a head over the limits gets an error response, and the connection stays open', async () => {
   await between(
     { answer: () => ok('hello') },
     async ({ session }) => {
@@ -313,7 +313,7 @@ test('a head over the limits is answered, and the connection stays open', async 
   );
 });
 
-test('a failure is an error response, and a cut body a reset', async () => {
+test('a failure becomes an error response, and a cut body a reset', async () => {
   const script: Script = {
     answer: ({ line, connection }) => {
       if (line.includes('/cut')) connection.send('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
@@ -347,7 +347,7 @@ test('a reply without a body ends its stream with its head', async () => {
   );
 });
 
-test('a drain announces the last request, finishes those under way, and closes', async () => {
+test('a drain announces the last request, finishes those in flight, and closes', async () => {
   const script: Script = {
     answer: ({ connection }) => {
       setTimeout(() => connection.send(ok('late')), 200);
@@ -366,7 +366,7 @@ test('a drain announces the last request, finishes those under way, and closes',
   });
 });
 
-test('new streams that a client opens before it receives the GOAWAY harm none of the earlier ones', async () => {
+test('streams that a client opens before it receives the GOAWAY do not harm earlier ones', async () => {
   const held: (() => void)[] = [];
   const origin = await ScriptedOrigin.start({
     answer: ({ connection }) => {
@@ -407,7 +407,7 @@ test('new streams that a client opens before it receives the GOAWAY harm none of
   }
 });
 
-test('trailers after a body of a known length do not become bytes of the next request', async () => {
+test('trailers after a body of known length do not become bytes of the next request', async () => {
   await between({}, async ({ session, origin }) => {
     const stream = session.request(
       { ':path': '/', ':method': 'POST', 'content-length': '4' },

@@ -1,4 +1,4 @@
-// Several types of key for a name: each client is shown the certificate that it can read, whatever its version of TLS.
+// Several key types for one name: each client gets a certificate of a type that it supports, in any version of TLS.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { connect as connectPlain, createServer, type Server, type Socket } from 'node:net';
@@ -11,7 +11,7 @@ import { suite } from '../support/suite.ts';
 import { startProxy, type TestProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 
-const test = suite('certificates of several types for a name');
+const test = suite('certificates of several types for one name');
 
 const ec = (name: string) => makeCertificate({ names: [name] });
 const rsa = (name: string) => makeCertificate({ names: [name], keyType: 'rsa' });
@@ -50,7 +50,7 @@ async function handshake(port: number, options: ConnectionOptions): Promise<TLSS
   return socket.on('error', () => {});
 }
 
-/** The certificate that a client is shown, or the code of its error. */
+/** The certificate that a client gets, or the code of its error. */
 async function shown(port: number, options: ConnectionOptions): Promise<Shown | string> {
   try {
     const socket = await handshake(port, options);
@@ -86,7 +86,7 @@ test('each client gets the type that it supports, and ECDSA if it supports both'
   });
 });
 
-test('names of one type, unknown ones and none are served as before', async () => {
+test('names with one type, unknown names and clients without a name are served as before', async () => {
   await withProxy(async ({ port }) => {
     assert.equal(await shown(port, { servername: 'rsa.test' }), { name: 'rsa.test', type: 'rsa' });
     for (const servername of ['first.test', 'unknown.test', '']) {
@@ -105,7 +105,7 @@ test('names of one type, unknown ones and none are served as before', async () =
   }, refuse);
 });
 
-test('the first name of the list has its types also for clients that ask for no name', async () => {
+test('clients that ask for no name get every type of the first name in the list', async () => {
   const twins = certificates.slice(1);
   await withProxy(
     async ({ port }) => {
@@ -134,7 +134,7 @@ async function sessionOf(port: number, options: ConnectionOptions): Promise<Buff
   return session;
 }
 
-test('a session is resumed, whatever the type of the certificate and the version', async () => {
+test('a session is resumed with any type of certificate and version of TLS', async () => {
   await withProxy(async ({ port }) => {
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
       for (const reads of [readsEc, readsRsa]) {
@@ -148,7 +148,7 @@ test('a session is resumed, whatever the type of the certificate and the version
   });
 });
 
-/** The type that openssl's client is shown. */
+/** The type that openssl's client gets. */
 async function typeForOpenssl(port: number, ...args: string[]): Promise<string> {
   const to = ['s_client', '-connect', `127.0.0.1:${port}`, '-servername', 'both.test'];
   const output = await new Promise<string>(resolve => {
@@ -231,7 +231,7 @@ test('clients that leave, reset, send nonsense or wait leave nothing behind', as
   }
 });
 
-test('types change with the certificates, for handshakes that begin afterwards', async () => {
+test('new certificates change the types for later handshakes', async () => {
   await withProxy(async ({ port, listener }) => {
     const options = { servername: 'both.test', ...readsRsa };
     listener.changeTls(Buffer.alloc(48, 1), { '': material({}, certificates.slice(0, 2)) });

@@ -1,4 +1,4 @@
-// The PROXY protocol from proxies in front: which are trusted, and what the client's address then decides.
+// The PROXY protocol from proxies in front: which proxies are trusted, and what depends on the client's address.
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { connect as connectH2 } from 'node:http2';
@@ -19,7 +19,7 @@ import { RawClient } from './support/raw-client.ts';
 import { ok, ScriptedOrigin } from './support/scripted-origin.ts';
 import { statusOf } from './support/strict-message.ts';
 
-const test = suite('the PROXY protocol towards clients');
+const test = suite('the PROXY protocol from clients');
 
 const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 const tls = readTls(
@@ -75,7 +75,7 @@ for (const [name, header] of [
   ['version 1', lineV1()],
   ['version 2', headerV2()],
 ] as const) {
-  test(`the client of a header of ${name} is the client, for plugins and servers`, () =>
+  test(`plugins and servers see the client that a header of ${name} names`, () =>
     between(async ({ proxy, origin, over }) => {
       assert.is(await ask(proxy.port, joined(header, get)), 200);
       await until('its end', () => over.length === 1);
@@ -92,7 +92,7 @@ for (const [name, header] of [
       assert.equal(warnings(proxy), []);
     }));
 
-  test(`a header of ${name} may arrive in single bytes, together with the request`, () =>
+  test(`a header of ${name} may arrive byte by byte, as may the request`, () =>
     between(async ({ proxy }) => {
       const bytes = joined(header, get);
       const client = await RawClient.open(proxy.port);
@@ -125,7 +125,7 @@ test('further requests on the connection, and large bodies, belong to the same c
     client.close();
   }));
 
-test('a client that half-closes after the request is answered', () =>
+test('a client that half-closes after its request gets its response', () =>
   between(async ({ proxy }) => {
     const client = await RawClient.open(proxy.port);
     client.send(joined(headerV2(), get));
@@ -138,7 +138,7 @@ for (const [name, header] of [
   ['UNKNOWN', 'PROXY UNKNOWN\r\n'],
   ['LOCAL', localV2],
 ] as const) {
-  test(`with ${name} the addresses of the connection itself count`, () =>
+  test(`with ${name}, the connection's own addresses count`, () =>
     between(async ({ proxy, origin }) => {
       assert.is(await ask(proxy.port, joined(header, get)), 200);
       const [ctx] = proxy.finished;
@@ -149,7 +149,7 @@ for (const [name, header] of [
     }));
 }
 
-test('plugins receive the other fields of version 2, and TLS at the proxy makes it https', () =>
+test('plugins get the other fields of version 2, and TLS at the proxy makes the scheme https', () =>
   between(async ({ proxy, origin }) => {
     const header = headerV2(
       { from: '2001:db8::9', to: '2001:db8::1' },
@@ -195,7 +195,7 @@ test('X-Forwarded-For is trusted if the client that the header names is, not the
   }
 });
 
-test('a peer that is not trusted is refused, whatever it says', () =>
+test('a peer that is not trusted is refused, whatever it sends', () =>
   between(
     async ({ proxy, over }) => {
       const client = await RawClient.open(proxy.port);
@@ -249,7 +249,7 @@ test('a connection that is closed within the header is refused and logged; one t
     assert.match(warnings(proxy).join('\n'), /closed within a PROXY header/);
   }));
 
-test('a header that is not complete in time is refused, however it drips', () =>
+test('a header that is not complete in time is refused, even if it keeps dripping', () =>
   between(
     async ({ proxy, over }) => {
       const client = await RawClient.open(proxy.port);
@@ -288,7 +288,7 @@ test('connections are counted by the address of the client, and without an addre
     { settings: { limits: { connectionsPerAddress: 1 } } },
   ));
 
-test('connections that wait for a header count for the limit of all', () =>
+test('connections that wait for a header count towards the overall limit', () =>
   between(
     async ({ proxy, over }) => {
       const waiting = await RawClient.open(proxy.port);
@@ -317,7 +317,7 @@ test('a plugin that refuses connections sees the client', () =>
     },
   ));
 
-test('a drain ends those that wait for a header', () =>
+test('a drain ends connections that wait for a header', () =>
   between(async ({ proxy }) => {
     const client = await RawClient.open(proxy.port);
     await until('it waits', () => proxy.listener.connections === 1);
@@ -328,7 +328,7 @@ test('a drain ends those that wait for a header', () =>
 
 // --- over TLS, and as HTTP/2 -----------------------------------------------------------------------------------
 
-/** A socket for TLS which sends a header in one segment with the first bytes, or everything in single bytes. */
+/** A socket for TLS that sends a header in one segment with the first bytes, or everything byte by byte. */
 class Introduced extends Duplex {
   private readonly raw: Socket;
   private header: Buffer | undefined;
@@ -386,7 +386,7 @@ async function rawTo(port: number): Promise<Socket> {
 
 for (const [name, piece] of [
   ['in one segment with the first bytes of TLS', 100_000],
-  ['in pieces of 7 bytes, as all that follows', 7],
+  ['in pieces of 7 bytes, like everything after it', 7],
 ] as const) {
   test(`over TLS, with the header ${name}`, () =>
     between(
@@ -405,7 +405,7 @@ for (const [name, piece] of [
     ));
 }
 
-test('over TLS, with the header apart from the first bytes of TLS', () =>
+test('over TLS, with the header sent before the first bytes of TLS', () =>
   between(
     async ({ proxy }) => {
       const raw = await rawTo(proxy.port);
@@ -460,7 +460,7 @@ for (const secured of [false, true]) {
     ));
 }
 
-test('HTTP/1.1 after a header is recognised if HTTP/2 is allowed, too, in one piece and in two', () =>
+test('HTTP/1.1 after a header is recognised where HTTP/2 is also allowed, in one piece and in two', () =>
   between(
     async ({ proxy }) => {
       assert.is(await ask(proxy.port, joined(headerV2(), get)), 200);

@@ -1,4 +1,4 @@
-// TLS towards clients: handshakes that succeed and fail, and HTTP/1.1 behind them.
+// TLS to clients: handshakes that succeed and fail, and HTTP/1.1 over TLS.
 import { once } from 'node:events';
 import { connect as connectPlain, createServer } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
@@ -14,12 +14,12 @@ import { type ProxyOptions, startProxy, type TestProxy, until } from './support/
 import { RawClient } from './support/raw-client.ts';
 import { ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
 
-const test = suite('TLS towards clients');
+const test = suite('TLS to clients');
 
 const authority = makeCertificate({ names: ['authority'], isAuthority: true });
 const signed = (name: string): MadeCertificate => makeCertificate({ names: [name], authority });
 const shop = signed('shop.test');
-// Self-signed, as a client that supports only RSA could not check a signature of the authority.
+// Self-signed, because a client that supports only RSA could not check the authority's signature.
 const shopRsa = makeCertificate({ names: ['shop.test'], keyType: 'rsa' });
 const wild = signed('*.wild.test');
 
@@ -29,9 +29,9 @@ const material = (more: object = {}, certificates = [shop, shopRsa, wild]): TlsM
 interface Ends {
   readonly proxy: TestProxy;
   readonly origin: ScriptedOrigin;
-  /** What plugins were told about connections that are over. */
+  /** What plugins learned about closed connections. */
   readonly over: ConnectionInfo[];
-  /** What plugins read of the TLS of requests. */
+  /** The TLS facts that plugins saw in requests. */
   readonly facts: (TlsFacts | undefined)[];
 }
 
@@ -126,7 +126,7 @@ test('a response without a length that breaks off resets the connection', async 
   );
 });
 
-test('requests over TLS are proxied, and the server and the plugins know that they came over TLS', async () => {
+test('requests over TLS are proxied, and the server and the plugins can see that they came over TLS', async () => {
   await between(
     material(),
     async ({ proxy, origin, facts, over }) => {
@@ -154,7 +154,7 @@ test('requests over TLS are proxied, and the server and the plugins know that th
   );
 });
 
-test('bodies of any size pass both ways, also in pieces and to slow readers', async () => {
+test('bodies of any size pass both ways, even in pieces and to slow readers', async () => {
   const size = 5 * 1024 * 1024;
   const body = Buffer.alloc(size, 'abcdefghij');
   await between(
@@ -178,7 +178,7 @@ test('bodies of any size pass both ways, also in pieces and to slow readers', as
   );
 });
 
-test('a client is shown the certificate of its name; without a name, or with an unknown one, the first', async () => {
+test('a client gets the certificate for its name; without a name, or with an unknown one, it gets the first', async () => {
   await between(material(), async ({ proxy }) => {
     for (const [servername, subject] of [
       ['shop.test', 'shop.test'],
@@ -195,7 +195,7 @@ test('a client is shown the certificate of its name; without a name, or with an 
   });
 });
 
-test('of several key types for a name the client gets ECDSA; without a name, one that it supports', async () => {
+test('a client gets ECDSA if its name has several key types; without a name, it gets one that it supports', async () => {
   await between(material(), async ({ proxy }) => {
     for (const [servername, sigalgs, type] of [
       ['shop.test', undefined, 'ec'],
@@ -251,7 +251,7 @@ test('a client that offers only unknown protocols is refused, one that offers no
   });
 });
 
-test('plain text is answered in plain text, with the remedy', async () => {
+test('plain HTTP gets a plain HTTP response that names the remedy', async () => {
   await between(material(), async ({ proxy, over }) => {
     const client = await RawClient.open(proxy.port);
     client.send(get());
@@ -264,7 +264,7 @@ test('plain text is answered in plain text, with the remedy', async () => {
   });
 });
 
-test('a handshake has the timeout of a head, and counts as a connection meanwhile', async () => {
+test('a handshake has the timeout of a head, and counts as a connection', async () => {
   const settings = { timeouts: { header: '300ms' }, limits: { connectionsPerAddress: 2 } };
   await between(
     material(),
@@ -310,7 +310,7 @@ test('clients that leave, reset or send nonsense in a handshake leave nothing be
   });
 });
 
-test('clients that close within a handshake, or right after it, are released at once', async () => {
+test('clients that close during a handshake, or right after it, are released at once', async () => {
   // With several key types, as in the second list, the name is read before the handshake begins.
   for (const certificates of [
     [shop, wild],
@@ -361,7 +361,7 @@ test('a drain closes handshakes, finishes a request, and announces that it is th
 
 const answering: ProxyOptions & { script: Script } = { script: { answer: () => ok('hello') } };
 
-test('a drain finishes a handshake that is under way, and answers its request', async () => {
+test('a drain finishes a handshake in progress, and serves its request', async () => {
   await between(
     material(),
     async ({ proxy }) => {
@@ -395,7 +395,7 @@ test('a drain finishes a handshake that is under way, and answers its request', 
       const silent = await RawClient.open(proxy.port);
       await until('both', () => proxy.listener.connections === 2);
       const drained = proxy.listener.drain(10_000);
-      // It arrived later, and was read all the same.
+      // It arrived later, and was still read.
       await silent.untilEnd();
       const answered = answer(socket, get(), /hello$/);
       release();
@@ -502,7 +502,7 @@ async function sessionOf(port: number, more: ConnectionOptions): Promise<Buffer>
   return session ?? Buffer.alloc(0);
 }
 
-test('CVE-2025-23419 a session of a listener without client certificates opens none that asks for them', async () => {
+test('CVE-2025-23419 a session from a listener without client certificates does not resume on one that asks for them', async () => {
   const keys = Buffer.alloc(48, 7);
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     await between(
@@ -532,7 +532,7 @@ test('CVE-2025-23419 a session of a listener without client certificates opens n
             answering,
           );
         }
-        // The same ticket is valid where it came from.
+        // The same ticket is valid at the listener that issued it.
         const session = await sessionOf(open.proxy.port, { maxVersion });
         const socket = await handshake(open.proxy.port, { maxVersion, session });
         assert.is(socket.isSessionReused(), true);
@@ -543,7 +543,7 @@ test('CVE-2025-23419 a session of a listener without client certificates opens n
   }
 });
 
-test('CVE-2025-23048 a session of one name opens no other: the name is that of the new handshake', async () => {
+test('CVE-2025-23048 a session for one name does not open another: the name is that of the new handshake', async () => {
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     await between(
       material(),
@@ -560,7 +560,7 @@ test('CVE-2025-23048 a session of one name opens no other: the name is that of t
   }
 });
 
-test('CVE-2025-68121 a session from before its rule or authority changed opens nothing after the change', async () => {
+test('CVE-2025-68121 a session from before the rule or the authority changed opens nothing afterwards', async () => {
   const keys = Buffer.alloc(48, 7);
   const nextAuthority = makeCertificate({ names: ['next authority'], isAuthority: true });
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
@@ -591,7 +591,7 @@ test('CVE-2025-68121 a session from before its rule or authority changed opens n
   }
 });
 
-test('CVE-2026-21637 a certificate that fails when a client asks for its name refuses that handshake alone', async () => {
+test('CVE-2026-21637 a certificate that fails when a client asks for its name ends only that handshake', async () => {
   const good = material();
   const [first] = good.certificates;
   if (first === undefined) throw new Error('no certificate');
@@ -661,7 +661,7 @@ test('the certificates of a listener change while connections are open', async (
   );
 });
 
-test('a listener without its own certificates shows those of others for their names, and nothing else', async () => {
+test('a listener without certificates of its own serves the names of the others, and nothing else', async () => {
   const other = signed('other.test');
   const asks = { clientAuth: { ca: authority.cert } };
   const more = { others: material({}, [other]).certificates };

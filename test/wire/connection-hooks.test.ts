@@ -1,4 +1,4 @@
-// The hooks of connections and of refusals: whatever is refused can be counted and logged.
+// The hooks for connections and refusals: everything that is refused can be counted and logged.
 import * as assert from 'uvu/assert';
 import { reply } from '../../core/request/reply.ts';
 import type { ConnectionInfo } from '../../core/stages/connection-info.ts';
@@ -30,7 +30,7 @@ test('a plugin refuses a connection, which is closed silently', async () => {
   proxy.close();
 });
 
-test('a plugin that fails to judge a connection refuses it', async () => {
+test('a plugin that fails in the connection hook refuses the connection', async () => {
   const proxy = await startProxy({
     tap: hooks =>
       hooks.connection.tap('broken', () => {
@@ -44,7 +44,7 @@ test('a plugin that fails to judge a connection refuses it', async () => {
   proxy.close();
 });
 
-test('connectionFinished receives a connection over a limit, and a served one when it has ended', async () => {
+test('connectionFinished is called for a connection over a limit, and for a served one when it has ended', async () => {
   const finished: ConnectionInfo[] = [];
   const proxy = await startProxy({
     settings: { limits: { connections: 1 } },
@@ -64,7 +64,7 @@ test('connectionFinished receives a connection over a limit, and a served one wh
   proxy.close();
 });
 
-/** Every response of Weldr itself, and its status. */
+/** Every kind of response that Weldr makes itself, and its status. */
 const refusals: [what: string, request: string, status: number][] = [
   ['a malformed head', 'GET / HTTP/1.1\r\nHost: a b\r\n\r\n', 400],
   ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400],
@@ -73,7 +73,7 @@ const refusals: [what: string, request: string, status: number][] = [
   ['an unknown expectation', 'GET / HTTP/1.1\r\nHost: a.test\r\nExpect: x\r\n\r\n', 417],
   ['an unknown version', 'GET / HTTP/2.0\r\nHost: a.test\r\n\r\n', 505],
   [
-    'a coding that is not supported',
+    'an unsupported coding',
     'POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: gzip, chunked\r\n\r\n',
     501,
   ],
@@ -105,7 +105,7 @@ for (const [what, request, status] of refusals) {
   });
 }
 
-test('a failed upstream: the 502 has the field too', async () => {
+test('a failed upstream: the 502 has the field that respond sets', async () => {
   const origin = await ScriptedOrigin.start({
     answer: seen => {
       seen.connection.cut();
@@ -122,7 +122,7 @@ test('a failed upstream: the 502 has the field too', async () => {
   await origin.close();
 });
 
-/** A proxy which sets a field, and its own Date, on every response. */
+/** A proxy that sets a field, and its own Date, on every response. */
 async function startWithHeader(upstream?: string): Promise<TestProxy> {
   return await startProxy({
     upstreams: upstream === undefined ? [] : [upstream],

@@ -1,4 +1,4 @@
-// One test for each class of weakness that other proxies had; the corpora hold the many variants.
+// One test for each class of weakness found in other proxies. The corpora have the many variants.
 import * as assert from 'uvu/assert';
 import { upstreamRecord } from '../../core/testing.ts';
 import { suite } from '../support/suite.ts';
@@ -208,7 +208,7 @@ test('response splitting by an upstream', async () => {
   };
   await withOrigin(async proxy => {
     const client = await RawClient.open(proxy.port);
-    // The second request has already arrived when the first is answered, so that it could get its connection at once.
+    // The second request arrives before the first gets its response, so it could take its connection at once.
     client.send(`GET /split HTTP/1.1\r\n${host}\r\nGET /next HTTP/1.1\r\n${host}\r\n`);
     const [first, next] = await client.responses('GET', 'GET');
     assert.equal([first?.body, next?.body], ['ok', echoed('GET /next HTTP/1.1')]);
@@ -216,7 +216,7 @@ test('response splitting by an upstream', async () => {
   }, script);
 });
 
-test('response splitting into the request of another client that waits', async () => {
+test('response splitting into the request of another, waiting client', async () => {
   const second = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong';
   const origin = await ScriptedOrigin.start({
     answer(request) {
@@ -263,7 +263,7 @@ test('confusion of path and host by an absolute target', async () => {
 });
 
 test('bodies are never decompressed', async () => {
-  // 1 GB of zeros in 1 MB would be the bomb; it is passed on as it is.
+  // A bomb of 1 GB of zeros in 1 MB: it is passed on unchanged.
   const bomb = '\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03not even gzip';
   await withOrigin(
     async proxy => {
@@ -278,7 +278,7 @@ test('bodies are never decompressed', async () => {
   );
 });
 
-test('a loop of a proxy to itself ends', async () => {
+test('a proxy that loops to itself ends the loop', async () => {
   const proxy = await startProxy();
   proxy.pools.default.set(upstreamRecord(`http://127.0.0.1:${proxy.port}`));
   assert.is(statusOf(await ask(proxy, `GET / HTTP/1.1\r\n${host}\r\n`)), 508);
@@ -286,7 +286,7 @@ test('a loop of a proxy to itself ends', async () => {
   proxy.close();
 });
 
-test('Date is added if an upstream sent none, and kept otherwise', async () => {
+test('Date is added if the upstream sent none, and kept otherwise', async () => {
   const script: Script = {
     answer: ({ target }) =>
       `HTTP/1.1 200 OK\r\n${target === '/dated' ? 'Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n' : ''}Content-Length: 0\r\n\r\n`,
@@ -300,7 +300,7 @@ test('Date is added if an upstream sent none, and kept otherwise', async () => {
   }, script);
 });
 
-test('Max-Forwards of 0 is answered by Weldr, for OPTIONS and, if it is proxied, TRACE', async () => {
+test('Weldr replies to a Max-Forwards of 0, for OPTIONS and, if it is proxied, TRACE', async () => {
   const origin = await ScriptedOrigin.start();
   const proxy = await startProxy({ upstreams: [origin.url], settings: { trace: true } });
   const options = await ask(proxy, `OPTIONS / HTTP/1.1\r\n${host}Max-Forwards: 0\r\n\r\n`);

@@ -17,7 +17,7 @@ interface Ends {
   readonly proxy: TestProxy;
 }
 
-/** Runs `use` with an origin that reports bytes as they arrive, and answers nothing by itself. */
+/** Runs `use` with an origin that reports bytes as they arrive, and never responds on its own. */
 async function withOrigin(
   onBytes: (connection: OriginConnection) => void,
   use: (ends: Ends) => Promise<void>,
@@ -53,7 +53,7 @@ const once = (answer: (connection: OriginConnection) => void) => {
 };
 const tooLarge = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig';
 
-test('a refusal before the body arrives reaches the client, which must not send another request', async () => {
+test('a refusal before the body arrives reaches the client, whose connection then ends', async () => {
   await withOrigin(
     once(connection => connection.send(tooLarge)),
     async ({ client, origin }) => {
@@ -70,7 +70,7 @@ test('a refusal before the body arrives reaches the client, which must not send 
   );
 });
 
-test('a refusal reaches a client that is still sending 20 MB, and the rest of them is dropped', async () => {
+test('a refusal reaches a client that is still sending 20 MB, the rest of which is dropped', async () => {
   await withOrigin(
     once(connection => {
       connection.send(tooLarge);
@@ -88,7 +88,7 @@ test('a refusal reaches a client that is still sending 20 MB, and the rest of th
   );
 });
 
-test('a refusal of an upstream that resets its connection right afterwards is not lost', async () => {
+test('a refusal by an upstream that resets its connection right afterwards is not lost', async () => {
   await withOrigin(
     once(connection => {
       connection.end(tooLarge);
@@ -114,7 +114,7 @@ for (const [how, framing, tls] of [
     await withOrigin(
       once(connection => {
         connection.socket.pause();
-        // Closing with unread bytes causes a reset, which a write often meets before the response is read.
+        // Closing with unread bytes causes a reset, which often fails a write before the response is read.
         connection.socket.write(tooLarge, () => connection.socket.destroy());
       }),
       async ({ proxy }) => {
@@ -130,7 +130,7 @@ for (const [how, framing, tls] of [
   });
 }
 
-/** The status that a client receives which sends 2 MB in pieces until it is answered. */
+/** The status that a client receives if it sends 2 MB in pieces until it gets a response. */
 async function refusedUpload(port: number, framing: string): Promise<number> {
   const client = await RawClient.open(port);
   const piece = 'x'.repeat(0x4000);
@@ -171,7 +171,7 @@ test('a response streams while its request does', async () => {
   );
 });
 
-test('100-continue is requested of the upstream, and its 100 passed on, before any body is sent', async () => {
+test('Expect: 100-continue reaches the upstream, and its 100 the client, before any body is sent', async () => {
   await withOrigin(
     once(() => {}),
     async ({ client, origin }) => {
@@ -210,7 +210,7 @@ test('a final status instead of 100 passes without the body, and ends the connec
   }
 });
 
-test('a client that does not wait for its 100 is served as well', async () => {
+test('a client that does not wait for its 100 is served too', async () => {
   const origin = await ScriptedOrigin.start({
     answer: request => `HTTP/1.1 100 Continue\r\n\r\n${echo(request)}`,
   });
@@ -223,7 +223,7 @@ test('a client that does not wait for its 100 is served as well', async () => {
   await origin.close();
 });
 
-test('an upstream that never says 100 does not hold up a client that gives up waiting', async () => {
+test('an upstream that never sends 100 does not hold up a client that stops waiting', async () => {
   const origin = await ScriptedOrigin.start();
   const proxy = await startProxy({ upstreams: [origin.url] });
   const client = await RawClient.open(proxy.port);
@@ -251,7 +251,7 @@ test('a 103 is sent while the body is still arriving', async () => {
 const processing = 'HTTP/1.1 102 Processing\r\n\r\n';
 const getHead = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 
-test('a server that sends interim responses now and then may take longer than timeouts.response', async () => {
+test('an upstream that keeps sending interim responses may take longer than timeouts.response', async () => {
   const origin = await ScriptedOrigin.start({ answer: () => undefined });
   const proxy = await startProxy({ upstreams: [origin.url], settings: { timeouts: { response: '1s' } } });
   const client = await RawClient.open(proxy.port);
@@ -292,7 +292,7 @@ test('interim responses are held back while their client does not read', async (
     assert.ok(connection.socket.writableLength > 10_000_000, 'most of 24 MB are still at the server');
     client.socket.resume();
     connection.send(ok('done'));
-    // Converting 24 MB to text at each read would take longer than everything else.
+    // Converting 24 MB to text on each read would take longer than everything else.
     await client.until('all of them', () => client.size > 1_500 * flood.length);
     await client.until('the response', () => client.text.endsWith('done'));
     assert.is(client.text.split('HTTP/1.1 103 ').length, 1_501);

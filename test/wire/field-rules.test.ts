@@ -1,4 +1,4 @@
-// How each field that RFC 9110, 9111 and 9112 define is treated, in requests and in responses.
+// How each field defined in RFC 9110, 9111 and 9112 is treated, in requests and in responses.
 import * as assert from 'uvu/assert';
 import { reply } from '../../core/request/reply.ts';
 import type { RequestHooks } from '../../core/stages/request-hooks.ts';
@@ -100,7 +100,7 @@ async function exchange({ requestLines = [], status = '200 OK', responseLines = 
 
 const twice = ([name, value]: [string, string]): string[] => [`${name}: ${value}`, `${name}: ${value}`];
 
-test('a field without a meaning for a proxy passes unchanged in both directions, on each of its lines', async () => {
+test('a field with no meaning for a proxy passes unchanged in both directions, on each of its lines', async () => {
   const lines = Object.entries(plain).flatMap(twice);
   const { request, response } = await exchange({
     requestLines: ['Host: a.test', ...lines],
@@ -113,7 +113,7 @@ test('a field without a meaning for a proxy passes unchanged in both directions,
 });
 
 for (const [name, value] of Object.entries(ofRequests)) {
-  test(`${name} is refused if a request has it twice, and passes in a response`, async () => {
+  test(`${name} is refused if a request has it twice, but passes in a response`, async () => {
     const host = name === 'Host' ? [] : ['Host: a.test'];
     const requests = await exchange({ requestLines: [...host, ...twice([name, value])] });
     assert.is(statusOf(requests.response), 400);
@@ -126,7 +126,7 @@ for (const [name, value] of Object.entries(ofRequests)) {
   });
 }
 
-test('hop-by-hop fields pass in neither direction', async () => {
+test('hop-by-hop fields do not pass in either direction', async () => {
   const lines = Object.entries(ofConnection).map(([name, value]) => `${name}: ${value}`);
   const { request, response } = await exchange({
     requestLines: ['Host: a.test', ...lines],
@@ -166,7 +166,7 @@ test('a 426 to a client that closes names both options', async () => {
   assert.equal(valuesOf(response, 'connection'), ['upgrade, close']);
 });
 
-test('a plugin answers 426 with the protocols that it requires', async () => {
+test('a plugin replies 426 with the protocols that it requires', async () => {
   const { response } = await exchange({
     requestLines: ['Host: a.test'],
     tap: hooks => hooks.request.tap('old', () => reply(426, 'no', { Upgrade: 'websocket' })),

@@ -1,4 +1,4 @@
-// No spelling of a path, form of a request or order of plugins gets a request past a filter to a server which would
+// No spelling of a path, form of a request or order of plugins gets a request past a filter to a server that would
 // serve the filtered path.
 import * as assert from 'uvu/assert';
 import { when } from '../../core/plugin/when.ts';
@@ -41,7 +41,7 @@ async function close(): Promise<void> {
   proxies.clear();
 }
 
-/** The targets at the origins that some server would take for a protected path. */
+/** The targets at the origins that some server would read as a protected path. */
 const leaked = (): string[] =>
   origins.flatMap(({ requests }) =>
     requests.map(({ target }) => target).filter(target => serversOfProtected(target).length > 0),
@@ -107,7 +107,7 @@ for (const target of spellings) {
   });
 }
 
-/** All readers read these alike: the filter is asked, and the request is not refused as ambiguous. */
+/** All readers agree on these: the filter is asked, and the request is not refused as ambiguous. */
 for (const target of ['/login', '/LOGIN', '/login/', '/login?x', '/admin', '/admin/x', '/ADMIN/X?y']) {
   paths(`${target} is seen by the filter itself`, () => expectRefused(get(target), 'GET', [403]));
 }
@@ -258,7 +258,7 @@ forms('for * passes filters of paths, but not one for everything', async () => {
 const bodies: Readonly<Record<string, string>> = {
   'with a body': `${lines('POST /login HTTP/1.1', 'Host: a.test', 'Content-Length: 2')}hi`,
   'with chunks': `${lines('POST /login HTTP/1.1', 'Host: a.test', 'Transfer-Encoding: chunked')}2\r\nhi\r\n0\r\n\r\n`,
-  'which expects 100': lines(
+  'that expects 100': lines(
     'POST /login HTTP/1.1',
     'Host: a.test',
     'Content-Length: 2',
@@ -272,9 +272,9 @@ const bodies: Readonly<Record<string, string>> = {
     'Upgrade: h2c',
     'HTTP2-Settings: AA',
   ),
-  'which ends its connection': lines('GET /login HTTP/1.1', 'Host: a.test', 'Connection: close'),
+  'that ends its connection': lines('GET /login HTTP/1.1', 'Host: a.test', 'Connection: close'),
   'with an empty line before it': `\r\n${get('/login')}`,
-  'for an upgrade of a strange spelling': lines(
+  'for an upgrade with a strange spelling': lines(
     'GET /%6cogin HTTP/1.1',
     'Host: a.test',
     'Connection: Upgrade',
@@ -285,7 +285,7 @@ for (const [what, bytes] of Object.entries(bodies)) {
   forms(`${what} gets past no filter`, () => expectRefused(bytes, bytes.trimStart().split(' ')[0] ?? ''));
 }
 
-forms('among others on a connection gets past no filter', async () => {
+forms('among others on one connection gets past no filter', async () => {
   const post = `${lines('POST /login HTTP/1.1', 'Host: a.test', 'Content-Length: 2')}hi`;
   const all = get('/open') + get('/login') + get('/open?2') + get('/LOGIN') + get('/open?3') + post;
   for (const [name, { port }] of proxies) {
@@ -296,7 +296,7 @@ forms('among others on a connection gets past no filter', async () => {
   }
 });
 
-forms('after one with an ambiguous path is refused or filtered as well', async () => {
+forms('after one with an ambiguous path is refused or filtered too', async () => {
   for (const [name, { port }] of proxies) {
     for (const origin of origins) origin.forget();
     const client = await RawClient.open(port);

@@ -1,4 +1,4 @@
-// Each filter, at each place, against each way to write a request, in both protocols: no server receives a request that a
+// Each filter in each place against each way to write a request, in both protocols: no server receives a request that a
 // filter refuses, and every marked request is marked.
 import * as assert from 'uvu/assert';
 import { startWeldr } from '../../config/index.ts';
@@ -41,7 +41,7 @@ function answer({ target, method }: SeenRequest): string | undefined {
   return without(method, ok(`served ${target}`, ...fields));
 }
 
-/** The parts of an answer that tests check. */
+/** The parts of a response that tests check. */
 interface Answer {
   /** 0: none, the stream was reset. */
   readonly status: number;
@@ -109,7 +109,7 @@ async function expectRefused(
   guarded.forget();
   for (const { what, status, fields, attempt } of await tryAll(all, asked, port)) {
     const isOfGrpc = fields.has('grpc-status') && fields.get('grpc-status') !== '0';
-    // A body that is still arriving is not sent again: the client gets the busy server's answer.
+    // A body that is still arriving is not sent again: the client gets the busy server's response.
     const isOfBusy = status === 503 && attempt.body !== undefined && asked.path.endsWith('/retry');
     const wanted = attempt.refused === true ? [...ofWeldr, ...statuses, 0] : [...statuses, 400];
     assert.ok(wanted.includes(status) || isOfGrpc || isOfBusy, `${what}: ${status}`);
@@ -120,7 +120,7 @@ async function expectRefused(
   );
 }
 
-/** The most telling attempts, for the places that only join other taps. */
+/** The most telling attempts, for places where filters only join other taps. */
 const some = Object.fromEntries(
   Object.entries(attempts).filter(([what]) =>
     /^(?:a GET|a HEAD|a Post|a body|an absolute target$|another address, as proxies|HTTP|an upgrade to Web|dot|capital)/.test(
@@ -156,7 +156,7 @@ test.after(async () => {
   await Promise.all([guarded, busy, auth].map(origin => origin.close()));
 });
 
-/** Makes a filter refuse from now on, at each of its places; fallback and retry lead to the filter of the pool. */
+/** Makes a filter refuse from now on, in each of its places. Fallback and retry lead to the pool's filter. */
 async function spend(kind: string, first: NonNullable<Kind['first']>): Promise<void> {
   const asked = ['before', 'behind', 'route', 'pool'].map(place => ({
     host: 'a.test',
@@ -273,7 +273,7 @@ test('that limits time, a route’s timeouts, does so however the request is sen
     assert.ok(status === 504 || status === 400, `${what}: ${status}`);
 });
 
-test('is asked about a client that brings the cookie of its server', async () => {
+test('is asked about a client that has the cookie of its server', async () => {
   const { fields } = await ask1(ports[0] ?? 0, {}, { host: 'free.test', path: '/free' });
   const cookie = fields.get('set-cookie')?.split(';')[0] ?? '';
   assert.match(cookie, /^weldr=./);

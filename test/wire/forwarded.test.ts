@@ -1,4 +1,4 @@
-// The client's identity, as sent to upstreams: modes, trusted proxies, and what no stranger can forge.
+// The client's identity as sent to upstreams: modes, trusted proxies, and what a stranger cannot forge.
 import * as assert from 'uvu/assert';
 import type { SettingsInput } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
@@ -17,7 +17,7 @@ interface Arrived {
   readonly lines: string[];
 }
 
-/** What the origin receives of a request with these lines, from 127.0.0.1. */
+/** What the origin receives for a request with these lines, from 127.0.0.1. */
 async function send(forwarded: SettingsInput['forwarded'], ...lines: string[]): Promise<Arrived> {
   const origin = await ScriptedOrigin.start();
   const settings = forwarded === undefined ? {} : { forwarded };
@@ -103,7 +103,7 @@ test("the client is the last address that is not a trusted proxy's", async () =>
   }
 });
 
-test('an address that a trusted proxy writes with its port is that address', async () => {
+test('an address that a trusted proxy sends with a port is read without the port', async () => {
   const trusted = ['127.0.0.1', '10.0.0.0/8'];
   for (const [node, expected] of [
     ['8.8.8.8:4711', '8.8.8.8'],
@@ -142,7 +142,7 @@ test('an invalid address from a trusted proxy makes the client unknown, not the 
   }
 });
 
-test('several lines of a trusted proxy are one chain', async () => {
+test('several lines from a trusted proxy form one chain', async () => {
   const { lines, clientIp } = await send(
     { trusted: ['127.0.0.1'] },
     'X-Forwarded-For: 6.6.6.6',
@@ -157,7 +157,7 @@ test('an invalid scheme is not believed', async () => {
   assert.is(scheme, 'http');
 });
 
-test('other spellings of a trusted proxy’s fields do not pass', async () => {
+test('other spellings of a trusted proxy’s fields do not pass through', async () => {
   const { lines } = await send(
     { trusted: ['127.0.0.1'] },
     'X-Forwarded-For: 203.0.113.9',
@@ -188,7 +188,7 @@ test('Forwarded is sent as well if configured (RFC 7239)', async () => {
   assert.ok(trusted.lines.includes('Forwarded: for=203.0.113.9, for=127.0.0.1;host="a.test";proto=http'));
 });
 
-test('with via: false no Via is added, and those of others pass', async () => {
+test('with via: false no Via is added, and those of other proxies pass', async () => {
   for (const mode of ['append', 'preserve', 'remove'] as const) {
     const origin = await ScriptedOrigin.start();
     const proxy = await startProxy({

@@ -10,7 +10,7 @@ import { type ProxyOptions, startProxy, type TestProxy, until } from './support/
 import { RawClient } from './support/raw-client.ts';
 import { ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
 
-const test = suite('what Weldr says to gRPC');
+const test = suite("Weldr's own responses to gRPC");
 
 async function withProxy(options: ProxyOptions, use: (proxy: TestProxy) => Promise<void>): Promise<void> {
   const proxy = await startProxy({ http2: true, ...options });
@@ -34,7 +34,7 @@ async function withOrigin(
   }
 }
 
-/** The outcome of a call for a client of grpc-js. */
+/** The outcome of a call for a grpc-js client. */
 async function callOf(proxy: TestProxy, message = Buffer.from('hi'), metadata?: Metadata): Promise<Outcome> {
   const client = grpcClient(proxy.port);
   try {
@@ -47,7 +47,7 @@ async function callOf(proxy: TestProxy, message = Buffer.from('hi'), metadata?: 
 type Fields = readonly (readonly [string, string])[];
 const call = (...more: Fields): Fields => [...post(), ['content-type', 'application/grpc'], ...more];
 
-/** The answer to one request, frame by frame. */
+/** The response to one request, frame by frame. */
 async function framesOf(
   proxy: TestProxy,
   fields: Fields,
@@ -69,7 +69,7 @@ function headOf({ heads }: SeenStream): ReadonlyMap<string, string> {
   return fields;
 }
 
-test('no server is up: UNAVAILABLE, with a message, and 503 for plugins and records', async () => {
+test('if no server is up, a client gets UNAVAILABLE with a message; plugins and records see 503', async () => {
   const seen: (number | undefined)[] = [];
   const tap: ProxyOptions['tap'] = hooks =>
     hooks.respond.tap('look', ctx => void seen.push(ctx.response?.status));
@@ -98,14 +98,14 @@ test('an error is one HEADERS frame that ends the stream', async () => {
   });
 });
 
-test('a connection that fails is UNAVAILABLE', async () => {
+test('a failed connection becomes UNAVAILABLE', async () => {
   await withProxy({ upstreams: ['http://127.0.0.1:1'] }, async proxy => {
     const { status } = await callOf(proxy);
     assert.equal([status.code, status.details], [grpcStatus.UNAVAILABLE, 'no connection to the upstream']);
   });
 });
 
-test('an answer that takes too long is DEADLINE_EXCEEDED', async () => {
+test('a response that takes too long becomes DEADLINE_EXCEEDED', async () => {
   const settings = { timeouts: { response: '50ms' } };
   await withOrigin({ answer: () => undefined }, { settings }, async proxy => {
     assert.is((await callOf(proxy)).status.code, grpcStatus.DEADLINE_EXCEEDED);
@@ -113,7 +113,7 @@ test('an answer that takes too long is DEADLINE_EXCEEDED', async () => {
   });
 });
 
-test('a body and a head over their limits are RESOURCE_EXHAUSTED', async () => {
+test('a body or head over its limit becomes RESOURCE_EXHAUSTED', async () => {
   const settings = { limits: { body: '1kb', headers: '2kb' } };
   await withOrigin({ answer: () => ok('hello') }, { settings }, async proxy => {
     const { status } = await callOf(proxy, Buffer.alloc(5000));
@@ -165,7 +165,7 @@ test("plugins' replies keep their meaning, text and fields", async () => {
   });
 });
 
-test('a reply that is gRPC already passes as the plugin made it', async () => {
+test('a reply that is already gRPC passes unchanged', async () => {
   const answer = reply(200, '', {
     'Content-Type': 'application/grpc',
     'Grpc-Status': '9',
@@ -188,7 +188,7 @@ test("an upstream's response passes unchanged, whatever its status", async () =>
   );
 });
 
-test('gRPC-Web, other types and HTTP/1.1 are answered in HTTP', async () => {
+test('gRPC-Web, other types and HTTP/1.1 get HTTP responses', async () => {
   await withProxy({}, async proxy => {
     for (const type of ['application/grpc-web+proto', 'application/json']) {
       const seen = await framesOf(proxy, [...post(), ['content-type', type]]);
@@ -269,7 +269,7 @@ test('a deadline does not extend the configured timeouts, and is ignored if malf
   });
 });
 
-test('the deadline of a finished call ends no later one', async () => {
+test('the deadline of a finished call does not end a later one', async () => {
   let answers = 0;
   const answer = (): string | undefined => (++answers === 1 ? ok('first') : undefined);
   await withOrigin({ answer }, {}, async proxy => {

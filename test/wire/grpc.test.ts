@@ -31,7 +31,7 @@ const material = readTls(
   'tls',
 ).material;
 
-/** What the servers noticed of calls that ended early. */
+/** What the servers noticed about calls that ended early. */
 interface Ends {
   cancelled: number;
 }
@@ -92,7 +92,7 @@ function methodsOf(ends: Ends): {
   };
 }
 
-/** Sends so many messages, 50 ms apart. */
+/** Sends this many messages, 50 ms apart. */
 function tick(call: ServerDuplexStream<Buffer, Buffer>, count: number): void {
   if (count === 0) return;
   setTimeout(() => {
@@ -221,7 +221,7 @@ for (const tls of [false, true]) {
   });
 }
 
-test('messages are passed on at once: a server sends first, then both take turns', async () => {
+test('messages are passed on immediately: a server sends first, then both take turns', async () => {
   await between({ tls: false }, async ({ client }) => {
     const call = chat(client);
     const ended = outcomeOf(call);
@@ -250,7 +250,7 @@ test('a server that answers before its client has finished ends the call', async
   });
 });
 
-test('streams whose client waits for the server share the last connection', async () => {
+test('streams whose clients wait for the server share the last connection', async () => {
   const settings = { limits: { upstreamConnections: 1 } };
   await between({ tls: false, settings }, async ({ client }) => {
     const calls = Array.from({ length: 5 }, () => chat(client));
@@ -293,7 +293,7 @@ test("a client's cancellation reaches the server", async () => {
 
 test('a deadline ends a call at the client and at the server', async () => {
   await between({ tls: false }, async ({ client, ends }) => {
-    // Long enough for a slow machine to bring the calls to the server.
+    // Long enough for the calls to reach the server on a slow machine.
     const deadline = 1000;
     const [single, streaming] = await Promise.all([
       unary(client, Buffer.from('hang'), { deadline }),

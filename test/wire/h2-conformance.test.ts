@@ -1,4 +1,4 @@
-// What RFC 9113 and RFC 7541 require of a server, section by section: frames, and their outcome.
+// What RFC 9113 and RFC 7541 require of a server, section by section: frames and their outcome.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -11,7 +11,7 @@ import { until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { ok } from './support/scripted-origin.ts';
 
-const test = suite('requirements of HTTP/2 and HPACK');
+const test = suite('HTTP/2 and HPACK requirements');
 
 const data = (flags: number, stream: number, payload = ''): string => frame(0, flags, stream, payload);
 const headers = (flags: number, stream: number, payload: string): string => frame(1, flags, stream, payload);
@@ -25,7 +25,7 @@ const asPost = '\x83\x86\x84\x01\x09shop.test';
 /** One with an additional field. */
 const withField = (field: string): string => asGet + field;
 
-/** `served`: the connection stays open, and a request on it is answered; `ends`: with this error; a stream that is reset. */
+/** `served`: the connection stays open and serves a request. `ends`: it ends with this error. `resets`: a stream is reset. */
 type Outcome = 'served' | { readonly ends: string } | { readonly resets: number; readonly with: string };
 
 const endsWith = (error: string): Outcome => ({ ends: error });
@@ -46,11 +46,11 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
     frame(6, 0xfe, 0, '12345678') + headers(0xd7, 1, asGet),
     'served',
   ],
-  ['4.1 the reserved bit of a stream is ignored', headers(5, 0x80000001, asGet), 'served'],
+  ['4.1 the reserved bit of a stream identifier is ignored', headers(5, 0x80000001, asGet), 'served'],
   ['4.2 DATA over the limit', headers(4, 1, asPost) + data(0, 1, 'x'.repeat(16_385)), sizeError],
   ['4.2 HEADERS over the limit', headers(5, 1, 'x'.repeat(16_385)), sizeError],
   ['4.2 an unknown type over the limit', frame(0xee, 0, 0, 'x'.repeat(16_385)), sizeError],
-  ['4.2 DATA of the limit', headers(4, 1, asPost) + data(1, 1, 'x'.repeat(16_384)), 'served'],
+  ['4.2 DATA at the limit', headers(4, 1, asPost) + data(1, 1, 'x'.repeat(16_384)), 'served'],
   ['4.3 a block that cannot be decoded', headers(5, 1, '\x40'), compressionError],
   ['4.3 the block of a refused stream', headers(5, 1, '\x82\x40'), compressionError],
   ['4.3 another stream within a block', headers(1, 1, asGet) + headers(5, 3, asGet), protocolError],
@@ -93,37 +93,37 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
     headers(4, 1, asPost) + frame(3, 0, 1, uint32(8)) + frame(2, 0, 1, `${uint32(0)}x`),
     'served',
   ],
-  ['5.1.1 a stream of an even number', headers(5, 2, asGet), protocolError],
-  ['5.1.1 a stream of a lower number', headers(5, 5, asGet) + headers(5, 3, asGet), closedError],
+  ['5.1.1 a stream with an even identifier', headers(5, 2, asGet), protocolError],
+  ['5.1.1 a stream with a lower identifier', headers(5, 5, asGet) + headers(5, 3, asGet), closedError],
   ['5.1.1 a stream that was skipped is closed', headers(5, 5, asGet) + data(1, 3, 'x'), closedError],
   ['6.1 DATA on stream 0', data(1, 0, 'x'), protocolError],
   ['6.1 padding as long as the payload', headers(4, 1, asPost) + data(9, 1, '\x05xxxx'), protocolError],
   ['6.1 nothing but padding', headers(4, 1, asPost) + data(9, 1, '\x05xxxxx'), 'served'],
-  ['6.1 no room for the length of padding', headers(4, 1, asPost) + data(9, 1, ''), sizeError],
+  ['6.1 no room for the pad length', headers(4, 1, asPost) + data(9, 1, ''), sizeError],
   ['6.2 HEADERS on stream 0', headers(5, 0, asGet), protocolError],
   ['6.2 padding longer than the payload', headers(13, 1, `\xff${asGet}`), protocolError],
   ['6.2 padding and priority', headers(0x2d, 1, `\x02${uint32(0)}x${asGet}\0\0`), 'served'],
-  ['6.2 no room for a priority', headers(0x25, 1, 'xxxx'), sizeError],
+  ['6.2 no room for priority fields', headers(0x25, 1, 'xxxx'), sizeError],
   ['6.3 PRIORITY on stream 0', frame(2, 0, 0, `${uint32(1)}x`), protocolError],
   [
-    '6.3 PRIORITY of another length',
+    '6.3 PRIORITY with the wrong length',
     headers(4, 1, asPost) + frame(2, 0, 1, 'xxxx'),
     resets(1, 'FRAME_SIZE_ERROR'),
   ],
   ['6.4 RST_STREAM on stream 0', frame(3, 0, 0, uint32(8)), protocolError],
-  ['6.4 RST_STREAM of another length', headers(4, 1, asPost) + frame(3, 0, 1, 'xxx'), sizeError],
+  ['6.4 RST_STREAM with the wrong length', headers(4, 1, asPost) + frame(3, 0, 1, 'xxx'), sizeError],
   ['6.4 RST_STREAM with an unknown code', headers(4, 1, asPost) + frame(3, 0, 1, uint32(0xffff)), 'served'],
   ['6.5 SETTINGS on a stream', frame(4, 0, 1, setting(3, 1)), protocolError],
-  ['6.5 SETTINGS of another length', frame(4, 0, 0, 'xxxxx'), sizeError],
+  ['6.5 SETTINGS with the wrong length', frame(4, 0, 0, 'xxxxx'), sizeError],
   ['6.5 an acknowledgement with settings', frame(4, 1, 0, setting(3, 1)), sizeError],
   ['6.5.2 ENABLE_PUSH of 2', frame(4, 0, 0, setting(2, 2)), protocolError],
   ['6.5.2 INITIAL_WINDOW_SIZE of 2^31', frame(4, 0, 0, setting(4, 2 ** 31)), endsWith('FLOW_CONTROL_ERROR')],
-  ['6.5.2 MAX_FRAME_SIZE below the first', frame(4, 0, 0, setting(5, 16_383)), protocolError],
+  ['6.5.2 MAX_FRAME_SIZE below the initial value', frame(4, 0, 0, setting(5, 16_383)), protocolError],
   ['6.5.2 MAX_FRAME_SIZE of 2^24', frame(4, 0, 0, setting(5, 2 ** 24)), protocolError],
   ['6.5.2 an unknown setting', frame(4, 0, 0, setting(0xff, 5)), 'served'],
-  ['6.6 PUSH_PROMISE of a client', frame(5, 4, 1, uint32(2) + asGet), protocolError],
+  ['6.6 PUSH_PROMISE from a client', frame(5, 4, 1, uint32(2) + asGet), protocolError],
   ['6.7 PING on a stream', frame(6, 0, 1, '12345678'), protocolError],
-  ['6.7 PING of another length', frame(6, 0, 0, '1234567'), sizeError],
+  ['6.7 PING with the wrong length', frame(6, 0, 0, '1234567'), sizeError],
   ['6.7 an unexpected acknowledgement', frame(6, 1, 0, '12345678'), 'served'],
   ['6.8 GOAWAY on a stream', frame(7, 0, 1, uint32(0) + uint32(0)), protocolError],
   ['6.8 GOAWAY without room for its code', frame(7, 0, 0, uint32(0)), sizeError],
@@ -133,19 +133,19 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
     headers(4, 1, asPost) + frame(8, 0, 1, uint32(0)),
     resets(1, 'PROTOCOL_ERROR'),
   ],
-  ['6.9 WINDOW_UPDATE of another length', frame(8, 0, 0, 'xxx'), sizeError],
+  ['6.9 WINDOW_UPDATE with the wrong length', frame(8, 0, 0, 'xxx'), sizeError],
   [
-    '6.9.1 a window of the connection over 2^31-1',
+    "6.9.1 a connection's window over 2^31-1",
     frame(8, 0, 0, uint32(2 ** 31 - 1)),
     endsWith('FLOW_CONTROL_ERROR'),
   ],
   [
-    '6.9.1 a window of a stream over 2^31-1',
+    "6.9.1 a stream's window over 2^31-1",
     headers(4, 1, asPost) + frame(8, 0, 1, uint32(2 ** 31 - 1)),
     resets(1, 'FLOW_CONTROL_ERROR'),
   ],
   [
-    '6.9.2 windows that a setting takes over 2^31-1',
+    '6.9.2 windows that a setting raises over 2^31-1',
     headers(4, 1, asPost) + frame(8, 0, 1, uint32(1)) + frame(4, 0, 0, setting(4, 2 ** 31 - 1)),
     endsWith('FLOW_CONTROL_ERROR'),
   ],
@@ -166,9 +166,9 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
     headers(4, 1, asPost) + headers(5, 1, '\0\x01x\x01y') + headers(5, 1, '\0\x01x\x01y'),
     resets(1, 'STREAM_CLOSED'),
   ],
-  ['8.2.1 a name in capitals', headers(5, 1, withField('\0\x01X\x01y')), resets(1, 'PROTOCOL_ERROR')],
+  ['8.2.1 a name in upper case', headers(5, 1, withField('\0\x01X\x01y')), resets(1, 'PROTOCOL_ERROR')],
   [
-    '8.2.2 a field of a connection',
+    '8.2.2 a connection-specific field',
     headers(5, 1, withField('\0\x0aconnection\x05close')),
     resets(1, 'PROTOCOL_ERROR'),
   ],
@@ -180,13 +180,13 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
   ],
   ['8.3.1 two paths', headers(5, 1, withField('\x84')), resets(1, 'PROTOCOL_ERROR')],
   [
-    '8.1.1 a body of another length',
+    '8.1.1 a body that does not match content-length',
     headers(4, 1, `${asPost}\x0f\x0d\x011`) + data(1, 1, 'xx'),
     resets(1, 'PROTOCOL_ERROR'),
   ],
   ['HPACK 2.3.3 an index beyond the tables', headers(5, 1, withField('\xbe')), compressionError],
   [
-    'HPACK 2.3.3 the name of an index beyond the tables',
+    'HPACK 2.3.3 a name from an index beyond the tables',
     headers(5, 1, withField('\x7f\x00\x01y')),
     compressionError,
   ],
@@ -214,12 +214,12 @@ const cases: readonly (readonly [requirement: string, frames: string, outcome: O
   ],
   ['HPACK 5.2 a string longer than its block', headers(5, 1, withField('\0\x01x\x05y')), compressionError],
   ['HPACK 6.1 the index 0', headers(5, 1, withField('\x80')), compressionError],
-  ['HPACK 6.3 a table size over the setting', headers(5, 1, `\x3f\xe2\x1f${asGet}`), compressionError],
+  ['HPACK 6.3 a table size above the setting', headers(5, 1, `\x3f\xe2\x1f${asGet}`), compressionError],
 ];
 
 for (const [requirement, frames, outcome] of cases) {
   test(requirement, async () => {
-    // The answers are delayed, so that streams still exist when the last frame has arrived.
+    // The responses are delayed, so that streams still exist when the last frame has arrived.
     const waiting: (() => void)[] = [];
     await between(
       async ({ open, proxy }) => {
@@ -283,7 +283,7 @@ test('3.4 a connection begins with the preface and SETTINGS', async () => {
   });
 });
 
-test('3.4 anything but the preface or a request line of HTTP/1.1 is an invalid preface', async () => {
+test('3.4 anything but the preface or an HTTP/1.1 request line is an invalid preface', async () => {
   await between(async ({ proxy, origin }) => {
     for (const pieces of [
       ['INVALID CONNECTION PREFACE\r\n\r\n'],
@@ -293,7 +293,7 @@ test('3.4 anything but the preface or a request line of HTTP/1.1 is an invalid p
     ]) {
       const client = await RawClient.open(proxy.port);
       await client.sendPieces(pieces);
-      // GOAWAY of no stream, with PROTOCOL_ERROR.
+      // A GOAWAY that names no stream, with PROTOCOL_ERROR.
       const text = await client.untilEnd();
       assert.match(text, new RegExp(`\\x07\0{5}${uint32(0)}${uint32(1)}`), JSON.stringify(pieces));
       assert.not.match(text, /HTTP\/1/);
@@ -303,7 +303,7 @@ test('3.4 anything but the preface or a request line of HTTP/1.1 is an invalid p
   });
 });
 
-test('3.4 invalid HTTP/1.1 requests are answered in HTTP/1.1 at the same port', async () => {
+test('3.4 invalid HTTP/1.1 requests get HTTP/1.1 responses on the same port', async () => {
   await between(async ({ proxy }) => {
     for (const [head, status] of [
       ['GET / HTTP/1.9\r\n\r\n', 505],
@@ -320,7 +320,7 @@ test('3.4 invalid HTTP/1.1 requests are answered in HTTP/1.1 at the same port', 
   });
 });
 
-test('6.5.3 and 6.7 SETTINGS and PING are answered in order', async () => {
+test('6.5.3 and 6.7 SETTINGS and PING are acknowledged in order', async () => {
   await between(async ({ open }) => {
     const client = await open();
     await until('the first', () => client.settingsAcks === 0 && client.streams.size === 0);
@@ -333,7 +333,7 @@ test('6.5.3 and 6.7 SETTINGS and PING are answered in order', async () => {
   });
 });
 
-test('6.9.2 a setting that takes a window below zero holds a body until it is above it again', async () => {
+test('6.9.2 a setting that makes a window negative holds a body until the window is positive again', async () => {
   await between(
     async ({ open }) => {
       const client = await open([[settingId.initialWindowSize, 10]]);
@@ -360,7 +360,7 @@ test('6.9.2 a setting that takes a window below zero holds a body until it is ab
   );
 });
 
-test('5.2 an upload that its server does not read delays no other', async () => {
+test('5.2 an upload that its server does not read does not delay others', async () => {
   await between(
     async ({ open, origin }) => {
       const client = await open();

@@ -1,4 +1,4 @@
-// Hostile HTTP/2 clients: nothing that could become another request of HTTP/1.1 is forwarded, and floods affect no
+// Hostile HTTP/2 clients: nothing that could become another HTTP/1.1 request is forwarded, and floods affect no
 // other client (RFC 9113 sections 8.2 and 10.5).
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -10,7 +10,7 @@ import { between, calm, flood, silent } from './support/h2-ends.ts';
 import { until } from './support/proxy.ts';
 import { ok, type Script } from './support/scripted-origin.ts';
 
-const test = suite('hostile clients of HTTP/2');
+const test = suite('hostile HTTP/2 clients');
 
 type Fields = readonly (readonly [string, string])[];
 const without = (name: string): Fields => get().filter(([known]) => known !== name);
@@ -23,7 +23,7 @@ const malformed: readonly (readonly [what: string, fields: Fields])[] = [
   ['no :scheme', without(':scheme')],
   ['no :authority and no host', without(':authority')],
   ['an empty :path', replacing(':path', '')],
-  ['a :path of another form', replacing(':path', 'http://other.test/')],
+  ['a :path in another form', replacing(':path', 'http://other.test/')],
   ['a space in :path', replacing(':path', '/ HTTP/1.1')],
   ['a line end in :path', replacing(':path', '/ HTTP/1.1\r\nX: y\r\n\r\nGET /admin')],
   ['a bare LF in :path', replacing(':path', '/\nX: y')],
@@ -32,8 +32,8 @@ const malformed: readonly (readonly [what: string, fields: Fields])[] = [
   ['* for GET', replacing(':path', '*')],
   ['a space in :method', replacing(':method', 'GET / HTTP/1.1\r\nHost: other')],
   ['an empty :method', replacing(':method', '')],
-  ['a method of many characters', replacing(':method', 'A'.repeat(33))],
-  ['a :scheme of another kind', replacing(':scheme', 'ftp')],
+  ['an overlong method', replacing(':method', 'A'.repeat(33))],
+  ['a :scheme other than http and https', replacing(':scheme', 'ftp')],
   ['a line end in :scheme', replacing(':scheme', 'http://x/\r\nX: y')],
   ['a path in :authority', replacing(':authority', 'shop.test/admin')],
   ['a user in :authority', replacing(':authority', 'me@shop.test')],
@@ -48,7 +48,7 @@ const malformed: readonly (readonly [what: string, fields: Fields])[] = [
   ['a pseudo-field after a field', [['x', 'y'], ...get()]],
   ['a different host', get('/', ['host', 'other.test'])],
   ['host twice', get('/', ['host', 'shop.test'], ['host', 'shop.test'])],
-  ['a name in capitals', get('/', ['X-Mine', 'y'])],
+  ['a name in upper case', get('/', ['X-Mine', 'y'])],
   ['a name with a colon', get('/', ['x:y', 'z'])],
   ['a name with a space', get('/', ['x y', 'z'])],
   ['a name with a line end', get('/', ['x: y\r\ntransfer-encoding', 'chunked'])],
@@ -64,7 +64,7 @@ const malformed: readonly (readonly [what: string, fields: Fields])[] = [
   ['proxy-connection', get('/', ['proxy-connection', 'close'])],
   ['upgrade', get('/', ['upgrade', 'websocket'])],
   ['transfer-encoding', get('/', ['transfer-encoding', 'chunked'])],
-  ['te of more than trailers', get('/', ['te', 'trailers, deflate'])],
+  ['te with more than trailers', get('/', ['te', 'trailers, deflate'])],
   ['content-length twice', get('/', ['content-length', '0'], ['content-length', '0'])],
   ['an invalid content-length', get('/', ['content-length', '+0'])],
   ['a content-length, and no body', get('/', ['content-length', '5'])],
@@ -87,7 +87,7 @@ for (const [what, pieces] of [
   ['more than content-length says', ['12345', '6']],
   ['less than content-length says', ['1234']],
 ] as const) {
-  test(`a body of ${what} is a reset, and never a complete request`, async () => {
+  test(`a body with ${what} causes a reset, and is never a complete request`, async () => {
     await between(async ({ open, origin }) => {
       const client = await open();
       const id = client.request(post('/', ['content-length', '5']), 'open');
@@ -103,7 +103,7 @@ for (const [what, pieces] of [
   });
 }
 
-test('trailers that would change the request are dropped, malformed ones reset it', async () => {
+test('trailers that would change the request are dropped; malformed ones reset it', async () => {
   await between(async ({ open, origin }) => {
     const client = await open();
     const id = client.request(post(), 'open');
@@ -136,7 +136,7 @@ test('trailers that would change the request are dropped, malformed ones reset i
 for (const [what, bytes, error] of [
   ['WINDOW_UPDATE of 0', [0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, 0, 0], 'PROTOCOL_ERROR'],
   ['PRIORITY on itself', [0, 0, 5, 2, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0], 'PROTOCOL_ERROR'],
-  ['PRIORITY of another length', [0, 0, 4, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0], 'FRAME_SIZE_ERROR'],
+  ['PRIORITY with the wrong length', [0, 0, 4, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0], 'FRAME_SIZE_ERROR'],
 ] as const) {
   test(`a stream error on a stream that was never opened ends the connection: ${what}`, async () => {
     await between(async ({ open }) => {
@@ -154,7 +154,7 @@ test('padding counts against the window, which is restored', async () => {
     async ({ open }) => {
       const client = await open();
       const id = client.request(post(), 'open');
-      // A byte of payload in each frame of 201, and far more of them than fit the window.
+      // Frames of 201 bytes with one byte of payload each, far more than fit in the window.
       for (let n = 0; n < 2_000; n++) {
         const frame = Buffer.alloc(9 + 201);
         frame.set([0, 0, 201, 0, 0x8, 0, 0, 0, id, 199, 0x78]);
@@ -208,7 +208,7 @@ for (const [what, send] of [
   ['WINDOW_UPDATE', (client: H2Client, n: number) => client.writer.windowUpdate(0, (n % 5) + 1)],
   ['empty DATA', (client: H2Client) => client.writer.data(1, Buffer.alloc(0), 0, 0, 'open')],
 ] as const) {
-  test(`floods of ${what} end the connection, whether their answers are read or not`, async () => {
+  test(`floods of ${what} end the connection, whether the acknowledgements are read or not`, async () => {
     for (const reads of [true, false]) {
       await between(async ({ open, proxy }) => {
         const client = await open();
@@ -241,7 +241,7 @@ test('one SETTINGS frame of thousands of values counts as thousands of frames', 
   });
 });
 
-test('a client that sends requests and reads nothing has a bounded number of waiting answers, also without bodies', async () => {
+test('a client that sends requests and reads nothing has a bounded number of waiting responses, even without bodies', async () => {
   const large = 'x'.repeat(8_000);
   let answered = 0;
   await between(
@@ -265,7 +265,7 @@ test('a client that sends requests and reads nothing has a bounded number of wai
   );
 });
 
-test('PING is answered while bodies wait for a slow client', async () => {
+test('PING is acknowledged while bodies wait for a slow client', async () => {
   const large = ok('x'.repeat(12_000_000));
   const script: Script = { answer: () => large };
   await between(
@@ -281,7 +281,7 @@ test('PING is answered while bodies wait for a slow client', async () => {
           origin.connections.every(({ socket }) => socket.writableLength > 0),
       );
       client.writer.ping(Buffer.alloc(8), 'ask');
-      // Sent last, so that everything was read once it is answered.
+      // Sent last, so everything has been read once it is acknowledged.
       client.request(get());
       await until('the next request', () => origin.requests.length === 9);
       client.socket.resume();
@@ -293,7 +293,7 @@ test('PING is answered while bodies wait for a slow client', async () => {
   );
 });
 
-test('a client that reopens the windows for each frame of a large body is not a flood', async () => {
+test('a client that reopens the windows for each frame of a large body is not treated as a flood', async () => {
   const size = 60_000_000;
   await between(
     async ({ open }) => {
@@ -306,7 +306,7 @@ test('a client that reopens the windows for each frame of a large body is not a 
   );
 });
 
-test('a head of endless pieces ends the connection (CONTINUATION)', async () => {
+test('a head in endless pieces ends the connection (CONTINUATION)', async () => {
   await between(async ({ open }) => {
     const client = await open();
     const frame = (type: number, flags: number, payload: Buffer): Buffer => {
@@ -326,7 +326,7 @@ test('a head of endless pieces ends the connection (CONTINUATION)', async () => 
 test('a few bytes that expand to megabytes of fields are refused (HPACK bomb)', async () => {
   await between(async ({ open, origin }) => {
     const client = await open();
-    // One field of 4 KB in the table, and then references to it, a byte each.
+    // One field of 4 KB in the table, then references to it, one byte each.
     const first = client.block([...get(), ['x-large', 'a'.repeat(3_900)]]);
     const block = Buffer.concat([first, Buffer.alloc(16_000 - first.length, 0x80 | 62)]);
     const before = process.memoryUsage().heapUsed;
@@ -346,7 +346,7 @@ test('a few bytes that expand to megabytes of fields are refused (HPACK bomb)', 
   });
 });
 
-test('streams over the limit are refused, and those within it served', async () => {
+test('streams over the limit are refused, and those within it are served', async () => {
   await between(
     async ({ open, origin }) => {
       const client = await open();
@@ -361,7 +361,7 @@ test('streams over the limit are refused, and those within it served', async () 
   );
 });
 
-test('waits for a window that is never opened, or an upload that stalls, are bounded', async () => {
+test('waits for a window that never opens, or for a stalled upload, are bounded', async () => {
   const settings = { timeouts: { body: '300ms' } };
   const script: Script = {
     answer: ({ line }) => ok(line.includes('/large') ? 'x'.repeat(500_000) : 'hello'),
@@ -381,7 +381,7 @@ test('waits for a window that is never opened, or an upload that stalls, are bou
   );
 });
 
-test('a client may open windows and send PINGs for each small part of a body, as those of gRPC do', async () => {
+test('a client may open windows and send PINGs for each small part of a body, as gRPC clients do', async () => {
   const script: Script = {
     answer: ({ method }) => (method === 'GET' ? ok('hello') : undefined),
     onBytes: (connection, bytes) => {
@@ -398,7 +398,7 @@ test('a client may open windows and send PINGs for each small part of a body, as
       await until('the head', () => stream.heads.length === 1);
       for (let turn = 1; turn <= 1_000; turn++) {
         client.data(id, 'x', 'open');
-        // Beside the two updates that the client sends automatically.
+        // In addition to the two updates that the client sends automatically.
         for (let n = 0; n < 2; n++) client.writer.ping(Buffer.alloc(8), 'ask');
         while (stream.dataFrames < turn && client.goAway === undefined) await nextTurn();
         assert.is(client.goAway, undefined, `in turn ${turn}`);

@@ -1,4 +1,4 @@
-// Known incidents of HTTP/2 and TLS implementations, by their names. Beside the tests here:
+// Known incidents in HTTP/2 and TLS implementations, by name. Tests of others:
 //
 //   rapid reset (CVE-2023-44487), floods of PING, SETTINGS, WINDOW_UPDATE, empty DATA     h2-hostile.test.ts
 //   HPACK bombs (CVE-2016-6581), windows that stay shut, smuggled requests                h2-hostile.test.ts
@@ -6,7 +6,7 @@
 //   tickets across names, client certificates, changes of authorities (CVE-2025-23419,
 //   -23048, -68121), SNICallback (CVE-2026-21637)                                         client-tls.test.ts
 //   te: trailers of gRPC is passed on to the server                                       upstream-h2.test.ts
-//   the same by servers instead of clients                                                upstream-h2-hostile, -loops.test.ts
+//   the same from servers instead of clients                                               upstream-h2-hostile, -loops.test.ts
 //   a response that comes before its request (CVE-2026-105481)                            upstream-connections.test.ts
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -18,7 +18,7 @@ import { between, calm, flood, silent } from './support/h2-ends.ts';
 import { until } from './support/proxy.ts';
 import { ok } from './support/scripted-origin.ts';
 
-const test = suite('incidents of HTTP/2');
+const test = suite('HTTP/2 incidents');
 
 const send = (client: H2Client, bytes: string): void => {
   client.flush();
@@ -28,7 +28,7 @@ const send = (client: H2Client, bytes: string): void => {
 /** A GET that neither reads nor changes a table. */
 const plainHead = '\x82\x86\x84\x01\x09shop.test';
 
-/** Causes for a server to reset the stream of a valid request. */
+/** Reasons for a server to reset the stream of a valid request. */
 const madeResets: readonly (readonly [
   what: string,
   ending: 'end' | 'open',
@@ -38,14 +38,14 @@ const madeResets: readonly (readonly [
   ['WINDOW_UPDATE of 0', 'open', id => frame(8, 0, id, uint32(0))],
   ['DATA after the end', 'end', id => frame(0, 0, id, 'x')],
   ['HEADERS after the end', 'end', id => frame(1, 5, id, '')],
-  ['PRIORITY of a wrong length', 'open', id => frame(2, 0, id, 'xxxx')],
+  ['PRIORITY with the wrong length', 'open', id => frame(2, 0, id, 'xxxx')],
   ['PRIORITY on itself', 'open', id => frame(2, 0, id, `${uint32(id)}x`)],
   ['trailers that do not end', 'open', id => frame(1, 4, id, '')],
-  ['more DATA than content-length', 'open', id => frame(0, 0, id, 'xxxxxx')],
+  ['more DATA than content-length says', 'open', id => frame(0, 0, id, 'xxxxxx')],
 ];
 
 for (const [what, ending, bytes] of madeResets) {
-  test(`CVE-2025-8671 MadeYouReset, by ${what}: our resets have a budget`, async () => {
+  test(`CVE-2025-8671 MadeYouReset, by ${what}: our own resets have a budget`, async () => {
     await between(
       async ({ open, origin }) => {
         const client = await open();
@@ -65,7 +65,7 @@ for (const [what, ending, bytes] of madeResets) {
   });
 }
 
-test('CVE-2024-27919, -27983 a field section that never ends, and a client that leaves abruptly within it', async () => {
+test('CVE-2024-27919, -27983 a field section that never ends, and a client that leaves within it', async () => {
   await between(async ({ proxy, open }) => {
     for (const frames of [1, 5, 15]) {
       for (const how of ['destroy', 'resetAndDestroy'] as const) {
@@ -81,11 +81,11 @@ test('CVE-2024-27919, -27983 a field section that never ends, and a client that 
   });
 });
 
-test('CVE-2026-49975 cookie crumbs count, each with its name: over the limit is 431', async () => {
+test('CVE-2026-49975 cookie crumbs count, each with its name, and get 431 over the limit', async () => {
   await between(async ({ open, origin }) => {
     const client = await open();
     const first = client.block([...get(), ['cookie', '']]).toString('latin1');
-    // `cookie` has the static index 32, so that an empty crumb is three bytes; in the table it is one.
+    // `cookie` has the static index 32, so an empty crumb takes three bytes, or one if it is in the table.
     send(client, frame(1, 5, 1, `${first}\x60\0${'\xbe'.repeat(15_000)}`));
     const { heads, reset } = await client.over(1);
     assert.equal([heads[0]?.[1], reset], ['431', undefined]);
@@ -109,7 +109,7 @@ test('CVE-2016-6581 an entry as large as the table, again and again, costs no mo
   });
 });
 
-test('CVE-2019-9511 a window that is opened by a byte at a time is a flood', async () => {
+test('CVE-2019-9511 opening a window byte by byte is a flood', async () => {
   await between(
     async ({ open }) => {
       const client = await open([[settingId.initialWindowSize, 0]]);
@@ -122,7 +122,7 @@ test('CVE-2019-9511 a window that is opened by a byte at a time is a flood', asy
   );
 });
 
-test('CVE-2019-9511 windows of a byte by SETTINGS, again and again, are a flood', async () => {
+test('CVE-2019-9511 repeatedly setting windows of one byte by SETTINGS is a flood', async () => {
   await between(
     async ({ open }) => {
       const client = await open([[settingId.initialWindowSize, 0]]);
@@ -142,10 +142,10 @@ for (const [what, bytes] of [
   ['CVE-2019-9513 PRIORITY of streams that do not exist', frame(2, 0, 2 ** 31 - 1, `${uint32(0)}x`)],
   ['frames of an unknown type', frame(0xef, 0, 1, 'xxxx')],
   ['CVE-2019-9515 SETTINGS with only unknown values', frame(4, 0, 0, setting(0x99, 1))],
-  ['CVE-2019-9514 RST_STREAM of streams that are over', frame(3, 0, 1, uint32(errorCode.cancel))],
+  ['CVE-2019-9514 RST_STREAM on closed streams', frame(3, 0, 1, uint32(errorCode.cancel))],
   ['acknowledgements of PING', frame(6, 1, 0, '12345678')],
   ['acknowledgements of SETTINGS', frame(4, 1, 0)],
-  ['GOAWAY of a client that stays', frame(7, 0, 0, uint32(0) + uint32(0))],
+  ['GOAWAY from a client that stays', frame(7, 0, 0, uint32(0) + uint32(0))],
   ['CVE-2019-9518 DATA with only padding', frame(0, 8, 1, '\0')],
 ] as const) {
   test(`a flood ends the connection: ${what}`, async () => {
@@ -163,7 +163,7 @@ for (const [what, bytes] of [
   });
 }
 
-test('a flood ends the connection: heads of a stream that was reset', async () => {
+test('a flood ends the connection: heads on a stream that was reset', async () => {
   await between(
     async ({ open }) => {
       const client = await open();
@@ -200,7 +200,7 @@ test('CVE-2019-9516 thousands of fields without a name cause a reset, and take n
   });
 });
 
-test('CVE-2019-9517 an open window over a connection that the client does not read: bodies wait at the server', async () => {
+test('CVE-2019-9517 an open window on a connection that the client does not read: bodies wait at the server', async () => {
   const body = ok('x'.repeat(20_000_000));
   await between(
     async ({ open, origin, proxy }) => {
@@ -222,7 +222,7 @@ test('CVE-2019-9517 an open window over a connection that the client does not re
   );
 });
 
-test('CVE-2025-59465 a field section of nonsense ends only the connection', async () => {
+test('CVE-2025-59465 a nonsensical field section ends only its connection', async () => {
   await between(async ({ open }) => {
     for (const block of [
       '\xff\xff\xff\xff\xff\xff\xff\x7f',
@@ -255,7 +255,7 @@ test('CVE-2026-21714 WINDOW_UPDATE over 2^31-1 on stream 0 ends the connection a
 test('CVE-2026-48937 frames after a GOAWAY are not read, whichever side sent it', async () => {
   await between(async ({ open, origin }) => {
     const client = await open();
-    // The client's: existing streams end, and no new ones begin.
+    // The client's: existing streams end, and no new ones are opened.
     const id = client.request(post(), 'open');
     client.writer.goAway(0, errorCode.noError);
     const late = client.request(get('/late'));
@@ -286,7 +286,7 @@ test('CVE-2026-56846 field sections that never end hold 64 KB at most, for a lim
   );
 });
 
-test('h2c by Upgrade is not accepted, and HTTP2-Settings reaches no server', async () => {
+test('h2c by Upgrade is not accepted, and HTTP2-Settings does not reach a server', async () => {
   await between(async ({ proxy, origin }) => {
     const socket = connect(proxy.port, '127.0.0.1');
     socket.write(
@@ -358,7 +358,7 @@ test('CVE-2025-57804 a line end in any part of a request resets it before anythi
   });
 });
 
-test('grpc-java#5176: an answer without a body ends with its head, and its trailers stay in it', async () => {
+test('grpc-java#5176: a response without a body ends with its head, which keeps its trailers', async () => {
   const script = {
     answer: () =>
       'HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nGrpc-Status: 5\r\nContent-Length: 0\r\n\r\n',

@@ -22,7 +22,7 @@ interface Message {
   trailers: IncomingHttpHeaders;
 }
 
-/** What one end sends; without a body the head ends the stream. */
+/** What one end sends. Without a body, the head ends the stream. */
 interface Sent {
   readonly headers: OutgoingHttpHeaders;
   readonly body?: string;
@@ -106,7 +106,7 @@ test('trailers go both ways after a body of an announced length', async () => {
   });
 });
 
-test('a body of announced length, without trailers, is complete for a client that reads slowly', async () => {
+test('a body of announced length without trailers is complete for a slow client', async () => {
   const body = 'x'.repeat(300_000);
   await between({ headers: { 'content-length': body.length }, body }, async ({ ask }) => {
     const answers = await Promise.all([1, 2, 3].map(() => ask({ headers: {} })));
@@ -114,7 +114,7 @@ test('a body of announced length, without trailers, is complete for a client tha
   });
 });
 
-/** The names of received fields that no table may hold. */
+/** The names of received fields that must stay out of tables. */
 function marked(headers: IncomingHttpHeaders = {}): string[] {
   const names: unknown = Reflect.get(headers, sensitiveHeaders);
   assert.ok(Array.isArray(names));

@@ -1,5 +1,5 @@
-// Values of plugins that misbehave when the core uses them last: in the log, and when a reply is written. Over real
-// sockets, the request ends and the next one of its connection is served.
+// Plugins' values that misbehave when the core last uses them, in the log or in a reply. Over real
+// sockets, the request ends and the next one on its connection is served.
 import * as assert from 'uvu/assert';
 import { reply } from '../../core/request/reply.ts';
 import type { RequestHooks } from '../../core/stages/request-hooks.ts';
@@ -10,7 +10,7 @@ import { RawClient } from './support/raw-client.ts';
 import { ScriptedOrigin } from './support/scripted-origin.ts';
 import { statusOf } from './support/strict-message.ts';
 
-const test = suite('values of plugins that fight back');
+const test = suite('hostile values from plugins');
 const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 
 const boom = (): never => {
@@ -36,7 +36,7 @@ async function withTaps(
   }
 }
 
-test('a reply whose body lies about its length later is sent complete', async () => {
+test('a reply whose body later lies about its length is sent completely', async () => {
   const made = reply(200, new Uint8Array([0x61, 0x62, 0x63]));
   Object.defineProperty(made.body, 'length', { value: 1e9 });
   await withTaps(
@@ -52,7 +52,7 @@ test('a reply whose body lies about its length later is sent complete', async ()
   );
 });
 
-test('the failure of an upstream is logged even if a plugin spoiled its cause', async () => {
+test("an upstream's failure is logged even if a plugin spoiled its cause", async () => {
   const port = await freePort();
   await withTaps(
     hooks =>

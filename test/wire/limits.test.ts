@@ -1,4 +1,4 @@
-// Configured limits: whatever exceeds one has its own status, and affects no other client.
+// Configured limits: exceeding one gets its own status, and affects no other client.
 import * as assert from 'uvu/assert';
 import type { SettingsInput } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
@@ -36,14 +36,14 @@ async function ask(proxy: TestProxy, request: string, method = 'GET'): Promise<M
   return response;
 }
 
-test('a request line over the limit is 414, one at it is not', async () => {
+test('a request line over the limit gets 414; one at the limit does not', async () => {
   await withLimits({ requestLine: 100 }, async proxy => {
     assert.is(statusOf(await ask(proxy, get(`/${'a'.repeat(90)}`))), 200);
     assert.is(statusOf(await ask(proxy, get(`/${'a'.repeat(120)}`))), 414);
   });
 });
 
-test('a header section over the limit is 431', async () => {
+test('a header section over the limit gets 431', async () => {
   await withLimits({ headers: 1_000 }, async proxy => {
     const withField = (length: number) =>
       `GET / HTTP/1.1\r\nHost: a.test\r\nX: ${'y'.repeat(length)}\r\n\r\n`;
@@ -53,7 +53,7 @@ test('a header section over the limit is 431', async () => {
   });
 });
 
-test('more fields than the limit are 431, however many', async () => {
+test('any number of fields over the limit gets 431', async () => {
   await withLimits({ headerCount: 10 }, async proxy => {
     const withFields = (count: number) => `GET / HTTP/1.1\r\nHost: a.test\r\n${'X: y\r\n'.repeat(count)}\r\n`;
     assert.is(statusOf(await ask(proxy, withFields(9))), 200);
@@ -62,7 +62,7 @@ test('more fields than the limit are 431, however many', async () => {
   });
 });
 
-test('a body over the limit is 413, with a length and in chunks, before it is read', async () => {
+test('a body over the limit gets 413 before it is read, with a length and in chunks', async () => {
   await withLimits({ body: 100 }, async (proxy, origin) => {
     const long = (length: number) =>
       `POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${length}\r\n\r\n${'x'.repeat(length)}`;
@@ -82,7 +82,7 @@ test('a body over the limit is 413, with a length and in chunks, before it is re
   });
 });
 
-test('a body over the limit of its request is 413: with a length before anything is sent, in chunks as it arrives', async () => {
+test('a body over the limit of its request gets 413: with a length before anything is sent, in chunks as it arrives', async () => {
   const origin = await ScriptedOrigin.start({});
   const proxy = await startProxy({
     upstreams: [origin.url],
@@ -112,7 +112,7 @@ test('a body over the limit of its request is 413: with a length before anything
   }
 });
 
-test('connections over the limit get 503 and are closed, and are served again when others are gone', async () => {
+test('connections over the limit get 503 and are closed, and new ones are served once others are gone', async () => {
   await withLimits({ connections: 3 }, async proxy => {
     const held = await Promise.all([1, 2, 3].map(() => RawClient.open(proxy.port)));
     await until('three connections', () => proxy.listener.connections === 3);
@@ -132,7 +132,7 @@ test('connections over the limit get 503 and are closed, and are served again wh
   });
 });
 
-test('connections of one address over its limit get 503, those of others do not', async () => {
+test('connections of one address over its limit get 503; those of others do not', async () => {
   await withLimits({ connectionsPerAddress: 2 }, async proxy => {
     const held = await Promise.all([1, 2].map(() => RawClient.open(proxy.port)));
     await until('two connections', () => proxy.listener.connections === 2);
@@ -148,7 +148,7 @@ test('connections of one address over its limit get 503, those of others do not'
   });
 });
 
-test('requests beyond the connections to an upstream queue, and are answered in order', async () => {
+test("requests queue for an upstream's connections, and are served in order", async () => {
   const script: Script = {
     answer(request) {
       setTimeout(() => request.connection.send(echo(request)), 5);
@@ -170,7 +170,7 @@ test('requests beyond the connections to an upstream queue, and are answered in 
   );
 });
 
-test('a request that waits too long for a connection is 503', async () => {
+test('a request that waits too long for a connection gets 503', async () => {
   const limits = { upstreamConnections: 1, upstreamQueueTimeout: '80ms' };
   await withLimits(
     limits,
@@ -190,7 +190,7 @@ test('a request that waits too long for a connection is 503', async () => {
   );
 });
 
-test('a request that finds the queue full is 503 at once', async () => {
+test('a request that finds the queue full gets 503 at once', async () => {
   const limits = { upstreamConnections: 1, upstreamQueue: 1 };
   await withLimits(
     limits,
@@ -209,7 +209,7 @@ test('a request that finds the queue full is 503 at once', async () => {
   );
 });
 
-test('a client that leaves the queue takes no connection', async () => {
+test('a client that leaves the queue does not take a connection', async () => {
   await withLimits(
     { upstreamConnections: 1 },
     async (proxy, origin) => {

@@ -1,4 +1,4 @@
-// maxConnections of a server on the wire: whatever its protocol, it never has more at once, and waiting requests queue.
+// A server's maxConnections on the wire: it never has more at once, in any protocol, and further requests queue.
 import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import * as assert from 'uvu/assert';
@@ -27,7 +27,7 @@ class Holding {
   }
 }
 
-/** Answers one request at a time until all are; there are never more than `most`, and at first as many. */
+/** Answers one request at a time until none is left. There are `most` at first, and never more. */
 async function serveAll(proxy: TestProxy, origin: Holding, requests: number, most: number): Promise<void> {
   const before = origin.served;
   origin.most = 0;
@@ -62,7 +62,7 @@ async function withServer(
   }
 }
 
-test('bounds the connections of HTTP/1.1, and follows a change while requests wait', async () => {
+test('bounds HTTP/1.1 connections, and follows a change while requests wait', async () => {
   const holding = new Holding();
   const origin = await startOrigin({ handle: holding.hold });
   await withServer({ url: origin.url, maxConnections: 3 }, async (proxy, change) => {
@@ -87,7 +87,7 @@ for (const [how, tls] of [
   ['without TLS', false],
   ['over TLS', true],
 ] as const) {
-  test(`bounds the requests of HTTP/2 ${how}, on a connection that would take more`, async () => {
+  test(`bounds HTTP/2 requests ${how}, on a connection that would take more`, async () => {
     const holding = new Holding();
     const origin = await H2Origin.start(holding.hold, { tls });
     const url = origin.url.replace('http:', 'h2c:');
@@ -104,7 +104,7 @@ for (const [how, tls] of [
   });
 }
 
-test('bounds the connections to a server that may speak HTTP/2', async () => {
+test('bounds connections to a server that may speak HTTP/2', async () => {
   const holding = new Holding();
   const origin = await H2Origin.start(holding.hold, { tls: true, offers: 'http/1.1' });
   const server = { url: origin.url, maxConnections: 2, tls: { verify: false } };
@@ -115,7 +115,7 @@ test('bounds the connections to a server that may speak HTTP/2', async () => {
   await origin.close();
 });
 
-test('takes precedence over the limit of the pool, and requests beyond the queue get 503', async () => {
+test("takes precedence over the pool's limit, and requests beyond the queue get 503", async () => {
   const holding = new Holding();
   const origin = await startOrigin({ handle: holding.hold });
   await withServer({ url: origin.url, maxConnections: 2 }, async proxy => {

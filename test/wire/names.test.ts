@@ -1,4 +1,4 @@
-// Upstreams with names: name servers that are silent, change their answers or fall silent later.
+// Upstreams with names: name servers that are silent, change their answers or become silent later.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { NameLookups } from '../../core/http/upstream/name-lookups.ts';
@@ -67,7 +67,7 @@ test('an upstream whose name server never answers does not affect others', async
     }
     assert.is(answered, 0, 'these were answered while look-ups of others were pending');
     assert.equal(new Set(await Promise.all(waiting)), new Set([502]));
-    // One look-up a name, two families, two tries, and dnsmasq may repeat a question.
+    // One look-up per name, two families, two tries, and dnsmasq may repeat a question.
     assert.ok(silent.questions <= 20 * 2 * 4, `${silent.questions} questions for 200 connections`);
   } finally {
     proxy.close();
@@ -77,7 +77,7 @@ test('an upstream whose name server never answers does not affect others', async
   }
 });
 
-test('a name that moves is followed, and its last address is used while the name server is away', async () => {
+test('a name that moves is followed, and its last address is used while the name server is down', async () => {
   const first = await ScriptedOrigin.start({ answer: () => ok('', 'Connection: close') });
   const server = await NameServer.start(['127.0.0.1 app.test']);
   const proxy = await proxyTo([`http://app.test:${first.port}`], server.address);
@@ -102,7 +102,7 @@ test('a name that moves is followed, and its last address is used while the name
   }
 });
 
-test('of several addresses, one without a listener is skipped', async () => {
+test('an address without a listener is skipped if there are others', async () => {
   const origin = await ScriptedOrigin.start({ answer: () => ok('', 'Connection: close') });
   const server = await NameServer.start(['127.0.0.77 app.test', '127.0.0.1 app.test', '127.0.0.78 app.test']);
   const proxy = await proxyTo([`http://app.test:${origin.port}`], server.address);
@@ -115,7 +115,7 @@ test('of several addresses, one without a listener is skipped', async () => {
   }
 });
 
-test('an unknown name is a 502 whose cause says so', async () => {
+test('an unknown name results in a 502 whose cause says so', async () => {
   const server = await NameServer.start([]);
   const proxy = await proxyTo(['http://none.test:80'], server.address);
   try {
@@ -128,7 +128,7 @@ test('an unknown name is a 502 whose cause says so', async () => {
   }
 });
 
-test('names are looked up in the same way over TLS', async () => {
+test('names are looked up the same way over TLS', async () => {
   const server = await NameServer.start(['127.0.0.1 origin.test']);
   const origin = await ScriptedOrigin.start({ tls: { cert: certificate, key: privateKey } });
   const proxy = await startProxy({

@@ -1,4 +1,4 @@
-// Upstreams that are this Weldr itself: no request is sent there, however they are spelt.
+// Upstreams that are this Weldr itself: no request is sent to them, however they are spelt.
 import { rmSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import * as assert from 'uvu/assert';
@@ -65,7 +65,7 @@ test('a proxy that listens on a unix socket sends nothing to itself', async () =
   }
 });
 
-test('another process on the same port of another address is served', async () => {
+test('another process on the same port of another address gets requests', async () => {
   const origin = await ScriptedOrigin.start({ answer: () => ok('other') });
   const proxy = await startProxy({ upstreams: [origin.url], settings });
   try {
@@ -81,7 +81,7 @@ test('another process on the same port of another address is served', async () =
   }
 });
 
-test('an own address is recognised in each spelling, and any local one if it listens on all', () => {
+test("Weldr's own address is recognised in every spelling, and so is any local one if it listens on all", () => {
   const own = new OwnAddresses();
   own.add('0.0.0.0:80');
   own.add('[::1]:81');

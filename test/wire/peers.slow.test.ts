@@ -82,7 +82,7 @@ async function behind(
   }
 }
 
-/** 200 requests of all kinds through the proxy in front. */
+/** Sends 200 requests of all kinds through the proxy in front. */
 async function askMuch(port: number, via: string): Promise<void> {
   ends.via.length = 0;
   const body = Buffer.alloc(100_000, 'z');
@@ -103,7 +103,7 @@ async function askMuch(port: number, via: string): Promise<void> {
 where(
   isThere('nginx'),
   'nginx is not installed',
-  'nginx in front, over TLS, gets an answer to each of its requests',
+  'nginx in front, over TLS, gets a response to each of its requests',
   async () => {
     const port = await freePort();
     writeFileSync(
@@ -145,7 +145,7 @@ for (const [what, server, via] of [
   where(
     isThere('haproxy'),
     'haproxy is not installed',
-    `HAProxy in front gets an answer to each of its requests: ${what}`,
+    `HAProxy in front gets a response to each of its requests: ${what}`,
     async () => {
       const port = await freePort();
       writeFileSync(
@@ -169,7 +169,7 @@ backend weldr
   );
 }
 
-/** Fetches all kinds of resources, and writes down what it received, and over which protocol. */
+/** Fetches all kinds of resources, and records what it received and over which protocol. */
 const page = `<!doctype html><title>waiting</title><script type="module">
 const size = async (path, init) => (await (await fetch(path, init)).arrayBuffer()).byteLength;
 const many = await Promise.all(Array.from({ length: 100 }, (_, n) => size('/small?' + n)));

@@ -1,4 +1,4 @@
-// Other programs as clients: curl, nghttp, h2load, openssl. `peers.slow.test.ts` has larger ones.
+// Other programs as clients: curl, nghttp, h2load and openssl. `peers.slow.test.ts` has larger ones.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import { isThere, largeSize, type PeerEnds, startPeerEnds, testWhere } from './support/peer-ends.ts';
@@ -20,7 +20,7 @@ for (const [what, version, url, args] of [
   ['HTTP/1.1 over TLS', '1.1', secure, ['--http1.1']],
   ['HTTP/2 over TLS', '2', secure, ['--http2']],
   ['HTTP/2 without TLS', '2', clear, ['--http2-prior-knowledge']],
-  ['HTTP/1.1 when it requests h2c by Upgrade', '1.1', clear, ['--http2']],
+  ['HTTP/1.1 when it asks for h2c by Upgrade', '1.1', clear, ['--http2']],
 ] as const) {
   where(
     isThere('curl'),
@@ -34,7 +34,7 @@ for (const [what, version, url, args] of [
       assert.is((await curl(`${url(ends)}/large`)).length, largeSize + 1 + version.length);
       const echoed = await curl('--data-binary', '@large', `${url(ends)}/echo`);
       assert.is(echoed, `${'x'.repeat(largeSize)} ${version}`);
-      // curl 7.88, of Debian 12, confuses requests that it begins with HTTP/2 on one connection, with any server.
+      // curl 7.88 of Debian 12 confuses requests on one connection that it opens with HTTP/2, with any server.
       if (args[0] === '--http2-prior-knowledge') return;
       const urls = Array.from({ length: 20 }, (_, n) => `${url(ends)}/small?${n}`);
       assert.is((await curl('--parallel', ...urls)).split('hello').length, 21);
@@ -45,7 +45,7 @@ for (const [what, version, url, args] of [
 where(
   isThere('nghttp'),
   'nghttp2-client is not installed',
-  'nghttp sends, is answered and reports no error',
+  'nghttp sends, gets responses and reports no error',
   async () => {
     for (const url of [ends.secure, ends.clear]) {
       const said = await ends.run(

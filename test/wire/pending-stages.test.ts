@@ -1,4 +1,4 @@
-// A request that ends while a stage still works: its late answer reaches no other request, and its client's
+// A request that ends while a stage is still running: the late result reaches no other request, and its client's
 // connection stays open.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -23,7 +23,7 @@ interface Ends {
   go(): void;
 }
 
-/** A proxy in which a plugin holds requests to `/slow` in a stage. */
+/** A proxy with a plugin that holds requests to `/slow` in a stage. */
 async function withGate(
   stage: (typeof stages)[number],
   options: Pick<ProxyOptions, 'settings'> & { script?: Script },
@@ -58,7 +58,7 @@ async function withGate(
 }
 
 for (const stage of stages) {
-  test(`the connection stays open after a ${stage} that took too long, and its late answer changes nothing`, async () => {
+  test(`the connection stays open after a ${stage} that took too long, and its late result changes nothing`, async () => {
     await withGate(
       stage,
       { settings: { timeouts: { stage: '60ms' } } },
@@ -91,7 +91,7 @@ for (const stage of stages) {
   });
 }
 
-test('a late answer reaches no request of another connection', async () => {
+test('a late result does not reach a request on another connection', async () => {
   await withGate('selectUpstream', {}, async ({ client, proxy, held, go }) => {
     client.send(request('/slow'));
     await until('the plugin', () => held() === 1);
@@ -107,7 +107,7 @@ test('a late answer reaches no request of another connection', async () => {
   });
 });
 
-test('the connection ends after a stage that took too long while the body was not read', async () => {
+test('the connection ends if a stage took too long and the body was not read', async () => {
   const options = { settings: { timeouts: { stage: '60ms' } } };
   await withGate('preProxy', options, async ({ client }) => {
     client.send('POST /slow HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000\r\n\r\nabc');
@@ -118,7 +118,7 @@ test('the connection ends after a stage that took too long while the body was no
   });
 });
 
-test('a complete response reaches the client, even if its upstream closed during a stage', async () => {
+test('a complete response reaches the client even if its upstream closed during a stage', async () => {
   for (const [how, head, rest] of [
     ['with its length', 'Content-Length: 5', 'whole'],
     ['in chunks', 'Transfer-Encoding: chunked', '5\r\nwhole\r\n0\r\n\r\n'],
@@ -149,7 +149,7 @@ test('a complete response reaches the client, even if its upstream closed during
   }
 });
 
-test('a response that breaks during a stage is 502', async () => {
+test('a response that breaks during a stage results in 502', async () => {
   let early = true;
   const script: Script = {
     onBytes: connection => {

@@ -1,4 +1,4 @@
-// Connections of clients over several requests: pipelining, half-closed clients, ends.
+// Client connections over several requests: pipelining, half-closed clients, and how they end.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -7,10 +7,10 @@ import { RawClient } from './support/raw-client.ts';
 import { echo, echoed, ok, ScriptedOrigin } from './support/scripted-origin.ts';
 import { statusOf, valuesOf } from './support/strict-message.ts';
 
-const test = suite('connections of clients');
+const test = suite('client connections');
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a.test\r\n\r\n`;
 
-test('120 KB of pipelined requests are answered in order, wherever the reads end', async () => {
+test('120 KB of pipelined requests are served in order, however reads split them', async () => {
   const origin = await ScriptedOrigin.start();
   const proxy = await startProxy({ upstreams: [origin.url], settings: { timeouts: { header: '2s' } } });
   const client = await RawClient.open(proxy.port);
@@ -26,7 +26,7 @@ test('120 KB of pipelined requests are answered in order, wherever the reads end
   await origin.close();
 });
 
-test('a slow first response holds back the second, which is ready at once', async () => {
+test('a slow first response holds back the second, which is ready earlier', async () => {
   const origin = await ScriptedOrigin.start({
     answer(request) {
       if (request.target !== '/slow') return echo(request);
@@ -108,7 +108,7 @@ test('a half-closed client counts as gone when its response stalls', async () =>
   await origin.close();
 });
 
-test('pipelined requests of a half-closed client are all answered', async () => {
+test('pipelined requests of a half-closed client all get responses', async () => {
   const origin = await ScriptedOrigin.start();
   const proxy = await startProxy({ upstreams: [origin.url] });
   const client = await RawClient.open(proxy.port);
@@ -213,7 +213,7 @@ test('a drain cuts the remaining requests when its time is over', async () => {
   await origin.close();
 });
 
-test('a reply of 503 has a Retry-After', async () => {
+test('a 503 reply has a Retry-After', async () => {
   const proxy = await startProxy();
   const client = await RawClient.open(proxy.port);
   client.send(get('/'));

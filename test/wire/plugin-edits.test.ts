@@ -1,4 +1,4 @@
-// Changes of plugins to a request or a response break neither framing nor grammar.
+// Plugins' changes to a request or response cannot break framing or grammar.
 import * as assert from 'uvu/assert';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { reply } from '../../core/request/reply.ts';
@@ -108,7 +108,7 @@ test('a valid target and method that a plugin sets reach the origin', async () =
   });
 });
 
-test('a field that a plugin set or deleted in the head does not pass as a trailer in any spelling (CVE-2025-12642)', async () => {
+test('a field that a plugin set or deleted in the head does not pass as a trailer, in any spelling (CVE-2025-12642)', async () => {
   const request = ({ outgoing: { headers } }: ProxyContext): void => {
     headers.set('X-User', 'ada');
     headers.delete('X-Role');
@@ -157,7 +157,7 @@ test('a HEAD that a plugin changes to GET still gets no body', async () => {
   });
 });
 
-test('a GET that a plugin changes to HEAD is answered without a body', async () => {
+test('a GET that a plugin changes to HEAD gets a response without a body', async () => {
   const request = (ctx: ProxyContext): void => {
     ctx.outgoing.method = 'HEAD';
   };
@@ -175,7 +175,7 @@ const bodies = {
 };
 for (const [framing, sent] of Object.entries(bodies)) {
   for (const status of [204, 304]) {
-    test(`a response of 200 with a ${framing} body that a plugin changes to ${status} sends no body`, async () => {
+    test(`a 200 with a ${framing} body that a plugin changes to ${status} is sent without a body`, async () => {
       const response = (ctx: ProxyContext): void => {
         setStatus(ctx, status);
       };
@@ -214,7 +214,7 @@ const held = {
     'Content-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong',
 };
 for (const [what, rest] of Object.entries(held)) {
-  test(`a response with ${what} waits for an asynchronous plugin, and the next request gets its own response`, async () => {
+  test(`a response with ${what} waits for an asynchronous plugin, and the next request still gets its own`, async () => {
     const origin = await ScriptedOrigin.start({
       answer(seen) {
         if (seen.target === '/canary') return echo(seen);
@@ -245,7 +245,7 @@ for (const [what, rest] of Object.entries(held)) {
   });
 }
 
-test('a status that a plugin sets has its own reason', async () => {
+test('a status that a plugin sets gets its own reason phrase', async () => {
   const response = (ctx: ProxyContext): void => {
     setStatus(ctx, 404);
   };

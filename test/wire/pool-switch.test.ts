@@ -1,4 +1,4 @@
-// A request that moves to another pool, by retry({ pool }) or as a fallback: whose plugins it meets, and what it keeps.
+// A request that moves to another pool, by retry({ pool }) or a fallback: whose plugins it meets, and what it keeps.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../core/plugin/plugin.ts';
 import { reply } from '../../core/request/reply.ts';
@@ -17,14 +17,14 @@ const get = 'GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n';
 const post = 'POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello';
 const busy = 'HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy';
 
-/** Plugins of the config and of the pools `default`, `spare` and `third`, each by its taps. */
+/** The plugins of the config and of the pools `default`, `spare` and `third`, each given by its taps. */
 interface Taps {
   readonly config?: (hooks: RequestHooks, log: (what: string) => void) => void;
   readonly pools?: Readonly<Record<string, (hooks: RequestHooks, log: (what: string) => void) => void>>;
 }
 
 interface Setup extends Taps {
-  /** The answer of a pool's origin; a pool without one has no upstream. */
+  /** The response of each pool's origin. A pool without one has no upstream. */
   readonly origins: Readonly<Record<string, () => string>>;
   readonly fallbacks?: WorkerSideOptions['fallbacks'];
   readonly settings?: SettingsInput;
@@ -153,7 +153,7 @@ again('continues with the plugins of that pool, and with the body and base of th
   );
 });
 
-again('asks the balancer of that pool, with all that was tried', async () => {
+again('asks the balancer of that pool, with every upstream that was tried', async () => {
   await withPools(
     {
       origins: { default: () => busy, spare: () => ok('saved') },
@@ -301,7 +301,7 @@ again('into a pool whose fallback is the original pool ends there', async () => 
   );
 });
 
-again('waits no longer than a stage may for that pool to admit it', async () => {
+again('waits no longer than the stage timeout for that pool to admit it', async () => {
   await withPools(
     {
       origins: { default: () => busy, spare: () => ok('saved') },
@@ -386,7 +386,7 @@ fallback('runs its own plugins, and those of the previous pool see the end', asy
   );
 });
 
-fallback('without servers is 503, for each request of a connection', async () => {
+fallback('without servers results in 503, for each request on a connection', async () => {
   await withPools(
     { origins: {}, fallbacks: { default: 'spare', spare: 'third' } },
     async ({ client, proxy }) => {

@@ -1,4 +1,4 @@
-// The same wire in the real command: a worker process behind its manager, with the default balancer.
+// The wire in the real command: a worker process with its manager, and the default balancer.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import { startWeldr, type TestWeldr } from '../support/weldr.ts';
@@ -37,7 +37,7 @@ test.after(async () => {
   await origin.close();
 });
 
-test('refuses the refused requests of the corpus, and continues to work', async () => {
+test("refuses the corpus's invalid requests, and keeps working", async () => {
   for (const item of requestCases.filter(({ refused, cut }) => refused !== undefined && cut !== true)) {
     origin.forget();
     const client = await RawClient.open(port);
@@ -56,7 +56,7 @@ test('refuses the refused requests of the corpus, and continues to work', async 
   client.close();
 });
 
-test('answers 502 to the refused responses of the corpus, and continues to work', async () => {
+test("answers 502 to the corpus's invalid responses, and keeps working", async () => {
   const refused = responseCases.filter(
     ({ outcome, request }) => outcome === 'refused' && request === undefined,
   );
@@ -87,7 +87,7 @@ test('tunnels an upgrade', async () => {
   client.close();
 });
 
-test('a request whose client resets is cancelled upstream', async () => {
+test('cancels a request upstream when its client resets', async () => {
   origin.answer = () => undefined;
   origin.forget();
   const client = await RawClient.open(port);

@@ -30,7 +30,7 @@ const ports = new Map<string, number>();
 const port = (name: string): number => ports.get(name) ?? 0;
 let weldr: TestProxy;
 let origin: ScriptedOrigin;
-/** Connections that are over. */
+/** Closed connections. */
 const over: ConnectionInfo[] = [];
 const peers: NativeProxy[] = [];
 const names = [
@@ -183,7 +183,7 @@ test("HAProxy's health checks pass, with a header or without any bytes, and none
   const checks = () => weldr.finished.filter(ctx => ctx.request.target === '/check' && ctx.status === 200);
   await until('three checks', () => checks().length >= 3);
   assert.equal([checks()[0]?.clientIp, checks()[0]?.request.proxy], ['127.0.0.1', undefined]);
-  // Most connection-only checks are gone before their address can be read.
+  // Most checks that only connect are gone before their address can be read.
   const looks = over.filter(({ remoteAddress }) => remoteAddress === lookingIp);
   assert.ok(looks.every(({ refused }) => refused === undefined));
   assert.equal(
@@ -194,7 +194,7 @@ test("HAProxy's health checks pass, with a header or without any bytes, and none
 
 for (const name of ['haproxy-http', 'haproxy-https', 'nginx-http', 'nginx-https']) {
   for (const proxyProtocol of ['v1', 'v2'] as const) {
-    test(`${name} behind understands ${proxyProtocol}, and its connection is kept for the client`, async () => {
+    test(`${name} as a server understands ${proxyProtocol}, and its connection is kept for the client`, async () => {
       const url = `${name.endsWith('s') ? 'https' : 'http'}://127.0.0.1:${port(name)}`;
       const front = await startProxy({ upstreams: [{ url, proxyProtocol, tls: { verify: false } }] });
       try {

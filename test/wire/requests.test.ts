@@ -18,7 +18,7 @@ for (const way of ['in one piece', 'in two pieces', 'byte by byte'] as const) {
 
   test.before(async () => {
     origin = await ScriptedOrigin.start();
-    // A head that arrives byte by byte and never ends is refused by its timeout, not its content.
+    // A head that arrives byte by byte and never ends is refused for its timeout, not its content.
     const settings = way === 'byte by byte' ? { timeouts: { header: '400ms' } } : {};
     proxy = await startProxy({ upstreams: [origin.url], settings });
   });
@@ -112,7 +112,7 @@ function checkRefusal(response: Message | undefined, statuses: readonly number[]
   assert.is(valuesOf(response, 'date').length, 1);
 }
 
-/** A size line that arrives in pieces is rewritten, so that its digits may differ. */
+/** A size line that arrives in pieces is rewritten, so its digits may differ. */
 function withoutFraming(raw: string): unknown {
   const { line, fields, body, trailers } = readRequest(raw) ?? {};
   return { line, fields, body, trailers };

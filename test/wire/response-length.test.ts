@@ -1,4 +1,4 @@
-// The length of a response for plugins, which is not in the header list.
+// The length of a response as plugins see it, which is not in the header list.
 import * as assert from 'uvu/assert';
 import { reply } from '../../core/request/reply.ts';
 import { suite } from '../support/suite.ts';
@@ -18,7 +18,7 @@ const cases: readonly (readonly [what: string, method: string, head: string, len
   ['a reply in its place', 'GET', 'HTTP/1.1 503 Busy\r\nContent-Length: 3\r\n\r\nabc', 5],
 ];
 
-test("is the announced one, also without a body, and that of a reply's body", async () => {
+test("is the announced one, even without a body, and for a reply that of its body", async () => {
   let seen: (number | undefined)[] = [];
   const origin = await ScriptedOrigin.start();
   const proxy = await startProxy({

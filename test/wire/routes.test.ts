@@ -25,7 +25,7 @@ let origins: Ends['origins'] | undefined;
 
 const names = ['default', 'a', 'b'] as const;
 
-/** An origin's answer: its name, and what the query asks for. */
+/** An origin's response: its name, and what the query asks for. */
 function answerOf(name: string) {
   return ({ target, method }: SeenRequest): string => {
     const said = new URLSearchParams(target.split('?')[1] ?? '');
@@ -183,7 +183,7 @@ test('a rewritten request keeps its method and body', () =>
     },
   ));
 
-test('redirects and replies come from Weldr, also to HEAD', () =>
+test('redirects and replies come from Weldr, for HEAD too', () =>
   routed(
     [
       { name: 'moved', path: '/old/*', redirect: { to: 'https://shop.test/$1', status: 308 } },

@@ -1,4 +1,4 @@
-// Slow uploads: they hold no upstream connection that other requests need.
+// Slow uploads do not hold upstream connections that other requests need.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -25,7 +25,7 @@ async function withOrigin(use: (proxy: TestProxy, origin: ScriptedOrigin) => Pro
   }
 }
 
-/** Opens many uploads that send their head, `begin`, and then a byte now and then. */
+/** Opens many uploads that send their head, `begin`, then a byte now and then. */
 async function drip(proxy: TestProxy, head: string, begin: string, count = 40) {
   const clients: RawClient[] = [];
   for (let n = 0; n < count; n++) clients.push(await RawClient.open(proxy.port));
@@ -61,7 +61,7 @@ for (const [name, head, begin] of [
   ['in chunks with little sent so far', inChunks, ''],
   ['that stall after 16 KB', long, start],
   ['in chunks that stall after 16 KB', inChunks, `${start.length.toString(16)}\r\n${start}\r\n`],
-  ['that wait for 100 and send little after it', expecting, ''],
+  ['that wait for 100 and then send little', expecting, ''],
 ] as const) {
   test(`many uploads ${name} leave connections to others`, async () => {
     await withOrigin(async proxy => {

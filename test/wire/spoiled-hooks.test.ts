@@ -19,7 +19,7 @@ type Act = ((...args: unknown[]) => unknown) | undefined;
 
 interface Spoiled {
   readonly proxy: TestProxy;
-  /** What the spoiler does from now on; undefined: nothing. */
+  /** What the spoiler does from now on; undefined for nothing. */
   act: Act;
   /** The errors that observing hooks have reported. */
   readonly reported: readonly Error[];
@@ -106,7 +106,7 @@ for (const [name, make] of [...opaque, ...forged]) {
 
 const connections = suite('a plugin that spoils a connection');
 
-connections('in connection has only that connection closed, silently', async () => {
+connections('in connection closes only that connection, silently', async () => {
   await withSpoiler('connection', async spoiled => {
     const { proxy, reported } = spoiled;
     for (const [what, act] of [...acts, ['a promise', async () => 'refuse'] as const]) {
@@ -120,7 +120,7 @@ connections('in connection has only that connection closed, silently', async () 
   });
 });
 
-connections('in connectionFinished keeps no other plugin from seeing its end', async () => {
+connections('in connectionFinished does not keep other plugins from seeing its end', async () => {
   await withSpoiler('connectionFinished', async spoiled => {
     const { proxy, reported } = spoiled;
     for (const [what, act] of acts) {
@@ -171,7 +171,7 @@ for (const stage of [
   'postProxy',
   'respond',
 ] as const) {
-  requests(`in ${stage} ends it with 500 and a log line, and the next one is served`, async () => {
+  requests(`in ${stage} ends it with 500 and a log line, and the next request is served`, async () => {
     await withSpoiler(stage, async spoiled => {
       const { proxy } = spoiled;
       for (const [what, act] of acts) {
@@ -188,7 +188,7 @@ for (const stage of [
 }
 
 for (const stage of ['attemptFinished', 'finished'] as const) {
-  requests(`in ${stage} harms neither it nor the next one`, async () => {
+  requests(`in ${stage} harms neither that request nor the next one`, async () => {
     await withSpoiler(stage, async spoiled => {
       for (const [what, act] of acts) {
         if (what.includes('behind the back')) continue;

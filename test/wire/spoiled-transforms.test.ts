@@ -1,4 +1,4 @@
-// An invalid body transform, or one that fails or emits invalid chunks: its request ends, and the worker continues.
+// A body transform that is invalid, fails or emits invalid chunks ends its request, and the worker continues.
 import { Duplex, PassThrough, Transform } from 'node:stream';
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../core/plugin/plugin.ts';
@@ -29,28 +29,28 @@ const emitting =
     });
 
 const factories: (readonly [name: string, factory: Factory])[] = [
-  ['which is nothing', () => undefined],
-  ['which is null', () => null],
-  ['which is a promise', async () => new PassThrough()],
-  ['which has the prototype of a stream', () => Object.create(Duplex.prototype)],
-  ['which throws as it is made', fail],
-  ['which was destroyed before', () => new PassThrough().destroy()],
-  ['which has ended before', () => new PassThrough().end()],
+  ['that is undefined', () => undefined],
+  ['that is null', () => null],
+  ['that is a promise', async () => new PassThrough()],
+  ['that has the prototype of a stream', () => Object.create(Duplex.prototype)],
+  ['that throws when it is created', fail],
+  ['that was already destroyed', () => new PassThrough().destroy()],
+  ['that has already ended', () => new PassThrough().end()],
   [
-    'which fails at the first chunk',
+    'that fails at the first chunk',
     () => new Transform({ transform: (_c, _e, done) => done(new Error('no')) }),
   ],
-  ['which throws at the first chunk', () => new Transform({ transform: fail })],
+  ['that throws at the first chunk', () => new Transform({ transform: fail })],
   [
-    'which fails at the end',
+    'that fails at the end',
     () => new Transform({ transform: (_c, _e, done) => done(), flush: done => done(new Error('no')) }),
   ],
-  ['which throws at the end', () => new Transform({ transform: (_c, _e, done) => done(), flush: fail })],
-  ['which passes on a number', emitting(() => 5)],
-  ['which passes on an object with a length', emitting(() => ({ length: 5 }))],
-  ['which passes on an array', emitting(() => [1, 2])],
-  ['which passes on a Proxy', emitting(() => hostile({}))],
-  ['which never passes anything on', () => new Transform({ transform() {} })],
+  ['that throws at the end', () => new Transform({ transform: (_c, _e, done) => done(), flush: fail })],
+  ['that passes on a number', emitting(() => 5)],
+  ['that passes on an object with a length', emitting(() => ({ length: 5 }))],
+  ['that passes on an array', emitting(() => [1, 2])],
+  ['that passes on a Proxy', emitting(() => hostile({}))],
+  ['that never passes anything on', () => new Transform({ transform() {} })],
 ];
 for (const [name, make] of opaque) {
   if (!name.includes('behind the back')) factories.push([`which is ${name}`, make]);
@@ -58,7 +58,7 @@ for (const [name, make] of opaque) {
 
 for (const side of ['request', 'response'] as const) {
   for (const [name, factory] of factories) {
-    test(`of a ${side} ${name} ends with its request`, async () => {
+    test(`of a ${side} ${name} ends only its request`, async () => {
       const origin = await ScriptedOrigin.start();
       let spoils = true;
       const plugin: Plugin = {

@@ -1,4 +1,4 @@
-// The timeout of a stage applies whatever else happens on its connection meanwhile: the request body still arrives, and an
+// The timeout of a stage applies whatever else happens on its connection: the request body still arrives, and an
 // upstream reads it.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -7,7 +7,7 @@ import { RawClient } from './support/raw-client.ts';
 import { ok, ScriptedOrigin } from './support/scripted-origin.ts';
 import { statusOf } from './support/strict-message.ts';
 
-const test = suite('the time of a stage');
+const test = suite('the timeout of a stage');
 
 const length = 300_000;
 const endings: Readonly<Record<string, readonly [head: string, piece: string, end: string]>> = {
@@ -17,7 +17,7 @@ const endings: Readonly<Record<string, readonly [head: string, piece: string, en
 
 for (const [how, [head, piece, end]] of Object.entries(endings)) {
   for (const stage of ['judge', 'postProxy'] as const) {
-    test(`in ${stage} times out while a request body ${how} is completed`, async () => {
+    test(`in ${stage} applies while a request body ${how} is completed`, async () => {
       let reached = false;
       const origin = await ScriptedOrigin.start({
         answer: () => undefined,
@@ -27,7 +27,7 @@ for (const [how, [head, piece, end]] of Object.entries(endings)) {
       });
       const proxy = await startProxy({
         upstreams: [origin.url],
-        // A body that is waited for ends a failing test early, with another status.
+        // If the test fails, a body that Weldr waits for ends it early, with another status.
         settings: { timeouts: { stage: '300ms', body: '20s' } },
         tap(hooks) {
           const never = (): Promise<undefined> => {

@@ -40,7 +40,7 @@ async function withTimeouts(
   }
 }
 
-test('a head that does not end in time is answered 408', async () => {
+test('a head that does not end in time gets 408', async () => {
   await withTimeouts({ header: '100ms' }, {}, async ({ client, origin }) => {
     client.send('GET / HTTP/1.1\r\nHost: a.test\r\n');
     const response = await client.response();
@@ -50,7 +50,7 @@ test('a head that does not end in time is answered 408', async () => {
   });
 });
 
-test('a head that drips gains no time (CVE-2018-12122)', async () => {
+test('a head that drips gets no extra time (CVE-2018-12122)', async () => {
   await withTimeouts({ header: '200ms' }, {}, async ({ client }) => {
     client.send('GET / HTTP/1.1\r\nHost: a.test\r\n');
     for (let n = 0; n < 100 && !client.ended && client.text === ''; n++) {
@@ -61,7 +61,7 @@ test('a head that drips gains no time (CVE-2018-12122)', async () => {
   });
 });
 
-test('a second request that drips is answered 408 too (CVE-2019-5737)', async () => {
+test('a second request that drips gets 408 too (CVE-2019-5737)', async () => {
   await withTimeouts({ header: '150ms' }, {}, async ({ client }) => {
     client.send(`${get}G`);
     const [first, second] = await client.responses('GET', 'GET');
@@ -86,7 +86,7 @@ test('an idle connection is closed after its timeout', async () => {
   });
 });
 
-test('a body that stalls is answered 408, and its upstream request cancelled (CVE-2020-8251)', async () => {
+test('a body that stalls gets 408, and its upstream request is cancelled (CVE-2020-8251)', async () => {
   await withTimeouts({ body: '150ms' }, {}, async ({ client, origin, proxy }) => {
     client.send('POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nabc');
     assert.is(statusOf(await client.response('POST')), 408);
@@ -96,7 +96,7 @@ test('a body that stalls is answered 408, and its upstream request cancelled (CV
   });
 });
 
-test('a body below the minimum rate is answered 408, one above it is not', async () => {
+test('a body below the minimum rate gets 408; one above it does not', async () => {
   const settings: SettingsInput = { timeouts: { body: '200ms' }, limits: { bodyRate: '500b' } };
   const post = 'POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 400\r\n\r\n';
   await withTimeouts(
@@ -150,7 +150,7 @@ test('a body that is still being sent keeps an early response alive', async () =
   });
 });
 
-test('an upstream that stops reading a body is 504', async () => {
+test('an upstream that stops reading a body results in 504', async () => {
   await withTimeouts(
     { body: '30s', response: '300ms' },
     { onConnection: ({ socket }) => socket.pause() },
@@ -162,7 +162,7 @@ test('an upstream that stops reading a body is 504', async () => {
   );
 });
 
-test('an upstream that never sends the 100 that a client waits for is 504', async () => {
+test('an upstream that never sends the 100 that a client waits for results in 504', async () => {
   await withTimeouts({ body: '30s', response: '200ms' }, { onBytes: () => {} }, async ({ client }) => {
     client.send('POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n');
     assert.is(statusOf(await client.response('POST')), 504);
@@ -185,7 +185,7 @@ test('the time of an upstream that sent 100 begins when the body is complete', a
   });
 });
 
-test('an upstream that does not answer is 504', async () => {
+test('an upstream that does not respond results in 504', async () => {
   await withTimeouts(
     { response: '120ms' },
     { answer: () => undefined },
@@ -202,7 +202,7 @@ test('an upstream that does not answer is 504', async () => {
   );
 });
 
-test('an upstream whose head drips gains no time', async () => {
+test('an upstream whose head drips gets no extra time', async () => {
   await withTimeouts(
     { response: '200ms', body: '10s' },
     { answer: () => undefined },
@@ -244,7 +244,7 @@ test('the timeouts of a pool override those of the config, and those of a reques
   );
 });
 
-test('a pool has its own limits: with a full queue the next request is answered 503', async () => {
+test('a pool has its own limits: if its queue is full, the next request gets 503', async () => {
   await withTimeouts({}, { answer: () => undefined }, async ({ client, origin, proxy }) => {
     proxy.pools.default.setSettings({ limits: { upstreamConnections: 1, upstreamQueue: 0 } });
     client.send(get);
@@ -256,7 +256,7 @@ test('a pool has its own limits: with a full queue the next request is answered 
   });
 });
 
-test('an upstream that is slow to answer a second request on its connection is 504', async () => {
+test('an upstream that is slow to respond to a second request on its connection results in 504', async () => {
   const script: Script = { answer: request => (request.target === '/' ? ok('first') : undefined) };
   await withTimeouts({ response: '120ms' }, script, async ({ client }) => {
     client.send(get);
@@ -280,7 +280,7 @@ test('a response body that stalls is cut, and does not look complete', async () 
   }
 });
 
-test('an upstream that does not accept in time is 504', async () => {
+test('an upstream that does not accept in time results in 504', async () => {
   const proxy = await startProxy({
     // A documentation address (RFC 5737), which no host has.
     upstreams: ['http://192.0.2.1:81'],
@@ -295,7 +295,7 @@ test('an upstream that does not accept in time is 504', async () => {
   proxy.close();
 });
 
-test('an upstream that accepts TCP and never speaks TLS is 504', async () => {
+test('an upstream that accepts TCP and never speaks TLS results in 504', async () => {
   await withTimeouts(undefined, {}, async ({ origin }) => {
     const proxy = await startProxy({
       upstreams: [origin.url.replace('http:', 'https:')],
@@ -325,7 +325,7 @@ test('a client that does not read its response is cut after its timeout', async 
 });
 
 test('a client that sends a body and reads nothing of its response is cut after its timeout', async () => {
-  // An origin that sends back everything, so that both directions fill up.
+  // An origin that echoes everything, so both directions fill up.
   const script: Script = {
     answer: () => undefined,
     onBytes(connection, bytes) {
@@ -345,7 +345,7 @@ test('a client that sends a body and reads nothing of its response is cut after 
   });
 });
 
-test('a stage that takes too long is answered 500 with its plugin in the log, and its late answer ignored', async () => {
+test('a stage that takes too long results in 500 with its plugin in the log, and its late result is ignored', async () => {
   const tap: ProxyOptions['tap'] = hooks =>
     hooks.preProxy.tapPromise('slow', async ctx => {
       if (ctx.request.target === '/') await sleep(200);
@@ -369,7 +369,7 @@ test('a stage that takes too long is answered 500 with its plugin in the log, an
   );
 });
 
-test('thousands of dripping connections neither delay others nor grow the memory by more than 32 KB each', async () => {
+test('thousands of dripping connections neither delay others nor take more than 32 KB of memory each', async () => {
   await withTimeouts({ header: '30s' }, {}, async ({ client, proxy }) => {
     const before = process.memoryUsage().rss;
     const drips: RawClient[] = [];

@@ -1,4 +1,4 @@
-// A TLS client at a listener without TLS: the log says so, and the client gets an answer that TLS libraries recognize.
+// A TLS client at a listener without TLS: the log says so, and the client gets a response that TLS libraries recognize.
 import { once } from 'node:events';
 import { connect } from 'node:tls';
 import * as assert from 'uvu/assert';
@@ -16,12 +16,12 @@ for (const [name, http2] of [
   ['HTTP/1.1', false],
   ['HTTP/1.1 and HTTP/2', true],
 ] as const) {
-  test(`is recognised in the log, and answered without TLS: ${name}`, async () => {
+  test(`is recognised in the log, and gets a response without TLS: ${name}`, async () => {
     const proxy = await startProxy({ http2 });
     try {
       const client = connect({ port: proxy.port, host: '127.0.0.1', rejectUnauthorized: false });
       const [error] = await once(client, 'error');
-      // How OpenSSL reports an answer in plain HTTP.
+      // How OpenSSL reports a plain HTTP response.
       assert.match(String(error.code), /^ERR_SSL_/);
       await until('the log', () => proxy.log.some(({ msg }) => msg === said));
       const line = proxy.log.find(({ msg }) => msg === said);
@@ -41,7 +41,7 @@ for (const [name, http2] of [
   });
 }
 
-test('is not what other malformed requests are taken for', async () => {
+test('is not reported for other malformed requests', async () => {
   const proxy = await startProxy();
   try {
     const raw = await RawClient.open(proxy.port);

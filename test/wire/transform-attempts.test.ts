@@ -1,4 +1,4 @@
-// Chains of body transforms, and their relation to attempts.
+// Chains of body transforms, and how they relate to attempts.
 import { type Duplex, PassThrough, Transform } from 'node:stream';
 import * as assert from 'uvu/assert';
 import type { BodyTransform } from '../../core/request/body-transform.ts';
@@ -76,7 +76,7 @@ chains('that expands its input waits for a client that does not read', async () 
   const piece = Buffer.alloc(64 * 1024, 'x');
   const pieces = 300;
   let given = 0;
-  /** Each byte becomes 64 KB, as in a compressed bomb; it stops when they are not read. */
+  /** Turns each byte into 64 KB, as a decompression bomb does, and stops when they are not read. */
   const bomb = (): Transform =>
     new Transform({
       transform(_chunk, _encoding, done) {
@@ -119,7 +119,7 @@ for (const [where, others] of [
   ['alone', []],
   ['between others', [pass]],
 ] as const) {
-  chains(`flushes each stream once, and sends what that adds, ${where}`, async () => {
+  chains(`flushes each stream once, and sends what that produces, ${where}`, async () => {
     const calls: string[] = [];
     const adding: BodyTransform = () =>
       new Transform({

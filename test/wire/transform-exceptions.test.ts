@@ -1,4 +1,4 @@
-// Streams of plugins that throw when Node or Weldr calls them, or their listeners: no worker ends.
+// Plugins' streams that throw, or whose listeners do, when Node or Weldr calls them: no worker ends.
 import * as assert from 'uvu/assert';
 import type { BodyTransform } from '../../core/request/body-transform.ts';
 import { suite } from '../support/suite.ts';
@@ -6,7 +6,7 @@ import { until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { between, get, onRequest, onResponse, pass, post, throws } from './support/transforming.ts';
 
-const hostile = suite('a stream which throws where Weldr or Node calls it');
+const hostile = suite('a stream that throws when Weldr or Node calls it');
 
 const overridden = ['write', 'end', 'pause', 'resume', 'destroy', 'isPaused', 'emit', 'on', 'pipe'] as const;
 const listened = [
@@ -37,7 +37,7 @@ const traps: readonly (readonly [how: string, make: BodyTransform])[] = [
   ['and takes no guards', () => Object.freeze(pass())],
   ['in an emit() that cannot be replaced', () => Object.defineProperty(pass(), 'emit', { value: throws })],
   [
-    'by a value which is not an error',
+    'by a value that is not an error',
     () => {
       const stream = pass();
       setImmediate(() => stream.emit('error', undefined));
@@ -45,7 +45,7 @@ const traps: readonly (readonly [how: string, make: BodyTransform])[] = [
     },
   ],
   [
-    'by an error without a text',
+    'by an error without a message',
     () => {
       const stream = pass();
       setImmediate(() => stream.emit('error', Object.create(null)));

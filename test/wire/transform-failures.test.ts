@@ -1,4 +1,4 @@
-// Body transforms that fail each time, or are created wrongly: they cost only their request, and nothing of it reaches
+// Body transforms that fail every time, or are created wrongly: they fail only their request, and nothing of it reaches
 // another.
 import { type Duplex, PassThrough, Transform } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -25,9 +25,9 @@ import {
 } from './support/transforming.ts';
 
 const fails = (): Transform => new Transform({ transform: (_, __, done) => done(new Error('on purpose')) });
-const each = suite('a transform that fails each time');
+const each = suite('a transform that fails every time');
 
-/** None of them passes anything on, for any body. */
+/** None of them passes anything on, whatever the body. */
 const hopeless: readonly (readonly [how: string, make: BodyTransform])[] = [
   ['gunzip of uncompressed data', () => createGunzip()],
   ['one that fails', fails],
@@ -38,7 +38,7 @@ const hopeless: readonly (readonly [how: string, make: BodyTransform])[] = [
 ];
 
 for (const [how, make] of hopeless) {
-  each(`${how}: a response is one 500, one log line, and the connection stays open`, async () => {
+  each(`${how}: a response becomes one 500 with one log line, and the connection stays open`, async () => {
     let made = 0;
     const counted: BodyTransform = () => {
       made++;
@@ -60,7 +60,7 @@ for (const [how, make] of hopeless) {
     });
   });
 
-  each(`${how}: a reply is one 500`, async () => {
+  each(`${how}: a reply becomes one 500`, async () => {
     let made = 0;
     const tap = (hooks: RequestHooks) =>
       hooks.request.tap('replier', ctx => {
@@ -77,7 +77,7 @@ for (const [how, make] of hopeless) {
     });
   });
 
-  each(`${how}: a request is one 500, whose body passes the response's transforms once`, async () => {
+  each(`${how}: a request gets one 500, whose body passes the response's transforms once`, async () => {
     const made: string[] = [];
     const tap = (hooks: RequestHooks) => {
       hooks.postProxy.tap('wrong', ctx => (ctx.error === undefined ? reply(500, 'not reached') : undefined));
@@ -134,7 +134,7 @@ for (const [where, on, request] of [
   ['response', onResponse, get],
 ] as const) {
   factories(
-    `of a ${where} which is asynchronous fails its request, and its rejection ends nothing`,
+    `of a ${where} that is asynchronous fails its request, and its rejection does no other harm`,
     async () => {
       for (const settle of [async () => throws(), async () => new PassThrough()]) {
         const make = settle as unknown as BodyTransform;
@@ -149,7 +149,7 @@ for (const [where, on, request] of [
     },
   );
 
-  factories(`of a ${where} which throws leaves none of the streams before it open`, async () => {
+  factories(`of a ${where} that throws leaves none of the streams before it open`, async () => {
     const made: Duplex[] = [];
     const kept: BodyTransform = () => {
       const stream = new PassThrough();
@@ -167,7 +167,7 @@ for (const [where, on, request] of [
   });
 
   factories(
-    `of a ${where} which returns one stream for two requests fails the second, and mixes nothing`,
+    `of a ${where} that returns one stream for two requests fails the second, and mixes nothing`,
     async () => {
       const shared = new PassThrough();
       const script: Setup = { tap: on(() => shared), answer: where === 'response' ? half : echo };
@@ -185,7 +185,7 @@ for (const [where, on, request] of [
   );
 
   factories(
-    `of a ${where} which returns one stream for two places of a chain fails its request`,
+    `of a ${where} that returns one stream for two places in a chain fails its request`,
     async () => {
       const shared = new PassThrough();
       await between(

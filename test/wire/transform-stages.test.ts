@@ -1,4 +1,4 @@
-// Body transforms beside stages: which stages may request one, and that none undoes the timeout of a stage.
+// Body transforms and stages: which stages may ask for one, and that none extends the timeout of a stage.
 import { PassThrough, Transform } from 'node:stream';
 import * as assert from 'uvu/assert';
 import type { BodyTransform } from '../../core/request/body-transform.ts';
@@ -28,14 +28,14 @@ class Gate extends Transform {
   }
 }
 
-const stages = suite('transforms beside stages');
+const stages = suite('transforms and stages');
 
 for (const [when, onBytes] of [
   ['the response came early', (connection => connection.send(ok('early'))) satisfies Script['onBytes']],
   ['the attempt failed', (connection => connection.cut()) satisfies Script['onBytes']],
 ] as const) {
   stages(
-    `a request's transform that continues after ${when} does not undo the timeout of a stage`,
+    `a request's transform that continues after ${when} does not extend the timeout of a stage`,
     async () => {
       const gate = new Gate();
       let judging = false;
@@ -59,7 +59,7 @@ for (const [when, onBytes] of [
 }
 
 stages(
-  'a transform of the request that continues does not undo the timeout of one of the response',
+  "a request's transform that continues does not extend the timeout of a response's",
   async () => {
     const gate = new Gate();
     let stuck = false;
@@ -115,7 +115,7 @@ stages('a transform that fails after its attempt does not prevent another attemp
   });
 });
 
-stages('a request whose transform never ends is bounded when the response has begun, too', async () => {
+stages('a request whose transform never ends is bounded even when the response has begun', async () => {
   const settings = { timeouts: { stage: '300ms', body: '300ms' } };
   const onBytes: Script['onBytes'] = connection =>
     connection.send('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc');
@@ -128,7 +128,7 @@ stages('a request whose transform never ends is bounded when the response has be
   });
 });
 
-stages('an asynchronous tap may request one, also for a chunked response', async () => {
+stages('an asynchronous tap may ask for one, even for a chunked response', async () => {
   const tap = (hooks: RequestHooks) =>
     hooks.postProxy.tapPromise('later', async ctx => {
       await new Promise(resolve => setImmediate(resolve));
@@ -144,7 +144,7 @@ stages('an asynchronous tap may request one, also for a chunked response', async
   });
 });
 
-stages('the last one, respond, may request one for any response', async () => {
+stages('the last stage, respond, may ask for one for any response', async () => {
   const tap = (hooks: RequestHooks) => {
     hooks.request.tap('replier', ctx => (ctx.request.target === '/reply' ? reply(200, 'hi') : undefined));
     hooks.respond.tap('last', ctx => ctx.transformResponse(doubled));
@@ -163,7 +163,7 @@ stages('a refused upgrade has its response transformed', async () => {
   });
 });
 
-stages('a reply to HEAD, and one without a body, announce no wrong length', async () => {
+stages('a reply to HEAD, and one without a body, do not announce a wrong length', async () => {
   const tap = (hooks: RequestHooks) =>
     hooks.request.tap('replier', ctx => {
       ctx.transformResponse(doubled);

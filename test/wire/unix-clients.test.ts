@@ -1,4 +1,4 @@
-// Clients of a unix socket: the same exchange, but without addresses.
+// Clients on a unix socket: the same exchange, but without addresses.
 import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { askUnix, socketFolder } from '../support/unix-origin.ts';
 import { startProxy, type TestProxy, until } from './support/proxy.ts';
 import { ScriptedOrigin } from './support/scripted-origin.ts';
 
-const test = suite('clients of unix sockets');
+const test = suite('clients on unix sockets');
 
 /** Calls `body` with a proxy that listens on a unix socket. */
 async function withProxy(
@@ -29,7 +29,7 @@ async function withProxy(
   }
 }
 
-/** The forwarding fields that an origin receives for a request with these headers, and the client's address. */
+/** The forwarding fields that an origin receives for a request with these fields, and the client's address. */
 async function forwardingOf(
   forwarded: SettingsInput['forwarded'],
   headers: Readonly<Record<string, string>> = {},
@@ -59,7 +59,7 @@ async function forwardingOf(
 
 const reported = { 'X-Forwarded-For': '203.0.113.7', 'X-Forwarded-Proto': 'https' };
 
-test('have the address unix:, and no other is made up for them', async () => {
+test('have the address unix:, and no other is made up', async () => {
   const { clientIp, scheme, lines } = await forwardingOf({ rfc7239: true });
   assert.equal([clientIp, scheme], ['unix:', 'http']);
   assert.equal(lines, [
@@ -77,7 +77,7 @@ test('are not believed unless unix: is trusted', async () => {
   }
 });
 
-test('are believed when unix: is trusted: the client is the one that they report', async () => {
+test('are believed if unix: is trusted: the client is the one that they report', async () => {
   const { clientIp, scheme, lines } = await forwardingOf({ trusted: ['unix:'] }, reported);
   assert.equal([clientIp, scheme], ['203.0.113.7', 'https']);
   assert.equal(lines, [
@@ -87,7 +87,7 @@ test('are believed when unix: is trusted: the client is the one that they report
   ]);
 });
 
-test('are not trusted further up the chain by naming unix:', async () => {
+test('cannot gain trust further up the chain by naming unix:', async () => {
   const chain = { 'X-Forwarded-For': '203.0.113.7, unix:' };
   assert.is((await forwardingOf({ trusted: ['unix:'] }, chain)).clientIp, 'unknown');
   assert.is((await forwardingOf({ trusted: ['unix:'] })).clientIp, 'unix:');
@@ -109,7 +109,7 @@ test('count as one address for connectionsPerAddress', async () => {
   }
 });
 
-test('send and receive large bodies, and a client that leaves is noticed', async () => {
+test('send and receive large bodies, and are noticed when they leave', async () => {
   const origin = await startOrigin();
   try {
     await withProxy([origin.url], {}, async (path, proxy) => {
@@ -127,7 +127,7 @@ test('send and receive large bodies, and a client that leaves is noticed', async
   }
 });
 
-test('are answered before a drain ends', async () => {
+test('get their responses before a drain ends', async () => {
   const origin = await startOrigin();
   origin.delayMs = 300;
   try {

@@ -1,4 +1,4 @@
-// Upstreams on unix sockets: the same exchange, other connections.
+// Upstreams on unix sockets: the same exchange over other connections.
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -42,7 +42,7 @@ test('receive the Host of the client, or localhost if configured to receive thei
   await origin.close();
 });
 
-test('that cannot be connected to are CONNECT_FAILED, which names the path and why', async () => {
+test('that cannot be connected to cause CONNECT_FAILED, which names the path and the reason', async () => {
   const folder = socketFolder();
   const stale = await startUnixOrigin();
   const file = join(folder, 'file');

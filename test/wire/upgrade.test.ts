@@ -1,4 +1,4 @@
-// Upgrades: tunnels both ways, their ends, refusals, and what must not pass.
+// Upgrades: tunnels in both directions, how they end, refusals, and what must not pass.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -28,7 +28,7 @@ async function withUpgrade(
   options: ProxyOptions,
   use: (ends: Ends) => Promise<void>,
 ): Promise<void> {
-  // `onBytes` keeps the origin from ending its side by itself.
+  // `onBytes` keeps the origin from ending its side automatically.
   const origin = await ScriptedOrigin.start({ onBytes: () => {}, answer: () => accept, ...script });
   const proxy = await startProxy({ upstreams: [origin.url], ...options });
   const client = await RawClient.open(proxy.port);
@@ -46,13 +46,13 @@ async function withUpgrade(
   }
 }
 
-/** Requests the upgrade and waits until the tunnel is open. */
+/** Asks for the upgrade and waits until the tunnel is open. */
 async function open({ client }: Ends): Promise<void> {
   client.send(ask());
   await client.until('101', () => client.text.endsWith('\r\n\r\n'));
 }
 
-test('an upgrade is requested upstream, and the 101 passed on', async () => {
+test('an upgrade is forwarded, and the 101 passed on', async () => {
   await withUpgrade({}, {}, async ends => {
     const { client, origin } = ends;
     client.send(ask('Sec-WebSocket-Key: abc', 'Sec-WebSocket-Version: 13'));
@@ -220,7 +220,7 @@ test('the last words of a client reach an upstream that is still sending when it
   }
 });
 
-test('a silent tunnel ends after its timeout, one in use does not', async () => {
+test('a silent tunnel ends after its timeout; one in use does not', async () => {
   await withUpgrade({}, { settings: { timeouts: { tunnel: '1s' } } }, async ends => {
     await open(ends);
     const { client, connection } = ends;
@@ -312,7 +312,7 @@ test('tunnels count as connections to their upstream until they close', async ()
   });
 });
 
-test('a drain waits for tunnels, and then cuts them', async () => {
+test('a drain waits for tunnels, then cuts them', async () => {
   await withUpgrade({}, {}, async ends => {
     await open(ends);
     const { client, connection, proxy } = ends;

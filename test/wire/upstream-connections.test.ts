@@ -44,7 +44,7 @@ async function withOrigin(
   }
 }
 
-/** Retries requests that failed on a reused connection before they were answered, as a plugin may. */
+/** Retries requests that failed on a reused connection before a response, as a plugin may. */
 const retrying: ProxyOptions['tap'] = hooks => {
   hooks.judge.tap('again', ctx =>
     ctx.error !== undefined && ctx.error.retry !== 'never' && ctx.replayable && ctx.tried.length < 4
@@ -54,7 +54,7 @@ const retrying: ProxyOptions['tap'] = hooks => {
 };
 
 for (const framing of ['length', 'chunked']) {
-  test(`one connection serves many requests, also when the response's reader is slower: ${framing}`, async () => {
+  test(`one connection serves many requests, even when the response's reader is slower: ${framing}`, async () => {
     const body = 'x'.repeat(1000);
     const answer =
       framing === 'length'
@@ -107,7 +107,7 @@ test('Keep-Alive: timeout of an upstream closes the connection before the upstre
   });
 });
 
-test('a connection that an upstream keeps for a second or less is not used again', async () => {
+test('a connection that an upstream keeps for a second or less is not reused', async () => {
   for (const timeout of ['timeout=0', 'timeout=1', 'max=5, timeout=1']) {
     const answer: Script['answer'] = () => ok('x', `Keep-Alive: ${timeout}`);
     await withOrigin({ answer }, {}, async (proxy, origin) => {
@@ -118,7 +118,7 @@ test('a connection that an upstream keeps for a second or less is not used again
   }
 });
 
-test('bytes on an idle connection end it, and become no response', async () => {
+test('bytes on an idle connection end it, and do not become a response', async () => {
   await withOrigin({}, {}, async (proxy, origin) => {
     await ask(proxy);
     origin.connections[0]?.send(
@@ -130,7 +130,7 @@ test('bytes on an idle connection end it, and become no response', async () => {
   });
 });
 
-/** Responses each of which is followed by an unrequested one, in the same bytes or a moment later. */
+/** Responses followed by another, unrequested one, in the same bytes or a moment later. */
 const ends: readonly (readonly [how: string, method: string, response: string])[] = [
   ['a length', 'GET', ok('fine')],
   ['chunks', 'GET', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\n\r\n'],
@@ -170,7 +170,7 @@ for (const [how, method, response] of ends) {
   }
 }
 
-test('a connection that its upstream closed while idle is not used again', async () => {
+test('a connection that its upstream closed while idle is not reused', async () => {
   for (const how of ['end', 'cut'] as const) {
     await withOrigin({}, {}, async (proxy, origin) => {
       await ask(proxy);
@@ -182,7 +182,7 @@ test('a connection that its upstream closed while idle is not used again', async
   }
 });
 
-test('a close that crosses a request on a reused connection is recognised, so that it can be retried', async () => {
+test('a close that crosses a request on a reused connection is recognised, so the request can be retried', async () => {
   let crossing = true;
   const script: Script = {
     answer(request) {
@@ -232,7 +232,7 @@ test('a retried request is sent completely, with its body', async () => {
   });
 });
 
-test('a request whose body was streamed away is not retried', async () => {
+test('a request whose body has been streamed is not retried', async () => {
   const script: Script = {
     answer(request) {
       request.connection.cut();
@@ -252,7 +252,7 @@ test('a request whose body was streamed away is not retried', async () => {
   });
 });
 
-test('an upstream that refuses connections is 502, 200 times at once', async () => {
+test('an upstream that refuses connections results in 502 for 200 requests at once', async () => {
   const port = await freePort();
   const proxy = await startProxy({ upstreams: [`http://127.0.0.1:${port}`] });
   const responses = await Promise.all(Array.from({ length: 200 }, () => ask(proxy)));
@@ -263,7 +263,7 @@ test('an upstream that refuses connections is 502, 200 times at once', async () 
   proxy.close();
 });
 
-test('an upstream is found by its name, and one without an address is 502', async () => {
+test('an upstream is found by its name, and one without an address results in 502', async () => {
   await withOrigin({}, {}, async (_, origin) => {
     const proxy = await startProxy({ upstreams: [`http://localhost:${origin.port}`] });
     assert.is(statusOf(await ask(proxy)), 200);
@@ -322,7 +322,7 @@ test('a removed upstream finishes its requests, and its connection is not kept',
   });
 });
 
-test('an upstream of another pool is an error of the plugin that chose it', async () => {
+test("choosing an upstream of another pool is the plugin's error", async () => {
   await withOrigin({}, {}, async (_, origin) => {
     const elsewhere = await startProxy({ upstreams: [origin.url] });
     const [stray] = elsewhere.pools.default;
@@ -352,7 +352,7 @@ interface Certificates {
   read(name: string): string;
 }
 
-/** Creates a CA, and certificates of it for a server and a client; and another CA that signed nothing. */
+/** Creates a CA with certificates for a server and a client, and another CA that signed nothing. */
 function makeCertificates(): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'certificates-'));
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
@@ -423,14 +423,14 @@ async function askOverTls(
   }
 }
 
-tls('an upstream whose certificate the given CA signed is trusted', async () => {
+tls('an upstream with a certificate from the configured CA is trusted', async () => {
   const { response, origin } = await askOverTls({ ca: certificates.read('ca.pem') });
   assert.is(response.body, echoed('GET / HTTP/1.1'));
   assert.is(origin.requests[0]?.line, 'GET / HTTP/1.1');
 });
 
 tls(
-  'an upstream whose certificate no known CA signed is 502, and gets no byte of the request (CVE-2026-107318)',
+  'an upstream with a certificate from an unknown CA results in 502, and gets no byte of the request (CVE-2026-107318)',
   async () => {
     for (const settings of [undefined, { ca: certificates.read('other.pem') }]) {
       const { response, proxy, origin } = await askOverTls(settings);
@@ -441,7 +441,7 @@ tls(
   },
 );
 
-tls('an upstream with another name than its certificate is 502', async () => {
+tls('an upstream whose certificate is for another name results in 502', async () => {
   const { response, proxy } = await askOverTls({
     ca: certificates.read('ca.pem'),
     servername: 'elsewhere.test',
@@ -450,7 +450,7 @@ tls('an upstream with another name than its certificate is 502', async () => {
   assert.is(proxy.finished[0]?.error?.code, 'TLS_FAILED');
 });
 
-tls('the SNI name is the one given', async () => {
+tls('the SNI name is the configured one', async () => {
   const { response, origin } = await askOverTls({
     ca: certificates.read('ca.pem'),
     servername: 'origin.test',
@@ -478,14 +478,14 @@ const unusable: [what: string, tls: (read: (name: string) => string) => Upstream
   ['a name with a zero byte', () => ({ servername: 'a\0b' })],
 ];
 for (const [what, settings] of unusable) {
-  tls(`${what} is 502 with the cause, not the end of the worker`, async () => {
+  tls(`${what} results in 502 with the cause, and does not end the worker`, async () => {
     const { response, proxy } = await askOverTls(settings(certificates.read));
     assert.is(statusOf(response), 502);
     assert.is(proxy.finished[0]?.error?.code, 'TLS_FAILED');
   });
 }
 
-tls('an upstream is trusted unverified only if the config says so', async () => {
+tls('an unverified upstream is accepted only if the config says so', async () => {
   const { response } = await askOverTls({ verify: false });
   assert.is(statusOf(response), 200);
 });
@@ -500,7 +500,7 @@ tls('a client certificate is sent to an upstream that requests one', async () =>
   assert.is(statusOf(without.response), 502);
 });
 
-tls('an upstream that sends plain text instead of TLS is 502 (CVE-2026-1642)', async () => {
+tls('an upstream that sends plain text instead of TLS results in 502 (CVE-2026-1642)', async () => {
   const origin = await ScriptedOrigin.start({
     onConnection: connection => connection.send('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ninjected'),
     onBytes: () => {},
@@ -542,7 +542,7 @@ for (const use of ['requests', 'an upgrade']) {
         upstreams: ['tls' in over ? { url: origin.url, tls: { verify: false } } : origin.url],
       });
       const client = await RawClient.open(proxy.port);
-      // Towards a client the second write is the first that could be delayed.
+      // To a client, the second write is the first that could be delayed.
       for (let n = 0; n < 3; n++) {
         client.send(use === 'requests' ? get() : n === 0 ? upgrade : 'more');
         if (use === 'requests')
@@ -555,8 +555,8 @@ for (const use of ['requests', 'an upgrade']) {
       }
       const ours = tcpSockets(process.pid);
       const port = Number(new URL(origin.url).port);
-      assert.is(ours.find(({ local }) => local === proxy.port)?.noDelay, true, 'towards the client');
-      assert.is(ours.find(({ remote }) => remote === port)?.noDelay, true, 'towards the upstream');
+      assert.is(ours.find(({ local }) => local === proxy.port)?.noDelay, true, 'to the client');
+      assert.is(ours.find(({ remote }) => remote === port)?.noDelay, true, 'to the upstream');
       client.close();
       proxy.close();
       await origin.close();
@@ -564,7 +564,7 @@ for (const use of ['requests', 'an upgrade']) {
   });
 }
 
-tls('a tunnel goes over TLS', async () => {
+tls('a tunnel works over TLS', async () => {
   const { read } = certificates;
   const origin = await ScriptedOrigin.start({
     tls: { cert: read('server.pem'), key: read('server.key') },

@@ -1,4 +1,4 @@
-// Broken or hostile HTTP/2 upstreams: only the affected request is answered with 502, or the affected connection closed
+// Broken or hostile HTTP/2 upstreams: only the affected request gets 502, or the affected connection is closed
 // (RFC 9113 sections 5 to 8).
 import * as assert from 'uvu/assert';
 import { errorCode, settingId } from '../../core/http/h2/frames.ts';
@@ -15,12 +15,12 @@ import {
   type RawScript,
 } from './support/raw-h2-origin.ts';
 
-const test = suite('hostile upstreams of HTTP/2');
+const test = suite('hostile HTTP/2 upstreams');
 
 interface Ends {
   readonly proxy: TestProxy;
   readonly origin: RawH2Origin;
-  /** Requests a path; resolves with everything received until the end of the answer. */
+  /** Requests a path; resolves with everything received until the end of the response. */
   ask(path?: string): Promise<string>;
 }
 
@@ -65,7 +65,7 @@ const malformed: Record<string, RawAnswer> = {
   ':status after a field': (c, id) => c.head(id, [['x', 'y'], ok], 'end'),
   'another pseudo-field': (c, id) => c.head(id, [ok, [':path', '/']], 'end'),
   'a 101': (c, id) => c.head(id, [[':status', '101']]),
-  'a name in capitals': (c, id) => c.head(id, [ok, ['X-Mine', 'y']], 'end'),
+  'a name in upper case': (c, id) => c.head(id, [ok, ['X-Mine', 'y']], 'end'),
   'an empty name': (c, id) => c.head(id, [ok, ['', 'y']], 'end'),
   'a line end in a name': (c, id) => c.head(id, [ok, ['x\r\ny', 'z']], 'end'),
   'a line end in a value': (c, id) => c.head(id, [ok, ['x', 'y\r\nset-cookie: a=b']], 'end'),
@@ -78,7 +78,7 @@ const malformed: Record<string, RawAnswer> = {
     c.head(id, [ok, ['content-length', '0'], ['content-length', '0']], 'end'),
   'an invalid content-length': (c, id) => c.head(id, [ok, ['content-length', '1,1']], 'end'),
   'a content-length, and no body': (c, id) => c.head(id, [ok, ['content-length', '5']], 'end'),
-  'an interim response at its end': (c, id) => c.head(id, [[':status', '103']], 'end'),
+  'an interim response that ends the stream': (c, id) => c.head(id, [[':status', '103']], 'end'),
   'a head over the limit': (c, id) => c.head(id, [ok, ['x', 'y'.repeat(60_000)]], 'end'),
   'a body before the head': (c, id) => c.body(id, 'early'),
 };
@@ -94,7 +94,7 @@ for (const [what, answer] of Object.entries(malformed)) {
   });
 }
 
-test('endless interim responses are not an answer', async () => {
+test('endless interim responses result in 502', async () => {
   const answer: RawAnswer = (c, id) => {
     for (let n = 0; n < 9; n++) c.head(id, [[':status', '103']]);
   };
@@ -110,7 +110,7 @@ test('endless interim responses are not an answer', async () => {
   );
 });
 
-/** A field block that fills the table with one large entry and refers to it again and again. */
+/** A field block that fills the table with one large entry and refers to it many times. */
 function bomb(connection: RawH2Connection, id: number): void {
   const value = 'v'.repeat(3000);
   const literal = Buffer.concat([Buffer.from([0x40, 1, 0x61, 0x7f, 0x99, 0x16]), Buffer.from(value)]);
@@ -119,7 +119,7 @@ function bomb(connection: RawH2Connection, id: number): void {
   connection.flush();
 }
 
-test('an HPACK bomb is a head over the limit', async () => {
+test('an HPACK bomb counts as a head over the limit', async () => {
   await between({ answer: bomb }, async ({ ask }) => {
     assert.is(statusOf(await ask()), '502');
     assert.is(statusOf(await ask('/good')), '200');
@@ -141,11 +141,11 @@ const raw =
     for (const made of frames) connection.socket.write(made(id));
   };
 
-/** Faults that end the connection, and the error that is sent. */
+/** Faults that end the connection, and the error that Weldr sends. */
 const broken: Record<string, readonly [RawAnswer, string]> = {
   PUSH_PROMISE: [raw(id => frame(5, 4, id, Buffer.from([0, 0, 0, 2, 0x88]))), 'PROTOCOL_ERROR'],
   'a response on another stream': [c => c.head(99, [ok], 'end'), 'PROTOCOL_ERROR'],
-  'a response on a stream of even number': [c => c.head(2, [ok], 'end'), 'PROTOCOL_ERROR'],
+  'a response on a stream with an even identifier': [c => c.head(2, [ok], 'end'), 'PROTOCOL_ERROR'],
   'SETTINGS_ENABLE_PUSH of 1': [raw(() => frame(4, 0, 0, Buffer.from([0, 2, 0, 0, 0, 1]))), 'PROTOCOL_ERROR'],
   'a window that overflows': [
     raw(() => frame(8, 0, 0, Buffer.from([0x7f, 0xff, 0xff, 0xff]))),
@@ -170,7 +170,7 @@ const broken: Record<string, readonly [RawAnswer, string]> = {
 };
 
 for (const [what, [answer, error]] of Object.entries(broken)) {
-  test(`the connection ends, and another one serves: ${what}`, async () => {
+  test(`the connection ends, and another one is used: ${what}`, async () => {
     await between({ answer }, async ({ ask, origin }) => {
       const status = statusOf(await ask());
       assert.is(status, what === 'DATA after the end' ? '200' : '502');
@@ -216,7 +216,7 @@ for (const [what, more] of [
   ['more', 'end'],
   ['fewer', 'end'],
 ] as const) {
-  test(`a body of ${what} bytes than content-length says is cut, never complete`, async () => {
+  test(`a body with ${what} bytes than content-length says is cut, never complete`, async () => {
     const answer: RawAnswer = (connection, id) => {
       connection.head(id, [ok, ['content-length', '10']]);
       connection.body(id, what === 'more' ? 'x'.repeat(11) : 'x'.repeat(9), more);
@@ -234,7 +234,7 @@ for (const [what, more] of [
 test('a stream that exceeds its window ends', async () => {
   const answer: RawAnswer = (connection, id) => {
     connection.head(id, [ok]);
-    // The body is not read, so that no window is reopened.
+    // The body is not read, so no window is reopened.
     for (let n = 0; n < 400; n++) connection.body(id, 'x'.repeat(16_000), 'open');
   };
   await between({ answer }, async ({ proxy, origin }) => {
@@ -271,7 +271,7 @@ test('a request that times out is cancelled, and the connection is kept if it an
   );
 });
 
-// --- what may be tried again ---------------------------------------------------------------------------------------
+// --- what may be retried -------------------------------------------------------------------------------------------
 
 async function withRetry(
   script: RawScript,
@@ -295,7 +295,7 @@ async function post(proxy: TestProxy): Promise<string> {
   return client.text;
 }
 
-test('a stream that was refused is tried again, whatever its method', async () => {
+test('a refused stream is retried, whatever its method', async () => {
   const answer: RawAnswer = (connection, id) => {
     if (id > 1) connection.ok(id);
     else {
@@ -309,7 +309,7 @@ test('a stream that was refused is tried again, whatever its method', async () =
   });
 });
 
-test('a stream above the last one of a GOAWAY is tried again on another connection, whatever its method', async () => {
+test('a stream above the last one in a GOAWAY is retried on another connection, whatever its method', async () => {
   let goes = 0;
   const answer: RawAnswer = (connection, id) => {
     if (goes++ > 0) connection.ok(id);
@@ -325,7 +325,7 @@ test('a stream above the last one of a GOAWAY is tried again on another connecti
   });
 });
 
-test('a stream that was reset otherwise may have been executed: a POST is not tried again', async () => {
+test('a stream reset for another reason may have been executed, so a POST is not retried', async () => {
   let goes = 0;
   const answer: RawAnswer = (connection, id) => {
     goes++;

@@ -1,4 +1,4 @@
-// HTTP/2 upstreams that keep a proxy busy with little: unrequested frames, windows that stay shut, connections that end
+// HTTP/2 upstreams that keep a proxy busy at little cost: unrequested frames, windows that stay shut, connections that end
 // before they serve (faults that clients share are in upstream-h2-hostile.test.ts).
 import * as assert from 'uvu/assert';
 import { errorCode, settingId } from '../../core/http/h2/frames.ts';
@@ -11,7 +11,7 @@ import { type ProxyOptions, startProxy, startProxyOf, type TestProxy, until } fr
 import { RawClient } from './support/raw-client.ts';
 import { type RawAnswer, RawH2Origin, type RawScript } from './support/raw-h2-origin.ts';
 
-const test = suite('upstreams of HTTP/2 that lead nowhere');
+const test = suite('HTTP/2 upstreams that lead nowhere');
 
 const ok = [':status', '200'] as const;
 const statusOf = (answer: string): string => answer.slice(9, 12);
@@ -50,15 +50,15 @@ const floods: Record<string, (id: number) => string> = {
   'acknowledgements of PING': () => frame(6, 1, 0, '12345678'),
   'acknowledgements of SETTINGS': () => frame(4, 1, 0),
   'GOAWAY that keeps the stream': () => frame(7, 0, 0, uint32(2 ** 31 - 1) + uint32(0)),
-  'RST_STREAM of a stream that is over (rapid reset)': id => frame(3, 0, id - 2, uint32(errorCode.cancel)),
-  'heads of a stream that was reset': id => frame(1, 4, id - 2, '\x88'),
-  'a setting that shuts windows and opens them': () => frame(4, 0, 0, `\0\x04${uint32(0)}\0\x04${uint32(1)}`),
+  'RST_STREAM on a closed stream (rapid reset)': id => frame(3, 0, id - 2, uint32(errorCode.cancel)),
+  'heads on a stream that was reset': id => frame(1, 4, id - 2, '\x88'),
+  'settings that shut and open windows': () => frame(4, 0, 0, `\0\x04${uint32(0)}\0\x04${uint32(1)}`),
 };
 
 for (const [what, bytes] of Object.entries(floods)) {
   test(`a flood ends the connection: ${what}`, async () => {
     const answer: RawAnswer = (connection, id, path) => {
-      // Malformed, so that the proxy resets it.
+      // Malformed, so the proxy resets it.
       if (path === '/malformed') {
         connection.head(id, [['x', 'y']]);
         return;
@@ -108,7 +108,7 @@ for (const [what, frames] of [
   });
 }
 
-test('an upload without a window is 504, and the connection continues to serve', async () => {
+test('an upload without a window results in 504, and the connection keeps serving', async () => {
   await between(
     { settings: [[settingId.initialWindowSize, 0]] },
     async (proxy, origin) => {
@@ -129,7 +129,7 @@ for (const [what, script] of [
   ['allows no stream', { settings: [[settingId.maxConcurrentStreams, 0]] }],
   ['takes no head', { settings: [[settingId.maxHeaderListSize, 0]] }],
 ] as const) {
-  test(`an upstream that ${what} gets few connections, and holds no request for ever`, async () => {
+  test(`an upstream that ${what} gets few connections, and holds no request forever`, async () => {
     await between(
       script,
       async (proxy, origin) => {
@@ -141,7 +141,7 @@ for (const [what, script] of [
   });
 }
 
-/** Ends of connections before they serve anything. */
+/** Ways to end connections before they serve anything. */
 const refusals: Record<string, RawScript> = {
   'GOAWAY at once': {
     onOpen: connection => {

@@ -17,7 +17,7 @@ import { suite } from '../support/suite.ts';
 import { bodyOf } from './support/h2-origin.ts';
 import { startProxy, startProxyOf, until } from './support/proxy.ts';
 
-const test = suite("HTTP/2 towards Debian's servers");
+const test = suite("HTTP/2 to Debian's servers");
 
 const large = Buffer.alloc(3_000_000, 'abcdefg');
 
@@ -155,7 +155,7 @@ for (const [name, server] of Object.entries(servers)) {
   });
 }
 
-test('requests that nginx did not process before it ended a connection are tried again', async () => {
+test('requests that nginx did not process before it ended a connection are retried', async () => {
   const { nginx: server } = servers;
   assert.ok(server);
   await withServer(server, async ({ plain }) => {

@@ -1,4 +1,4 @@
-// HTTP/2 towards upstreams, with HTTP/1.1 and HTTP/2 in front: origins are node:http2, over TLS and without.
+// HTTP/2 to upstreams, from HTTP/1.1 and HTTP/2 clients. The origins are node:http2, over TLS and without.
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
@@ -20,7 +20,7 @@ import { bodyOf, H2Origin, type H2OriginOptions } from './support/h2-origin.ts';
 import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 
-const test = suite('HTTP/2 towards upstreams');
+const test = suite('HTTP/2 to upstreams');
 
 type Answer = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
@@ -68,7 +68,7 @@ interface Seen {
   readonly trailers: IncomingHttpHeaders;
 }
 
-/** A request by HTTP/1.1. */
+/** A request over HTTP/1.1. */
 async function byHttp1(
   { proxy, agent }: Ends,
   options: RequestOptions = {},
@@ -82,7 +82,7 @@ async function byHttp1(
   return { status, headers, body: bytes, trailers };
 }
 
-/** A request by HTTP/2. */
+/** A request over HTTP/2. */
 async function byHttp2({ session }: Ends, headers: object = {}, body?: string | Buffer): Promise<Seen> {
   const stream = session.request({ ':path': '/', ...headers }, { endStream: body === undefined });
   if (body !== undefined) stream.end(body);
@@ -211,7 +211,7 @@ test('a first burst to an https:// server that chooses HTTP/1.1 is served', asyn
   );
 });
 
-test('http2: false keeps to HTTP/1.1, and true does not accept it', async () => {
+test('http2: false uses only HTTP/1.1, and http2: true does not accept it', async () => {
   const answer: Answer = (request, response) => void response.end(request.httpVersion);
   const server = { offers: 'both' } as const;
   await between(
@@ -327,7 +327,7 @@ test('trailers go both ways between both protocols', async () => {
   });
 });
 
-test('trailers after a body of a known length do not become bytes of the next response', async () => {
+test('trailers after a body of known length do not become bytes of the next response', async () => {
   const answer: Answer = (_, response) => {
     response.writeHead(200, { 'content-length': '4' });
     response.addTrailers({ 'x-sum': 'abc' });
@@ -397,7 +397,7 @@ test('100 Continue and 103 are passed on to the client', async () => {
   });
 });
 
-test('a slow reader of one response does not stop the others', async () => {
+test('a slow reader of one response does not hold up the others', async () => {
   const large = Buffer.alloc(4_000_000, 'x');
   const answer: Answer = (request, response) => void response.end(request.url === '/large' ? large : 'small');
   await between(answer, async ends => {
@@ -416,7 +416,7 @@ test('a slow reader of one response does not stop the others', async () => {
   });
 });
 
-test('a client that leaves has its stream cancelled, and the connection stays open', async () => {
+test('a client that leaves gets its stream cancelled, and the connection stays open', async () => {
   let aborted = 0;
   const answer: Answer = (request, response) => {
     request.on('aborted', () => aborted++);
@@ -452,7 +452,7 @@ test('a response before the end of the request is passed on, and the upload is c
   });
 });
 
-test('no more streams are opened on a connection than the upstream allows', async () => {
+test('a connection never has more streams than the upstream allows', async () => {
   let open = 0;
   let most = 0;
   const answer: Answer = (_, response) => {
@@ -478,7 +478,7 @@ test('no more streams are opened on a connection than the upstream allows', asyn
   );
 });
 
-test('a drained connection takes no more requests, and finishes those that it has', async () => {
+test('a drained connection takes no more requests, and finishes those in flight', async () => {
   const waiting: Http2ServerResponse[] = [];
   const answer: Answer = (request, response) => {
     if (request.url === '/wait') waiting.push(response);

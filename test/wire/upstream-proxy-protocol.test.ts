@@ -1,4 +1,4 @@
-// The PROXY protocol to servers: another Weldr behind this one reports the clients of its connections.
+// The PROXY protocol to servers: a second Weldr as the server reports the clients of its connections.
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { connect as connectH2 } from 'node:http2';
@@ -21,7 +21,7 @@ import { RawClient } from './support/raw-client.ts';
 import { ok, ScriptedOrigin } from './support/scripted-origin.ts';
 import { statusOf } from './support/strict-message.ts';
 
-const test = suite('the PROXY protocol towards servers');
+const test = suite('the PROXY protocol to servers');
 
 const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 const tls = readTls(
@@ -91,7 +91,7 @@ for (const version of ['v1', 'v2'] as const) {
   }
 }
 
-test('HTTP/1.1 is spoken, as a connection of HTTP/2 would be shared by clients', () =>
+test('HTTP/1.1 is used, because clients would share an HTTP/2 connection', () =>
   between({ tls, http2: true }, async ({ front, back }) => {
     const client = await RawClient.open(front.port);
     client.send(get);
@@ -169,7 +169,7 @@ test('all streams of an HTTP/2 client have its address', () =>
     { http2: true },
   ));
 
-test('the client of a PROXY header in front is passed on, with its requested name', () =>
+test('the client of a PROXY header in front is passed on, with the name that it asked for', () =>
   between(
     {},
     async ({ front, back }) => {
@@ -281,7 +281,7 @@ test('an upgraded connection begins with a header', async () => {
   }
 });
 
-test('a missing listener or an unknown name is a failed connection, as without it', async () => {
+test('a missing listener or an unknown name fails the connection, as it does without headers', async () => {
   const front = await startProxy();
   try {
     for (const url of [

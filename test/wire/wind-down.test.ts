@@ -1,4 +1,4 @@
-// A worker's last moments with an address that moves to another machine: no request is lost, and other addresses continue.
+// A worker's last moments with an address that moves to another machine: no request is lost, and other addresses stay.
 import { once } from 'node:events';
 import { connect } from 'node:tls';
 import * as assert from 'uvu/assert';
@@ -37,7 +37,7 @@ async function between(
   }
 }
 
-test('the next answer on a kept connection is its last, and connections of other addresses stay', async () => {
+test('the next response on a kept connection is its last, and connections to other addresses stay', async () => {
   await between(async ({ proxy }) => {
     const [client, other] = [await RawClient.open(proxy.port, moving), await RawClient.open(proxy.port)];
     for (const one of [client, other]) {
@@ -61,7 +61,7 @@ test('the next answer on a kept connection is its last, and connections of other
   });
 });
 
-test('a new connection gets one request answered, later ones are reset, and afterwards all is as before', async () => {
+test('a new connection gets one response, later ones are reset, and afterwards everything is as before', async () => {
   await between(async ({ proxy }) => {
     await proxy.listener.windDown('begin', [moving], 0);
     const client = await RawClient.open(proxy.port, moving);
@@ -83,7 +83,7 @@ test('a new connection gets one request answered, later ones are reset, and afte
   });
 });
 
-test('a request that is under way is answered within the time, and reset after it', async () => {
+test('a request in flight gets its response within the time, and is reset after it', async () => {
   const held: (() => void)[] = [];
   const script: Script = {
     answer({ connection, target }) {
@@ -111,7 +111,7 @@ test('a request that is under way is answered within the time, and reset after i
   }, script);
 });
 
-test('an HTTP/2 client gets a GOAWAY that names its last stream, and requests that it sends before are answered', async () => {
+test('an HTTP/2 client gets a GOAWAY that names its last stream, and responses to requests that it sent before', async () => {
   await between(async ({ proxy }) => {
     const client = await H2Client.open(proxy.port, [], moving);
     const fields = [
@@ -133,7 +133,7 @@ test('an HTTP/2 client gets a GOAWAY that names its last stream, and requests th
   });
 });
 
-test('a connection over TLS is reset, too', async () => {
+test('a connection over TLS is reset too', async () => {
   const certificate = makeCertificate({ names: ['a.test'] });
   const tls = readTls(listenerTls.parse({ certificates: [certificate] }), 'tls').material;
   await between(

@@ -1,4 +1,4 @@
-// The name that a client asks for, read from the first bytes of its handshake, in whatever form they come.
+// The name that a client asks for, read from the first bytes of its handshake, however they arrive.
 import { once } from 'node:events';
 import { connect as connectPlain, createServer, type Socket } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -24,7 +24,7 @@ const names = (...list: Buffer[]): Buffer =>
 const grease = extension(0x0a0a, Buffer.from([0]));
 const encrypted = extension(0xfe0d, Buffer.alloc(250, 7));
 
-/** The message with these extensions. */
+/** A hello with these extensions. */
 const message = (...extensions: Buffer[]): Buffer => {
   const body = Buffer.concat([
     Buffer.from([3, 3]),
@@ -57,7 +57,7 @@ function read(bytes: Buffer, size = bytes.length): { name: string | undefined; a
   return undefined;
 }
 
-test('the name of real clients is found, or its absence', async () => {
+test('the name from real clients is found, or that there is none', async () => {
   for (const options of [{}, { maxVersion: 'TLSv1.2' }, { ALPNProtocols: ['h2', 'http/1.1'] }] as const) {
     const named = await helloOf({ servername: 'Shop.test', ...options });
     assert.is(read(named)?.name, 'Shop.test');
@@ -80,12 +80,12 @@ test('it is found in pieces and records of any size, with the last byte and not 
   }
 });
 
-test('the bytes behind it stay', () => {
+test('the bytes after it stay', () => {
   const hello = records(message(names(Buffer.from('a.test'))));
   assert.is(read(Buffer.concat([hello, Buffer.from('more')]))?.name, 'a.test');
 });
 
-test('it is read from a socket, which gets all bytes back, those put back before included', async () => {
+test('it is read from a socket, which gets all bytes back, including those put back before', async () => {
   const hello = records(message(names(Buffer.from('shop.test'))));
   for (const putBack of [0, 3, hello.length]) {
     const server = createServer().listen(0, '127.0.0.1');
@@ -112,7 +112,7 @@ test('it is read from a socket, which gets all bytes back, those put back before
   }
 });
 
-test('bytes that are no hello, or a malformed one, are left to OpenSSL at once', () => {
+test('bytes that are not a hello, or a malformed one, are left to OpenSSL at once', () => {
   const good = records(message(names(Buffer.from('a.test'))));
   const edited = (at: number, value: number): Buffer => Buffer.from(good).fill(value, at, at + 1);
   for (const [what, bytes] of Object.entries({
@@ -135,13 +135,13 @@ test('bytes that are no hello, or a malformed one, are left to OpenSSL at once',
   }
 });
 
-test('no more than 32 KB are read, in however many records', () => {
+test('at most 32 KB are read, in any number of records', () => {
   const endless = records(message(extension(21, Buffer.alloc(30_000)), names(Buffer.from('a.test'))), 10);
   const after = read(endless, 1_000)?.after ?? 0;
   assert.ok(after > 32_000 && after < 34_000, `${after}`);
 });
 
-test('random bytes in any place neither throw nor yield a name that is not among them', () => {
+test('random bytes anywhere neither throw nor yield a name that is not among them', () => {
   const good = records(message(grease, names(Buffer.from('a.test')), encrypted));
   const random = randomOf(1);
   for (let n = 0; n < 20_000; n++) {

@@ -1,4 +1,4 @@
-// The protocol of a client without TLS, by its first bytes.
+// The protocol of a client without TLS, read from its first bytes.
 import * as assert from 'uvu/assert';
 import { protocolOf } from '../../../../core/http/accept/first-line.ts';
 import { suite } from '../../../support/suite.ts';

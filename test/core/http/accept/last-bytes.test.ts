@@ -1,4 +1,4 @@
-// The last bytes of a response reach a client that takes its time, though its connection ends with them.
+// The last bytes of a response reach a slow client, although its connection ends with them.
 import { Socket } from 'node:net';
 import * as assert from 'uvu/assert';
 import { Acceptor } from '../../../../core/http/accept/acceptor.ts';
@@ -23,7 +23,7 @@ import { until } from '../../../wire/support/proxy.ts';
 const test = suite('the last bytes of a connection');
 
 const body = 'x'.repeat(40_000);
-/** Longer than a connection with nothing to send is kept, ms. */
+/** Longer than a connection with nothing to send stays open, ms. */
 const pause = 3_500;
 
 /** A client that reads nothing until the test says so. */
@@ -59,7 +59,7 @@ class SlowClient extends Socket {
   }
 }
 
-/** A connection whose requests are all answered with {@link body}, and its client. */
+/** A connection whose requests all get {@link body}, and its client. */
 function open(
   protocol: 'h2' | 'http/1.1',
   timeouts = {},
@@ -111,7 +111,7 @@ const requests = {
 
 const protocols = ['http/1.1', 'h2'] as const;
 
-/** Answers a request and ends its connection before the client has read anything. */
+/** Responds to a request and ends its connection before the client has read anything. */
 async function answered(protocol: 'h2' | 'http/1.1', timeouts = {}): Promise<ReturnType<typeof open>> {
   const opened = open(protocol, timeouts);
   const { client, connection } = opened;
@@ -121,7 +121,7 @@ async function answered(protocol: 'h2' | 'http/1.1', timeouts = {}): Promise<Ret
   return opened;
 }
 
-test('wait for a client that takes them late', async () => {
+test('wait for a client that reads them late', async () => {
   const all = await Promise.all(protocols.map(protocol => answered(protocol)));
   await new Promise(resolve => setTimeout(resolve, pause));
   for (const { client, isOver, close } of all) {
@@ -133,7 +133,7 @@ test('wait for a client that takes them late', async () => {
   }
 });
 
-test('do not wait for a client that takes nothing', async () => {
+test('do not wait for a client that reads nothing', async () => {
   for (const protocol of protocols) {
     const { client, isOver, close } = await answered(protocol, { body: 500 });
     await until('the end', isOver);

@@ -1,4 +1,4 @@
-// The PROXY header of a connection: both versions, every prefix, and what is refused.
+// PROXY headers of connections: both versions, every prefix, and what is refused.
 import * as assert from 'uvu/assert';
 import {
   type ProxyHeader,
@@ -68,7 +68,7 @@ const headers: [name: string, header: string | Buffer, ends: ProxyHeader['ends']
 ];
 
 for (const [name, header, ends] of headers) {
-  test(`reads ${name} once it is whole, whatever follows, and neither refuses nor takes a prefix of it`, () => {
+  test(`reads ${name} once it is complete, whatever follows, and neither refuses nor accepts a prefix of it`, () => {
     const bytes = Buffer.from(header.toString('latin1'), 'latin1');
     for (let n = 1; n < bytes.length; n++) {
       const wanted = read(bytes.subarray(0, n));
@@ -81,7 +81,7 @@ for (const [name, header, ends] of headers) {
   });
 }
 
-test('a header that comes byte by byte is joined and read three times at most, or once per byte of a line', () => {
+test('a header that arrives byte by byte is joined and read at most three times, or once per byte of a line', () => {
   const readsOf = (header: Buffer): number => {
     let [reads, wanted] = [0, 1];
     for (let n = 1; n <= header.length; n++) {
@@ -96,7 +96,7 @@ test('a header that comes byte by byte is joined and read three times at most, o
   assert.ok(readsOf(Buffer.from(`PROXY UNKNOWN ${'f'.repeat(91)}\r\n`)) <= 107);
 });
 
-test('IPv6 addresses are written as those of sockets are, and IPv4 in IPv6 form as IPv4', () => {
+test('IPv6 addresses are written as sockets report them, and IPv4-mapped ones as IPv4', () => {
   for (const [written, usual] of [
     ['2001:DB8:0:0:0:0:0:7', '2001:db8::7'],
     ['2001:0db8::0007', '2001:db8::7'],
@@ -113,7 +113,7 @@ test('IPv6 addresses are written as those of sockets are, and IPv4 in IPv6 form 
   }
 });
 
-test('what version 2 carries besides the addresses is read', () => {
+test('what version 2 carries in addition to addresses is read', () => {
   const { checksumAt: _, ...facts } = whole(full).tlvs ?? { checksumAt: 0 };
   assert.equal(facts, {
     authority: 'shop.test',
@@ -216,12 +216,12 @@ test('a header with a checksum is refused with any other bit in it', () => {
     } catch {
       continue;
     }
-    // LOCAL and headers without addresses are taken without reading the rest; a longer one is awaited.
+    // LOCAL and headers without addresses are accepted without reading the rest; a longer one must be complete.
     assert.ok(typeof found === 'number' || found.ends === undefined || found.tlvs?.checksumAt === undefined);
   }
 });
 
-test('random bytes are refused, awaited within bounds, or read within what arrived', () => {
+test('random bytes are refused, need a bounded number of further bytes, or are read within what arrived', () => {
   const random = randomOf(20_261_130);
   const starts = headers.map(([, header]) => Buffer.from(header.toString('latin1'), 'latin1'));
   const pieces = [

@@ -1,4 +1,4 @@
-// X-Forwarded-Client-Cert: what it says about a certificate, and that no certificate can make it say more.
+// X-Forwarded-Client-Cert: what it says about a certificate, and that a certificate cannot make it say more.
 import { execFileSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import * as assert from 'uvu/assert';
@@ -9,7 +9,7 @@ import { suite } from '../../../support/suite.ts';
 
 const test = suite('X-Forwarded-Client-Cert');
 
-/** A certificate with this subject, as openssl takes it, and these alternative names. */
+/** A certificate with this subject, in openssl's form, and these alternative names. */
 function certificateOf(subject: string, names: readonly string[]): X509Certificate {
   return inFolder((folder, write) => {
     const alternatives =
@@ -52,7 +52,7 @@ test('the certificate itself is percent-encoded, and decodes to the original', (
   assert.is(decodeURIComponent(whole), certificate.toString());
 });
 
-test('no character of a name can end it: quotes, separators, line breaks, letters beyond ASCII', () => {
+test('no character of a name ends its value: quotes, separators, line breaks, letters beyond ASCII', () => {
   const subject = '/O= #A "q";Hash=0 \\\\ b, c=é\nx<> /CN=n+OU=m';
   const certificate = certificateOf(subject, ['URI.1="spiffe://q\\";Hash=0,DNS=evil"', 'DNS.1=a.test']);
   assert.is(
@@ -62,7 +62,7 @@ test('no character of a name can end it: quotes, separators, line breaks, letter
   );
 });
 
-test('an empty subject is shown as empty, and invalid names are left out', () => {
+test('an empty subject stays empty, and invalid names are left out', () => {
   const certificate = certificateOf('/', ['URI.1="spiffe://a b"', 'DNS.1=a.test']);
   assert.is(
     clientCertificateElement(certificate, false),

@@ -1,4 +1,4 @@
-// Deadlines: never early, at most two resolutions late, and safe to change while they pass.
+// Deadlines: never early, at most two resolutions late, and safe to change while they fire.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { Deadlines, type Waiting } from '../../../../core/http/exchange/deadlines.ts';
@@ -20,7 +20,7 @@ class Item implements Waiting {
   }
 }
 
-test('a deadline passes once, and not early', async () => {
+test('a deadline fires once, and not early', async () => {
   const deadlines = new Deadlines(50);
   const item = new Item();
   deadlines.add(item);
@@ -34,7 +34,7 @@ test('a deadline passes once, and not early', async () => {
   deadlines.close();
 });
 
-test('a deadline of 0, one that was put off and one that was removed do not pass', async () => {
+test('a deadline of 0, one that was postponed and one that was removed do not fire', async () => {
   const deadlines = new Deadlines(50);
   const [none, later, removed] = [new Item(), new Item(), new Item()];
   for (const item of [none, later, removed]) deadlines.add(item);
@@ -48,7 +48,7 @@ test('a deadline of 0, one that was put off and one that was removed do not pass
   deadlines.close();
 });
 
-test('all that are due pass, though each removes itself and others', async () => {
+test('all that are due fire, although each removes itself and others', async () => {
   const deadlines = new Deadlines(50);
   const items: Item[] = [];
   for (let n = 0; n < 50; n++) {

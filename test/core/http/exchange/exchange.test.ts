@@ -1,4 +1,4 @@
-// Exchange: joins streams of any protocol. Here the client's stream knows nothing of HTTP/1.1, and the upstream's does.
+// Exchange: joins streams of any protocol. Here the client's stream knows nothing about HTTP/1.1, while the upstream's does.
 import { lookup } from 'node:dns';
 import type { Duplex } from 'node:stream';
 import * as assert from 'uvu/assert';
@@ -25,7 +25,7 @@ import { type Script, ScriptedOrigin } from '../../../wire/support/scripted-orig
 
 const test = suite('Exchange');
 
-/** A stream that takes payload only, as those of HTTP/2 do, and keeps what it receives. */
+/** A stream that takes only payload, as HTTP/2 streams do, and keeps what it receives. */
 class FakeClientStream implements ClientStream {
   limitBody(): boolean {
     return true;
@@ -130,7 +130,7 @@ function request(facts: Partial<InboundRequest> = {}): InboundRequest {
 interface Ends {
   readonly origin: ScriptedOrigin;
   readonly wire: Wire;
-  /** Requests that came to their end in the stages. */
+  /** Requests that finished in the stages. */
   finished(): number;
 }
 
@@ -157,12 +157,12 @@ async function withWire(script: Script, use: (ends: Ends) => Promise<void>): Pro
   }
 }
 
-/** Takes an exchange for a stream, as a protocol does. */
+/** Takes an exchange for a stream, as a protocol would. */
 function exchangeFor(wire: Wire, client: ClientStream): RequestReceiver {
   return wire.exchanges.take(client);
 }
 
-test('a chunked response goes as payload to a stream that takes no chunks', async () => {
+test('a chunked response reaches a stream that takes no chunks as payload', async () => {
   const answer = (): string =>
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n';
   await withWire({ answer }, async ({ wire }) => {
@@ -212,7 +212,7 @@ test('a finished exchange is reused for the next request', async () => {
   });
 });
 
-test('a refusal before there is a request is sent, and runs the finished stage', async () => {
+test('a refusal without a request is sent, and runs the finished stage', async () => {
   await withWire({}, async ({ wire, finished }) => {
     const client = new FakeClientStream();
     exchangeFor(wire, client).refuse(new WeldrError('BAD_REQUEST'));
@@ -223,7 +223,7 @@ test('a refusal before there is a request is sent, and runs the finished stage',
   });
 });
 
-test('a request that cannot be completed once its response has begun cuts its stream', async () => {
+test('a request that cannot be completed after its response has begun cuts its stream', async () => {
   const answer = (): string => 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc';
   await withWire({ answer }, async ({ origin, wire, finished }) => {
     const client = new FakeClientStream();

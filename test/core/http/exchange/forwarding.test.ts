@@ -6,7 +6,7 @@ import { suite } from '../../../support/suite.ts';
 
 const test = suite('Forwarding');
 
-test('addresses of the trusted networks are trusted, no others', () => {
+test('only addresses in the trusted networks are trusted', () => {
   const forwarding = new Forwarding(
     settingsSchema.parse({ forwarded: { trusted: ['10.0.0.0/8', '192.0.2.7', 'fd00::/8', '2001:db8::1'] } }),
   );
@@ -26,12 +26,12 @@ test('addresses of the trusted networks are trusted, no others', () => {
   }
 });
 
-test('no address is trusted by default', () => {
+test('by default no address is trusted', () => {
   const forwarding = new Forwarding(settingsSchema.parse({}));
   for (const address of ['127.0.0.1', '::1', '10.0.0.1']) assert.not(forwarding.trusts(address));
 });
 
-test('passes are counted by the name in Via', () => {
+test('passes through this proxy are counted by the pseudonym in Via', () => {
   const forwarding = new Forwarding(settingsSchema.parse({ via: 'edge' }));
   assert.is(forwarding.passes(''), 0);
   assert.is(forwarding.passes('1.1 weldr, 1.0 other'), 0);

@@ -1,4 +1,4 @@
-// gRPC: which requests are, what a grpc-timeout says, and what errors and replies become.
+// gRPC: which requests are gRPC, what a grpc-timeout says, and what errors and replies become.
 import * as assert from 'uvu/assert';
 import { type ErrorCode, WeldrError } from '../../../../core/errors.ts';
 import { grpcFields } from '../../../../core/http/exchange/grpc-reply.ts';
@@ -11,7 +11,7 @@ import { suite } from '../../../support/suite.ts';
 
 const test = suite('gRPC');
 
-test('a request is a gRPC one by its content type; a gRPC-Web one is not', () => {
+test('a request is gRPC by its content type; a gRPC-Web request is not', () => {
   for (const type of [
     'application/grpc',
     'application/grpc+proto',
@@ -60,7 +60,7 @@ function fieldsOf(state: RequestState): Record<string, string> | undefined {
   return fields && Object.fromEntries([...fields].map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-test('each error has the status that tells clients whether to try again', () => {
+test('each error has the status that tells clients whether to retry', () => {
   const statuses: Partial<Record<ErrorCode, number>> = {
     BAD_REQUEST: 13,
     BODY_TOO_LARGE: 8,
@@ -70,7 +70,7 @@ test('each error has the status that tells clients whether to try again', () => 
     DEADLINE_EXCEEDED: 4,
     CLIENT_CLOSED: 1,
     CONNECT_FAILED: 14,
-    // Nothing was sent, so another attempt does no harm.
+    // Nothing was sent, so another attempt is harmless.
     CONNECT_TIMEOUT: 14,
     TLS_FAILED: 14,
     UPSTREAM_RESET: 14,
@@ -122,7 +122,7 @@ test('a reply of a plugin has the gRPC status for its HTTP status, its text and 
   assert.equal([unknown?.['www-authenticate'], limited?.['retry-after']], ['Bearer', '3']);
 });
 
-test('fields about a body that is not sent are left out', () => {
+test('fields that describe a body that is not sent are left out', () => {
   const answer = reply(503, 'x', { 'Content-Encoding': 'gzip', 'Content-Language': 'en', 'X-Mine': 'yes' });
   const fields = fieldsOf(stateOf(answer, 'plugin')) ?? {};
   assert.equal(Object.keys(fields).sort(), ['content-type', 'grpc-message', 'grpc-status', 'x-mine']);
@@ -135,7 +135,7 @@ test('an error whose status a plugin has changed gets the gRPC status for the ne
   assert.is(fieldsOf(state)?.['grpc-status'], '14');
 });
 
-test('a reply of gRPC is left as the plugin made it', () => {
+test('a gRPC reply stays as the plugin made it', () => {
   const answer = reply(200, '', { 'Content-Type': 'application/grpc+proto', 'Grpc-Status': '9' });
   assert.is(fieldsOf(stateOf(answer, 'plugin')), undefined);
 });

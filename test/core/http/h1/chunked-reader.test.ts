@@ -1,4 +1,4 @@
-// ChunkedReader: the same outcome wherever its input is split, and nothing malformed handed on.
+// ChunkedReader: the same outcome wherever its input is split, and nothing malformed is handed on.
 import * as assert from 'uvu/assert';
 import { ChunkedReader, type ChunkedSink } from '../../../../core/http/h1/chunked-reader.ts';
 import type { HeaderList } from '../../../../core/request/headers.ts';
@@ -124,7 +124,7 @@ for (const framing of ['keep', 'strip'] as const) {
   }
 }
 
-/** Size lines in pieces are rewritten, so that their digits may differ, but not their meaning. */
+/** Size lines in pieces are rewritten, so their digits may differ, but not their meaning. */
 function decode(text: string, framing: 'keep' | 'strip'): string {
   if (framing === 'strip') return text;
   let payload = '';
@@ -138,18 +138,18 @@ function decode(text: string, framing: 'keep' | 'strip'): string {
   return payload;
 }
 
-/** No trailers can be reported as `undefined`, with the end handed on, or as none, with the end to be written. */
+/** The absence of trailers can be `undefined`, with the end handed on, or an empty list, with the end to be written. */
 function ending({ trailers, complete }: Outcome): unknown {
   return { complete, trailers: trailers ?? [] };
 }
 
-test('a body that is handed on with framing is chunked itself, without extensions', () => {
+test('a body that is handed on with framing is well-formed chunks, without extensions', () => {
   const { text, trailers } = read(['3;a=b\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n'], 'keep');
   assert.is(text, '3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n');
   assert.is(trailers, undefined);
 });
 
-test('with trailers the end is left to the sink, and fields that must not come late are dropped', () => {
+test('with trailers, the end is left to the sink, and fields that must not come as trailers are dropped', () => {
   const body =
     '1\r\na\r\n0\r\nX: y\r\nHost: b\r\nX-Hop: 1\r\nCookie: c\r\nX_Forwarded_For: d\r\nx: z\r\n\r\n';
   const { text, trailers } = read([body], 'keep');
@@ -162,7 +162,7 @@ test('with trailers the end is left to the sink, and fields that must not come l
 
 for (const framing of ['keep', 'strip'] as const) {
   for (const chunk of ['1\r\nX\r\n', '1;a\r\nX\r\n', '3;a="b"\r\nabc\r\n10\r\n0123456789abcdef\r\n']) {
-    test(`many times ${JSON.stringify(chunk)} in one read leave in one write, with framing: ${framing}`, () => {
+    test(`many chunks ${JSON.stringify(chunk)} in one read are handed on at once, with framing: ${framing}`, () => {
       const sink = new Sink();
       const reader = new ChunkedReader(sink);
       reader.begin(framing, []);
@@ -194,7 +194,7 @@ test('a size line, all extensions and all trailers are bounded', () => {
   assert.ok(read([`0\r\n${'X: y\r\n'.repeat(65)}\r\n`], 'keep').refused);
 });
 
-test('a body that began with its framing is handed on without it when that is requested before it is read', () => {
+test('a body begun with framing is handed on without it if that is asked for before it is read', () => {
   const sink = new Sink();
   const reader = new ChunkedReader(sink);
   reader.begin('keep', []);

@@ -1,4 +1,4 @@
-// Field sections that come slowly: read again a few times, however many pieces they come in.
+// Field sections that arrive slowly: read again only a few times, however many pieces they arrive in.
 import * as assert from 'uvu/assert';
 import { worthReading } from '../../../../core/http/h1/empty-line.ts';
 import { suite } from '../../../support/suite.ts';
@@ -9,7 +9,7 @@ for (const [name, section] of Object.entries({
   'a long line': `X: ${'y'.repeat(32_000)}`,
   'many lines': 'X: y\r\n'.repeat(5_000),
 })) {
-  test(`a section of ${name} that comes byte by byte is read a few times`, () => {
+  test(`a section of ${name} that arrives byte by byte is read only a few times`, () => {
     let reads = 0;
     let seen = 0;
     const bytes = Buffer.from(section);
@@ -23,7 +23,7 @@ for (const [name, section] of Object.entries({
 }
 
 for (const end of ['\r\n\r\n', '\n\n', '\n\r\n']) {
-  test(`its end is seen at once, wherever it is cut: ${JSON.stringify(end)}`, () => {
+  test(`its end is noticed at once, wherever it is split: ${JSON.stringify(end)}`, () => {
     const section = `HTTP/1.1 200 OK\r\nX: ${'y'.repeat(1_000)}${end}`;
     for (let seen = section.length - end.length; seen < section.length; seen++) {
       assert.ok(worthReading(section, seen), `${seen}`);

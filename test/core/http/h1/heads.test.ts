@@ -1,4 +1,4 @@
-// RequestHead, ResponseHead and FieldReader, apart from any connection.
+// RequestHead, ResponseHead and FieldReader, without a connection.
 import * as assert from 'uvu/assert';
 import { splitAbsolute } from '../../../../core/http/exchange/target.ts';
 import { FieldReader, incomplete, malformed, tooMany } from '../../../../core/http/h1/fields.ts';
@@ -18,7 +18,7 @@ const requests = [
   'GET /a HTTP/1.1\r\nHost: [::1]:1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nExpect: 100-continue\r\n\r\n',
 ];
 
-/** All that a reader holds of the last head. */
+/** Everything that a reader holds of the last head. */
 function facts(head: RequestHead): unknown {
   const { method, target, minor, length, keepAlive, upgrade, expectContinue, host, fields } = head;
   const { names, keys, values } = fields.headers;
@@ -38,7 +38,7 @@ function facts(head: RequestHead): unknown {
 }
 
 for (const text of requests) {
-  test(`a request is complete at its last byte and at none before: ${text.split('\r\n')[0]}`, () => {
+  test(`a request is complete at its last byte and no earlier: ${text.split('\r\n')[0]}`, () => {
     const head = new RequestHead(limits);
     for (let end = 0; end < text.length; end++) {
       assert.is(head.read(text.slice(0, end), 0), needMore, `${end} of ${text.length}`);
@@ -74,7 +74,7 @@ test('a request head notes what controls the connection', () => {
   assert.equal([head.upgrade, head.host, head.expectContinue], ['websocket', '[::1]:1', false]);
 });
 
-test('nothing of one head is left in the next', () => {
+test('nothing from one head remains in the next', () => {
   const head = new RequestHead(limits);
   head.read(
     'POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nUpgrade: x\r\nConnection: upgrade, x-y\r\nExpect: 100-continue\r\nVia: x\r\nMax-Forwards: 1\r\n\r\n',
@@ -100,7 +100,7 @@ test('nothing of one head is left in the next', () => {
   assert.equal(fields.headers.keys, ['host']);
 });
 
-test('an empty Host is refused, as the first one and after a good one', () => {
+test('an empty Host is refused, as the first Host and after a valid one', () => {
   const head = new RequestHead(limits);
   for (const host of ['', 'a.test', '']) {
     const outcome = head.read(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 0);
@@ -113,11 +113,11 @@ test('each refusal of a request has its code', () => {
   const code = (text: string): string => (head.read(text, 0) === refused ? head.code : 'none');
   const host = 'Host: a.test\r\n';
   assert.is(code(`GET /${'a'.repeat(200)} HTTP/1.1\r\n${host}\r\n`), 'TARGET_TOO_LONG');
-  assert.is(code(`GET /${'a'.repeat(200)}`), 'TARGET_TOO_LONG', 'before its end came');
+  assert.is(code(`GET /${'a'.repeat(200)}`), 'TARGET_TOO_LONG', 'before its end has arrived');
   assert.is(
     code(`GET / HTTP/1.1\r\n${host}X: ${'y'.repeat(300)}`),
     'HEADERS_TOO_LARGE',
-    'before its end came',
+    'before its end has arrived',
   );
   assert.is(code(`GET / HTTP/1.1\r\n${host}X: ${'y'.repeat(200)}\r\n\r\n`), 'HEADERS_TOO_LARGE');
   assert.is(code(`GET / HTTP/1.1\r\n${host}${'X: y\r\n'.repeat(8)}\r\n`), 'HEADERS_TOO_LARGE');
@@ -135,7 +135,7 @@ const responses: readonly (readonly [text: string, method: string])[] = [
   ['HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n', 'GET'],
 ];
 for (const [text, method] of responses) {
-  test(`a response is complete at its last byte and at none before: ${text.split('\r\n')[0]}`, () => {
+  test(`a response is complete at its last byte and no earlier: ${text.split('\r\n')[0]}`, () => {
     const head = new ResponseHead(limits);
     for (let end = 0; end < text.length; end++) {
       assert.is(head.read(text.slice(0, end), method), needMore, `${end} of ${text.length}`);
@@ -172,7 +172,7 @@ test('a response head says how long the connection is kept', () => {
   );
 });
 
-test('a field section is read, is not complete, is malformed, or has too many lines', () => {
+test('a field section is read, incomplete, malformed, or has too many lines', () => {
   const reader = new FieldReader(3, 'request');
   assert.is(reader.read('A: 1\r\nB: 2\r\n\r\nrest', 0), 14);
   assert.equal(
@@ -190,7 +190,7 @@ test('a field section is read, is not complete, is malformed, or has too many li
   assert.is(reader.read('A: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\n\r\n', 0), tooMany);
 });
 
-test('known names are found whatever their case, and no others are mistaken for them', () => {
+test('known names are found in any case, and no others are mistaken for them', () => {
   const reader = new FieldReader(100, 'request');
   for (const name of ['content-length', 'CONTENT-LENGTH', 'Content-Length', 'cOnTeNt-lEnGtH']) {
     reader.read(`${name}: 3\r\n\r\n`, 0);
@@ -225,7 +225,7 @@ test('an authority is a host with or without a port, and nothing else', () => {
   }
 });
 
-test('an absolute target is split where its authority ends', () => {
+test('an absolute target is split at the end of its authority', () => {
   assert.equal(splitAbsolute('HTTP://a.test:1/x?y'), { scheme: 'http', authority: 'a.test:1', rest: '/x?y' });
   assert.equal(splitAbsolute('https://a?b/c'), { scheme: 'https', authority: 'a', rest: '/?b/c' });
   assert.equal(splitAbsolute('http://a'), { scheme: 'http', authority: 'a', rest: '' });

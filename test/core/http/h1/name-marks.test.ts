@@ -1,4 +1,4 @@
-// The marks of a field section: a list of fields never denies one that it has, in whatever spelling it came.
+// The marks of a field section: a list of fields never denies a field that it has, however it was spelt.
 import * as assert from 'uvu/assert';
 import { FieldReader } from '../../../../core/http/h1/fields.ts';
 import { HeaderList } from '../../../../core/request/headers.ts';
@@ -8,7 +8,7 @@ import { suite } from '../../../support/suite.ts';
 const test = suite('marks of names');
 const token = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/** A name of up to 20 characters, with many of those that CGI takes for hyphens. */
+/** A name of up to 20 characters, with many of those that CGI reads as hyphens. */
 function nameOf(random: (n: number) => number): string {
   return Array.from({ length: 1 + random(20) }, () =>
     random(4) === 0 ? '-_.'[random(3)] : token[random(token.length)],
@@ -24,7 +24,7 @@ function respelt(name: string, random: (n: number) => number): string {
     .join('');
 }
 
-/** The lists that one section becomes: as it was read, as its frames came one by one, edited, and copied. */
+/** The lists that one section becomes: read as text, built field by field, edited, and copied. */
 function listsOf(names: readonly string[]): HeaderList[] {
   const reader = new FieldReader(200, 'response');
   reader.read(`${names.map(name => `${name}: 1`).join('\r\n')}\r\n\r\n`, 0);
@@ -46,7 +46,7 @@ function listsOf(names: readonly string[]): HeaderList[] {
   return [read, taken, appended, set, split, read.clone(), split.clone()];
 }
 
-test('no list denies a field that it has, in any case and spelling', () => {
+test('a list never denies a field that it has, in any case and spelling', () => {
   const random = randomOf(7);
   let asked = 0;
   for (let section = 0; section < 400; section++) {

@@ -1,14 +1,14 @@
-// A receiver that records the events of a FrameReader, one line each; parts of data are joined.
+// A receiver that records the events of a FrameReader, one line each. Parts of data are joined.
 import type { FrameReader, FrameReceiver } from '../../../../core/http/h2/frame-reader.ts';
 import { errorName, frameName, settingName } from '../../../../core/http/h2/frames.ts';
 
 export class EventRecorder implements FrameReceiver {
   readonly events: string[] = [];
-  /** Whether the last block lay in the buffer that was read. */
+  /** Was the last block in the buffer that was read? */
   sliced = false;
   /** The buffer that is being read. */
   source: Buffer | undefined = undefined;
-  /** Stopped at the event that begins like this. */
+  /** Stops the reader at the event that begins like this. */
   stopAt: string | undefined = undefined;
   reader: FrameReader | undefined = undefined;
   private payload: Buffer[] = [];

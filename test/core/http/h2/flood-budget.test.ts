@@ -17,7 +17,7 @@ test('a spent budget recovers with time', () => {
   assert.not.ok(budget.spend(frameCost.control, 1_000));
 });
 
-test('a cancelled stream pays for its frames that are on their way: a head, trailers, a reset', () => {
+test('a cancelled stream pays for its frames on their way: a head, trailers, a reset', () => {
   const budget = make();
   spendAll(budget);
   for (let stream = 0; stream < 1_000; stream++) {

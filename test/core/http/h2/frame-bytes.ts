@@ -1,4 +1,4 @@
-// Frames as bytes, written down without the FrameWriter.
+// Frames as bytes, built without the FrameWriter.
 
 /** A frame; the payload is latin1. */
 export function frame(type: number, flags: number, streamId: number, payload = ''): string {
@@ -10,7 +10,7 @@ export function frame(type: number, flags: number, streamId: number, payload = '
   return header.toString('latin1') + payload;
 }
 
-/** A number of 4 bytes. */
+/** A 4-byte number. */
 export function uint32(value: number): string {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);

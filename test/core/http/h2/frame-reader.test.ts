@@ -9,7 +9,7 @@ import { emptySettings, frame, preface, setting, uint32 } from './frame-bytes.ts
 const test = suite('FrameReader');
 
 interface Reading {
-  /** The sizes of the reads, the last one repeated; absent: one read. */
+  /** The sizes of the reads, the last one repeated. By default there is one read. */
   readonly pieces?: (left: number) => number;
   readonly role?: 'server' | 'client';
   readonly maxFrameSize?: number;
@@ -54,7 +54,7 @@ function fails(text: string, code: string, reading: Reading = {}): void {
   assert.ok(found.at(-1)?.startsWith(`connection error ${code}: `), `${code} expected: ${found.join(' | ')}`);
 }
 
-test('data is handed on with its flow size', () => {
+test('data is handed on with its flow-control size', () => {
   assert.equal(events(frame(0, 0, 1, 'abc') + frame(0, 1, 3, 'defg')), [
     'data 1 of 3',
     'payload abc',
@@ -75,7 +75,7 @@ test('data is handed on as it arrives', () => {
   assert.equal(parts, ['ab', 'cd', 'ef']);
 });
 
-test('padding counts, and is not handed on', () => {
+test('padding counts for flow control, and is not handed on', () => {
   assert.equal(events(frame(0, 8, 1, '\x03abc\0\0\0') + frame(0, 9, 1, '\0abc')), [
     'data 1 of 7',
     'payload abc',
@@ -123,7 +123,7 @@ test('a field block in many frames is joined', () => {
   assert.equal(events(frame(1, 4, 1)), ['headers 1 ']);
 });
 
-test('nothing may come between HEADERS and its CONTINUATION', () => {
+test('nothing may come between HEADERS and its CONTINUATION frames', () => {
   const start = frame(1, 0, 1, 'ab');
   for (const between of [
     frame(0, 0, 1, 'x'),
@@ -141,7 +141,7 @@ test('nothing may come between HEADERS and its CONTINUATION', () => {
   fails(frame(1, 4, 1, 'ab') + frame(9, 4, 1, 'ab'), 'PROTOCOL_ERROR');
 });
 
-test('a field block is bounded in bytes, frames and empty frames', () => {
+test('a field block is limited in bytes, frames and empty frames', () => {
   const part = 'x'.repeat(100);
   const limit = { maxBlock: 250 };
   assert.is(events(frame(1, 0, 1, part) + frame(9, 4, 1, part), limit).length, 1);
@@ -160,7 +160,7 @@ test('a field block is bounded in bytes, frames and empty frames', () => {
   assert.match(over.events.at(-1) ?? '', /ENHANCE_YOUR_CALM/);
 });
 
-test('priorities are skipped, and counted where they are frames', () => {
+test('priorities are skipped, and counted if they are frames', () => {
   assert.equal(events(frame(1, 0x24, 1, '\0\0\0\x03\x10ab')), ['headers 1 ab']);
   assert.equal(events(frame(1, 0x2c, 1, '\x02\x80\0\0\x03\x10ab\0\0')), ['headers 1 ab']);
   assert.equal(events(frame(2, 0, 1, '\0\0\0\x03\x10')), ['ignored PRIORITY']);
@@ -169,7 +169,7 @@ test('priorities are skipped, and counted where they are frames', () => {
   fails(frame(1, 0x24, 1, '\0\0\0\x03'), 'FRAME_SIZE_ERROR');
 });
 
-test('a stream that depends on itself is reset, its block decoded', () => {
+test('a stream that depends on itself is reset, and its block decoded', () => {
   const reason = 'stream error 3 PROTOCOL_ERROR: a stream that depends on itself';
   assert.equal(events(frame(1, 0x24, 3, '\x80\0\0\x03\x10ab')), ['headers 3 ab', reason]);
   assert.equal(events(frame(1, 0x20, 3, '\0\0\0\x03\x10ab') + frame(9, 4, 3, 'c')), [
@@ -179,7 +179,7 @@ test('a stream that depends on itself is reset, its block decoded', () => {
   assert.equal(events(frame(2, 0, 3, '\0\0\0\x03\x10') + frame(1, 4, 5, 'x')), [reason, 'headers 5 x']);
 });
 
-test('a PRIORITY frame of a wrong size is an error of its stream', () => {
+test('a PRIORITY frame of the wrong size is a stream error', () => {
   const found = events(frame(2, 0, 3, '\0\0\0\x05') + frame(2, 0, 3) + frame(6, 0, 0, '12345678'));
   assert.equal(found, [
     'stream error 3 FRAME_SIZE_ERROR: a PRIORITY frame of 4 bytes',
@@ -198,7 +198,7 @@ test('a reset is handed on', () => {
   fails(frame(3, 0, 0, uint32(8)), 'PROTOCOL_ERROR');
 });
 
-test('settings are handed on in their order, unknown ones left out', () => {
+test('settings are handed on in order, without unknown ones', () => {
   const payload =
     setting(1, 0xffffffff) +
     setting(3, 100) +
@@ -225,7 +225,7 @@ test('settings are handed on in their order, unknown ones left out', () => {
   assert.equal(events(frame(4, 0, 0) + frame(4, 1, 0)), ['settings end', 'settings ack']);
 });
 
-test('settings out of their range end the connection', () => {
+test('settings out of range end the connection', () => {
   const values: readonly (readonly [id: number, value: number, code: string])[] = [
     [2, 2, 'PROTOCOL_ERROR'],
     [4, 2 ** 31, 'FLOW_CONTROL_ERROR'],
@@ -249,7 +249,7 @@ test('a client may allow pushes, a server may not', () => {
   fails(allowed, 'PROTOCOL_ERROR', { role: 'client' });
 });
 
-test('SETTINGS of a wrong form end the connection', () => {
+test('malformed SETTINGS end the connection', () => {
   fails(frame(4, 0, 1), 'PROTOCOL_ERROR');
   fails(frame(4, 0, 1, setting(3, 1)), 'PROTOCOL_ERROR');
   fails(frame(4, 1, 1), 'PROTOCOL_ERROR');
@@ -285,7 +285,7 @@ test('a GOAWAY is handed on with the start of its debug data', () => {
   fails(frame(7, 0, 1, 'abcdefgh'), 'PROTOCOL_ERROR');
 });
 
-test('window updates are handed on, none of 0', () => {
+test('window updates are handed on, except those of 0', () => {
   assert.equal(events(frame(8, 0, 0, uint32(5)) + frame(8, 0, 1, uint32(0xffffffff))), [
     'window 0 5',
     'window 1 2147483647',
@@ -318,7 +318,7 @@ test('frames on streams that cannot have been opened end the connection', () => 
   }
 });
 
-test('the reserved bit of a stream’s number is ignored', () => {
+test('the reserved bit of a stream identifier is ignored', () => {
   assert.equal(events(frame(1, 4, 0x80000001, 'ab')), ['headers 1 ab']);
   assert.equal(events(frame(0, 0, 0xffffffff, 'ab')), ['data 2147483647 of 2', 'payload ab']);
 });
@@ -349,7 +349,7 @@ test('a wrong preface ends the connection at its first wrong byte', () => {
   }
 });
 
-test('the first frame has to be SETTINGS', () => {
+test('the first frame must be SETTINGS', () => {
   const reading = { role: 'client' } as const;
   for (const first of [frame(6, 0, 0, '12345678'), frame(4, 1, 0), frame(1, 4, 1, 'x'), frame(0xee, 0, 0)]) {
     assert.match(readAll(first, reading).events.join(), /^connection error PROTOCOL_ERROR: /);
@@ -358,7 +358,7 @@ test('the first frame has to be SETTINGS', () => {
   }
 });
 
-/** A connection with every sort of frame. */
+/** A connection with every kind of frame. */
 function conversation(random: (n: number) => number): string {
   const text = (length: number): string => 'abcdefghij'.repeat(1 + length / 10).slice(0, length);
   let bytes = preface + frame(4, 0, 0, setting(3, 100) + setting(4, 70_000));
@@ -387,7 +387,7 @@ function conversation(random: (n: number) => number): string {
   return bytes;
 }
 
-test('the events are the same wherever the bytes are cut', () => {
+test('the events are the same wherever the bytes are split', () => {
   for (let seed = 0; seed < 60; seed++) {
     const random = randomOf(seed);
     const text = conversation(random);
@@ -400,7 +400,7 @@ test('the events are the same wherever the bytes are cut', () => {
   }
 });
 
-test('any bytes at all make the same events wherever they are cut, and never throw', () => {
+test('random bytes cause the same events wherever they are split, and never throw', () => {
   for (let seed = 0; seed < 400; seed++) {
     const random = randomOf(seed);
     const bytes = Buffer.from(conversation(random), 'latin1');

@@ -1,4 +1,4 @@
-// FrameWriter: each frame's bytes, what is copied and what is not, and that a batch which was taken stays as it is.
+// FrameWriter: each frame's bytes, what is copied and what is not, and that a batch stays unchanged once it is taken.
 import * as assert from 'uvu/assert';
 import { FrameReader } from '../../../../core/http/h2/frame-reader.ts';
 import { FrameWriter } from '../../../../core/http/h2/frame-writer.ts';
@@ -80,7 +80,7 @@ test('it cuts the debug data of a GOAWAY', () => {
   );
 });
 
-test('it splits a field block by the peer’s limit', () => {
+test('it splits a field block at the peer’s limit', () => {
   assert.is(
     written(w => w.headers(1, bytes('block'), 'end')),
     frame(1, 5, 1, 'block'),
@@ -103,7 +103,7 @@ test('it splits a field block by the peer’s limit', () => {
 });
 
 for (const method of ['data', 'copyData'] as const) {
-  test(`${method} splits by the peer’s limit, and ends the stream with the last frame`, () => {
+  test(`${method} splits at the peer’s limit, and ends the stream with the last frame`, () => {
     const payload = 'abcdefghij'.repeat(4000);
     const buffer = bytes(`##${payload}##`);
     const write = (length: number, ending: 'end' | 'open', maxFrameSize = 16_384): string =>
@@ -129,7 +129,7 @@ for (const method of ['data', 'copyData'] as const) {
   });
 }
 
-test('small frames are one piece', () => {
+test('small frames form one piece', () => {
   const writer = new FrameWriter();
   writer.settingsAck();
   writer.headers(1, bytes('block'), 'open');
@@ -138,7 +138,7 @@ test('small frames are one piece', () => {
   assert.ok(Buffer.isBuffer(writer.take()));
 });
 
-test('large data is not copied, small and copied data is', () => {
+test('large data is not copied; small data and data to be copied are', () => {
   const writer = new FrameWriter();
   const buffer = Buffer.alloc(10_000, 'a');
   writer.data(1, buffer, 0, 5000, 'open');
@@ -162,7 +162,7 @@ test('without frames there is nothing to take', () => {
   assert.equal(writer.take(), []);
 });
 
-test('batches of many writers stay as they are', () => {
+test('batches of many writers stay unchanged', () => {
   const random = randomOf(3);
   const writers = Array.from({ length: 40 }, () => new FrameWriter());
   const batches: { expected: string; taken: Buffer | Buffer[] }[] = [];
@@ -186,7 +186,7 @@ test('batches of many writers stay as they are', () => {
   for (const { expected: text, taken } of batches) assert.is(latin1(taken), text);
 });
 
-/** Writes a payload in one of four ways. Returns the bytes that this must have added. */
+/** Writes a payload in one of four ways. Returns the bytes that this must add. */
 function writtenFrames(writer: FrameWriter, stream: number, payload: string, way: number): string {
   const parts = payload.match(/.{1,16384}/g) ?? [''];
   const last = parts.length - 1;

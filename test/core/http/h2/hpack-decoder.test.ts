@@ -1,4 +1,4 @@
-// HpackDecoder: the RFC's examples, and an error for all that it forbids.
+// HpackDecoder: the RFC's examples, and an error for everything that it forbids.
 import * as assert from 'uvu/assert';
 import { type FieldReceiver, HpackDecoder } from '../../../../core/http/h2/hpack-decoder.ts';
 import { staticCount, staticNames, staticValues } from '../../../../core/http/h2/static-table.ts';
@@ -14,7 +14,7 @@ class Fields implements FieldReceiver {
   }
 }
 
-/** Decodes a block from the middle of a buffer; undefined when it is refused. */
+/** Decodes a block from the middle of a buffer; undefined if it is refused. */
 function decode(decoder: HpackDecoder, wire: string): Field[] | undefined {
   const fields = new Fields();
   const block = Buffer.from(`82${wire.replaceAll(' ', '')}82`, 'hex');
@@ -28,7 +28,7 @@ function decode(decoder: HpackDecoder, wire: string): Field[] | undefined {
 
 function refuses(wire: string, problem: RegExp, tableSize?: number): void {
   const decoder = new HpackDecoder(tableSize);
-  assert.is(decode(decoder, wire), undefined, `it takes ${wire}`);
+  assert.is(decode(decoder, wire), undefined, `it accepts ${wire}`);
   assert.match(decoder.problem, problem);
 }
 
@@ -39,24 +39,24 @@ for (const { section, tableSize, blocks } of examples) {
   });
 }
 
-test('it has all of the static table', () => {
+test('it knows all of the static table', () => {
   for (let index = 1; index <= staticCount; index++) {
     const wire = (0x80 | index).toString(16);
     assert.equal(decode(new HpackDecoder(), wire), [[staticNames[index], staticValues[index]]]);
   }
 });
 
-test('it takes an empty block, an empty name and empty values', () => {
+test('it accepts an empty block, an empty name and empty values', () => {
   assert.equal(decode(new HpackDecoder(), ''), []);
   assert.equal(decode(new HpackDecoder(), '40 00 00'), [['', '']]);
   assert.equal(decode(new HpackDecoder(), '40 80 80'), [['', '']]);
 });
 
-test('it hands out latin1', () => {
+test('it returns latin1', () => {
   assert.equal(decode(new HpackDecoder(), '00 01 ff 02 00 e9'), [['\xff', '\0\xe9']]);
 });
 
-test('it hands out the same strings for a reference, again and again', () => {
+test('it returns the same strings for repeated references', () => {
   const decoder = new HpackDecoder();
   const large = 'x'.repeat(3000);
   const length = Buffer.from([0x7f, 0x80 | (2873 & 0x7f), 2873 >> 7]).toString('hex');
@@ -97,7 +97,7 @@ test('it refuses integers over 2^31, and of too many bytes', () => {
   refuses('00 7f 80 80 80 80 80 80 00', /six bytes/);
 });
 
-test('it takes integers that are longer than they need be', () => {
+test('it accepts integers that are longer than necessary', () => {
   assert.equal(decode(new HpackDecoder(), '40 0161 7f 80 00'), undefined);
   assert.equal(decode(new HpackDecoder(), `40 0161 7f 80 00 ${'62'.repeat(127)}`), [['a', 'b'.repeat(127)]]);
   assert.equal(decode(new HpackDecoder(), `40 0161 7f 80 80 80 80 00 ${'62'.repeat(127)}`), [
@@ -105,7 +105,7 @@ test('it takes integers that are longer than they need be', () => {
   ]);
 });
 
-test('it refuses a block that ends within a field, wherever that is', () => {
+test('it refuses a block that ends anywhere within a field', () => {
   for (const { blocks } of examples) {
     const [block] = blocks;
     const wire = block?.wire.replaceAll(' ', '') ?? '';
@@ -126,14 +126,14 @@ test('it refuses a block that ends within a field, wherever that is', () => {
   refuses('40 01 61 05 62', /within a string/);
 });
 
-test('it refuses Huffman codes that are malformed', () => {
+test('it refuses malformed Huffman codes', () => {
   refuses('00 01 61 81 ff', /Huffman/);
   refuses('00 01 61 84 ff ff ff ff', /Huffman/);
   refuses('00 01 61 81 00', /Huffman/);
   refuses('00 81 ff 01 61', /Huffman/);
 });
 
-test('it takes up to two table size updates, at the start of a block', () => {
+test('it accepts up to two table size updates at the start of a block', () => {
   const decoder = new HpackDecoder(4096);
   assert.equal(decode(decoder, '20 3f e1 1f 82'), [[':method', 'GET']]);
   assert.equal(decode(decoder, '20'), []);
@@ -142,21 +142,21 @@ test('it takes up to two table size updates, at the start of a block', () => {
   refuses('82 3f 00', /behind a field/);
 });
 
-test('it refuses a table size over its limit', () => {
+test('it refuses a table size above its limit', () => {
   refuses('3f e2 1f', /over the limit/, 4096);
   refuses('21', /over the limit/, 0);
   refuses('3f ff ff ff ff ff 01', /integer/);
   assert.equal(decode(new HpackDecoder(0), '20 40 0161 0162'), [['a', 'b']]);
 });
 
-test('a table size update evicts entries, which are gone then', () => {
+test('a table size update evicts entries for good', () => {
   const decoder = new HpackDecoder();
   decode(decoder, '40 0161 0162 40 0163 0164');
   assert.equal(decode(decoder, '3f 03 be'), [['c', 'd']]);
   assert.is(decode(decoder, 'bf'), undefined);
 });
 
-test('an entry that fits exactly stays, and one byte less of room evicts it', () => {
+test('an entry that fits exactly stays, and a table one byte smaller evicts it', () => {
   const decoder = new HpackDecoder();
   decode(decoder, '40 0161 0162');
   assert.equal(decode(decoder, '3f 03 be'), [['a', 'b']]);
@@ -173,7 +173,7 @@ test('an entry that is larger than the table empties it', () => {
   assert.is(decode(decoder, 'be'), undefined);
 });
 
-test('an entry may be named by one that it evicts', () => {
+test('an entry may take its name from one that it evicts', () => {
   const decoder = new HpackDecoder(64);
   decode(decoder, `40 0161 14 ${'79'.repeat(20)}`);
   assert.equal(decode(decoder, `7e 1e ${'78'.repeat(30)}`), [['a', 'x'.repeat(30)]]);

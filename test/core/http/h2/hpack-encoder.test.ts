@@ -52,14 +52,14 @@ test('a field of the static table is one byte', () => {
   }
 });
 
-test('an empty date is written, also before there was another one', () => {
+test('an empty date is written, even if it is the first', () => {
   const block = new FieldBlock();
   block.repeatedText('');
   assert.is(block.take().toString('hex'), '00');
   assert.equal(decode(new HpackDecoder(), encode(new HpackEncoder(), [['date', '']])), [['date', '']]);
 });
 
-test('a block that is repeated is one byte a field', () => {
+test('a repeated block takes one byte per field', () => {
   const encoder = new HpackEncoder();
   const fields: Field[] = [
     [':method', 'GET'],
@@ -132,7 +132,7 @@ test('a name whose values never repeat stops taking entries, and takes them agai
   assert.is(decoder.problem, '');
 });
 
-test('one field does not take all of the table', () => {
+test('one field does not fill the whole table', () => {
   const encoder = new HpackEncoder();
   encode(encoder, [['x-kept', 'kept']]);
   for (let i = 0; i < 3; i++) encode(encoder, [['x-large', `${i}`.repeat(3500)]]);
@@ -149,7 +149,7 @@ test('Huffman coding is used only where it is shorter', () => {
   assert.equal(decode(new HpackDecoder(), encode(new HpackEncoder(), [['etag', long]])), [['etag', long]]);
 });
 
-test('it refuses characters beyond a byte, which could become line ends', () => {
+test('it refuses characters beyond latin1, which could become line ends', () => {
   const wrong: Field[] = [
     ['x-a', 'b\u010a'],
     ['etag', '\u{1f600}'],
@@ -162,7 +162,7 @@ test('it refuses characters beyond a byte, which could become line ends', () => 
   }
 });
 
-test('the size of the peer’s table is announced by the next block, the smallest one first', () => {
+test('the next block announces the size of the peer’s table, the smallest one first', () => {
   const encoder = new HpackEncoder(4096);
   const updates = (): string => {
     encoder.begin();
@@ -197,7 +197,7 @@ test('a limit other than 4096 bytes is respected', () => {
   assert.equal([...encode(none, [['x-a', 'b']])].slice(0, 1), [0]);
 });
 
-test('a block that another encoder interrupts is not handed out', () => {
+test('a block that another encoder interrupts is not returned', () => {
   const [first, second] = [new HpackEncoder(), new HpackEncoder()];
   first.begin();
   first.field('x-a', 'b');
@@ -207,7 +207,7 @@ test('a block that another encoder interrupts is not handed out', () => {
   assert.throws(() => second.end(), /another field block/);
 });
 
-test('a block may be as long as a head, and longer than the buffer that is kept', () => {
+test('a block may be as long as a head, longer than the buffer that is kept', () => {
   const encoder = new HpackEncoder();
   const decoder = new HpackDecoder();
   for (const count of [1, 10, 300, 10]) {
@@ -222,7 +222,7 @@ test('a block may be as long as a head, and longer than the buffer that is kept'
   }, /field block over/);
 });
 
-test('a block is right after one of the same length in other memory', () => {
+test('a block is correct after one of the same length in other memory', () => {
   const encoder = new HpackEncoder();
   // Both have the same length; the last, short string of the first needed more room than it used.
   const large: Field[] = [
@@ -237,7 +237,7 @@ test('a block is right after one of the same length in other memory', () => {
   }
 });
 
-/** Names and values as in heads: some repeat, some never do. */
+/** Names and values like those of heads: some repeat, some never do. */
 function randomField(random: (n: number) => number): Field {
   const index = 1 + random(staticCount);
   const name = random(2) === 0 ? (staticNames[index] ?? '') : `x-${'abc'.repeat(random(5))}${random(40)}`;
@@ -256,7 +256,7 @@ test('random blocks decode to themselves while the table changes its size', () =
     const limit = [0, 64, 256, 4096, 16_384][random(5)] ?? 0;
     const encoder = new HpackEncoder(limit);
     const decoder = new HpackDecoder(65_536);
-    // The decoder's table has the size that the encoder was last told.
+    // The decoder's table has the size that the encoder was last given.
     encoder.setMaxTableSize(limit);
     for (let run = 0; run < 200; run++) {
       for (let changes = random(20) === 0 ? 1 + random(3) : 0; changes > 0; changes--) {

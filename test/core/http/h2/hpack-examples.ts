@@ -1,8 +1,8 @@
-// The examples of RFC 7541 appendix C: what is on the wire, and the fields that it stands for.
+// The examples of RFC 7541 appendix C: the bytes on the wire and the fields that they represent.
 
 export type Field = readonly [name: string, value: string];
 
-/** Blocks that are decoded one after another, with one table. */
+/** Blocks that are decoded one after another with one table. */
 export interface Example {
   readonly section: string;
   readonly tableSize: number;

@@ -1,4 +1,4 @@
-// The Huffman code: both ways for every octet, and an error for every wrong end.
+// The Huffman code: both ways for every octet, and an error for every invalid end.
 import * as assert from 'uvu/assert';
 import { decodeHuffman, encodeHuffman, huffmanLength } from '../../../../core/http/h2/huffman.ts';
 import { randomOf } from '../../../support/random.ts';
@@ -20,7 +20,7 @@ const decode = (hex: string): string | undefined => {
   return decodeHuffman(bytes, 1, bytes.length - 1);
 };
 
-test('it codes as the RFC has it', () => {
+test("it encodes the RFC's examples", () => {
   assert.is(encode('www.example.com').toString('hex'), 'f1e3c2e5f23a6ba0ab90f4ff');
   assert.is(encode('no-cache').toString('hex'), 'a8eb10649cbf');
   assert.is(encode('').toString('hex'), '');
@@ -57,37 +57,37 @@ test('it refuses padding of more than 7 bits', () => {
   assert.is(decode('1f ff'), undefined);
 });
 
-test('it takes padding of up to 7 bits', () => {
+test('it accepts padding of up to 7 bits', () => {
   // 'a' is 00011; '!' is 1111111000; '*' is 11111001.
   assert.is(decode('1f'), 'a');
   assert.is(decode('f9'), '*');
   assert.is(decode('fe3f'), '!');
-  // Alone, the octets' codes leave every number of bits but one.
+  // On their own, the octets' codes leave every number of bits but one.
   for (let octet = 0; octet < 256; octet++) {
     const code = encode(String.fromCharCode(octet));
     assert.is(decodeHuffman(code, 0, code.length), String.fromCharCode(octet));
   }
 });
 
-test('it refuses padding that is not all ones', () => {
+test('it refuses padding that contains zeros', () => {
   assert.is(decode('1e'), undefined);
   assert.is(decode('18'), undefined);
   assert.is(decode('fe 3e'), undefined);
 });
 
-test('it refuses EOS, wherever it is', () => {
+test('it refuses EOS anywhere', () => {
   assert.is(decode('ff ff ff ff'), undefined);
   assert.is(decode('ff ff ff fc'), undefined);
   assert.is(decode('1f ff ff ff ff'), undefined);
   assert.is(decode('ff ff ff fc 18 ff'), undefined);
 });
 
-test('it refuses a code that is cut', () => {
+test('it refuses an incomplete code', () => {
   const code = encode('\x0a');
   for (let end = 1; end < code.length; end++) assert.is(decodeHuffman(code, 0, end), undefined);
 });
 
-test('it has no code beyond latin1', () => {
+test('it has no code for characters beyond latin1', () => {
   assert.is(huffmanLength('\u0100'), -1);
   assert.is(huffmanLength('a\u010a'), -1);
   assert.is(huffmanLength('\xff'), 4);

@@ -1,4 +1,4 @@
-// The frames and field blocks of this side against those of Node, over real sockets and in both directions.
+// Weldr's frames and field blocks against Node's, over real sockets and in both directions.
 import { once } from 'node:events';
 import * as http2 from 'node:http2';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -16,13 +16,13 @@ const test = suite('frames against node:http2');
 
 /** What one stream has received. */
 interface Received {
-  /** Header sections in order: the head, and trailers. */
+  /** Field sections in order: the head, then trailers. */
   readonly sections: Field[][];
   body: string;
   ended: boolean;
 }
 
-/** One side of a connection in its plainest form: arriving data opens the windows again. */
+/** One side of a connection in its simplest form: arriving data reopens the windows. */
 class PlainSide implements FrameReceiver {
   readonly streams = new Map<number, Received>();
   readonly problems: string[] = [];
@@ -145,7 +145,7 @@ class PlainSide implements FrameReceiver {
   }
 }
 
-/** Fields that both sides may send; a long one makes the block span frames. */
+/** Fields that both sides may send. A long one makes the block span several frames. */
 function randomFields(random: (n: number) => number): Record<string, string> {
   const fields: Record<string, string> = {};
   for (let count = random(10); count > 0; count--) {

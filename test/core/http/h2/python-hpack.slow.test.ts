@@ -1,4 +1,4 @@
-// Field blocks against another implementation: Debian's python3-hpack, both ways, and on blocks that are broken.
+// Field blocks against another implementation: Debian's python3-hpack, both ways and on broken blocks.
 import { spawnSync } from 'node:child_process';
 import * as assert from 'uvu/assert';
 import { HpackDecoder } from '../../../../core/http/h2/hpack-decoder.ts';
@@ -10,7 +10,7 @@ import type { Field } from './hpack-examples.ts';
 
 const test = suite('field blocks against python3-hpack', { timeoutMs: 300_000 });
 
-/** Answers each line of JSON with a line of JSON; each connection has separate tables. */
+/** Returns a line of JSON for each line of JSON. Each connection has its own tables. */
 const program = `
 import json, sys
 from hpack import Decoder, Encoder, HPACKError
@@ -141,7 +141,7 @@ compare('what Python encodes, this side decodes', () => {
   });
 });
 
-/** What this side refuses beyond Python: RFC 7541 sections 4.2 and 5.1 leave the bound to each side, or say so. */
+/** What Weldr refuses and Python does not: RFC 7541 sections 4.2 and 5.1 leave the limit to each side, or require it. */
 const stricter = /^(?:more than two table size updates|an integer over 2\^31|an integer of over six bytes)$/;
 
 compare('of broken blocks, this side takes none that Python refuses, and reads none otherwise', () => {

@@ -1,4 +1,4 @@
-// ConnectionCache: connections that take several streams, as those of HTTP/2 do; those of HTTP/1.1 are tested on the
+// ConnectionCache: connections that take several streams, as in HTTP/2; those of HTTP/1.1 are tested on the
 // wire.
 import * as assert from 'uvu/assert';
 import type { WeldrError } from '../../../../core/errors.ts';
@@ -22,7 +22,7 @@ const unasked = (): never => {
   throw new Error('the protocol is known');
 };
 
-/** A connection that takes some streams at once. */
+/** A connection that takes several streams at once. */
 class FakeConnection implements UpstreamConnection {
   readonly kind = 'h2';
   readonly openedAt = performance.now();
@@ -152,7 +152,7 @@ function withCache(streams: number, use: (parts: Parts) => void, proxyProtocol?:
   }
 }
 
-test('a connection is used for as many streams as it takes, before another is made', () => {
+test('a connection is used for as many streams as it takes before another is opened', () => {
   withCache(3, ({ made, acquire }) => {
     for (let n = 0; n < 3; n++) assert.ok(acquire().stream);
     assert.is(made.length, 1);
@@ -164,7 +164,7 @@ test('a connection is used for as many streams as it takes, before another is ma
   });
 });
 
-test('a stream that ends makes room for the one which waits longest', () => {
+test('a stream that ends makes room for the one that has waited longest', () => {
   withCache(2, ({ made, acquire }) => {
     for (let n = 0; n < 4; n++) acquire();
     const [first, second, third] = [acquire(), acquire(), acquire()];
@@ -199,7 +199,7 @@ test('a connection with room that still has streams is neither closed for a drai
   });
 });
 
-test('an idle connection is reused, and given up for an upgrade', () => {
+test('an idle connection is reused, and makes way for an upgrade', () => {
   withCache(1, ({ made, acquire }) => {
     acquire();
     made[0]?.endStream();
@@ -229,7 +229,7 @@ test('while half of the connections are in use, an upload waits until its beginn
   });
 });
 
-test('uploads that are still arriving leave a quarter of the connections to others, and are served after them', () => {
+test('uploads that are still arriving leave a quarter of the connections to others, and are served last', () => {
   withCache(1, ({ cache, made, acquire }) => {
     acquire('requests', upload('begun'));
     const [first] = made;
@@ -250,7 +250,7 @@ test('uploads that are still arriving leave a quarter of the connections to othe
   });
 });
 
-test('an upload makes room in a full queue for a request that is whole', () => {
+test('an upload makes room in a full queue for a complete request', () => {
   withCache(1, ({ acquire, made }) => {
     acquire();
     acquire();
@@ -265,7 +265,7 @@ test('an upload makes room in a full queue for a request that is whole', () => {
   });
 });
 
-test('connections that lag give way to requests that wait, and only as many as are needed', () => {
+test('only as many lagging connections as needed give way to waiting requests', () => {
   withCache(1, ({ made, acquire }) => {
     acquire();
     acquire();
@@ -280,7 +280,7 @@ test('connections that lag give way to requests that wait, and only as many as a
 
 const clientAt = (port: number): Peer => ({ ...localPeer, ip: '203.0.113.9', port });
 
-test('with PROXY headers a connection carries the requests of one client connection only', () => {
+test('with PROXY headers, a connection carries the requests of only one client connection', () => {
   withCache(
     2,
     ({ made, acquire }) => {
@@ -300,7 +300,7 @@ test('with PROXY headers a connection carries the requests of one client connect
   );
 });
 
-test('with PROXY headers an idle connection gives its place to one for another client', () => {
+test('with PROXY headers, an idle connection gives its place to one for another client', () => {
   withCache(
     1,
     ({ made, acquire }) => {
@@ -321,7 +321,7 @@ test('with PROXY headers an idle connection gives its place to one for another c
   );
 });
 
-test('with PROXY headers a waiting request gets a separate connection in the place of another client’s', () => {
+test('with PROXY headers, a waiting request gets its own connection in place of another client’s', () => {
   withCache(
     1,
     ({ made, acquire }) => {
@@ -344,7 +344,7 @@ test('with PROXY headers a waiting request gets a separate connection in the pla
   );
 });
 
-test('with PROXY headers the place of an idle connection goes to the request that asked for it, and to no other', () => {
+test('with PROXY headers, the place of an idle connection goes only to the request that asked for it', () => {
   withCache(
     1,
     ({ made, acquire }) => {
@@ -360,7 +360,7 @@ test('with PROXY headers the place of an idle connection goes to the request tha
       upload.uploads = true;
       const waiting = asks(3, 'begun');
       other.endStream();
-      // It is whole by now, without any event.
+      // It has completely arrived by now, without any event.
       upload.uploads = false;
       assert.ok(asks(4).stream);
       assert.equal([waiting.stream, made.filter(({ destroyed }) => !destroyed).length], [undefined, 2]);
@@ -369,7 +369,7 @@ test('with PROXY headers the place of an idle connection goes to the request tha
   );
 });
 
-test('counts connections in use and idle, and requests that wait', () => {
+test('counts active and idle connections, and waiting requests', () => {
   withCache(1, ({ cache, made, acquire }) => {
     const count = () => {
       const { upstream } = noConnections();

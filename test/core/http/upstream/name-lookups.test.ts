@@ -1,4 +1,4 @@
-// NameLookups: shared, kept, and kept longer while no name server answers. The clock is a fake one.
+// NameLookups: answers are shared, kept, and kept longer while no name server responds. The clock is fake.
 import type { LookupAddress } from 'node:dns';
 import * as assert from 'uvu/assert';
 import { NameLookups } from '../../../../core/http/upstream/name-lookups.ts';
@@ -16,7 +16,7 @@ const found = (ms: number, ...addresses: string[]): NameAnswer => ({
 const unanswered: NameAnswer = { kind: 'unanswered', why: 'ETIMEOUT' };
 const unknown: NameAnswer = { kind: 'unknown' };
 
-/** Sources which answer when the test says so. */
+/** Sources that answer when the test says so. */
 class Asked {
   readonly names: string[] = [];
   private readonly open: ((answer: NameAnswer) => void)[] = [];
@@ -26,7 +26,7 @@ class Asked {
     return new Promise(resolve => this.open.push(resolve));
   }
 
-  /** Answers the question that has been open longest. */
+  /** Answers the query that has waited longest. */
   async answer(answer: NameAnswer): Promise<void> {
     const open = this.open.shift();
     assert.ok(open !== undefined, 'nothing was asked');
@@ -35,7 +35,7 @@ class Asked {
   }
 }
 
-/** What look-ups were called back with, in order: an address, or a code. */
+/** What look-ups were called back with, in order: an address or an error code. */
 function setUp() {
   const clock = new FakeClock();
   const asked = new Asked();
@@ -58,7 +58,7 @@ function setUp() {
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
-test('asks once for all look-ups of a name at the same time', async () => {
+test('asks once for all concurrent look-ups of a name', async () => {
   const { asked, look, heard } = setUp();
   for (let n = 0; n < 100; n++) look(n % 2 === 0 ? 'a.test' : 'A.test');
   assert.equal(asked.names, ['a.test']);
@@ -132,7 +132,7 @@ test('keeps the last good answer while no name server gives another', async () =
   assert.equal(await heard(), Array(49).fill('192.0.2.1'));
 });
 
-test('gives up a name that has not existed for 30 s', async () => {
+test('drops the addresses of a name that has not existed for 30 s', async () => {
   const { clock, asked, look, heard } = setUp();
   look('a.test');
   await asked.answer(found(1_000, '192.0.2.1'));
@@ -167,7 +167,7 @@ for (const { answer, code } of [
   });
 }
 
-test('addresses of the first family take turns, the others stay behind', async () => {
+test('addresses of the first family take turns, and the others come last', async () => {
   const { asked, look, heard } = setUp();
   look('a.test');
   await asked.answer(found(1_000, '192.0.2.1', '192.0.2.2', '2001:db8::1'));

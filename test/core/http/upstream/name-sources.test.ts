@@ -41,7 +41,7 @@ test('appends the domains of resolv.conf first to names with few dots, and last 
   assert.equal(candidates('api', parseSearchList('domain one.test\n')), ['api.one.test', 'api']);
 });
 
-test('asks files before name servers, and notices changes of them', async () => {
+test('reads files before it asks name servers, and notices when they change', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-hosts-'));
   const hosts = join(folder, 'hosts');
   const server = await NameServer.start(['192.0.2.1 a.test', '192.0.2.2 b.test']);
@@ -60,7 +60,7 @@ test('asks files before name servers, and notices changes of them', async () => 
   }
 });
 
-test('takes both families, and the TTL', async () => {
+test('returns addresses of both families, and the TTL', async () => {
   const records = ['192.0.2.1 a.test', '192.0.2.2 a.test', '2001:db8::1 a.test', '2001:db8::2 six.test'];
   const server = await NameServer.start(records, { ttl: 7 });
   try {
@@ -75,7 +75,7 @@ test('takes both families, and the TTL', async () => {
   }
 });
 
-test('completes short names by the search list', async () => {
+test('completes short names with the search list', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-search-'));
   const resolvConf = join(folder, 'resolv.conf');
   writeFileSync(resolvConf, 'search none.test svc.test\n');
@@ -93,7 +93,7 @@ test('completes short names by the search list', async () => {
   }
 });
 
-test('localhost is this host, whatever files and name servers say', async () => {
+test('localhost is this host without an entry in files, and name servers are not asked about it', async () => {
   const silent = await SilentNameServer.start();
   try {
     const sources = new NameSources(systemClock, { hosts: '/dev/null', servers: [silent.address] });
@@ -106,7 +106,7 @@ test('localhost is this host, whatever files and name servers say', async () => 
   }
 });
 
-test('a look-up at a silent name server ends, without a question for each domain of the search list', async () => {
+test('a look-up at a silent name server ends without a query for each domain of the search list', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-silent-'));
   const resolvConf = join(folder, 'resolv.conf');
   writeFileSync(resolvConf, 'search a.test b.test c.test\n');

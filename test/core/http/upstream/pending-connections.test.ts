@@ -1,4 +1,4 @@
-// PendingConnections: which requests wait for a connection of unknown protocol, and how many are made for them.
+// PendingConnections: which requests wait for a connection of unknown protocol, and how many are opened for them.
 import { Duplex } from 'node:stream';
 import * as assert from 'uvu/assert';
 import type { WeldrError } from '../../../../core/errors.ts';
@@ -14,7 +14,7 @@ import { suite } from '../../../support/suite.ts';
 
 const test = suite('PendingConnections');
 
-/** A socket over which TLS agrees on a given protocol. */
+/** A socket on which TLS negotiates a given protocol. */
 class FakeSocket extends Duplex {
   alpnProtocol: Protocol | false = 'h2';
   override _read(): void {}
@@ -47,7 +47,7 @@ interface Parts {
   readonly sockets: FakeSocket[];
   readonly stood: Protocol[];
   readonly deadlines: Deadlines;
-  /** Opens the n-th connection, with this protocol agreed on. */
+  /** Opens the n-th connection, which negotiates this protocol. */
   stand(n: number, protocol: Protocol): void;
   join(mayDial?: boolean, taker?: Taker): Taker | undefined;
 }
@@ -95,7 +95,7 @@ async function withPending(use: (parts: Parts) => void | Promise<void>): Promise
 
 const makeAll = (): boolean => true;
 
-test('a request that waits for a connection is notified, so that this time can be told from that in a queue', async () => {
+test('a request that waits for a connection is notified, so that time can be told from time in the queue', async () => {
   await withPending(({ join }) => {
     const taker = join();
     assert.is(taker?.heard, 1);
@@ -104,7 +104,7 @@ test('a request that waits for a connection is notified, so that this time can b
   });
 });
 
-test('the first requests share a connection, as many as it is expected to take', async () => {
+test('the first requests share a connection, up to as many as it is expected to take', async () => {
   await withPending(({ sockets, join }) => {
     for (let n = 0; n < 3; n++) assert.ok(join());
     assert.is(sockets.length, 1);
@@ -114,14 +114,14 @@ test('the first requests share a connection, as many as it is expected to take',
   });
 });
 
-test('no request joins if no connection may be made', async () => {
+test('no request joins if no connection may be opened', async () => {
   await withPending(({ sockets, join }) => {
     assert.is(join(false), undefined);
     assert.is(sockets.length, 0);
   });
 });
 
-test('once HTTP/1.1 was agreed on, each request gets a connection, and those without one leave', async () => {
+test('once HTTP/1.1 was negotiated, each request gets a connection, and those without one leave', async () => {
   await withPending(({ pending, sockets, stood, stand, join }) => {
     const takers = [join(), join(), join()];
     stand(0, 'http/1.1');
@@ -138,7 +138,7 @@ test('once HTTP/1.1 was agreed on, each request gets a connection, and those wit
   });
 });
 
-test('once HTTP/2 was agreed on, they share again', async () => {
+test('once HTTP/2 was negotiated, they share again', async () => {
   await withPending(({ pending, sockets, stand, join }) => {
     join();
     stand(0, 'http/1.1');
@@ -153,7 +153,7 @@ test('once HTTP/2 was agreed on, they share again', async () => {
   });
 });
 
-test('a failed connection fails the requests that have no other', async () => {
+test('a failed connection fails the requests that have no other one', async () => {
   await withPending(async ({ pending, sockets, join }) => {
     const takers = [join(), join(), join(), join()];
     sockets[0]?.destroy(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }));
@@ -166,7 +166,7 @@ test('a failed connection fails the requests that have no other', async () => {
   });
 });
 
-test('each request gives up after its own time, and one that left is not called back', async () => {
+test('each request times out after its own time, and one that left is not called back', async () => {
   await withPending(({ pending, deadlines, join }) => {
     const [soon, late, gone] = [join(true, new Taker(10)), join(true, new Taker(1000)), join()];
     assert.ok(gone);

@@ -4,9 +4,9 @@ import * as assert from 'uvu/assert';
 import { tlsConnectionOptions } from '../../../../core/http/upstream/tls-options.ts';
 import { suite } from '../../../support/suite.ts';
 
-const test = suite('options of TLS to upstreams');
+const test = suite('TLS options for upstreams');
 
-test('names of a certificate that cannot be read are an error, which is returned and not thrown', () => {
+test('unreadable names in a certificate are an error that is returned, not thrown', () => {
   const { checkServerIdentity } = tlsConnectionOptions({ hostname: 'a.test', port: 443 });
   const odd: Partial<PeerCertificate> = { subjectaltname: 'DNS:"a' };
   const fault = checkServerIdentity?.('a.test', odd as PeerCertificate);
