@@ -1,14 +1,14 @@
 // A case of the request corpus: the raw bytes of a client, and their expected outcome.
 
-/** A request as the origin has to receive it, byte for byte. */
+/** A request as the origin must receive it, byte for byte. */
 export interface Forwarded {
   /** Its request line. */
   readonly line: string;
-  /** The client's field lines that pass, in their order, Host included. */
+  /** The client's field lines that pass, in order, including Host. */
   readonly fields: readonly string[];
-  /** The framing line that the proxy writes; none: no body is announced. */
+  /** The framing line that the proxy writes; none if no body is announced. */
   readonly framing?: string | undefined;
-  /** Bytes of the body, chunk framing included. */
+  /** Bytes of the body, including chunk framing. */
   readonly body?: string;
   /** Its decoded body, unless that is `body`. */
   readonly payload?: string;
@@ -29,7 +29,7 @@ export interface RequestCase {
   readonly forwarded: readonly Forwarded[];
   /** Status of the proxy's own answer after those; the connection closes then. */
   readonly refused?: number;
-  /** The head of the refused request has already been sent: the origin sees a cut request. */
+  /** Has the head of the refused request already been sent? Then the origin sees a cut request. */
   readonly cut?: boolean;
   /** Whether the connection serves more requests. Default: when nothing was refused. */
   readonly stays?: boolean;
@@ -43,7 +43,7 @@ export function head(...lines: string[]): string {
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-/** A case that has to be refused before anything reaches the origin. */
+/** A case that must be refused before anything reaches the origin. */
 export function refuse(name: string, source: string, send: string, status = 400): RequestCase {
   return { name, source, send, forwarded: [], refused: status };
 }

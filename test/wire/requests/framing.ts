@@ -123,7 +123,7 @@ const lengths: RequestCase[] = [
     lengthed(''),
   ),
   pass(
-    'a Content-Length of 0 on a GET is no body',
+    'a Content-Length of 0 on a GET means no body',
     'RFC 9112 6.3',
     head('GET / HTTP/1.1', host, 'Content-Length: 0'),
     plainGet(),

@@ -8,7 +8,7 @@ const many = Array.from({ length: 40 }, (_, n) => n);
 
 const persistence: RequestCase[] = [
   pass(
-    'three requests at once are answered in order',
+    'three requests at once are served in order',
     'RFC 9112 9.3.2',
     numbered(1) + numbered(2) + numbered(3),
     arrived(1),
@@ -16,7 +16,7 @@ const persistence: RequestCase[] = [
     arrived(3),
   ),
   pass(
-    'forty requests at once are answered in order',
+    'forty requests at once are served in order',
     'RFC 9112 9.3.2',
     many.map(numbered).join(''),
     ...many.map(arrived),
@@ -42,7 +42,7 @@ const persistence: RequestCase[] = [
   ),
   {
     ...pass(
-      'nothing is done after Connection: close',
+      'nothing is served after Connection: close',
       'RFC 9112 9.6',
       head(get, host, 'Connection: close') + numbered(1),
       plainGet(),
@@ -68,20 +68,20 @@ const persistence: RequestCase[] = [
     stays: false,
   },
   {
-    ...pass('HTTP/1.0 closes', 'RFC 9112 9.3', head('GET / HTTP/1.0', host) + numbered(1), {
+    ...pass('HTTP/1.0 closes its connection', 'RFC 9112 9.3', head('GET / HTTP/1.0', host) + numbered(1), {
       ...plainGet(),
       received: '1.0',
     }),
     stays: false,
   },
   pass(
-    'HTTP/1.0 with keep-alive stays',
+    'HTTP/1.0 with keep-alive stays open',
     'RFC 9112 9.3',
     head('GET / HTTP/1.0', host, 'Connection: keep-alive'),
     { ...plainGet(), received: '1.0' },
   ),
   {
-    ...pass('HTTP/1.0 without Host gets the name of the server', 'RFC 9112 3.2', head('GET / HTTP/1.0'), {
+    ...pass('HTTP/1.0 without Host gets the server’s name', 'RFC 9112 3.2', head('GET / HTTP/1.0'), {
       line: 'GET / HTTP/1.1',
       fields: [],
       received: '1.0',
@@ -89,14 +89,14 @@ const persistence: RequestCase[] = [
     stays: false,
   },
   {
-    name: 'a valid request before a malformed one is answered first',
+    name: 'a valid request before a malformed one is served first',
     source: 'RFC 9112 9.3.2',
     send: `${numbered(1)}GET / HTTP/1.1\nHost: a.test\n\n`,
     forwarded: [arrived(1)],
     refused: 400,
   },
   {
-    name: 'two valid requests before one of an unsupported version',
+    name: 'two valid requests before one with an unsupported version',
     source: 'RFC 9112 9.3.2',
     send: `${numbered(1)}${numbered(2)}GET /\r\n`,
     forwarded: [arrived(1), arrived(2)],
@@ -134,7 +134,7 @@ const limits: RequestCase[] = [
   refuse('a target of 9,000 bytes', 'RFC 9112 3', head(`GET /${'a'.repeat(9_000)} HTTP/1.1`, host), 414),
   refuse(
     'a target of 1 MB',
-    'RFC 9112 3, 9.6 (the answer is read before the reset)',
+    'RFC 9112 3, 9.6 (the response is read before the reset)',
     head(`GET /${'a'.repeat(1_000_000)} HTTP/1.1`, host),
     414,
   ),

@@ -89,7 +89,7 @@ const hosts: RequestCase[] = [
     'a--b',
     '1',
   ].map(name =>
-    pass(`a Host of ${name} passes as it is`, 'RFC 9110 7.2', head(get, `Host: ${name}`), arrives(get, name)),
+    pass(`a Host of ${name} passes unchanged`, 'RFC 9110 7.2', head(get, `Host: ${name}`), arrives(get, name)),
   ),
 ];
 
@@ -254,14 +254,14 @@ const hopByHop: RequestCase[] = [
     pass(`${line} is dropped`, 'RFC 9110 7.6.1, 7.8', head(get, host, line, 'X: y'), plainGet('X: y')),
   ),
   pass(
-    'h2c is not requested upstream',
+    'h2c is not forwarded',
     'RFC 9110 7.8 (request smuggling by h2c)',
     head(get, host, 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP'),
     plainGet(),
   ),
   ...['h2c, websocket', 'websocket, h2c', 'H2C', 'http/2.0', 'h2c/1'].map(value =>
     pass(
-      `an Upgrade of ${value} is not requested upstream`,
+      `an Upgrade of ${value} is not forwarded`,
       'RFC 9110 7.8 (request smuggling by h2c)',
       head(get, host, 'Connection: Upgrade', `Upgrade: ${value}`),
       plainGet(),
@@ -295,20 +295,20 @@ const hopByHop: RequestCase[] = [
   ),
   pass('Via is appended to', 'RFC 9110 7.6.3', head(get, host, 'Via: 1.0 other'), plainGet('Via: 1.0 other')),
   pass(
-    'Max-Forwards of a GET passes',
+    'Max-Forwards on a GET passes',
     'RFC 9110 7.6.2',
     head(get, host, 'Max-Forwards: 0'),
     plainGet('Max-Forwards: 0'),
   ),
   pass(
-    'Max-Forwards of OPTIONS is counted down',
+    'Max-Forwards on OPTIONS is decremented',
     'RFC 9110 7.6.2',
     head('OPTIONS / HTTP/1.1', host, 'Max-Forwards: 3'),
     arrives('OPTIONS / HTTP/1.1', 'a.test', 'Max-Forwards: 2'),
   ),
   ...['x', '-1', '1.0', '', '1 1', '99999999999'].map(value =>
     refuse(
-      `Max-Forwards of OPTIONS that is ${JSON.stringify(value)}`,
+      `Max-Forwards on OPTIONS that is ${JSON.stringify(value)}`,
       'RFC 9110 7.6.2',
       head('OPTIONS / HTTP/1.1', host, `Max-Forwards: ${value}`),
     ),

@@ -76,7 +76,7 @@ const names: RequestCase[] = [
   refuse('a folded value', 'RFC 9112 5.2', head(get, host, 'X: a', ' b')),
   refuse('a value folded by a tab', 'RFC 9112 5.2', head(get, host, 'X: a', '\tb')),
   refuse('a folded Host', 'RFC 9112 5.2', `${get}\r\nHost:\r\n a.test\r\n\r\n`),
-  refuse('a line of white space only', 'RFC 9112 5.2', head(get, host, ' ')),
+  refuse('a line of only white space', 'RFC 9112 5.2', head(get, host, ' ')),
   refuse('lines that end in LF', 'RFC 9112 2.2 (bare LF)', `${get}\n${host}\n\n`),
   refuse('one field line that ends in LF', 'RFC 9112 2.2 (bare LF)', `${get}\r\n${host}\nX: y\r\n\r\n`),
   refuse('a head that ends in LF LF', 'RFC 9112 2.2', `${get}\r\n${host}\r\n\n`),
@@ -125,14 +125,14 @@ const names: RequestCase[] = [
 
 const lines: RequestCase[] = [
   refuse('HTTP/0.9', 'RFC 9112 2.3', 'GET /\r\n'),
-  refuse('a request line of a method only', 'RFC 9112 3', head('GET')),
+  refuse('a request line with only a method', 'RFC 9112 3', head('GET')),
   refuse('two spaces before the target', 'RFC 9112 3', head('GET  / HTTP/1.1', host)),
   refuse('two spaces before the version', 'RFC 9112 3', head('GET /  HTTP/1.1', host)),
   refuse('a space after the version', 'RFC 9112 3', head('GET / HTTP/1.1 ', host)),
   refuse('a tab after the version', 'RFC 9112 3', head('GET / HTTP/1.1\t', host)),
   refuse('a space before the method', 'RFC 9112 3', head(' GET / HTTP/1.1', host)),
-  refuse('a tab for a space', 'RFC 9112 3', head('GET\t/\tHTTP/1.1', host)),
-  refuse('a vertical tab for a space', 'RFC 9112 3', head('GET\x0b/ HTTP/1.1', host)),
+  refuse('a tab instead of a space', 'RFC 9112 3', head('GET\t/\tHTTP/1.1', host)),
+  refuse('a vertical tab instead of a space', 'RFC 9112 3', head('GET\x0b/ HTTP/1.1', host)),
   refuse('a space in the target', 'RFC 9112 3', head('GET /a b HTTP/1.1', host)),
   refuse('two targets', 'RFC 9112 3', head('GET /a /b HTTP/1.1', host)),
   refuse('a second version', 'RFC 9112 3', head('GET /a HTTP/1.1 HTTP/1.1', host)),
@@ -149,7 +149,7 @@ const lines: RequestCase[] = [
   ...['0.9', '1.2', '1.9', '2.0', '3.0', '9.9'].map(version =>
     refuse(`HTTP/${version}`, 'RFC 9110 15.6.6', head(`GET / HTTP/${version}`, host), 505),
   ),
-  refuse('the preface of HTTP/2', 'RFC 9113 3.4', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505),
+  refuse('the HTTP/2 preface', 'RFC 9113 3.4', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505),
   refuse('a TLS ClientHello', 'RFC 9112 2.2', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'),
   refuse('the banner of an SSH client', 'RFC 9112 2.2', 'SSH-2.0-OpenSSH_9.9\r\n'),
   refuse('a PROXY protocol line', 'RFC 9112 2.2', `PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n${head(get, host)}`),
@@ -176,7 +176,7 @@ const lines: RequestCase[] = [
 
 /**
  * Targets with each character that users can type or scripts contain, as browsers send them: the URL standard defines
- * which characters stay as they are, and Node's parser is of Chromium's kind. Firefox leaves some more.
+ * which characters stay unchanged, and Node's parser works like Chromium's. Firefox leaves a few more.
  */
 function sentByBrowsers(): string[] {
   const sent = new Set<string>();
@@ -218,7 +218,7 @@ const targets: RequestCase[] = [
     ...sentByBrowsers(),
   ].map(target =>
     pass(
-      `the target ${target} passes as it is`,
+      `the target ${target} passes unchanged`,
       'RFC 9110 7.7; CVE-2021-29492, CVE-2022-2880',
       head(`GET ${target} HTTP/1.1`, host),
       {

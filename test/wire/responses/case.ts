@@ -1,4 +1,4 @@
-// A case of the response corpus: the raw bytes of an upstream, and what the client has to receive.
+// A case of the response corpus: the raw bytes of an upstream, and what the client must receive.
 
 /** One case. */
 export interface ResponseCase {
@@ -22,11 +22,11 @@ export interface ResponseCase {
   readonly reused?: boolean;
   /** Whether the client's connection does. Default: unless the response was cut. */
   readonly stays?: boolean;
-  /** How the bytes arrive affects the chunks of the sent body: compare their content. */
+  /** Does the way the bytes arrive affect the chunks that are sent? Then their content is compared. */
   readonly rechunked?: boolean;
 }
 
-/** Passed on from every upstream, so that responses are the same each time. */
+/** Passed on from every upstream, so responses are the same each time. */
 export const date = 'Date: Thu, 01 Jan 2026 00:00:00 GMT';
 
 /** A response: status line, Date, field lines, body. */

@@ -1,4 +1,4 @@
-// Raw responses of upstreams: status lines, fields, framing, bodies that end early, interim responses, leftovers.
+// Raw responses from upstreams: status lines, fields, framing, bodies that end early, interim responses, leftovers.
 import { date, ok, type ResponseCase, response } from './case.ts';
 
 const character = String.fromCharCode;
@@ -187,7 +187,7 @@ const fields: ResponseCase[] = [
     ok(['Set-Cookie: a', 'X: 1', 'Set-Cookie: b', 'set-cookie: a', length3], 'abc'),
   ),
   passes(
-    'challenges stay two',
+    'two challenges stay separate',
     'RFC 9110 11.6.1',
     response('401 Unauthorized', ['WWW-Authenticate: Basic', 'WWW-Authenticate: Bearer', length3], 'abc'),
   ),
@@ -204,7 +204,7 @@ const fields: ResponseCase[] = [
   ),
   passes('an empty value passes', 'RFC 9110 5.5', ok(['X:', length3], 'abc'), ok(['X: ', length3], 'abc')),
   passes(
-    'Location passes as it is',
+    'Location passes unchanged',
     'RFC 9110 10.2.2',
     response('302 Found', ['Location: //b.test/\\x', length3], 'abc'),
   ),
@@ -237,14 +237,14 @@ const fields: ResponseCase[] = [
     { reused: false },
   ),
   passes(
-    'an HTTP/1.0 upstream is not used again',
+    'an HTTP/1.0 upstream is not reused',
     'RFC 9112 9.3',
     `HTTP/1.0 200 OK\r\n${date}\r\n${length3}\r\n\r\nabc`,
     ok([length3], 'abc'),
     { reused: false },
   ),
   passes(
-    'an HTTP/1.0 upstream that keeps alive is',
+    'an HTTP/1.0 upstream with keep-alive is reused',
     'RFC 9112 9.3',
     `HTTP/1.0 200 OK\r\n${date}\r\nConnection: keep-alive\r\n${length3}\r\n\r\nabc`,
     ok([length3], 'abc'),
@@ -323,7 +323,7 @@ const lengths: ResponseCase[] = [
   ),
   passes('an empty body', 'RFC 9112 6.3', ok(['Content-Length: 0'])),
   passes(
-    'a coding in capitals is normalised',
+    'a coding in upper case is normalised',
     'RFC 9112 7',
     ok(['Transfer-Encoding: CHUNKED'], '3\r\nabc\r\n0\r\n\r\n'),
     ok([coding], '3\r\nabc\r\n0\r\n\r\n'),
@@ -358,7 +358,7 @@ const bodies: ResponseCase[] = [
         { ending },
       ),
     ),
-    refused(`an upstream that ${ending} before a byte`, 'RFC 9110 15.6.3', '', { ending }),
+    refused(`an upstream that ${ending} before its first byte`, 'RFC 9110 15.6.3', '', { ending }),
     refused(`an upstream that ${ending} within its status line`, 'RFC 9110 15.6.3', 'HTTP/1.1 20', {
       ending,
     }),
@@ -368,13 +368,13 @@ const bodies: ResponseCase[] = [
       `HTTP/1.1 200 OK\r\n${length3}\r\n`,
       { ending },
     ),
-    refused(`a POST whose upstream ${ending} before a byte is not sent again`, 'RFC 9110 9.2.2', '', {
+    refused(`a POST whose upstream ${ending} before its first byte is not sent again`, 'RFC 9110 9.2.2', '', {
       ending,
       request: 'POST 1.1',
     }),
   ]),
-  cut('a body until close that is reset', 'RFC 9112 8', ok([], 'abc'), { ending: 'resets' }),
-  cut('a body until close that is reset, to HTTP/1.0', 'RFC 9112 8', ok([], 'abc'), {
+  cut('a body until close that ends in a reset', 'RFC 9112 8', ok([], 'abc'), { ending: 'resets' }),
+  cut('a body until close that ends in a reset, to HTTP/1.0', 'RFC 9112 8', ok([], 'abc'), {
     ending: 'resets',
     request: 'GET 1.0',
   }),
@@ -400,21 +400,21 @@ const bodies: ResponseCase[] = [
     { ending: 'ends', reused: false, request: 'GET 1.0', stays: false },
   ),
   passes(
-    'chunks never go to HTTP/1.0',
+    'HTTP/1.0 never gets chunks',
     'RFC 9112 6.1',
     ok([coding], '3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n'),
     ok(['Connection: close'], 'abcde'),
     { request: 'GET 1.0', stays: false },
   ),
   passes(
-    'a length to HTTP/1.0 that keeps alive',
+    'a length to HTTP/1.0 with keep-alive',
     'RFC 9112 9.3',
     ok([length3], 'abc'),
     ok([length3, 'Connection: keep-alive'], 'abc'),
     { request: 'GET 1.0 keep-alive' },
   ),
   passes(
-    'chunks to HTTP/1.0 that keeps alive close',
+    'chunks to HTTP/1.0 with keep-alive close the connection',
     'RFC 9112 9.3',
     ok([coding], '3\r\nabc\r\n0\r\n\r\n'),
     ok(['Connection: close'], 'abc'),
@@ -505,7 +505,7 @@ const bodiless: ResponseCase[] = [
     { request: 'HEAD 1.1', reused: false },
   ),
   passes(
-    'HEAD with a response for a body',
+    'HEAD with a second response as its body',
     'RFC 9112 6.3 rule 1 (response splitting)',
     ok([`Content-Length: ${splitting.length}`], splitting),
     ok([`Content-Length: ${splitting.length}`]),
@@ -560,7 +560,7 @@ const final = ok([length3], 'abc');
 const interim: ResponseCase[] = [
   passes('103 passes', 'RFC 9110 15.2', hints + final),
   passes(
-    'three of 103 pass in order',
+    'three 103 responses pass in order',
     'RFC 9110 15.2',
     `${hints}${hints.replace('a.css', 'b.css')}${hints}${final}`,
   ),

@@ -1,4 +1,4 @@
-// Ways to write a request that a filter and the server behind it might read differently, for both protocols.
+// Ways to write a request that a filter and the server behind it might read differently, in both protocols.
 import type { H2Client } from './h2-client.ts';
 
 /** A requested place. */
@@ -9,24 +9,24 @@ export interface Asked {
 
 type Field = readonly [name: string, value: string];
 
-/** One way to request a place; anything unset is as in a plain GET. */
+/** One way to request a place. Anything unset is as in a plain GET. */
 export interface Attempt {
   readonly method?: string;
   readonly fields?: readonly Field[];
-  /** Unless it is the host of the place. */
+  /** The host, if not that of the place. */
   readonly host?: (host: string) => string;
-  /** Unless it is the path of the place. */
+  /** The path, if not that of the place. */
   readonly target?: (asked: Asked) => string;
   readonly body?: string;
-  /** Fields after a body, which is then in chunks. */
+  /** Fields after the body, which is then sent in chunks. */
   readonly trailers?: readonly Field[];
   /** `:scheme`, only in HTTP/2. */
   readonly scheme?: string;
-  /** The version at the end of the first line; no Host is sent with `1.0`, unless it is among the fields. */
+  /** The version at the end of the first line. With `1.0`, no Host is sent unless it is among the fields. */
   readonly version?: '1.0';
-  /** Only this protocol can express it. */
+  /** The only protocol that can express it. */
   readonly only?: 'h1' | 'h2';
-  /** Weldr refuses it with or without a filter. */
+  /** Does Weldr refuse it even without a filter? */
   readonly refused?: true;
 }
 

@@ -1,4 +1,4 @@
-// Filters at all the places where a config may have them, among all the plugins that decide where a request goes.
+// Filters in all the places that a config allows, among all the plugins that decide where a request goes.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import { when } from '../../../core/plugin/when.ts';
@@ -16,7 +16,7 @@ import {
 
 const refusal = reply(403, 'closed\n');
 
-/** Filters which refuse everything that they see, by the way they refuse. */
+/** Filters that refuse everything they see, by the way they refuse. */
 const ways: Readonly<Record<string, NonNullable<Plugin['worker']>>> = {
   'in request': ({ hooks }) => hooks.request.tap('closed', () => refusal),
   'in request, by a promise': ({ hooks }) =>
@@ -30,7 +30,7 @@ const ways: Readonly<Record<string, NonNullable<Plugin['worker']>>> = {
   'in preProxy': ({ hooks }) => hooks.preProxy.tap('closed', () => refusal),
 };
 
-/** A filter which refuses everything that it sees. */
+/** A filter that refuses everything it sees. */
 export function closed(way = 'in request'): Plugin {
   const worker = ways[way];
   if (worker === undefined) throw new Error(`no filter refuses ${way}`);
@@ -84,7 +84,7 @@ const spent: Make = async ({ one, two }) => {
   return side;
 };
 
-/** Puts the first upstream on probation: it gets one request at a time, of those that may be repeated. */
+/** Puts the first upstream on probation: it gets one request at a time, and only such as may be repeated. */
 const onProbation: Make = async ({ one, two }) => {
   const health = passiveHealth({ failures: 1, passes: 1000 });
   const manager = await managerSide(health, { servers: [one, two] });
@@ -99,7 +99,7 @@ const onProbation: Make = async ({ one, two }) => {
   return side;
 };
 
-/** Worker sides with filters for `/login` and `/admin/*`, by their place or the surrounding plugins. */
+/** Worker sides with filters for `/login` and `/admin/*`, by place or surrounding plugins. */
 export const filtered: Readonly<Record<string, Make>> = {
   'before all others': inConfig(...filters(), roundRobin(), retry(), passiveHealth()),
   'behind all others': inConfig(passiveHealth(), failOpen(), retry(), roundRobin(), ...filters()),

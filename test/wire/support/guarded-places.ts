@@ -1,4 +1,4 @@
-// A Weldr in which each refusing filter is at every possible place.
+// A Weldr with each refusing filter in every possible place.
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ import {
 /** A filter that refuses everything once it is triggered. */
 export interface Kind {
   readonly make: (servers: Servers) => Plugin;
-  /** The statuses of its refusals. */
+  /** The statuses with which it refuses. */
   readonly statuses: readonly number[];
   /** The request below its path that triggers it first. */
   readonly first?: 'prime' | 'hold' | 'fail';
@@ -77,7 +77,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   },
 };
 
-/** The places of a filter; several places may share one. */
+/** The places of a filter. Several places may share one filter. */
 export const places = ['before', 'behind', 'route', 'pool', 'fallback', 'retry'] as const;
 
 export const pathOf = (kind: string, place: string): string => `/${kind}/${place}`.toLowerCase();
@@ -124,7 +124,7 @@ export function guardedPlaces(servers: Servers): WeldrConfig {
       { name: 'open', address: '127.0.0.1:0', h2c: true },
       { name: 'closed', address: `127.0.0.1:${closedPort}`, h2c: true },
     ],
-    // A request that occupies concurrencyLimit must last to the end.
+    // A request that occupies concurrencyLimit must last until the end.
     timeouts: { response: '20m' },
     pools: {
       default: [guarded],

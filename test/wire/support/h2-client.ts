@@ -11,13 +11,13 @@ import { until } from './proxy.ts';
 
 /** What was received on one stream. */
 export interface SeenStream {
-  /** Field sections in order: name and value alternate. */
+  /** Field sections in order, as alternating names and values. */
   readonly heads: string[][];
   body: string;
-  /** DATA frames, empty ones included. */
+  /** DATA frames, including empty ones. */
   dataFrames: number;
   ended: boolean;
-  /** The name of the error of its reset. */
+  /** The name of the error that it was reset with. */
   reset: string | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface SeenStream {
 export class H2Client implements FrameReceiver {
   readonly writer = new FrameWriter();
   readonly streams = new Map<number, SeenStream>();
-  /** The name of the error of a GOAWAY, and its last stream. */
+  /** The name of a GOAWAY's error, and its last stream. */
   goAway: string | undefined;
   lastStream = -1;
   pings = 0;
@@ -80,7 +80,7 @@ export class H2Client implements FrameReceiver {
     return Buffer.from(this.encoder.end());
   }
 
-  /** Opens a request with these fields, and returns its stream's number. */
+  /** Opens a request with these fields, and returns its stream identifier. */
   request(fields: readonly (readonly [string, string])[], ending: 'end' | 'open' = 'end'): number {
     const id = this.nextId;
     this.nextId += 2;
@@ -139,7 +139,7 @@ export class H2Client implements FrameReceiver {
     this.ends = ends;
     if (this.holds || flowSize === 0) return;
     if (this.dribbles) {
-      // A single update would open a window by more than a byte.
+      // A single update would open a window by more than one byte.
       for (let n = 0; n < flowSize; n++) this.writer.windowUpdate(id, 1);
       this.flush();
       return;

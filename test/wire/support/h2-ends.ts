@@ -1,4 +1,4 @@
-// An HTTP/2 proxy between an origin and clients whose frames the test controls, and floods of such frames.
+// An HTTP/2 proxy between an origin and clients whose frames the test controls, and floods of frames.
 import * as assert from 'uvu/assert';
 import { get, H2Client } from './h2-client.ts';
 import { type ProxyOptions, startProxy, type TestProxy, until } from './proxy.ts';
@@ -11,7 +11,7 @@ export interface Ends {
   readonly open: (settings?: readonly (readonly [number, number])[]) => Promise<H2Client>;
 }
 
-/** Runs a test between them, and checks that other clients are still served and everything ends cleanly. */
+/** Runs a test between them, and checks that other clients are still served and that everything ends cleanly. */
 export async function between(
   use: (ends: Ends) => Promise<void>,
   { script = { answer: () => ok('hello') }, ...options }: ProxyOptions & { readonly script?: Script } = {},
@@ -29,7 +29,7 @@ export async function between(
         return client;
       },
     });
-    // Whatever was done, other clients are served.
+    // Whatever happened, other clients are still served.
     const other = await H2Client.open(proxy.port);
     clients.push(other);
     if (options.tap === undefined && script.answer !== silent) {
@@ -47,7 +47,7 @@ export async function between(
 /** An origin that never answers. */
 export const silent = (): undefined => undefined;
 
-/** Sends the same again and again until the connection is ended; returns how it ended, and how often that took. */
+/** Sends the same frames until the connection ends. Returns how it ended, and how often they were sent. */
 export async function flood(
   client: H2Client,
   once: (n: number) => void,
@@ -63,5 +63,5 @@ export async function flood(
   return await client.ended();
 }
 
-/** How the connection of a flood ends. */
+/** How the connection with a flood ends. */
 export const calm = 'ENHANCE_YOUR_CALM';

@@ -1,4 +1,4 @@
-// An HTTP/2 origin by node:http2, over TLS (with HTTP/1.1 if allowed) or without.
+// An HTTP/2 origin made with node:http2, over TLS (with HTTP/1.1 if allowed) or without.
 import { once } from 'node:events';
 import {
   createSecureServer,
@@ -15,7 +15,7 @@ import { certificate, privateKey } from '../../support/certificate.ts';
 /** Options of an origin. */
 export interface H2OriginOptions extends ServerOptions {
   readonly tls?: boolean;
-  /** Over TLS: the protocols it offers; default: only HTTP/2. */
+  /** The protocols that it offers over TLS; default: only HTTP/2. */
   readonly offers?: 'h2' | 'both' | 'http/1.1';
   /** Listens on a unix socket at this path. */
   readonly path?: string;

@@ -1,6 +1,6 @@
-// How servers behind a proxy read a request's target: each serves what it finds below the path that it reads.
+// How servers behind a proxy read a request's target. Each serves what it finds at the path that it reads.
 
-/** Returns the path that a server looks up; undefined: it refuses the target. */
+/** Returns the path that a server looks up; undefined if it refuses the target. */
 type Reader = (path: string) => string | undefined;
 
 const bytes = (path: string): string =>
@@ -16,17 +16,17 @@ function resolveDots(path: string, segments: readonly string[]): string {
 }
 
 const readers: Readonly<Record<string, Reader>> = {
-  /** As nginx: decodes once, removes dot segments and merges slashes. */
+  /** Like nginx: decodes once, removes dot segments and merges slashes. */
   normalising: path => {
     const decoded = bytes(path);
     return decoded.includes('\0') ? undefined : resolveDots(decoded, decoded.split('/'));
   },
-  /** The same in C, where a string ends at its first NUL. */
+  /** The same in C, where a string ends at the first NUL. */
   terminated: path => {
     const decoded = bytes(path).split('\0')[0] ?? '';
     return resolveDots(decoded, decoded.split('/'));
   },
-  /** As an Express app whose author decodes. */
+  /** Like an Express app whose author decodes. */
   naive: path => {
     try {
       return decodeURIComponent(path);
@@ -34,12 +34,12 @@ const readers: Readonly<Record<string, Reader>> = {
       return undefined;
     }
   },
-  /** As a servlet container: drops the parameters of segments, then decodes. */
+  /** Like a servlet container: drops the parameters of segments, then decodes. */
   servlet: path => {
     const decoded = bytes(path.replace(/;[^/]*/g, ''));
     return resolveDots(decoded, decoded.split('/'));
   },
-  /** As programs that use `new URL(request.url, base)`. */
+  /** Like programs that use `new URL(request.url, base)`. */
   url: path => {
     try {
       return decodeURIComponent(new URL(path, 'http://origin.test').pathname);
@@ -47,7 +47,7 @@ const readers: Readonly<Record<string, Reader>> = {
       return undefined;
     }
   },
-  /** As Windows: backslashes are slashes. */
+  /** Like Windows: backslashes are slashes. */
   windows: path => {
     const decoded = bytes(path).replaceAll('\\', '/');
     return resolveDots(decoded, decoded.split('/'));

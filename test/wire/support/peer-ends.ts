@@ -14,10 +14,10 @@ import { startProxy } from './proxy.ts';
 
 process.env['PATH'] = [process.env['PATH'], '/usr/sbin', '/sbin'].join(delimiter);
 
-/** Returns whether a command is installed. */
+/** Is this command installed? */
 export const isThere = (command: string): boolean => spawnSync('which', [command]).status === 0;
 
-/** Registers tests; those whose program is missing are listed with the reason. */
+/** Registers tests. Those whose program is missing are listed with the reason. */
 export function testWhere(test: Test) {
   return (there: boolean, reason: string, behaviour: string, body: () => Promise<void>): void => {
     if (there) test(behaviour, body);
@@ -28,18 +28,18 @@ export function testWhere(test: Test) {
 /** Bytes of `/large`, and of the file `large`. */
 export const largeSize = 3_000_000;
 
-/** Both proxies, and what clients need. */
+/** Both proxies and what clients need. */
 export interface PeerEnds {
-  /** Holds `ca.pem`, which is for origin.test and 127.0.0.1, and `large`; programs run there. */
+  /** Holds `ca.pem`, for origin.test and 127.0.0.1, and `large`. Programs run there. */
   readonly folder: string;
   /** URLs: with TLS, and without. Both speak HTTP/1.1 and HTTP/2. */
   readonly secure: string;
   readonly clear: string;
   /** The Via of each request at the origin. */
   readonly via: string[];
-  /** Further answers of the origin, as HTML, by path. */
+  /** Further responses of the origin, as HTML, by path. */
   readonly pages: Map<string, string>;
-  /** Runs a program to its end; returns its output. */
+  /** Runs a program to its end. Returns its output. */
   run(command: string, ...args: string[]): Promise<string>;
   close(): Promise<void>;
 }

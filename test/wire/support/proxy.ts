@@ -28,9 +28,9 @@ export interface ProxyOptions {
   readonly path?: string;
   /** Makes the listener terminate TLS. */
   readonly tls?: TlsMaterial;
-  /** Peers that have to send a PROXY header. */
+  /** Peers that must send a PROXY header. */
   readonly proxyProtocol?: { readonly trusted: readonly string[] };
-  /** Whether it speaks HTTP/2, too; default: no. */
+  /** Does it speak HTTP/2 too? Default: no. */
   readonly http2?: boolean;
   /** Resolves upstreams' names; default: as in production. */
   readonly lookups?: NameLookups;
@@ -43,12 +43,12 @@ export interface TestProxy {
   readonly listener: Listener;
   readonly pools: Pools;
   readonly log: LogLine[];
-  /** Contexts of the finished requests, in the order of their ends. */
+  /** Contexts of the finished requests, in the order in which they ended. */
   readonly finished: ProxyContext[];
   close(): void;
 }
 
-/** Starts a proxy; its stages choose the first available upstream that was not tried. */
+/** Starts a proxy. Its stages choose the first available upstream that was not tried. */
 export async function startProxy(options: ProxyOptions = {}): Promise<TestProxy> {
   const settings = settingsSchema.parse(options.settings ?? {});
   const log: LogLine[] = [];
@@ -69,7 +69,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<TestProxy>
   return { ...running, pools, log, finished };
 }
 
-/** Starts a proxy which serves with the plugins of a worker side. */
+/** Starts a proxy that uses the plugins of a worker side. */
 export async function startProxyOf(
   side: TestWorkerSide,
   given: SettingsInput = {},
@@ -109,7 +109,7 @@ async function listen(
   const listener = new Listener(wire, lookups);
   const server = createServer();
   if (path !== undefined) {
-    // A pipe that already listens cannot be taken over by another server; one that is only bound can.
+    // Another server cannot take over a pipe that already listens, only one that is bound.
     const bound: SendHandle = Reflect.construct(BoundSocket, [{ path }]);
     listener.serve(bound, { kind: 'unix', name: `unix:${path}`, http2, proxyProtocol });
   } else {
@@ -128,7 +128,7 @@ async function listen(
   };
 }
 
-/** Waits until a condition holds; rejects, naming it, when it does not in time. */
+/** Waits until a condition holds. If it does not in time, rejects with its name. */
 export async function until(what: string, holds: () => boolean, limitMs = 10_000): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!holds()) {

@@ -10,9 +10,9 @@ const patience = 10_000;
 /** One connection to a proxy under test. */
 export class RawClient {
   readonly socket: Socket;
-  /** The proxy has ended its side. */
+  /** Has the proxy ended its side? */
   ended = false;
-  /** Why the connection broke, such as ECONNRESET; '' while it did not. */
+  /** Why the connection broke, such as ECONNRESET; '' if it did not. */
   failure = '';
   private readonly chunks: Buffer[] = [];
   private readonly waiting = new Set<() => void>();
@@ -76,7 +76,7 @@ export class RawClient {
     this.socket.end();
   }
 
-  /** Resets the connection with a RST. */
+  /** Ends the connection with a RST. */
   reset(): void {
     this.socket.resetAndDestroy();
   }
@@ -85,7 +85,7 @@ export class RawClient {
     this.socket.destroy();
   }
 
-  /** Waits until a condition holds; rejects, with its name and the bytes received, when it does not in time. */
+  /** Waits until a condition holds. If it does not in time, rejects with its name and the bytes received. */
   async until(what: string, holds: () => boolean, limitMs = patience): Promise<void> {
     const deadline = performance.now() + limitMs;
     while (!holds()) {
@@ -102,7 +102,7 @@ export class RawClient {
     return this.text;
   }
 
-  /** Waits for one complete final response to each of these methods, and resolves with them; 1xx are left out. */
+  /** Waits for one complete final response to each of these methods, and resolves with them. Leaves out 1xx. */
   async responses(...methods: string[]): Promise<Message[]> {
     let found: Message[] = [];
     await this.until(`${methods.length} responses`, () => {

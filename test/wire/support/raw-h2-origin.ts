@@ -13,13 +13,13 @@ type Fields = readonly (readonly [name: string, value: string])[];
 /** An origin's reaction to the head of a request. */
 export type RawAnswer = (connection: RawH2Connection, stream: number, path: string) => void;
 
-/** The behaviour of an origin. */
+/** How an origin behaves. */
 export interface RawScript {
   readonly settings?: readonly (readonly [number, number])[];
   readonly answer?: RawAnswer;
-  /** Sends nothing by itself: no SETTINGS, no ACK. */
+  /** Sends nothing on its own: no SETTINGS, no acknowledgements. */
   readonly isMute?: boolean;
-  /** The connection is open, and SETTINGS were sent. */
+  /** Called when a connection is open and SETTINGS have been sent. */
   readonly onOpen?: (connection: RawH2Connection) => void;
   readonly onPing?: (connection: RawH2Connection) => void;
 }

@@ -1,4 +1,4 @@
-// An origin on plain TCP: keeps every byte it receives, and answers with exactly the bytes of its script.
+// An origin on plain TCP: keeps every byte it receives, and sends exactly the bytes of its script.
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
@@ -18,9 +18,9 @@ export class OriginConnection {
   readonly number: number;
   /** All bytes received, latin1. */
   raw = '';
-  /** The proxy has ended or reset it. */
+  /** Has the proxy ended or reset it? */
   gone = false;
-  /** It was reset. */
+  /** Was it reset? */
   reset = false;
   /** Bytes of {@link raw} that belong to complete requests. */
   used = 0;
@@ -50,10 +50,10 @@ export class OriginConnection {
   }
 }
 
-/** Answers a complete request: returns the bytes to send, or nothing when it sends them itself. */
+/** Responds to a complete request: returns the bytes to send, or nothing if it sends them itself. */
 export type Answer = (request: SeenRequest) => string | Uint8Array | undefined;
 
-/** An origin's behaviour where it differs from the default, an echo. */
+/** How an origin's behaviour differs from the default, an echo. */
 export interface Script {
   readonly answer?: Answer;
   /** Called for each new connection. */
@@ -100,7 +100,7 @@ export class ScriptedOrigin {
     return `${this.script.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.port}`;
   }
 
-  /** Forgets what was received so far; connections stay. */
+  /** Forgets what was received so far. Connections stay open. */
   forget(): void {
     this.requests.length = 0;
     this.problems.length = 0;
@@ -177,12 +177,12 @@ export function ok(body: string, ...fields: string[]): string {
   return ['HTTP/1.1 200 OK', `Content-Length: ${body.length}`, ...fields, '', body].join('\r\n');
 }
 
-/** The body of an echo: the request's line and body, so that a swapped response is detected. */
+/** The body of an echo: the request's line and body, so a swapped response is detected. */
 export function echoed(line: string, body = ''): string {
   return `[${line}|${body}]`;
 }
 
-/** An answer that names its request. */
+/** A response that names its request. */
 export function echo(request: SeenRequest): string {
   const text = echoed(request.line, request.body);
   const head = `HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: ${text.length}\r\n\r\n`;

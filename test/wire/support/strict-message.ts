@@ -1,10 +1,10 @@
-// A second, unforgiving parser of HTTP/1.1 messages, for the two ends of a test: it shares no code with the core.
+// A second, unforgiving parser of HTTP/1.1 messages, for both ends of a test. It shares no code with the core.
 
 /** One message as it was on the wire. */
 export interface Message {
   /** Request line or status line, without its CRLF. */
   readonly line: string;
-  /** Field lines in their order. */
+  /** Field lines, in order. */
   readonly fields: readonly (readonly [name: string, value: string])[];
   /** The body without its framing, latin1. */
   readonly body: string;
@@ -13,11 +13,11 @@ export interface Message {
   readonly framing: 'none' | 'length' | 'chunked' | 'close';
   /** All its bytes, latin1. */
   readonly raw: string;
-  /** Whether it is complete. A body that ends with the connection is once the connection has ended. */
+  /** Is it complete? A body that ends with the connection is complete once the connection has ended. */
   readonly complete: boolean;
 }
 
-/** A malformed message; neither end of a test ever repairs anything. */
+/** Thrown for a malformed message. Neither end of a test ever repairs anything. */
 export class MessageError extends Error {}
 
 const fieldLine =
@@ -25,12 +25,12 @@ const fieldLine =
 const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP\/1\.[01]$/;
 const statusLine = /^HTTP\/1\.[01] ([1-5]\d\d) [\t -~\x80-\xff]*$/;
 
-/** The values of a field. `name` in any case. */
+/** The values of a field; `name`: in any case. */
 export function valuesOf(message: Message, name: string): string[] {
   return message.fields.filter(([key]) => key.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
 }
 
-/** Parses one request at the start of `text`; undefined: its head is incomplete. Throws MessageError. */
+/** Parses one request at the start of `text`; undefined if its head is incomplete. Throws MessageError. */
 export function readRequest(text: string): Message | undefined {
   const head = readHead(text, requestLine);
   return head === undefined ? undefined : withBody(text, head, bodyOf(head, 'none'), false);

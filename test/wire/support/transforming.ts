@@ -1,4 +1,4 @@
-// Shared by tests of body transforms: a proxy with a plugin that requests some, between a client and an origin.
+// Shared by tests of body transforms: a proxy whose plugin asks for some, between a client and an origin.
 import { PassThrough, Transform } from 'node:stream';
 import type { BodyTransform } from '../../../core/request/body-transform.ts';
 import type { SettingsInput } from '../../../core/settings/settings.ts';
@@ -7,14 +7,14 @@ import { startProxy, type TestProxy, until } from './proxy.ts';
 import { RawClient } from './raw-client.ts';
 import { type Answer, ok, type Script, ScriptedOrigin } from './scripted-origin.ts';
 
-/** The parts of a test of transforms. */
+/** What a test of transforms works with. */
 export interface Ends {
   readonly client: RawClient;
   readonly origin: ScriptedOrigin;
   readonly proxy: TestProxy;
 }
 
-/** The plugin that requests transforms, and the behaviour of the origin. */
+/** The plugin that asks for transforms, and how the origin behaves. */
 export interface Setup extends Script {
   readonly tap: (hooks: RequestHooks) => void;
   readonly settings?: SettingsInput;
@@ -68,7 +68,7 @@ export const throws = (): never => {
   throw new Error('on purpose');
 };
 
-/** Half of a response, whose rest never arrives. */
+/** Half of a response, the rest of which never arrives. */
 export const half: Answer = ({ connection, target }) => {
   if (target === '/other') return ok('other');
   connection.send('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc');
