@@ -4,12 +4,11 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, WeldrError } from '../../errors.ts';
 import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
-import { copyBufferSize, giveBackCopyBuffer, takeCopyBuffer } from '../exchange/copy-buffers.ts';
-import type { Waiting } from '../exchange/deadlines.ts';
 import { CR, LF } from '../exchange/grammar.ts';
 import { reset } from '../exchange/reset.ts';
 import type { Peer } from '../exchange/streams.ts';
 import type { Wire } from '../exchange/wire.ts';
+import { H1ClientSocket } from './client-socket.ts';
 import { H1ClientStream } from './client-stream.ts';
 import { worthReading } from './empty-line.ts';
 import { needMore, type RequestHead, refused } from './request-head.ts';
@@ -33,20 +32,12 @@ const emptyLine = '\r\n\r\n';
 const noBytes = Buffer.alloc(0);
 
 /** One client connection and the requests on it, one after another. */
-export class H1ClientConnection implements Waiting, AcceptedConnection, H1StreamHome {
-  deadline = 0;
-  deadlineSlot = -1;
+export class H1ClientConnection extends H1ClientSocket implements AcceptedConnection, H1StreamHome {
   readonly kind = 'h1';
   readonly peer: Peer;
   idleSince: number;
-  /** Has the client closed its sending side? */
-  ended = false;
   /** Is the next response the last one? */
   ending = false;
-  /** Is reading paused because the bytes could not be passed on? */
-  paused = false;
-  private readonly socket: Socket;
-  private readonly wire: Wire;
   private readonly keeper: ConnectionKeeper;
   private readonly requestHead: RequestHead;
   private readonly stream: H1ClientStream;
@@ -54,19 +45,14 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
   private buffer: Buffer = noBytes;
   /** How long the buffer was when the head was last found incomplete; 0 if it has not been read yet. */
   private seen = 0;
-  /** Copy buffers that are being written, in order. */
-  private lent: Buffer[] | undefined = undefined;
   private advancing = false;
   private lingered = 0;
-  /** How many writes there were, counted up to two. */
-  private writes = 0;
 
   /** `requestHead`: the reader that all connections of a worker share. */
   constructor(keeper: ConnectionKeeper, wire: Wire, requestHead: RequestHead, socket: Socket, peer: Peer) {
+    super(socket, wire);
     this.keeper = keeper;
-    this.wire = wire;
     this.requestHead = requestHead;
-    this.socket = socket;
     this.peer = peer;
     this.stream = new H1ClientStream(this, wire);
     this.idleSince = wire.deadlines.now;
@@ -87,55 +73,8 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     return this.awaitsHead && this.buffer.length === 0;
   }
 
-  /** Is the client slow to read? */
-  get blocked(): boolean {
-    return this.socket.writableNeedDrain;
-  }
-
   private get awaitsHead(): boolean {
     return this.state === open && !this.stream.active;
-  }
-
-  // --- what the stream writes ----------------------------------------------------------------------------------
-
-  /** Writes latin1 text. Returns false to wait for `onDrain`, because the client is slower. */
-  write(text: string): boolean {
-    this.hurry();
-    return this.flowing(this.socket.write(text, 'latin1'));
-  }
-
-  /** Writes a copy of bytes whose buffer will be reused. */
-  writeShared(buffer: Buffer, start: number, end: number): boolean {
-    const size = end - start;
-    this.hurry();
-    // Bytes that were held back can exceed one read.
-    if (size > copyBufferSize)
-      return this.flowing(this.socket.write(Buffer.from(buffer.subarray(start, end))));
-    const copy = takeCopyBuffer();
-    buffer.copy(copy, 0, start, end);
-    this.lent ??= [];
-    this.lent.push(copy);
-    return this.flowing(this.socket.write(copy.subarray(0, size), this.onCopyWritten));
-  }
-
-  /** Gives back the first copy buffer: writes finish in the order in which they began. */
-  private readonly onCopyWritten = (): void => {
-    const copy = this.lent?.shift();
-    if (copy !== undefined) giveBackCopyBuffer(copy);
-  };
-
-  /**
-   * Turns off Nagle's algorithm at the second write. The first never waits for an acknowledgement, so a connection with a
-   * single write saves a system call.
-   */
-  private hurry(): void {
-    if (this.writes < 2 && ++this.writes === 2) this.socket.setNoDelay(true);
-  }
-
-  private flowing(accepted: boolean): boolean {
-    if (!accepted) this.awaitBody();
-    else if (this.ended) this.awaitHalfClosed();
-    return accepted;
   }
 
   // --- what the stream asks ------------------------------------------------------------------------------------
@@ -167,28 +106,6 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
   readOn(): void {
     this.advance();
     this.resume();
-  }
-
-  pause(): void {
-    if (this.paused) return;
-    this.paused = true;
-    this.socket.pause();
-  }
-
-  resume(): void {
-    if (!this.paused) return;
-    this.paused = false;
-    this.socket.resume();
-  }
-
-  /** Limits the time until bytes move in one direction or the other. */
-  awaitBody(): void {
-    this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
-  }
-
-  /** Limits the wait of a client that closed its sending side, or left: only a write can tell which. */
-  awaitHalfClosed(): void {
-    this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.halfClosed);
   }
 
   /**
