@@ -5,7 +5,7 @@ import type { Pools } from '../../pool/pools.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { PipelineOptions } from '../../stages/pipeline-options.ts';
 import type { Stages } from '../../stages/stages.ts';
-import type { Connector } from '../upstream/connection-cache.ts';
+import type { Connector } from '../upstream/upstream-connection.ts';
 import { Upstreams } from '../upstream/upstreams.ts';
 import { Admission } from './admission.ts';
 import { Deadlines } from './deadlines.ts';

@@ -2,7 +2,7 @@
 import { WeldrError } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
 import type { BodyForm, ResponseReceiver } from '../exchange/streams.ts';
-import type { ConnectionHome } from '../upstream/connection-cache.ts';
+import type { ConnectionHome } from '../upstream/upstream-connection.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
 import { worthReading } from './empty-line.ts';
 import { chunked, untilClose } from './message-framing.ts';

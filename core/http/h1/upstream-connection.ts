@@ -12,10 +12,9 @@ import type {
   UpstreamTimeouts,
 } from '../exchange/streams.ts';
 import { gaveWay, UploadPace } from '../exchange/upload-pace.ts';
-import { connectError } from '../upstream/connect-error.ts';
-import type { ConnectionHome, UpstreamConnection } from '../upstream/connection-cache.ts';
 import type { SocketReader } from '../upstream/dial.ts';
 import type { PendingConnection } from '../upstream/pending-connection.ts';
+import type { ConnectionHome, UpstreamConnection } from '../upstream/upstream-connection.ts';
 import { bodyEnd, chunkEnd, chunkStart, requestHead } from './head-writer.ts';
 import type { ResponseHead } from './response-head.ts';
 import {
@@ -28,6 +27,7 @@ import {
   noBytes,
   untilEnd,
 } from './response-reader.ts';
+import { endError, timeoutError } from './upstream-failure.ts';
 
 /** One connection, owned by its {@link ConnectionHome}. */
 export class H1UpstreamConnection
@@ -257,18 +257,7 @@ export class H1UpstreamConnection
 
   onDeadline(): void {
     if (this.state === idle) this.destroy();
-    else this.fail(this.timedOut());
-  }
-
-  private timedOut(): WeldrError {
-    const { state, timeouts } = this;
-    const { id } = this.home.upstream;
-    if (state === connecting) {
-      return new WeldrError('CONNECT_TIMEOUT', `no connection to ${id} within ${timeouts.connect} ms`);
-    }
-    return state === awaitingHead
-      ? new WeldrError('RESPONSE_TIMEOUT', `no response of ${id} within ${timeouts.response} ms`)
-      : new WeldrError('BODY_TIMEOUT', `the body of ${id} stalled for ${timeouts.body} ms`);
+    else this.fail(timeoutError(this.home.upstream, this.state, this.timeouts));
   }
 
   onConnected(): void {
@@ -385,17 +374,8 @@ export class H1UpstreamConnection
   }
 
   private explain(error = this.writeError): WeldrError {
-    const { id } = this.home.upstream;
-    const cause = { cause: error };
-    if (this.state === connecting) return connectError(this.home.upstream, error);
-    if (this.state === awaitingHead) {
-      if (this.held.length > 0 || this.headSeen)
-        return new WeldrError('BAD_RESPONSE', `${id} closed the connection within a response head`, cause);
-      return this.reused
-        ? new WeldrError('STALE_CONNECTION', `${id} closed a connection that was reused`, cause)
-        : new WeldrError('UPSTREAM_RESET', `${id} closed the connection without a response`, cause);
-    }
-    return new WeldrError('BODY_CUT', `${id} closed the connection within a response body`, cause);
+    const { held, headSeen, home, reused, state } = this;
+    return endError(home.upstream, { state, hasBegun: held.length > 0 || headSeen, reused }, error);
   }
 
   protected fail(error: WeldrError): void {

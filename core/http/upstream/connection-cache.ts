@@ -7,10 +7,13 @@ import type { Settings } from '../../settings/settings.ts';
 import type { ConnectionCounts } from '../../stages/connection-info.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
 import type { Peer, UpstreamStream } from '../exchange/streams.ts';
-import type { Dialler, PendingConnection } from './pending-connection.ts';
+import type { PendingConnection } from './pending-connection.ts';
 import { PendingConnections, type PendingHome } from './pending-connections.ts';
 import { type Protocol, protocolsFor } from './protocols.ts';
 import { StreamQueue, type StreamTaker, type Use } from './stream-queue.ts';
+import type { ConnectionHome, Connector, UpstreamConnection } from './upstream-connection.ts';
+
+export type { ConnectionHome, Connector, UpstreamConnection };
 
 /** Connections to a name are kept no longer than this, ms, because the name may point elsewhere by then. */
 const maxAgeOfNamed = 60_000;
@@ -22,59 +25,6 @@ const streamsUnsaid = 100;
 /** While requests wait, how often to look for lagging connections, ms, and the least time between two looks. */
 const roomInterval = 100;
 const roomPause = 20;
-
-/** One connection to an upstream, whatever protocol it speaks. */
-export interface UpstreamConnection {
-  readonly kind: 'h1' | 'h2';
-  /** The only client connection whose requests it carries, named in its PROXY header; undefined if it carries any. */
-  readonly client: Peer | undefined;
-  /** When it was opened, by `Deadlines.now`. */
-  readonly openedAt: number;
-  /** How many more streams it can take now: over HTTP/1.1, 1 while it is idle, else 0. */
-  readonly capacity: number;
-  /** How many streams are open on it. */
-  readonly streams: number;
-  /** Does it carry a request whose body is still arriving? */
-  readonly uploads: boolean;
-  /** Is it only waiting for a client that sends a request body slowly? */
-  readonly lags: boolean;
-  /** After this time, by `Deadlines.now`, it must not be used if it has stayed idle. */
-  readonly idleUntil: number;
-  /** Is it in the {@link ConnectionCache}'s list of those with capacity? Set by the cache. */
-  listed: boolean;
-  /** Opens a stream, which uses up one of its capacity. */
-  openStream(): UpstreamStream;
-  /** Called when it is idle: closes it after it has been so for `ms`. */
-  rest(ms: number): void;
-  /** Ends it without notifying its streams. */
-  destroy(): void;
-  /** Ends it, or a lagging stream on it, to make room for waiting requests. */
-  giveWay(): void;
-}
-
-/** Makes connections. */
-export interface Connector {
-  /** Starts an HTTP/1.1 connection, which takes its request at once. `client`: see {@link UpstreamConnection.client}. */
-  connect(home: ConnectionHome, use: Use, client: Peer | undefined): UpstreamConnection;
-  /** Starts a connection whose protocol is not known yet. */
-  readonly dial: Dialler;
-  /** Starts this protocol on an open connection. */
-  speak(home: ConnectionHome, pending: PendingConnection, protocol: Protocol): UpstreamConnection;
-}
-
-/** The cache of a connection, as the connection sees it. */
-export interface ConnectionHome {
-  readonly upstream: Upstream;
-  readonly deadlines: Deadlines;
-  readonly timeouts: Settings['timeouts'];
-  readonly limits: Settings['limits'];
-  /** How many streams a new HTTP/2 connection may open before the upstream says how many it allows; updated when it does. */
-  streamsAtFirst: number;
-  /** Called when a stream has ended and the connection can take another. `announced`: the upstream's idle limit, ms. */
-  putBack(connection: UpstreamConnection, announced: number | undefined): void;
-  /** Called when a connection has ended. */
-  forget(connection: UpstreamConnection): void;
-}
 
 /** One upstream's connections. The most recently used one is taken first, so the others can expire. */
 export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {

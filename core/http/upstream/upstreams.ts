@@ -4,7 +4,8 @@ import type { Pools } from '../../pool/pools.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { noConnections } from '../../stages/connection-info.ts';
 import type { Deadlines } from '../exchange/deadlines.ts';
-import { ConnectionCache, type Connector } from './connection-cache.ts';
+import { ConnectionCache } from './connection-cache.ts';
+import type { Connector } from './upstream-connection.ts';
 
 /** The connection caches of one worker. */
 export class Upstreams {

@@ -4,12 +4,9 @@ import * as assert from 'uvu/assert';
 import type { WeldrError } from '../../../../core/errors.ts';
 import { Deadlines } from '../../../../core/http/exchange/deadlines.ts';
 import type { Peer, UpstreamStream } from '../../../../core/http/exchange/streams.ts';
-import {
-  ConnectionCache,
-  type ConnectionHome,
-  type UpstreamConnection,
-} from '../../../../core/http/upstream/connection-cache.ts';
+import { ConnectionCache } from '../../../../core/http/upstream/connection-cache.ts';
 import type { StreamTaker } from '../../../../core/http/upstream/stream-queue.ts';
+import type { ConnectionHome, UpstreamConnection } from '../../../../core/http/upstream/upstream-connection.ts';
 import { settingsSchema } from '../../../../core/settings/settings.ts';
 import { noConnections } from '../../../../core/stages/connection-info.ts';
 import { pool } from '../../../../core/testing/pool.ts';
