@@ -2,18 +2,15 @@
 import type { Duplex } from 'node:stream';
 import { WeldrError } from '../../errors.ts';
 import { ProxyContext } from '../../request/context.ts';
-import { HeaderList, isFieldValue } from '../../request/headers.ts';
+import { HeaderList } from '../../request/headers.ts';
 import type { RequestState } from '../../request/request-state.ts';
 import type { Carrier } from '../../stages/carrier.ts';
 import { Pipeline } from '../../stages/pipeline.ts';
-import type { ConnectionCache } from '../upstream/connection-cache.ts';
-import type { StreamTaker } from '../upstream/stream-queue.ts';
-import { BodyRelay } from './body-relay.ts';
+import { AttemptRelay } from './attempt-relay.ts';
 import type { Waiting } from './deadlines.ts';
 import type { ExchangeHome } from './exchange-home.ts';
 import { grpcFields } from './grpc-reply.ts';
 import { grpcTimeout } from './grpc-request.ts';
-import { OutgoingHead, timeoutsOf } from './outgoing-head.ts';
 import { logAttempt, logFailure, logRefusal } from './own-responses.ts';
 import { receivedState, unreadState } from './received-state.ts';
 import type {
@@ -21,27 +18,12 @@ import type {
   ClientStream,
   InboundRequest,
   InboundResponse,
-  Peer,
   RequestReceiver,
-  ResponseReceiver,
-  UpstreamStream,
 } from './streams.ts';
-import { Tunnel } from './tunnel.ts';
-
-/** A body of up to this many bytes that arrived with its head is sent with it, and can be sent again. */
-const smallBody = 16 * 1024;
+import type { Tunnel } from './tunnel.ts';
+import { UpgradedConnection } from './upgraded-connection.ts';
 
 const noHeaders = new HeaderList();
-
-/** An upstream's connection that has switched protocols. */
-interface Upgraded {
-  readonly socket: Duplex;
-  /** Bytes of the new protocol that have already been read. */
-  readonly rest: Buffer;
-  readonly protocol: string;
-  /** The reason phrase of the 101. */
-  readonly reason: string;
-}
 
 /** Keeps exchanges that are not in use. */
 export interface ExchangeKeeper {
@@ -54,24 +36,19 @@ export interface ExchangeKeeper {
  * {@link Exchange.release}.
  */
 export class Exchange
-  extends BodyRelay
-  implements Carrier, RequestReceiver, ResponseReceiver, StreamTaker, Waiting
+  extends AttemptRelay
+  implements Carrier, RequestReceiver, Waiting
 {
   /** When a gRPC client's timeout ends; 0 if it gave none. */
   deadline = 0;
   deadlineSlot = -1;
   private readonly keeper: ExchangeKeeper;
   private readonly pipeline: Pipeline;
-  private readonly outgoing = new OutgoingHead();
   private ctx: ProxyContext | undefined = undefined;
   /** Did the request enter the stages? If not, it was refused before. */
   private entered = false;
   /** The method that the client sent, even if plugins change it. */
   private askedMethod = 'GET';
-  private cache: ConnectionCache | undefined = undefined;
-  /** Is the upstream's stream held because a stage after its head is still running? */
-  private judgedLate = false;
-  private upgraded: Upgraded | undefined = undefined;
   private tunnel: Tunnel | undefined = undefined;
 
   constructor(home: ExchangeHome, keeper: ExchangeKeeper) {
@@ -150,12 +127,7 @@ export class Exchange
       this.refuse(new WeldrError('BODY_TOO_LARGE'));
       return;
     }
-    this.cache = this.home.upstreams.connectionsTo(upstream);
-    this.acquireStream(state);
-  }
-
-  private acquireStream({ upgrade }: RequestState): void {
-    this.cache?.acquire(this, upgrade === undefined ? 'requests' : 'upgrade');
+    this.attempt(upstream, state);
   }
 
   respond(state: RequestState): void {
@@ -227,7 +199,7 @@ export class Exchange
     this.dropAttempt();
   }
 
-  private attemptFailed(error: WeldrError): void {
+  protected attemptFailed(error: WeldrError): void {
     if (this.state !== undefined) logAttempt(this.home.log, this.state, 'failed', error);
     this.pipeline.attemptFailed(error);
   }
@@ -265,80 +237,6 @@ export class Exchange
     else this.transformTimedOut(ms);
   }
 
-  // --- StreamTaker ---------------------------------------------------------------------------------------------
-
-  get peer(): Peer | undefined {
-    return this.client?.peer;
-  }
-
-  get readiness(): StreamTaker['readiness'] {
-    const { client, state } = this;
-    if (client === undefined || client.bodyThere(Number.POSITIVE_INFINITY)) return 'whole';
-    // A client that waits for 100 Continue sends no body until then.
-    return state?.rare?.expectContinue === true || client.bodyThere(smallBody) ? 'begun' : 'awaited';
-  }
-
-  get connectTimeout(): number {
-    const { timeouts } = this.home.settings;
-    return this.state === undefined ? timeouts.connect : timeoutsOf(this.state, timeouts).connect;
-  }
-
-  awaitConnection(): void {
-    this.state?.attempt?.connecting(performance.now());
-  }
-
-  awaitBeginning(): void {
-    this.client?.gatherBody(smallBody);
-  }
-
-  takeStream(stream: UpstreamStream): void {
-    const { state, client } = this;
-    if (state === undefined || client === undefined) return;
-    this.upstream = stream;
-    const transforms = state.bodyLength === 0 ? undefined : state.rare?.requestTransforms;
-    if (transforms !== undefined && !this.startRequestChain(transforms)) return;
-    const body = client.takeSmallBody(smallBody);
-    // The part of the body that has already arrived leaves in the same write as the head.
-    const joined = !client.requestComplete && stream.connected;
-    if (joined) stream.cork();
-    const form = this.formFor(stream);
-    const chain = this.requestChain;
-    const head = this.outgoing.of(
-      state,
-      form,
-      chain === undefined ? state.bodyLength : -1,
-      this.home.settings.timeouts,
-    );
-    stream.send(head, chain === undefined ? body : undefined, this);
-    state.attempt?.reuses(stream.reused);
-    // A connection that is still being opened calls `onConnected`.
-    if (stream.connected) state.attempt?.sent(performance.now());
-    else state.attempt?.connecting(performance.now());
-    if (body !== undefined) {
-      state.bytesIn = body.length;
-      chain?.write(body);
-    }
-    if (client.requestComplete) {
-      if (chain === undefined) stream.endRequest(undefined);
-      else this.endRequestChain(chain, undefined);
-    } else {
-      this.bodyWanted = stream.connected;
-      if (this.bodyWanted) client.resumeBody(form);
-    }
-    if (joined) stream.uncork();
-  }
-
-  goWithout(error: WeldrError): void {
-    this.cache = undefined;
-    this.attemptFailed(error);
-  }
-
-  // --- RequestReceiver: the request body, from the client ------------------------------------------------------
-
-  onBodyThere(): void {
-    if (this.state !== undefined) this.acquireStream(this.state);
-  }
-
   abort(error: WeldrError): void {
     const { client, state } = this;
     if (client === undefined) return;
@@ -352,12 +250,6 @@ export class Exchange
   }
 
   // --- ResponseReceiver: what the upstream does ----------------------------------------------------------------
-
-  onConnected(): void {
-    this.state?.attempt?.sent(performance.now());
-    this.bodyWanted = true;
-    this.askForBody();
-  }
 
   onInterim({ status, reason, headers }: InboundResponse): void {
     const { state, client } = this;
@@ -388,17 +280,15 @@ export class Exchange
   onUpgraded(head: InboundResponse, socket: Duplex, rest: Buffer): void {
     const { state } = this;
     this.upstream = undefined;
-    const protocol = head.upgrade ?? '';
-    const offered = state?.upgrade?.toLowerCase().split(', ') ?? [];
-    if (state === undefined || !offered.includes(protocol.toLowerCase()) || !isFieldValue(protocol)) {
-      socket.destroy();
+    const upgraded = new UpgradedConnection(head, socket, rest);
+    if (state === undefined || !upgraded.isOneOf(state.upgrade)) {
+      upgraded.destroy();
       this.attemptFailed(
         new WeldrError('BAD_RESPONSE', 'the upstream switched to a protocol that the client did not ask for'),
       );
       return;
     }
-    socket.pause();
-    this.upgraded = { socket, rest, protocol, reason: head.reason ?? '' };
+    this.upgraded = upgraded;
     this.noteHead(state, head);
     this.pipeline.responded();
   }
@@ -416,13 +306,10 @@ export class Exchange
 
   // --- the end -------------------------------------------------------------------------------------------------
 
-  private switchProtocols(state: RequestState, client: ClientStream, upgraded: Upgraded): void {
+  private switchProtocols(state: RequestState, client: ClientStream, upgraded: UpgradedConnection): void {
     this.upgraded = undefined;
     client.stageDone();
-    const { protocol, reason } = upgraded;
-    const { socket, rest } = client.switchProtocols(reason, state.responseHeaders ?? noHeaders, protocol);
-    const { deadlines, settings } = this.home;
-    const tunnel = new Tunnel(socket, upgraded.socket, deadlines, settings.timeouts.tunnel, () => {
+    const tunnel = upgraded.join(client, state, this.home, () => {
       state.bytesIn += tunnel.bytesIn;
       state.bytesOut += tunnel.bytesOut;
       this.tunnel = undefined;
@@ -430,7 +317,6 @@ export class Exchange
       client.onTunnelClosed();
     });
     this.tunnel = tunnel;
-    tunnel.start(rest, upgraded.rest);
   }
 
   protected complete(): void {
@@ -469,17 +355,5 @@ export class Exchange
     this.outgoing.clear();
     this.response.clear();
     if (this.pipeline.reusable) this.keeper.giveBack(this);
-  }
-
-  protected dropAttempt(): void {
-    this.cache?.leave(this);
-    this.cache = undefined;
-    this.upstream?.cancel();
-    this.upstream = undefined;
-    this.upgraded?.socket.destroy();
-    this.upgraded = undefined;
-    this.dropRequestChain();
-    this.bodyWanted = false;
-    this.judgedLate = false;
   }
 }
