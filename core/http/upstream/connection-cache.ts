@@ -173,7 +173,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
 
   private readonly hasRoom = (): boolean => this.all.size + (this.pending?.size ?? 0) < this.most;
 
-  onStanding(pending: PendingConnection, protocol: Protocol): void {
+  onOpen(pending: PendingConnection, protocol: Protocol): void {
     const connection = this.connector.speak(this, pending, protocol);
     this.all.add(connection);
     this.putBack(connection, undefined);

@@ -13,7 +13,7 @@ export type Dialler = (upstream: Upstream, protocols: readonly Protocol[], reade
 /** Receives the outcome of a pending connection. */
 export interface PendingOwner {
   /** The connection is open and speaks this protocol; the owner must take it over at once. */
-  onStanding(pending: PendingConnection, protocol: Protocol): void;
+  onOpen(pending: PendingConnection, protocol: Protocol): void;
   onFailed(pending: PendingConnection, error: WeldrError): void;
 }
 
@@ -71,7 +71,7 @@ export class PendingConnection implements SocketReader, Waiting {
     // Already destroyed if the other end is this Weldr itself.
     if (this.over || this.socket.destroyed) return;
     const agreed = this.agreed();
-    if (this.protocols.includes(agreed)) this.owner.onStanding(this, agreed);
+    if (this.protocols.includes(agreed)) this.owner.onOpen(this, agreed);
     else this.fail(noHttp2Error(this.upstream, undefined));
   }
 

@@ -14,7 +14,7 @@ export interface PendingHome {
   /** How many streams a new HTTP/2 connection can be expected to take. */
   readonly streamsAtFirst: number;
   /** A connection is open: take it over, and serve the waiting requests. */
-  onStanding(pending: PendingConnection, protocol: Protocol): void;
+  onOpen(pending: PendingConnection, protocol: Protocol): void;
   /** A connection has failed, and the requests that waited for it were notified. */
   onFailed(): void;
 }
@@ -100,10 +100,10 @@ export class PendingConnections implements PendingOwner {
     }
   }
 
-  onStanding(pending: PendingConnection, protocol: Protocol): void {
+  onOpen(pending: PendingConnection, protocol: Protocol): void {
     this.pending.delete(pending);
     this.agreed = protocol;
-    this.home.onStanding(pending, protocol);
+    this.home.onOpen(pending, protocol);
   }
 
   onFailed(pending: PendingConnection, error: WeldrError): void {

@@ -63,7 +63,7 @@ async function withPending(use: (parts: Parts) => void | Promise<void>): Promise
     upstream,
     deadlines,
     streamsAtFirst: 3,
-    onStanding(_: PendingConnection, protocol) {
+    onOpen(_: PendingConnection, protocol) {
       stood.push(protocol);
     },
     onFailed() {},
