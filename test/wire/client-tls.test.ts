@@ -258,7 +258,7 @@ test('plain HTTP gets a plain HTTP response that names the remedy', async () => 
     await client.untilEnd();
     assert.match(
       client.text,
-      /^HTTP\/1\.1 400 Bad Request\r\n.*\r\n\r\nthis port speaks TLS; ask for it with an https:\/\/ URL\n$/s,
+      /^HTTP\/1\.1 400 Bad Request\r\n.*\r\n\r\nthis port speaks TLS; use an https:\/\/ URL\n$/s,
     );
     await until('its end', () => over.length === 1);
   });

@@ -84,7 +84,7 @@ test('calls go over TLS, old versions and plain HTTP do not', async () => {
     const plain = await fetch(`http://127.0.0.1:${port}/servers`);
     assert.equal(
       [plain.status, await plain.text()],
-      [400, 'this port speaks TLS; ask for it with an https:// URL\n'],
+      [400, 'this port speaks TLS; use an https:// URL\n'],
     );
     assert.match(side.logs.map(({ msg }) => msg).join('\n'), `listens on https://127.0.0.1:${port}`);
   });
