@@ -26,7 +26,7 @@ export abstract class H1RequestBody implements ChunkedSink {
   private remaining = 0;
   private bodyBytes = 0;
   /** The most bytes of a chunked body. */
-  private bodyMost = Number.POSITIVE_INFINITY;
+  private maxBody = Number.POSITIVE_INFINITY;
   private bodyBytesBefore = 0;
   private trailers: HeaderList | undefined = undefined;
   /** How much of the body must have arrived before it is handed on; 0 if nothing is being gathered. */
@@ -67,8 +67,8 @@ export abstract class H1RequestBody implements ChunkedSink {
 
   private beginChunked(head: RequestHead): void {
     this.reader ??= new ChunkedReader(this);
-    this.bodyMost = this.wire.settings.limits.body ?? Number.POSITIVE_INFINITY;
-    this.reader.begin('keep', head.fields.hopNames, this.bodyMost);
+    this.maxBody = this.wire.settings.limits.body ?? Number.POSITIVE_INFINITY;
+    this.reader.begin('keep', head.fields.hopNames, this.maxBody);
   }
 
   takeSmallBody(limit: number): string | undefined {
@@ -86,7 +86,7 @@ export abstract class H1RequestBody implements ChunkedSink {
   /** A body with an announced length has already been checked against the limit. */
   limitBody(bytes: number): boolean {
     if (this.isChunked) {
-      this.bodyMost = Math.min(this.bodyMost, bytes);
+      this.maxBody = Math.min(this.maxBody, bytes);
       this.reader?.allow(bytes);
     }
     return true;
@@ -141,7 +141,7 @@ export abstract class H1RequestBody implements ChunkedSink {
     const used = reader.read(bytes, 0, bytes.length);
     if (this.state !== inBody) return;
     if (used < 0) {
-      const tooLarge = reader.announced > this.bodyMost;
+      const tooLarge = reader.announced > this.maxBody;
       this.receiver?.refuse(
         tooLarge
           ? new WeldrError('BODY_TOO_LARGE')

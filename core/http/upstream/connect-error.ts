@@ -4,7 +4,7 @@ import type { Upstream } from '../../pool/pool.ts';
 import { OwnAddressError } from './own-addresses.ts';
 
 /** Error codes that come from below TLS. */
-const ofNetwork = /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT)/;
+const networkCodes = /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT)/;
 
 /** `error`: what the socket ended with; undefined if it was just closed. */
 export function connectError({ id, protocol }: Upstream, error: Error | undefined): WeldrError {
@@ -19,8 +19,8 @@ export function connectError({ id, protocol }: Upstream, error: Error | undefine
   }
   if (error instanceof OwnAddressError)
     return new WeldrError('OWN_ADDRESS', `cannot connect to ${id}`, cause);
-  const isOfTls = protocol === 'https:' && !ofNetwork.test(code);
-  if (!isOfTls) return new WeldrError('CONNECT_FAILED', `cannot connect to ${id}`, cause);
+  const isTlsError = protocol === 'https:' && !networkCodes.test(code);
+  if (!isTlsError) return new WeldrError('CONNECT_FAILED', `cannot connect to ${id}`, cause);
   return new WeldrError('TLS_FAILED', `cannot connect to ${id}${tlsRemedy(code, error?.message)}`, cause);
 }
 
