@@ -18,7 +18,7 @@ const cases: readonly (readonly [what: string, method: string, head: string, len
   ['a reply in its place', 'GET', 'HTTP/1.1 503 Busy\r\nContent-Length: 3\r\n\r\nabc', 5],
 ];
 
-test("is the announced one, even without a body, and for a reply that of its body", async () => {
+test('is the announced one, even without a body, and for a reply that of its body', async () => {
   let seen: (number | undefined)[] = [];
   const origin = await ScriptedOrigin.start();
   const proxy = await startProxy({

@@ -184,24 +184,21 @@ for (const [where, on, request] of [
     },
   );
 
-  factories(
-    `of a ${where} that returns one stream for two places in a chain fails its request`,
-    async () => {
-      const shared = new PassThrough();
-      await between(
-        {
-          tap: on(
-            () => shared,
-            pass,
-            () => shared,
-          ),
-        },
-        async ({ client }) => {
-          client.send(request);
-          assert.is(statusOf(await client.response()), 500);
-          assert.ok(shared.destroyed);
-        },
-      );
-    },
-  );
+  factories(`of a ${where} that returns one stream for two places in a chain fails its request`, async () => {
+    const shared = new PassThrough();
+    await between(
+      {
+        tap: on(
+          () => shared,
+          pass,
+          () => shared,
+        ),
+      },
+      async ({ client }) => {
+        client.send(request);
+        assert.is(statusOf(await client.response()), 500);
+        assert.ok(shared.destroyed);
+      },
+    );
+  });
 }

@@ -58,30 +58,27 @@ for (const [when, onBytes] of [
   );
 }
 
-stages(
-  "a request's transform that continues does not extend the timeout of a response's",
-  async () => {
-    const gate = new Gate();
-    let stuck = false;
-    const never: BodyTransform = () =>
-      new Transform({
-        transform() {
-          stuck = true;
-        },
-      });
-    const tap = (hooks: RequestHooks) => {
-      onRequest(() => gate)(hooks);
-      onResponse(never)(hooks);
-    };
-    const onBytes: Script['onBytes'] = connection => connection.send(ok('early'));
-    await between({ tap, onBytes }, async ({ client }) => {
-      client.send(post('abc'));
-      await until('both', () => stuck && gate.holds);
-      gate.open();
-      assert.is(statusOf(await client.response('POST')), 500);
+stages("a request's transform that continues does not extend the timeout of a response's", async () => {
+  const gate = new Gate();
+  let stuck = false;
+  const never: BodyTransform = () =>
+    new Transform({
+      transform() {
+        stuck = true;
+      },
     });
-  },
-);
+  const tap = (hooks: RequestHooks) => {
+    onRequest(() => gate)(hooks);
+    onResponse(never)(hooks);
+  };
+  const onBytes: Script['onBytes'] = connection => connection.send(ok('early'));
+  await between({ tap, onBytes }, async ({ client }) => {
+    client.send(post('abc'));
+    await until('both', () => stuck && gate.holds);
+    gate.open();
+    assert.is(statusOf(await client.response('POST')), 500);
+  });
+});
 
 stages('a transform that fails after its attempt does not prevent another attempt', async () => {
   const gates: Gate[] = [];

@@ -163,7 +163,8 @@ function streamOf(factory: BodyTransform, plugin: string, fail: (thrown: unknown
   }
   if (!(made instanceof Stream.Duplex)) {
     if (made instanceof Promise) made.catch(() => {});
-    const what = made instanceof Promise ? 'a promise, which is not waited for' : 'not a Duplex stream of Node';
+    const what =
+      made instanceof Promise ? 'a promise, which is not waited for' : 'not a Duplex stream of Node';
     throw transformFailure(plugin, `a body transform is ${what}`);
   }
   if (used.has(made) || made.destroyed) {

@@ -13,13 +13,7 @@ import { grpcFields } from './grpc-reply.ts';
 import { grpcTimeout } from './grpc-request.ts';
 import { logAttempt, logFailure, logRefusal } from './own-responses.ts';
 import { receivedState, unreadState } from './received-state.ts';
-import type {
-  BodyForm,
-  ClientStream,
-  InboundRequest,
-  InboundResponse,
-  RequestReceiver,
-} from './streams.ts';
+import type { BodyForm, ClientStream, InboundRequest, InboundResponse, RequestReceiver } from './streams.ts';
 import type { Tunnel } from './tunnel.ts';
 import { UpgradedConnection } from './upgraded-connection.ts';
 
@@ -35,10 +29,7 @@ export interface ExchangeKeeper {
  * Serves one request at a time, and the next only once nothing can call it about the previous one: see
  * {@link Exchange.release}.
  */
-export class Exchange
-  extends AttemptRelay
-  implements Carrier, RequestReceiver, Waiting
-{
+export class Exchange extends AttemptRelay implements Carrier, RequestReceiver, Waiting {
   /** When a gRPC client's timeout ends; 0 if it gave none. */
   deadline = 0;
   deadlineSlot = -1;

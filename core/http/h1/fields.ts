@@ -80,7 +80,8 @@ export class FieldReader extends FieldNotes {
       } else if (mayBeAlias(text, nameStart) && isAlias(text.slice(nameStart, nameEnd))) {
         this.hasForwarding = true;
       }
-      const isVerbatim = text.charCodeAt(nameEnd + 1) === SP && valueStart === nameEnd + 2 && valueEnd === pos;
+      const isVerbatim =
+        text.charCodeAt(nameEnd + 1) === SP && valueStart === nameEnd + 2 && valueEnd === pos;
       pos += 2;
       if (passes) {
         count++;

@@ -82,10 +82,7 @@ test('calls go over TLS, old versions and plain HTTP do not', async () => {
     const old = { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
     assert.is((await call('/servers', old))[0], 'EPROTO');
     const plain = await fetch(`http://127.0.0.1:${port}/servers`);
-    assert.equal(
-      [plain.status, await plain.text()],
-      [400, 'this port speaks TLS; use an https:// URL\n'],
-    );
+    assert.equal([plain.status, await plain.text()], [400, 'this port speaks TLS; use an https:// URL\n']);
     assert.match(side.logs.map(({ msg }) => msg).join('\n'), `listens on https://127.0.0.1:${port}`);
   });
 });

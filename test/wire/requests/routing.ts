@@ -89,7 +89,12 @@ const hosts: RequestCase[] = [
     'a--b',
     '1',
   ].map(name =>
-    pass(`a Host of ${name} passes unchanged`, 'RFC 9110 7.2', head(get, `Host: ${name}`), arrives(get, name)),
+    pass(
+      `a Host of ${name} passes unchanged`,
+      'RFC 9110 7.2',
+      head(get, `Host: ${name}`),
+      arrives(get, name),
+    ),
   ),
 ];
 

@@ -6,7 +6,10 @@ import { Deadlines } from '../../../../core/http/exchange/deadlines.ts';
 import type { Peer, UpstreamStream } from '../../../../core/http/exchange/streams.ts';
 import { ConnectionCache } from '../../../../core/http/upstream/connection-cache.ts';
 import type { StreamTaker } from '../../../../core/http/upstream/stream-queue.ts';
-import type { ConnectionHome, UpstreamConnection } from '../../../../core/http/upstream/upstream-connection.ts';
+import type {
+  ConnectionHome,
+  UpstreamConnection,
+} from '../../../../core/http/upstream/upstream-connection.ts';
 import { settingsSchema } from '../../../../core/settings/settings.ts';
 import { noConnections } from '../../../../core/stages/connection-info.ts';
 import { pool } from '../../../../core/testing/pool.ts';
