@@ -70,7 +70,7 @@ const failures: Readonly<Record<string, readonly [status: number, body: string, 
     '502 the upstream closed the connection before',
     /closed the connection without a response/,
   ],
-  '/silent': [504, '504 the upstream did not answer in time', /no response of http:\S+ within 200 ms/],
+  '/silent': [504, '504 the upstream did not answer in time', /no response from http:\S+ within 200 ms/],
   '/plain': [
     502,
     '502 the TLS handshake with the upstream failed',

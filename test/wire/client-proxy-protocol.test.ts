@@ -204,7 +204,7 @@ test('a peer that is not trusted is refused, whatever it sends', () =>
       await until('its end', () => over.length === 1);
       assert.equal([over[0]?.refused, over[0]?.remoteAddress], ['proxyProtocol', '127.0.0.1']);
       assert.equal(warnings(proxy).length, 1);
-      assert.match(warnings(proxy)[0] ?? '', /127\.0\.0\.1 is not among proxyProtocol\.trusted/);
+      assert.match(warnings(proxy)[0] ?? '', /127\.0\.0\.1 is not in proxyProtocol\.trusted/);
       assert.is(proxy.listener.connections, 0);
     },
     { proxyProtocol: { trusted: ['10.0.0.0/8', 'unix:'] } },

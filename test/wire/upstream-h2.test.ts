@@ -235,7 +235,7 @@ test('http2: false uses only HTTP/1.1, and http2: true does not accept it', asyn
       ends.proxy.pools.default.set({ ...upstream.record, http2: true });
       const { status } = await byHttp1(ends);
       assert.is(status, 502);
-      assert.match(JSON.stringify(ends.proxy.log), /no HTTP\/2 with https:.*http2: true/);
+      assert.match(JSON.stringify(ends.proxy.log), /https:\S+ does not speak HTTP\/2, which http2: true/);
     },
     { way: 'tls', server: { offers: 'http/1.1' } },
   );

@@ -70,7 +70,7 @@ export class Listener implements ConnectionKeeper {
       const facts = { wanted, allowed: this.maxConnections };
       options.log.info(
         facts,
-        'the limit of open files allows fewer client connections; raise it (ulimit -n)',
+        'the open file limit allows fewer client connections than configured; raise it (ulimit -n)',
       );
     }
   }
@@ -121,7 +121,7 @@ export class Listener implements ConnectionKeeper {
       }
       const peer = peerOf(socket, { ip, localPort: port ?? 0, listener: entry.name }, this.wire.forwarding);
       if (entrance.proxies === undefined) this.accept(socket, peer, entrance);
-      else this.hearProxy(socket, peer, entrance, entrance.proxies);
+      else this.readProxyHeader(socket, peer, entrance, entrance.proxies);
     });
     own.on('error', error => this.wire.log.error({ err: error }, 'cannot accept connections'));
     // Without the argument, Node would reduce the backlog of the shared socket to 511.
@@ -189,7 +189,7 @@ export class Listener implements ConnectionKeeper {
   private release(connection: AcceptedConnection, refused: ConnectionInfo['refused']): void {
     if (!this.open.delete(connection)) return;
     this.perAddress.remove(connection.peer.ip);
-    this.tellFinished(connection.peer, refused);
+    this.reportFinished(connection.peer, refused);
     this.wakeIfEmpty();
   }
 
@@ -221,16 +221,16 @@ export class Listener implements ConnectionKeeper {
   }
 
   /** Reads from a proxy who the client is. The connection counts as the client's once that is known. */
-  private hearProxy(socket: Socket, proxy: Peer, entrance: Entrance, trusted: NetworkSet): void {
+  private readProxyHeader(socket: Socket, proxy: Peer, entrance: Entrance, trusted: NetworkSet): void {
     const { deadlines, forwarding, settings } = this.wire;
     if (!trusted.has(proxy.ip)) {
       socket.destroy();
-      this.refuseProxy(proxy, `${proxy.ip} is not among proxyProtocol.trusted`);
+      this.refuseProxy(proxy, `${proxy.ip} is not in proxyProtocol.trusted`);
       return;
     }
     if (this.open.size >= this.maxConnections) {
       socket.destroy();
-      this.tellFinished(proxy, 'limit');
+      this.reportFinished(proxy, 'limit');
       return;
     }
     deadlines.touch();
@@ -249,7 +249,7 @@ export class Listener implements ConnectionKeeper {
         const late = waiting.isLate ? `no PROXY header within ${settings.timeouts.header} ms` : undefined;
         const problem = late ?? reason;
         // A connection closed before its first byte is a balancer checking that the port is open.
-        if (problem === undefined) this.tellFinished(proxy);
+        if (problem === undefined) this.reportFinished(proxy);
         else this.refuseProxy(proxy, problem);
         this.wakeIfEmpty();
       },
@@ -259,9 +259,9 @@ export class Listener implements ConnectionKeeper {
   private refuseProxy(proxy: Peer, reason: string): void {
     this.refusals.note(
       { peer: proxy.ip, listener: proxy.listener, reason },
-      `refused a connection to ${proxy.listener}, which reads the PROXY protocol: ${reason}`,
+      `refused a connection to ${proxy.listener}, which expects the PROXY protocol: ${reason}`,
     );
-    this.tellFinished(proxy, 'proxyProtocol');
+    this.reportFinished(proxy, 'proxyProtocol');
   }
 
   private accept(socket: Socket, peer: Peer, { terminator, http2 }: Entrance): void {
@@ -271,7 +271,7 @@ export class Listener implements ConnectionKeeper {
       // Over TLS no response can be sent before the handshake.
       if (terminator === undefined) this.acceptor.turnAway(socket);
       else socket.destroy();
-      this.tellFinished(peer, 'limit');
+      this.reportFinished(peer, 'limit');
       this.wakeIfEmpty();
       return;
     }
@@ -360,7 +360,7 @@ export class Listener implements ConnectionKeeper {
     if (this.isRefused(peer)) {
       socket.destroy();
       this.perAddress.remove(peer.ip);
-      this.tellFinished(peer, 'plugin');
+      this.reportFinished(peer, 'plugin');
       this.wakeIfEmpty();
       return;
     }
@@ -375,7 +375,7 @@ export class Listener implements ConnectionKeeper {
   }
 
   /** Called once for every connection, served or not. */
-  private tellFinished(peer: Peer, refused?: ConnectionInfo['refused']): void {
+  private reportFinished(peer: Peer, refused?: ConnectionInfo['refused']): void {
     const { connectionFinished } = this.wire.stages.first;
     if (connectionFinished.taps.length > 0) connectionFinished.call(infoOf(peer, refused));
   }

@@ -59,7 +59,7 @@ function readLine(bytes: Buffer): ProxyHeader | number {
   const end = seen.search(/[\r\n]/);
   const ending = end < 0 ? '' : seen.slice(end, end + CRLF.length);
   if (!CRLF.startsWith(ending) || (ending !== CRLF && seen.length === longestLine)) {
-    throw new ProxyHeaderError(`a PROXY line has no CR LF at its end, or over ${longestLine} bytes`);
+    throw new ProxyHeaderError(`a PROXY line does not end in CR LF within ${longestLine} bytes`);
   }
   if (ending !== CRLF) return bytes.length + 1;
   return { version: 1, length: end + CRLF.length, ends: endsOf(seen.slice(0, end)), tlvs: undefined };
@@ -143,7 +143,7 @@ function checkFamily(family: number, transport: number, rest: number): void {
     );
   }
   if (transport !== 0 && rest < needed) {
-    throw new ProxyHeaderError(`${rest} bytes are too short for the addresses of a PROXY header`);
+    throw new ProxyHeaderError(`${rest} bytes are too few for the addresses of a PROXY header`);
   }
 }
 

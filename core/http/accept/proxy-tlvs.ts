@@ -23,7 +23,7 @@ export interface TlvFacts extends Pick<ProxyFacts, 'authority' | 'alpn' | 'uniqu
 /** Reads everything after the addresses, which end at `start`. Returns why it is malformed, as a string, if it is. */
 export function readTlvs(header: Buffer, start: number): TlvFacts | string {
   const found = collect(header, start);
-  if (found === undefined) return 'a PROXY header is cut within a TLV, or has two of a type';
+  if (found === undefined) return 'a PROXY header ends within a TLV, or has two TLVs of one type';
   const authority = found.get(tlvType.authority);
   const alpn = found.get(tlvType.alpn);
   const uniqueId = found.get(tlvType.uniqueId);
@@ -32,7 +32,7 @@ export function readTlvs(header: Buffer, start: number): TlvFacts | string {
   if (checksum !== undefined && checksum.length !== checksumLength) return wrong('checksum');
   if (uniqueId !== undefined && uniqueId.length > longestUniqueId) return wrong('unique id');
   if (authority !== undefined && authority.length > longestAuthority) return wrong('authority');
-  if (![authority, alpn].every(isText)) return 'a PROXY header has control characters in a text';
+  if (![authority, alpn].every(isText)) return 'a PROXY header has control characters in a text value';
   const tlsFacts = tls === undefined ? undefined : readTls(tls);
   if (tlsFacts === 'malformed') return 'a PROXY header has a malformed TLV about TLS';
   return {
@@ -44,7 +44,7 @@ export function readTlvs(header: Buffer, start: number): TlvFacts | string {
   };
 }
 
-const wrong = (what: string): string => `the ${what} of a PROXY header has a wrong length`;
+const wrong = (what: string): string => `the ${what} of a PROXY header has the wrong length`;
 
 /** Types that Weldr reads. Two TLVs of the same one would be ambiguous. */
 const known: ReadonlySet<number> = new Set(Object.values(tlvType));

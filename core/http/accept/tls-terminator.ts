@@ -4,7 +4,7 @@ import type { SecureContext, Server, TLSSocket } from 'node:tls';
 import type { Certificate } from '../../certificates/certificate.ts';
 import type { TlsMaterial } from '../../certificates/listener-tls.ts';
 import type { TlsFacts } from '../../request/tls-facts.ts';
-import { plainAnswer } from '../h1/head-writer.ts';
+import { plainHttpResponse } from '../h1/head-writer.ts';
 import { readServerName } from './client-hello.ts';
 import { TlsContexts } from './tls-contexts.ts';
 import { factsOf } from './tls-facts.ts';
@@ -54,7 +54,7 @@ export class TlsTerminator {
     socket.allowHalfOpen = false;
     // Node does not report sockets that close before their handshake is done.
     socket.once('close', () => {
-      if (this.under.has(socket)) this.failed(socket, new Error('the client left in the handshake'));
+      if (this.under.has(socket)) this.failed(socket, new Error('the client left during the handshake'));
     });
     if (this.contexts.needsNames) readServerName(socket, name => this.begin(socket, name));
     else this.begin(socket, undefined);
@@ -105,7 +105,8 @@ export class TlsTerminator {
     if (raw === undefined) return;
     this.failed(raw, error);
     // Node leaves some of these sockets open.
-    if ('code' in error && error.code === 'ERR_SSL_HTTP_REQUEST') raw.end(plainAnswer(), () => raw.destroy());
+    if ('code' in error && error.code === 'ERR_SSL_HTTP_REQUEST')
+      raw.end(plainHttpResponse(), () => raw.destroy());
     else raw.destroy();
   }
 

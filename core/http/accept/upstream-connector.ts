@@ -6,11 +6,11 @@ import { H1UpstreamConnection } from '../h1/upstream-connection.ts';
 import { ResponseBlock } from '../h2/response-block.ts';
 import { TrailerBlock } from '../h2/trailer-block.ts';
 import { H2UpstreamConnection, type ResponseReaders } from '../h2/upstream-connection.ts';
-import type { ConnectionHome, Connector, UpstreamConnection } from '../upstream/connection-cache.ts';
 import { type Dialling, dial } from '../upstream/dial.ts';
 import type { Dialler, PendingConnection } from '../upstream/pending-connection.ts';
 import type { Protocol } from '../upstream/protocols.ts';
 import type { Use } from '../upstream/stream-queue.ts';
+import type { ConnectionHome, Connector, UpstreamConnection } from '../upstream/upstream-connection.ts';
 
 const http1: readonly Protocol[] = ['http/1.1'];
 

@@ -50,9 +50,9 @@ export abstract class AttemptRelay extends BodyRelay implements StreamTaker, Res
 
   get readiness(): StreamTaker['readiness'] {
     const { client, state } = this;
-    if (client === undefined || client.bodyThere(Number.POSITIVE_INFINITY)) return 'whole';
+    if (client === undefined || client.bodyArrived(Number.POSITIVE_INFINITY)) return 'whole';
     // A client that waits for 100 Continue sends no body until then.
-    return state?.rare?.expectContinue === true || client.bodyThere(smallBody) ? 'begun' : 'awaited';
+    return state?.rare?.expectContinue === true || client.bodyArrived(smallBody) ? 'begun' : 'awaited';
   }
 
   get connectTimeout(): number {
@@ -68,7 +68,7 @@ export abstract class AttemptRelay extends BodyRelay implements StreamTaker, Res
     this.client?.gatherBody(smallBody);
   }
 
-  onBodyThere(): void {
+  onBodyArrived(): void {
     if (this.state !== undefined) this.acquireStream(this.state);
   }
 

@@ -154,8 +154,8 @@ export interface ClientStream {
    */
   takeSmallBody(limit: number): string | undefined;
   /** Has all of the request body arrived, or are this many bytes of it waiting to be handed on? */
-  bodyThere(limit: number): boolean;
-  /** Reads until {@link bodyThere} holds, then calls `onBodyThere`. */
+  bodyArrived(limit: number): boolean;
+  /** Reads until {@link bodyArrived} holds, then calls `onBodyArrived`. */
   gatherBody(limit: number): void;
   /**
    * Limits the body to this many bytes, if the settings allow more; a larger body makes it call `refuse` of the receiver.
@@ -204,7 +204,7 @@ export interface RequestReceiver {
   /** Starts the request with this head. */
   begin(request: InboundRequest): void;
   /** The bytes that {@link ClientStream.gatherBody} waited for have arrived. */
-  onBodyThere(): void;
+  onBodyArrived(): void;
   /** Takes body bytes in the requested form. No more may follow while `wantsBody` is false. */
   onRequestBytes(bytes: Buffer | string): void;
   /** The body is complete. `trailers`: those of a chunked body whose end is still to be written. */

@@ -74,7 +74,7 @@ export function turnedAway(status: number): string {
 }
 
 /** The whole response to a client that speaks plain HTTP to a TLS listener. */
-export function plainAnswer(): string {
+export function plainHttpResponse(): string {
   const text = 'this port speaks TLS; use an https:// URL\n';
   return (
     `HTTP/1.1 400 ${reasonPhrase(400)}\r\n${dateLine()}Content-Type: text/plain; charset=utf-8\r\n` +

@@ -92,7 +92,7 @@ export abstract class H1RequestBody implements ChunkedSink {
     return true;
   }
 
-  bodyThere(limit: number): boolean {
+  bodyArrived(limit: number): boolean {
     if (this.state !== inBody) return true;
     const { available } = this.connection;
     if (available >= limit) return true;
@@ -109,9 +109,9 @@ export abstract class H1RequestBody implements ChunkedSink {
   /** Called when more of the body has arrived and no upstream takes it yet. Returns false if more must be read first. */
   gathered(): boolean {
     if (this.gathering === 0) return true;
-    if (!this.bodyThere(this.gathering)) return false;
+    if (!this.bodyArrived(this.gathering)) return false;
     this.gathering = 0;
-    this.receiver?.onBodyThere();
+    this.receiver?.onBodyArrived();
     return true;
   }
 

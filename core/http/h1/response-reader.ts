@@ -183,7 +183,7 @@ export abstract class H1ResponseReader implements ChunkedSink {
     if (this.stopped()) return end;
     if (next < 0) {
       this.fail(
-        new WeldrError('BODY_CUT', `the body of ${this.home.upstream.id} is malformed: ${reader.problem}`),
+        new WeldrError('BODY_CUT', `the body from ${this.home.upstream.id} is malformed: ${reader.problem}`),
       );
       return end;
     }

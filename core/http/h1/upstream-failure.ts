@@ -11,8 +11,8 @@ export function timeoutError({ id }: Upstream, state: number, timeouts: Upstream
     return new WeldrError('CONNECT_TIMEOUT', `no connection to ${id} within ${timeouts.connect} ms`);
   }
   return state === awaitingHead
-    ? new WeldrError('RESPONSE_TIMEOUT', `no response of ${id} within ${timeouts.response} ms`)
-    : new WeldrError('BODY_TIMEOUT', `the body of ${id} stalled for ${timeouts.body} ms`);
+    ? new WeldrError('RESPONSE_TIMEOUT', `no response from ${id} within ${timeouts.response} ms`)
+    : new WeldrError('BODY_TIMEOUT', `the body from ${id} stalled for ${timeouts.body} ms`);
 }
 
 /** What a connection was doing when it ended. */

@@ -136,8 +136,8 @@ export class H2ClientConnection
       // Frames that were on their way when the stream was reset are dropped.
       if (this.resets.has(id)) this.spend(frameCost.control);
       else if (id % 2 === 1)
-        this.onConnectionError(errorCode.streamClosed, 'a field section on a stream that is over');
-      else this.onConnectionError(errorCode.protocolError, "a stream that is not a client's");
+        this.onConnectionError(errorCode.streamClosed, 'a field section on a closed stream');
+      else this.onConnectionError(errorCode.protocolError, 'a stream with an even identifier');
       return;
     }
     if (this.goingAway) {
@@ -159,7 +159,7 @@ export class H2ClientConnection
     if (outcome === 'malformed') {
       this.wire.log.debug(
         { client: this.peer.ip, stream: id, reason: request.detail },
-        'a malformed request',
+        'reset a malformed HTTP/2 request',
       );
       this.refuseStream(id, errorCode.protocolError, frameCost.reset);
       return;
@@ -178,7 +178,7 @@ export class H2ClientConnection
     if (!this.decoder.decode(block, start, end, trailers)) {
       this.onConnectionError(errorCode.compressionError, this.decoder.problem);
     } else if (stream.halfClosed) {
-      this.fail(stream, errorCode.streamClosed, 'a field section behind the end of a request');
+      this.fail(stream, errorCode.streamClosed, 'a field section after the end of a request');
     } else if (!ends || trailers.problem !== '') {
       this.fail(stream, errorCode.protocolError, trailers.problem || 'a second head');
     } else {
@@ -192,7 +192,7 @@ export class H2ClientConnection
       return;
     }
     if (!this.spend(frameCost.reset)) return;
-    this.openStreams.get(id)?.abort(new WeldrError('CLIENT_CLOSED', 'the client gave the request up'));
+    this.openStreams.get(id)?.abort(new WeldrError('CLIENT_CLOSED', 'the client cancelled the request'));
   }
 
   onGoAway(): void {
@@ -204,7 +204,7 @@ export class H2ClientConnection
 
   onConnectionError(code: number, reason: string): void {
     if (this.over) return;
-    this.wire.log.debug({ client: this.peer.ip, reason }, 'an HTTP/2 connection is ended');
+    this.wire.log.debug({ client: this.peer.ip, reason }, 'ended an HTTP/2 connection');
     this.goAway(code);
     this.end();
   }
@@ -218,7 +218,7 @@ export class H2ClientConnection
   }
 
   protected onReset(stream: H2ClientStream, reason: string): void {
-    this.wire.log.debug({ client: this.peer.ip, stream: stream.id, reason }, 'an HTTP/2 stream is reset');
+    this.wire.log.debug({ client: this.peer.ip, stream: stream.id, reason }, 'reset an HTTP/2 stream');
     stream.abort(new WeldrError('BAD_REQUEST', reason));
   }
 

@@ -38,7 +38,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   private length = 0;
   private received = 0;
   /** The most bytes of its body. */
-  private bodyMost: number;
+  private maxBody: number;
   private readonly queue: Buffer[] = [];
   private queued = 0;
   private trailers: HeaderList | undefined = undefined;
@@ -74,7 +74,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     this.wire = wire;
     this.id = id;
     this.window = window;
-    this.bodyMost = wire.settings.limits.body ?? Number.POSITIVE_INFINITY;
+    this.maxBody = wire.settings.limits.body ?? Number.POSITIVE_INFINITY;
     wire.deadlines.add(this);
   }
 
@@ -126,7 +126,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
       this.connection.consumed(this, end - start);
       return true;
     }
-    if (this.received > this.bodyMost) {
+    if (this.received > this.maxBody) {
       receiver.refuse(new WeldrError('BODY_TOO_LARGE'));
       return true;
     }
@@ -150,7 +150,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   }
 
   limitBody(bytes: number): boolean {
-    this.bodyMost = Math.min(this.bodyMost, bytes);
+    this.maxBody = Math.min(this.maxBody, bytes);
     return this.received <= bytes;
   }
 
@@ -169,7 +169,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     return text;
   }
 
-  bodyThere(limit: number): boolean {
+  bodyArrived(limit: number): boolean {
     return this.ended || this.queued >= limit;
   }
 
@@ -179,9 +179,9 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   }
 
   private checkGathered(): boolean {
-    if (this.gathering === 0 || !this.bodyThere(this.gathering)) return false;
+    if (this.gathering === 0 || !this.bodyArrived(this.gathering)) return false;
     this.gathering = 0;
-    this.receiver?.onBodyThere();
+    this.receiver?.onBodyArrived();
     return true;
   }
 

@@ -180,7 +180,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     // All bytes that arrive reopen the connection's window, taken or not, so no stream holds up the others.
     this.used += size;
     if (this.used > connectionWindow) {
-      this.onConnectionError(errorCode.flowControlError, 'more than the window of the connection');
+      this.onConnectionError(errorCode.flowControlError, "more than the connection's window");
       return;
     }
     if (this.used * 2 >= connectionWindow) {
@@ -197,17 +197,17 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
       if (this.isIdle(id)) {
         this.onConnectionError(errorCode.protocolError, 'DATA on a stream that was never opened');
       } else if (id <= this.lastStream && !this.resets.has(id)) {
-        this.onConnectionError(errorCode.streamClosed, 'DATA on a stream that is over');
+        this.onConnectionError(errorCode.streamClosed, 'DATA on a closed stream');
       }
       return;
     }
     if (stream.halfClosed) {
-      this.fail(stream, errorCode.streamClosed, 'DATA behind the end of a message');
+      this.fail(stream, errorCode.streamClosed, 'DATA after the end of a message');
       return;
     }
     stream.allowed -= size;
     if (stream.allowed < 0) {
-      this.fail(stream, errorCode.flowControlError, 'more than the window of the stream');
+      this.fail(stream, errorCode.flowControlError, "more than the stream's window");
       return;
     }
     this.dataStream = stream;
@@ -218,7 +218,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     this.padding -= end - start;
     this.hasPayload = true;
     if (stream !== undefined && !stream.onBody(buffer, start, end)) {
-      this.fail(stream, errorCode.protocolError, 'a body of more bytes than content-length says');
+      this.fail(stream, errorCode.protocolError, 'a body with more bytes than content-length says');
     }
   }
 
@@ -233,7 +233,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
 
   protected endMessage(stream: S, trailers: HeaderList | undefined): void {
     if (!stream.onEnd(trailers)) {
-      this.fail(stream, errorCode.protocolError, 'a body of fewer bytes than content-length says');
+      this.fail(stream, errorCode.protocolError, 'a body with fewer bytes than content-length says');
     }
   }
 
@@ -259,7 +259,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   onSettingsEnd(): void {
     if (!this.spend(frameCost.control)) return;
     this.writer.settingsAck();
-    this.answer(frameHeaderSize);
+    this.acknowledged(frameHeaderSize);
   }
 
   private changeWindows(size: number): void {
@@ -278,7 +278,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   onPing(payload: Buffer): void {
     if (!this.spend(frameCost.control)) return;
     this.writer.ping(payload, 'ack');
-    this.answer(frameHeaderSize + payload.length);
+    this.acknowledged(frameHeaderSize + payload.length);
   }
 
   onSettingsAck(): void {
@@ -334,16 +334,16 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   /** Spends from the peer's budget. Ends the connection and returns false if that is exhausted. */
   protected spend(cost: number): boolean {
     if (this.budget.spend(cost, this.deadlines.now)) return true;
-    this.onConnectionError(errorCode.enhanceYourCalm, 'too many frames that bring no request further');
+    this.onConnectionError(errorCode.enhanceYourCalm, 'too many frames that advance no request');
     return false;
   }
 
   /** Called after a reply to a control frame was written. Ends the connection if these pile up. */
-  private answer(bytes: number): void {
+  private acknowledged(bytes: number): void {
     this.countUnread(bytes);
     this.wake();
     if (this.isUnread) {
-      this.onConnectionError(errorCode.enhanceYourCalm, 'frames that need responses, which are not read');
+      this.onConnectionError(errorCode.enhanceYourCalm, 'too many unread acknowledgements');
     }
   }
 

@@ -260,7 +260,7 @@ export class FrameReader {
     this.remaining -= padding;
     const least = this.type === frameType.headers && this.has(frameFlag.priority) ? priorityBytes : 0;
     if (this.remaining < least) {
-      this.fail(errorCode.protocolError, `more padding than a ${frameName(this.type)} frame has room for`);
+      this.fail(errorCode.protocolError, `more padding than a ${frameName(this.type)} frame can hold`);
     } else if (this.type === frameType.data) this.enterData();
     else this.enterPriorityFields();
   }

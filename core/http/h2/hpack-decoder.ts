@@ -97,7 +97,7 @@ export class HpackDecoder {
   private readLiteral(block: Buffer, start: number, end: number, receiver: FieldReceiver): number {
     const first = block[start] ?? 0;
     const indexed = first >= 0x40;
-    if (!indexed && first >= 0x20) return this.refuse('a table size update behind a field');
+    if (!indexed && first >= 0x20) return this.refuse('a table size update after a field');
     const index = this.readInteger(block, start, end, indexed ? 0x3f : 0x0f);
     if (index < 0) return failed;
     const name = index === 0 ? this.readString(block, this.next, end) : this.nameAt(index);

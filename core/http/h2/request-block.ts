@@ -107,10 +107,9 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
     this.bytes += name.length + value.length + 4;
     this.isTooLarge = this.bytes > this.limits.headers;
     if (this.isTooLarge) this.hasRegular = true;
-    else if (!isFieldName(name))
-      this.spoil(`a field name that HTTP/2 does not allow: ${JSON.stringify(name.slice(0, 40))}`);
-    else if (!isFieldValue(value)) this.spoil(`a character in ${name} that no field value may have`);
-    else if (connectionFields.has(name)) this.spoil(`${name}, which is of a connection`);
+    else if (!isFieldName(name)) this.spoil(`an invalid field name: ${JSON.stringify(name.slice(0, 40))}`);
+    else if (!isFieldValue(value)) this.spoil(`an invalid character in the value of ${name}`);
+    else if (connectionFields.has(name)) this.spoil(`${name}, which is connection-specific`);
     else this.regular(name, value);
   }
 
@@ -121,18 +120,18 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
 
   private pseudo(name: string, value: string): void {
     if (this.hasRegular) {
-      this.spoil(`${name.slice(0, 40)} behind other fields`);
+      this.spoil(`${name.slice(0, 40)} after other fields`);
     } else if (name === ':method' && this.verb === undefined) this.verb = value;
     else if (name === ':path' && this.path === undefined) this.path = value;
     else if (name === ':scheme' && this.scheme === undefined) this.scheme = value;
     else if (name === ':authority' && this.authority === undefined) this.authority = value;
-    else this.spoil(`${name.slice(0, 40)}, which is not there or comes twice`);
+    else this.spoil(`${name.slice(0, 40)}, which is unknown or comes twice`);
   }
 
   private regular(name: string, value: string): void {
     this.hasRegular = true;
     if (name === 'te' && value.toLowerCase() !== 'trailers') {
-      this.spoil('te says more than trailers');
+      this.spoil('te with more than trailers');
     } else if (name === 'host') {
       if (this.ownHost !== undefined) this.spoil('host comes twice');
       this.ownHost = value;
@@ -175,7 +174,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
         ? true
         : this.fail('a malformed CONNECT');
     }
-    if (scheme !== 'http' && scheme !== 'https') return this.fail('no :scheme, or one that is not served');
+    if (scheme !== 'http' && scheme !== 'https') return this.fail('no :scheme, or an unsupported one');
     if (!isAuthority(host)) return this.fail('no :authority, or an invalid one');
     // Two readers could disagree on the host.
     if (
@@ -199,7 +198,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
     }
     if (!lengthDigits.test(contentLength)) return this.fail('a malformed content-length');
     this.length = Number(contentLength);
-    return isOver && this.length > 0 ? this.fail('a content-length, and no body') : true;
+    return isOver && this.length > 0 ? this.fail('a content-length without a body') : true;
   }
 
   private interpretExpect(): BlockOutcome {

@@ -58,11 +58,9 @@ export class ResponseBlock implements FieldReceiver, InboundResponse {
     this.hasRegular = true;
     this.bytes += name.length + value.length + 4;
     if (this.bytes > this.limits.headers) this.detail = 'a head over the limit';
-    else if (!isFieldName(name))
-      this.detail = `a field name that HTTP/2 does not allow: ${JSON.stringify(name.slice(0, 40))}`;
-    else if (!isFieldValue(value))
-      this.detail = `a character in ${name.slice(0, 40)} that no field value may have`;
-    else if (connectionFields.has(name)) this.detail = `${name}, which is of a connection`;
+    else if (!isFieldName(name)) this.detail = `an invalid field name: ${JSON.stringify(name.slice(0, 40))}`;
+    else if (!isFieldValue(value)) this.detail = `an invalid character in the value of ${name.slice(0, 40)}`;
+    else if (connectionFields.has(name)) this.detail = `${name}, which is connection-specific`;
     else if (!this.fields.take(name, value)) {
       this.detail = this.fields.outcome === malformed ? this.fields.problem : 'a head over the limit';
     }
@@ -90,7 +88,7 @@ export class ResponseBlock implements FieldReceiver, InboundResponse {
     if (bodiless || ends === 'with the block') this.length = 0;
     else this.length = this.announced ?? -1;
     if (!bodiless && ends === 'with the block' && (this.announced ?? 0) > 0)
-      return this.fail('a content-length, and no body');
+      return this.fail('a content-length without a body');
     return true;
   }
 

@@ -1,7 +1,7 @@
 // H2Stream and its home: what an HTTP/2 connection asks of its streams, and what streams ask of their connection.
 import type { HeaderList } from '../../request/headers.ts';
 import type { Peer } from '../exchange/streams.ts';
-import type { ConnectionHome } from '../upstream/connection-cache.ts';
+import type { ConnectionHome } from '../upstream/upstream-connection.ts';
 import type { Ending } from './frame-writer.ts';
 
 /** What a connection asks of its streams. */

@@ -23,8 +23,8 @@ export class TrailerBlock implements FieldReceiver {
     if (this.problem !== '') return;
     this.bytes += name.length + value.length + 4;
     if (!isFieldName(name) || !isFieldValue(value)) this.problem = 'a malformed trailer';
-    else if (this.bytes > maxBytes) this.problem = `trailers of over ${maxBytes} bytes`;
-    else if (connectionFields.has(name)) this.problem = `${name}, which is of a connection`;
+    else if (this.bytes > maxBytes) this.problem = `trailers over ${maxBytes} bytes`;
+    else if (connectionFields.has(name)) this.problem = `${name}, which is connection-specific`;
     else if (!comesTooLate(name)) this.list.push(name, name, value);
   }
 

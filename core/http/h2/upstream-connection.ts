@@ -1,8 +1,8 @@
 // H2UpstreamConnection: one HTTP/2 connection to an upstream, and the requests that share it (RFC 9113).
 import type { UpstreamStream } from '../exchange/streams.ts';
-import type { ConnectionHome, UpstreamConnection } from '../upstream/connection-cache.ts';
 import type { SocketReader } from '../upstream/dial.ts';
 import type { PendingConnection } from '../upstream/pending-connection.ts';
+import type { ConnectionHome, UpstreamConnection } from '../upstream/upstream-connection.ts';
 import { firstWindow, H2Connection, type H2Role } from './connection.ts';
 import { frameCost } from './flood-budget.ts';
 import type { Ending } from './frame-writer.ts';
@@ -137,7 +137,7 @@ export class H2UpstreamConnection
   problemWith(fields: readonly string[]): string | undefined {
     const { maxHeaderList: most } = this;
     if (most === Number.POSITIVE_INFINITY || listSize(fields) <= most) return undefined;
-    return `${this.home.upstream.id} takes heads of ${most} bytes, and this one is larger`;
+    return `${this.home.upstream.id} accepts heads of up to ${most} bytes, and this one is larger`;
   }
 
   /** Opens a stream with its head. */
@@ -224,9 +224,9 @@ export class H2UpstreamConnection
       stream.onHead(response, ends);
       if (stream.headSeen && !ends) this.headed.push(stream);
     } else if (this.isIdle(id)) {
-      this.onConnectionError(errorCode.protocolError, 'a response to no request');
+      this.onConnectionError(errorCode.protocolError, 'a response without a request');
     } else if (this.resets.has(id)) this.spend(frameCost.control);
-    else this.onConnectionError(errorCode.streamClosed, 'a field section on a stream that is over');
+    else this.onConnectionError(errorCode.streamClosed, 'a field section on a closed stream');
   }
 
   private onTrailers(
@@ -241,7 +241,7 @@ export class H2UpstreamConnection
     if (!this.decoder.decode(block, start, end, trailers)) {
       this.onConnectionError(errorCode.compressionError, this.decoder.problem);
     } else if (stream.halfClosed) {
-      this.fail(stream, errorCode.streamClosed, 'a field section behind the end of a response');
+      this.fail(stream, errorCode.streamClosed, 'a field section after the end of a response');
     } else if (!ends || trailers.problem !== '') {
       this.fail(stream, errorCode.protocolError, trailers.problem || 'a second head');
     } else {
@@ -285,7 +285,7 @@ export class H2UpstreamConnection
     if (code !== errorCode.noError) {
       this.goodbye = `${errorName(code)}${debug === '' ? '' : ` (${JSON.stringify(debug)})`}`;
     }
-    const why = `${id} ended the connection before it processed the request`;
+    const why = `${id} ended the connection before processing the request`;
     for (const stream of [...this.openStreams.values()]) {
       if (stream.id > lastStreamId) stream.onRefused(this.goodbye === '' ? why : `${why}: ${this.goodbye}`);
     }

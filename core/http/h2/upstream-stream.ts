@@ -336,15 +336,15 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     const isStale = this.reused && reads === this.readsBefore;
     if (this.headSeen) this.fail(new WeldrError('BODY_CUT', `${why} within a response body`, { cause }));
     else if (isStale) {
-      const told = `${home.upstream.id} closed a connection that was reused`;
-      this.fail(new WeldrError('STALE_CONNECTION', told, { cause }));
+      const message = `${home.upstream.id} closed a connection that was reused`;
+      this.fail(new WeldrError('STALE_CONNECTION', message, { cause }));
     } else this.fail(new WeldrError('UPSTREAM_RESET', `${why} without a response`, { cause }));
   }
 
   /** The upstream sent something malformed. */
   onMalformed(reason: string): void {
-    const told = `${this.connection.home.upstream.id} sent ${reason}`;
-    this.fail(new WeldrError(this.headSeen ? 'BODY_CUT' : 'BAD_RESPONSE', told));
+    const message = `${this.connection.home.upstream.id} sent ${reason}`;
+    this.fail(new WeldrError(this.headSeen ? 'BODY_CUT' : 'BAD_RESPONSE', message));
   }
 
   private fail(error: WeldrError): void {
@@ -382,8 +382,8 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     connection.probe();
     this.fail(
       this.headSeen
-        ? new WeldrError('BODY_TIMEOUT', `the body of ${id} stalled for ${timeouts.body} ms`)
-        : new WeldrError('RESPONSE_TIMEOUT', `no response of ${id} within ${timeouts.response} ms`),
+        ? new WeldrError('BODY_TIMEOUT', `the body from ${id} stalled for ${timeouts.body} ms`)
+        : new WeldrError('RESPONSE_TIMEOUT', `no response from ${id} within ${timeouts.response} ms`),
     );
   }
 }

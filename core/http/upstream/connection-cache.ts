@@ -13,8 +13,6 @@ import { type Protocol, protocolsFor } from './protocols.ts';
 import { StreamQueue, type StreamTaker, type Use } from './stream-queue.ts';
 import type { ConnectionHome, Connector, UpstreamConnection } from './upstream-connection.ts';
 
-export type { ConnectionHome, Connector, UpstreamConnection };
-
 /** Connections to a name are kept no longer than this, ms, because the name may point elsewhere by then. */
 const maxAgeOfNamed = 60_000;
 /** Connections are closed this long before the idle limit that an upstream announces, ms, so no request races its close. */

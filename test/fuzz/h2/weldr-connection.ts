@@ -78,7 +78,7 @@ class Recorder implements RequestReceiver {
     this.history.reset(this.stream.id, error.code);
   }
 
-  onBodyThere(): void {}
+  onBodyArrived(): void {}
   onClientDrain(): void {}
   onStageTimeout(): void {}
   abort(): void {}

@@ -61,7 +61,7 @@ class FakeClientStream implements ClientStream {
   takeSmallBody(): undefined {
     return undefined;
   }
-  bodyThere(): boolean {
+  bodyArrived(): boolean {
     return true;
   }
   gatherBody(): void {}

@@ -138,8 +138,8 @@ test('it accepts up to two table size updates at the start of a block', () => {
   assert.equal(decode(decoder, '20 3f e1 1f 82'), [[':method', 'GET']]);
   assert.equal(decode(decoder, '20'), []);
   refuses('20 20 20', /more than two/);
-  refuses('82 20', /behind a field/);
-  refuses('82 3f 00', /behind a field/);
+  refuses('82 20', /after a field/);
+  refuses('82 3f 00', /after a field/);
 });
 
 test('it refuses a table size above its limit', () => {
