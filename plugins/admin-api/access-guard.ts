@@ -21,7 +21,7 @@ export function isLoopback(host: string): boolean {
 }
 
 export interface AccessGuardOptions {
-  /** Without one, everybody who can connect is admitted. */
+  /** Undefined: every caller who can connect is admitted. */
   readonly token: string | undefined;
   /** The token for read-only access. */
   readonly readToken: string | undefined;
@@ -135,7 +135,7 @@ export class AccessGuard {
 
   /**
    * Prevents DNS rebinding: a page's own name may be pointed here, but then the browser sends that name. It presents no
-   * client certificate in that case, as the certificate of this server is for another name.
+   * client certificate in that case, because the certificate of this server is for another name.
    */
   private refuseOtherHosts(header: string | undefined): void {
     const host = /^(\[[^\]]*\]|[^:]*?)\.?(:\d*)?$/

@@ -34,7 +34,7 @@ export class AdminConnection extends Duplex {
   private due: Due = 'new';
   /** The reason of a queued step. */
   private stepDue: Due | undefined = undefined;
-  /** Bytes were handed on that have not become a request yet. */
+  /** Have bytes been handed on that have not become a request yet? */
   private begun = false;
   /** Bytes of the last response. */
   private lastBytes = 0;
@@ -68,8 +68,8 @@ export class AdminConnection extends Duplex {
   }
 
   /**
-   * What it is waiting for. `caller`: for the rest of a request, a first request, or for a response to be read before which
-   * the next request was sent. `nothing`: it was answered and is idle. `turn`: for Weldr.
+   * What it is waiting for. `caller`: the rest of a request, a first request, or the end of a pause, because the caller sent the next
+   * request too early. `nothing`: it was answered and is idle. `turn`: Weldr.
    */
   get awaits(): 'caller' | 'nothing' | 'turn' {
     if (this.current?.request.complete === false) return 'caller';

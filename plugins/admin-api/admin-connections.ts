@@ -47,7 +47,7 @@ export class AdminConnections {
     server.on('connection', socket => this.accept(socket));
   }
 
-  /** Returns the connection of a request; call it when the request arrives, as it has no socket once its connection has ended. */
+  /** Returns the connection of a request; call it when the request arrives: once its connection has ended, it has no socket. */
   take(request: IncomingMessage): AdminConnection {
     const connection = this.bySocket.get(request.socket);
     if (connection === undefined) throw new Error('a request without a connection');
@@ -55,7 +55,7 @@ export class AdminConnections {
     return connection;
   }
 
-  /** The same for a request that was taken. */
+  /** Returns the connection of a request, also of one that was taken. */
   of(request: IncomingMessage): AdminConnection {
     return this.byRequest.get(request) ?? this.take(request);
   }
@@ -90,7 +90,7 @@ export class AdminConnections {
       onFailed: ({ message }: Error): void =>
         log.debug({ from: handshake.remoteAddress, reason: message }, 'a TLS handshake failed'),
     };
-    // In turn, as it costs more than any request.
+    // In turn, because it costs more than any request.
     this.turns.add(handshake, () => door.take(socket, receiver), 'new', 0);
   }
 

@@ -45,7 +45,7 @@ const limits = {
 };
 /** Bytes that request bodies and responses may hold together. */
 const maxHeld = 4 * 1024 * 1024;
-/** Responses up to this size do not count, as each connection has at most one; bytes. */
+/** Responses up to this size do not count, because each connection has at most one; bytes. */
 const smallAnswer = 16 * 1024;
 const busy = 'the admin API is at its limit of bytes under way; try again in a moment';
 
@@ -69,7 +69,7 @@ export class AdminServer {
   private readonly callLog: CallLog;
   private readonly budget = new ByteBudget(maxHeld);
   private readonly answering = new Map<ServerResponse, AdminConnection>();
-  /** Those that are answered after the close. */
+  /** Responses that are sent after the close. */
   private readonly outliving = new WeakSet<ServerResponse>();
   private readonly streams: EventStreams;
   /** Calls of the dashboard's page. */

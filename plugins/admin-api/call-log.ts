@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { type ErrorCode, WeldrError } from '../../core/errors.ts';
 import type { RefusalLog } from '../../core/log/refusal-log.ts';
 
-/** Errors of callers that may not call, or not now; other errors are the caller's business. */
+/** Errors that refuse the caller, not what it asks for; those are logged as answers. */
 const refusals: ReadonlySet<ErrorCode> = new Set(['UNAUTHORIZED', 'FORBIDDEN', 'OVERLOADED']);
 
 /** A call as it is logged. */
@@ -11,7 +11,7 @@ export interface LoggedCall {
   readonly method: string | undefined;
   readonly url: string;
   readonly from: string | undefined;
-  /** Who made it, as far as it was let in. */
+  /** Who made it; undefined: it was not let in. */
   readonly by: string | undefined;
 }
 
@@ -37,7 +37,7 @@ export class CallLog {
       return;
     }
     const { method, url, from } = call;
-    // A query may have been meant to be secret.
+    // A query may hold a secret.
     const path = (url.split('?')[0] ?? '').slice(0, 200);
     this.refusals.note({ method, path, status, from }, `refused ${method} ${path}: ${thrown.message}`);
   }

@@ -9,7 +9,7 @@ import { timeOfDay } from '../../core/time/time-of-day.ts';
 import type { PoolFacts } from './pool-facts.ts';
 
 /** How long deaths of workers are reported, ms. */
-const deathsToldFor = 10 * 60_000;
+const deathsReportedFor = 10 * 60_000;
 /** The most reasons and servers named for one pool. */
 const maxReasons = 3;
 const maxServersNamed = 20;
@@ -33,11 +33,11 @@ export interface CurrentProblem extends Omit<Problem, 'since'> {
 }
 
 /** The sources of problems. */
-export type Looked = Pick<ManagerSide, 'status' | 'certificates' | 'events'>;
+export type ProblemSources = Pick<ManagerSide, 'status' | 'certificates' | 'events'>;
 
 /** Returns all problems at `now` (ms since the epoch), worst first. */
 export function currentProblems(
-  side: Looked,
+  side: ProblemSources,
   pools: readonly PoolFacts[],
   leadership: Leadership | undefined,
   now: number,
@@ -133,7 +133,7 @@ function inWords(reason: string): string {
   return words.find(([form]) => form.test(reason))?.[1] ?? bounded(reason, 100);
 }
 
-function workersProblem({ status }: Looked): CurrentProblem[] {
+function workersProblem({ status }: ProblemSources): CurrentProblem[] {
   const { readyWorkers: ready, wantedWorkers: wanted } = status;
   if (ready >= wanted || status.stopping) return [];
   const text = `${ready === 0 ? 'no worker' : `only ${ready} of ${wanted} workers`} can take requests`;
@@ -141,12 +141,12 @@ function workersProblem({ status }: Looked): CurrentProblem[] {
   return [{ severity, text, since: null, links: [link('events', '/events?type=worker')] }];
 }
 
-function deathProblems({ events }: Looked, now: number): CurrentProblem[] {
+function deathProblems({ events }: ProblemSources, now: number): CurrentProblem[] {
   const deaths = new Map<number, { count: number; since: number; reason: string }>();
   const { all } = events;
   for (let at = all.length - 1; at >= 0; at--) {
     const event = all[at];
-    if (event === undefined || event.at < now - deathsToldFor) break;
+    if (event === undefined || event.at < now - deathsReportedFor) break;
     const { type, worker, reason = 'for no known reason' } = event;
     if (type !== 'worker.died' || worker === undefined) continue;
     const later = deaths.get(worker);
@@ -168,7 +168,7 @@ function leaderProblem(leadership: Leadership | undefined): CurrentProblem[] {
   return [{ severity: 'error', text: 'no node leads the cluster', since: null, links }];
 }
 
-function certificateProblems({ certificates }: Looked, now: number): CurrentProblem[] {
+function certificateProblems({ certificates }: ProblemSources, now: number): CurrentProblem[] {
   return certificates.list().flatMap(certificate => {
     const text = validityProblem(certificate, now);
     if (text === undefined) return [];

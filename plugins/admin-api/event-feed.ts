@@ -5,7 +5,7 @@ import type { EventStream, StreamSender } from '../../core/plugin/admin.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { Overviews } from './overviews.ts';
 
-/** Stands for the name of a pool. */
+/** Given in place of a pool's name: all pools. */
 export const allPools = '*';
 
 /** What one follower wants. */
@@ -73,7 +73,7 @@ interface FollowerOptions {
 
 /**
  * One follower. It has a place in the ring and no buffer: a slow follower falls behind in the ring until events that it has
- * not seen are dropped, which it is told.
+ * not seen are dropped, and then receives a gap.
  */
 class Follower implements StreamSender {
   private readonly options: FollowerOptions;

@@ -94,7 +94,7 @@ function streamOf({ query, stream }: AdminRequest, side: ManagerSide, feed: Even
   }
   const resumed = idOf(stream?.lastEventId, 'Last-Event-ID') ?? idOf(query.get('since'), 'since');
   const after = resumed ?? lastOnes(events.all, filter, limit ?? 0) ?? events.last;
-  // Like any other switch, but this file is in another chunk than theirs.
+  // A switch like those of `query-switch.ts`, which is in another chunk of the bundle.
   const overview = ![null, 'false', '0'].includes(query.get('overview'));
   const wish = { after, filter, overview, servers };
   return { status: 200, body: undefined, stream: out => feed.begin(out, wish) };

@@ -74,7 +74,7 @@ class OpenStream implements EventStream {
   private sender: StreamSender | undefined;
   private wasBehind = false;
   private ended = false;
-  /** Something waited at the last beat, and nothing has been read since. */
+  /** Did something wait at the last heartbeat, and has nothing been read since? */
   private stalled = false;
 
   constructor(response: ServerResponse, isAllowed: () => boolean) {

@@ -2,7 +2,7 @@
 import { editDistance, nearest } from '../../core/errors/nearest.ts';
 import type { AdminRoute } from '../../core/plugin/admin.ts';
 
-/** Says that no route has this path, and which similar one there is. */
+/** Returns the message that no route has this path, with the path that was probably meant. */
 export function noPath(asked: string, routes: Iterable<AdminRoute>): string {
   const meant = nearestPath(asked, routes);
   const hint = meant === undefined ? ';' : `; did you mean ${meant}?`;
@@ -26,7 +26,7 @@ function nearestPath(asked: string, routes: Iterable<AdminRoute>): string | unde
   return best;
 }
 
-/** How many edits make the fixed parts of a route's path of those that were asked for; undefined: one is not near. */
+/** Returns how many edits apart the fixed parts of a route's path are from those asked for; undefined: one is not near. */
 function editsBetween(given: readonly string[], wanted: readonly string[]): number | undefined {
   if (given.length !== wanted.length) return undefined;
   let edits = 0;

@@ -31,7 +31,7 @@ interface Asked {
 /** Access for browsers. If no plugin offers a page there is none, and cookies are ignored. */
 export class PageDoor {
   private readonly options: PageDoorOptions;
-  /** Contains the port, as cookies are shared by all ports of a host. */
+  /** Part of the cookie's name: all ports of a host share cookies. */
   private port = '';
 
   constructor(options: PageDoorOptions) {
@@ -74,7 +74,7 @@ export class PageDoor {
       access: 'everybody',
       maxBody: 8 * 1024,
       handle: ({ body }) => {
-        if (method === 'GET') return this.tell(guard, call);
+        if (method === 'GET') return this.identify(guard, call);
         guard.refuseOtherPages(call.headers);
         return method === 'POST' ? this.signIn(guard, call, body) : this.signOut(call);
       },
@@ -85,8 +85,8 @@ export class PageDoor {
     return this.options.routes.page;
   }
 
-  /** Answers who the caller is. */
-  private tell(guard: AccessGuard, call: Call): AdminAnswer {
+  /** Returns who the caller is. */
+  private identify(guard: AccessGuard, call: Call): AdminAnswer {
     const { version } = this.options;
     try {
       const { role, by } = guard.admit(call);

@@ -9,7 +9,7 @@ const maxDropped = 1024 * 1024;
 
 /**
  * Resolves with the parsed body; undefined if there is none. Throws BODY_TOO_LARGE over `maxBytes`, and INPUT_INVALID for
- * anything but JSON in UTF-8. `hold` is called with the bytes that are kept, and may throw. The Content-Type is ignored, as
+ * anything but JSON in UTF-8. `hold` is called with the bytes that are kept, and may throw. The Content-Type is ignored, because
  * curl's `-d` claims to send a form.
  */
 export async function readBody(

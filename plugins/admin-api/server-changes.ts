@@ -1,5 +1,5 @@
 // ServerChanges: the state of all servers for followers: first all of it, then in each step only the changes. It is built
-// once per step for any number of followers, and not at all without followers.
+// once per step for any number of followers, and never without followers.
 
 /** One server, as JSON. */
 export interface ServerText {

@@ -58,7 +58,7 @@ export function serverResource(pools: ManagerPools, operator: OperatorPools, ent
     ...(server.maxConnections === undefined ? {} : { maxConnections: server.maxConnections }),
     ...(server.zone === undefined ? {} : { zone: server.zone }),
     layer,
-    ...wordOf(operator, entry),
+    ...changesOf(operator, entry),
     ...(server.host === undefined ? {} : { host: server.host }),
     ...(server.http2 === undefined ? {} : { http2: server.http2 }),
     ...(server.labels === undefined ? {} : { labels: server.labels }),
@@ -70,8 +70,8 @@ export function serverResource(pools: ManagerPools, operator: OperatorPools, ent
   };
 }
 
-/** What operators changed of it. */
-function wordOf(operator: OperatorPools, { upstream, leaving }: PoolEntry) {
+/** Returns what operators have changed. */
+function changesOf(operator: OperatorPools, { upstream, leaving }: PoolEntry) {
   const entity = operator.entity(serverKindName, serverKey(upstream.pool, upstream.id));
   if (entity === undefined || leaving) return {};
   const overrides = overridesOf(serverKind, entity);

@@ -1,4 +1,4 @@
-// SignInPace: repeated sign-in failures have to wait longer each time.
+// SignInPace: makes a caller that fails to sign in again and again wait longer each time.
 import { keepNewest } from '../../core/bounded/newest.ts';
 import { addressKey } from '../../core/network/address-key.ts';
 import { backOff } from '../../core/time/back-off.ts';
@@ -17,7 +17,7 @@ interface Failures {
   last: number;
 }
 
-/** Failed attempts to sign in, by address; for IPv6 by network, as one caller has all of its addresses. */
+/** Failed attempts to sign in, by address; for IPv6 by network, because one caller has all of its addresses. */
 export class SignInPace {
   private readonly failures = new Map<string, Failures>();
 

@@ -4,7 +4,7 @@ import type { AdminAnswer } from '../../core/plugin/admin.ts';
 
 /** The most work in one turn of the event loop, ms. */
 const sliceTime = 5;
-/** Lists that may wait while one is built; there are no more connections than that. */
+/** Lists that may wait while one is built: as many as there may be connections. */
 const maxWaiting = 64;
 
 let waiting = 0;
@@ -24,7 +24,7 @@ export async function oneAtATime(build: () => Promise<AdminAnswer>): Promise<Adm
 }
 
 /**
- * The answer with a list: `{ [name]: […], ...rest }`. `resourceOf` is called for one item after the other while time passes;
+ * Resolves with the answer that holds a list: `{ [name]: […], ...rest }`. `resourceOf` is called for one item after another while time passes;
  * an item that is gone by then has no resource and is left out.
  */
 export async function listAnswer<Item>(
@@ -41,7 +41,7 @@ export async function listAnswer<Item>(
   return { status: 200, contentType: 'application/json', body };
 }
 
-/** The items as JSON, separated by commas. Items for which `textOf` returns undefined are left out. */
+/** Resolves with the items as JSON, separated by commas. Items for which `textOf` returns undefined are left out. */
 export async function inSlices<Item>(
   items: readonly Item[],
   textOf: (item: Item) => string | undefined,

@@ -29,7 +29,7 @@ export function addTraceRoutes({ admin, traces }: Pick<ManagerSide, 'admin' | 't
     rel: 'traced',
     // A trace shows requests of clients.
     access: 'operators',
-    summary: 'What was traced so far; with Accept: text/event-stream as it comes',
+    summary: 'The requests traced so far; with Accept: text/event-stream as they come',
     query: {
       after: 'How many were read before; the response has those after them.',
       wait: 'Respond when there is one, when the trace is over, or after 10 s.',

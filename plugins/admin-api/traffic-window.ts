@@ -45,23 +45,23 @@ class Sum {
 class Step {
   readonly client = new Sum();
   readonly pools = new Map<string, Sum>();
-  /** As reported, by pool and server: most servers are reported once or twice, and may never be asked for. */
+  /** As reported, by pool and server: most servers are reported once or twice, and their figures may never be requested. */
   readonly servers = new Map<string, Map<string, Finished[]>>();
   /** Its length, ms. */
   length = 0;
 
   add({ client, servers }: TrafficCounts): void {
     this.client.add(client);
-    for (const told of servers) {
-      const { pool, id } = told;
+    for (const reported of servers) {
+      const { pool, id } = reported;
       const sum = this.pools.get(pool) ?? new Sum();
-      sum.add(told);
+      sum.add(reported);
       this.pools.set(pool, sum);
       const known = this.servers.get(pool) ?? new Map<string, Finished[]>();
       this.servers.set(pool, known);
       const list = known.get(id);
-      if (list === undefined) known.set(id, [told]);
-      else list.push(told);
+      if (list === undefined) known.set(id, [reported]);
+      else list.push(reported);
     }
   }
 }
@@ -127,10 +127,10 @@ export class TrafficWindow {
 
   /** Attempts on one server. */
   ofServer(pool: string, id: string): TrafficFigures {
-    const told = this.recent.flatMap(({ servers }) => servers.get(pool)?.get(id) ?? []);
-    if (told.length === 0) return noTraffic;
+    const reported = this.recent.flatMap(({ servers }) => servers.get(pool)?.get(id) ?? []);
+    if (reported.length === 0) return noTraffic;
     const sum = new Sum();
-    for (const one of told) sum.add(one);
+    for (const one of reported) sum.add(one);
     return figuresOf(sum, this.length);
   }
 
@@ -138,10 +138,10 @@ export class TrafficWindow {
   failingIn(pool: string): Map<string, number> {
     const counts = new Map<string, { all: number; failed: number }>();
     for (const { servers } of this.recent) {
-      for (const [id, told] of servers.get(pool) ?? []) {
+      for (const [id, reported] of servers.get(pool) ?? []) {
         const count = counts.get(id) ?? { all: 0, failed: 0 };
         counts.set(id, count);
-        for (const { success, failed } of told) {
+        for (const { success, failed } of reported) {
           count.all += success + failed;
           count.failed += failed;
         }

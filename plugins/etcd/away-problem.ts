@@ -5,11 +5,11 @@ import type { Clock } from '../../core/time/clock.ts';
 import { timeOfDay } from '../../core/time/time-of-day.ts';
 import type { EtcdStore } from './etcd-store.ts';
 
-/** A watch that is only reconnecting is not reported: it must be seen this many times, once a second. */
+/** Reported only after this many looks in a row, one a second: a watch that reconnects is back sooner. */
 const looksUntilReported = 3;
-/** etcd is asked every second; longer without an answer, ms, counts as silence. */
+/** etcd is asked every second; no answer for longer than this counts as silence, ms. */
 const silence = 3_000;
-/** A new reason replaces the reported one only after this time, ms: members that fail in turn would make an event every second. */
+/** A new reason replaces the reported one only after this time, ms: otherwise members that fail in turn would make an event every second. */
 const reasonStaysFor = 60_000;
 
 /** What an {@link AwayProblem} works with. */

@@ -1,4 +1,4 @@
-// Board: what nodes and operators publish about who should lead: candidacies, maintenance, the hand-over under way. It is short, so
+// Board: what nodes and operators publish about which node should lead: candidacies, maintenance, the hand-over under way. It is short, so
 // every node follows all of it and answers from memory.
 import type { IKeyValue } from 'etcd3';
 import type { Logger } from 'pino';
@@ -67,7 +67,7 @@ export class Board {
     this.watcher = new KeyWatch({ client, log, key: keys.board, rangeEnd: afterPrefix(keys.board) });
   }
 
-  /** Was it read since the start? */
+  /** Has it been read since the start? */
   get known(): boolean {
     return this.wasRead;
   }
@@ -133,7 +133,7 @@ export class Board {
     if (kind === 'candidates') {
       this.set(this.candidacies, node, candidacyValue.safeParse(value).data);
     } else if (kind === 'maintenance') {
-      // The key alone counts, whatever its value is.
+      // The key alone counts, whatever its value.
       const rest = restValue.safeParse(value).data ?? { by: 'unknown', at: 0 };
       this.set(this.resting, node, kv === undefined ? undefined : rest);
     } else if (kind === 'hand-over') {

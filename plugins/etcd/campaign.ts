@@ -36,14 +36,14 @@ export interface CampaignOptions {
   won(session: LeaderSession, how: { readonly again: boolean; readonly hold: number }): void;
 }
 
-/** What a transaction that took the leadership returns. */
+/** The result of a transaction that took the leadership. */
 type Won = NonNullable<Awaited<ReturnType<LeaderKeys['take']>>>;
 
 /** The campaigns of one node. */
 export class Campaign {
   private readonly options: CampaignOptions;
   private readonly client: EtcdClient;
-  /** A lease granted ahead, for the next campaign. */
+  /** A lease granted in advance, for the next campaign. */
   private readonly ready: ReadyLease;
   /** The lease of the transaction that takes the leadership, while that is under way. */
   private takesWith: string | undefined;
@@ -56,7 +56,7 @@ export class Campaign {
     this.ready = new ReadyLease(client, clock);
   }
 
-  /** Why etcd refused, the last time, to make this node the leader; undefined: it did not. */
+  /** Why etcd last refused to make this node the leader; undefined: it did not. */
   get refusal(): string | undefined {
     return this.obstacle;
   }
@@ -100,7 +100,7 @@ export class Campaign {
     }
   }
 
-  /** Gives up what was made ready. */
+  /** Drops the lease that was made ready. */
   close(): void {
     this.ready.drop();
   }
@@ -120,7 +120,7 @@ export class Campaign {
     // Once the watch has reported that the key is gone, the lease need not wait for a second look.
     const granting = known.name === undefined ? this.newLease() : undefined;
     granting?.catch(() => {});
-    // Nor is a look needed at how the leadership ended: if that has changed, the transaction fails.
+    // How the leadership ended need not be looked up either: if that has changed, the transaction fails.
     const seen = watch.seenEnd ?? (await watch.look());
     watch.forgetEnd();
     if (seen.leader !== undefined || this.options.isRetired() || !permission.isGivenBy(seen.failsafe)) {
@@ -128,7 +128,7 @@ export class Campaign {
       return;
     }
     const lease = await (granting ?? this.newLease());
-    // The leader before counted on the hold-off of its own config.
+    // The previous leader counted on the hold-off of its own config.
     const wait = await leaderKeys.waitAfter(seen, { ...times, granted: lease.ttl });
     // A promise may have been given meanwhile; from here on none is.
     if (permission.promisedTo !== undefined) return this.drop(lease);
@@ -174,7 +174,7 @@ export class Campaign {
     };
   }
 
-  /** Returns a lease for a campaign: one that was granted ahead, or a new one. */
+  /** Returns a lease for a campaign: one that was granted in advance, or a new one. */
   private async newLease(): Promise<RenewedLease> {
     const ready = this.ready.take();
     if (ready !== undefined) return ready;
@@ -197,7 +197,7 @@ export class Campaign {
     }
   }
 
-  /** Ends a lease that is not needed any more; it would end by itself. */
+  /** Ends a lease that is no longer needed, instead of leaving it to expire. */
   private drop({ id }: GrantedLease): void {
     revokeLease(this.client, id).catch(() => {});
   }

@@ -20,7 +20,7 @@ export interface CandidateOptions {
   readonly client: EtcdClient;
   readonly keys: ClusterKeys;
   readonly nodeName: string;
-  /** May this node lead at all? */
+  /** May this node ever lead? */
   readonly candidate: boolean;
   readonly priority: number;
   readonly log: Logger;
@@ -131,7 +131,7 @@ export class Candidate {
     return this.fitness.against({ leading: this.isLeading });
   }
 
-  /** Returns how long this node leaves a free leadership to others, ms; `last`: the leader before. */
+  /** Returns how long this node leaves a free leadership to others, ms; `last`: the previous leader. */
   standBack(last: string | undefined): number {
     const { candidacies, order } = this.board;
     return standBack({
@@ -143,7 +143,7 @@ export class Candidate {
     });
   }
 
-  /** Takes note of the leadership after each change. */
+  /** Records the leadership after each change. */
   leadershipChanged({ leader, leading }: Leadership): void {
     const before = this.leader;
     if (leading && before !== undefined && before !== this.options.nodeName) this.origins.tookOver();

@@ -1,10 +1,10 @@
-// ChangeTimes: when a node learned of the newest changes, so that another node is not said to be behind for a change that
-// is younger than its last report.
+// ChangeTimes: when a node learned of the newest changes, so that another node is not reported as behind because of a
+// change that is younger than its last report.
 import type { Clock } from '../../core/time/clock.ts';
 
 /** Changes that come closer together count as known since the first of them, ms. */
 const apart = 250;
-/** Nothing older is asked for, ms. */
+/** No question goes back further than this, ms. */
 const keptFor = 10_000;
 
 interface Moment {
@@ -26,7 +26,7 @@ export class ChangeTimes {
     return this.moments.at(-1)?.revision ?? 0;
   }
 
-  /** This node knows of a change of this revision. */
+  /** Records that this node now knows of a change with this revision. */
   saw(revision: number): void {
     const at = this.clock.monotonic();
     const last = this.moments.at(-1);
@@ -36,7 +36,7 @@ export class ChangeTimes {
       return;
     }
     const old = this.moments.filter(moment => moment.at < at - keptFor).length;
-    // The newest of the old ones is what was known then.
+    // The newest of the old ones is kept: it is what was known at that time.
     this.moments = [...this.moments.slice(Math.max(0, old - 1)), { revision, at }];
   }
 

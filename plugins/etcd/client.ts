@@ -70,7 +70,7 @@ export class EtcdClient {
     this.isRecoverable = isRecoverable;
   }
 
-  /** Loads etcd3, which only a config with etcd pays for, and makes the clients, which connect later. */
+  /** Loads etcd3, which only configs with etcd need, and makes the clients, which connect later. */
   static async create(access: EtcdAccess): Promise<EtcdClient> {
     const { Etcd3, isRecoverableError } = await import('etcd3');
     const { user, password, tls } = access;
@@ -82,7 +82,7 @@ export class EtcdClient {
           ...channelOptions,
           ...(tls?.servername !== undefined && { 'grpc.ssl_target_name_override': tls.servername }),
         },
-        faultHandling: { host: () => new AsItComes(), global: new AsItComes() },
+        faultHandling: { host: () => new NoFaultHandling(), global: new NoFaultHandling() },
         ...(user !== undefined && {
           auth: {
             username: user,
@@ -199,7 +199,7 @@ class AttemptTimeout extends Error {
 const never = new AbortController().signal;
 
 /** A policy for etcd3 that does nothing: EtcdClient does retries and fail-over. */
-class AsItComes {
+class NoFaultHandling {
   declare readonly _altReturn: never;
   readonly onSuccess = () => ({ dispose() {} });
   readonly onFailure = () => ({ dispose() {} });

@@ -240,7 +240,7 @@ export class ClusterNode {
     await this.leave();
     await this.failsafe?.close();
     const { status, log } = this.surroundings;
-    // Not before the address has moved. The machine may stop next.
+    // The machine may stop next. Not earlier: the address moves first.
     const moved = status.stopping
       ? moveLeaderAway({ client: this.client, leaderKey: this.keys.leader, log })
       : undefined;
@@ -293,7 +293,7 @@ export function addressOf(addresses: readonly ServiceAddress[]): NodeFacts['addr
   return { held: missing === undefined, ...(missing?.reason !== undefined && { reason: missing.reason }) };
 }
 
-/** Logs jumps of the wall clock, on which logs and certificates depend, though leases do not. */
+/** Logs jumps of the wall clock: logs and certificates depend on it, leases do not. */
 function watchClock(clock: Clock, log: Logger): () => void {
   let offset = clock.now() - clock.monotonic();
   return clock.every(1000, () => {

@@ -1,5 +1,5 @@
-// DamagedLeadership: finds a leadership in etcd by which no node can lead (written by hand, restored from a backup), reports it
-// and removes it, once no node can hold anything by it any more.
+// DamagedLeadership: finds a leadership in etcd that no node has (written by hand, restored from a backup), reports it, and removes
+// it once no node can still hold anything because of it.
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/time/clock.ts';
 import { type EtcdClient, plainReason } from './client.ts';
@@ -18,7 +18,7 @@ export interface DamagedLeadershipOptions {
   readonly clock: Clock;
 }
 
-/** The interval between two looks at the leader's lease, ms. */
+/** The interval between checks of the leader's lease, ms. */
 const askForLeaseEvery = 5000;
 
 /** The state of the key `leader`, as one node sees it. */
@@ -44,7 +44,7 @@ export class DamagedLeadership {
     return `the key ${this.options.key} ${this.damage}${rest}`;
   }
 
-  /** Takes note of what etcd holds now; undefined: nothing. */
+  /** Records what etcd holds now; undefined: nothing. */
   saw(leader: SeenLeader | undefined): void {
     if (leader?.mod === this.seen?.mod) return;
     this.seen = leader;
@@ -69,7 +69,7 @@ export class DamagedLeadership {
     }
   }
 
-  /** After this time a leader that renews has written the key again, or is out, ms. */
+  /** After this time a leader that renews has written the key again, or its time is over, ms. */
   private get patience(): number {
     return this.options.times.lease + this.options.times.holdOff;
   }
@@ -89,8 +89,8 @@ export class DamagedLeadership {
   }
 
   private damageOf({ lease, node, isNewer }: SeenLeader): string | undefined {
-    if (lease === '0') return 'has no lease, so no node leads by it (was it written by hand?)';
-    if (this.leaseIsGone) return 'has a lease that is gone, so no node leads by it (was etcd restored?)';
+    if (lease === '0') return 'has no lease, so it makes no node the leader (was it written by hand?)';
+    if (this.leaseIsGone) return 'has a lease that is gone, so it makes no node the leader (was etcd restored?)';
     return node === undefined && !isNewer ? 'cannot be read (was it written by hand?)' : undefined;
   }
 
@@ -102,7 +102,7 @@ export class DamagedLeadership {
     const answer = await client.call(
       async (etcd, options) => await etcd.leaseClient.leaseTimeToLive({ ID: lease }, options),
     );
-    // A lease that has expired and is about to be revoked takes its keys along.
+    // An expired lease that is about to be revoked takes its keys with it.
     this.leaseIsGone = Number(answer.TTL) === -1;
   }
 
@@ -113,7 +113,7 @@ export class DamagedLeadership {
     // etcd may grant more than the config asks for.
     const { id, ttl } = await grantLease(client, times.lease);
     revokeLease(client, id).catch(() => {});
-    // A leader that was overwritten and then cut off does not know: it is out after its lease and hold-off.
+    // A leader that was overwritten and then cut off does not know it: its time is over after its lease and hold-off.
     const wait = Math.max(ttl, seen.lease) + Math.max(times.holdOff, seen.holdOff);
     if (!(await leaderKeys.clear(seen, wait))) return;
     log.warn(

@@ -23,7 +23,7 @@ export interface ElectionOptions {
   unfit(): string | undefined;
   /** Returns how another process of this node ends the leadership with this create revision; default: it cannot. */
   surrenderOf?(revision: number): Surrender;
-  /** Returns how long this node leaves a free leadership to others, ms; `last`: the leader before. Default: 0. */
+  /** Returns how long this node leaves a free leadership to others, ms; `last`: the previous leader. Default: 0. */
   standBack?(last: string | undefined): number;
   /** Receives what only others can judge. */
   readonly observer?: ElectionObserver;

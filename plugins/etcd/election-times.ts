@@ -6,7 +6,7 @@ export interface ElectionTimes {
   readonly lease: number;
   /** The interval between renewals. */
   readonly renew: number;
-  /** How long a new leader waits before it acts, if the one before did not report that it had let go. */
+  /** How long a new leader waits before it acts, if the previous one did not record that it had let go. */
   readonly holdOff: number;
 }
 

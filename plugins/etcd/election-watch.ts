@@ -22,14 +22,14 @@ import type { RoundTrip } from './round-trip.ts';
 /** This node's part in the election. */
 export type ElectionState =
   | 'leading'
-  /** Elected, and waits until the leader before is out. */
+  /** Elected, and waits until the previous leader is out. */
   | 'waiting'
   | 'following'
   /** No node leads, and this one wants to. */
   | 'campaigning'
   /** No node leads, and this one cannot now. */
   | 'unfit'
-  /** No node leads, and this one does not try, as it lost the leadership again and again. */
+  /** No node leads, and this one does not try, because it lost the leadership again and again. */
   | 'staying away'
   /** It stops. */
   | 'leaving'
@@ -157,7 +157,7 @@ export class ElectionWatch implements ElectionObserver {
     );
   }
 
-  /** The leader, as far as it is known now. */
+  /** The leader, as far as this node knows. */
   get leader(): string | undefined {
     const { leadership, promisedTo } = this.options.election();
     const { leader, leading } = leadership;

@@ -96,7 +96,7 @@ export class Election {
     return this.known.since;
   }
 
-  /** Was this node elected, and does it wait until the leader before is out? */
+  /** Was this node elected, and does it wait until the previous leader is out? */
   get isWaiting(): boolean {
     return this.session !== undefined && !this.leading;
   }
@@ -111,7 +111,7 @@ export class Election {
     return this.session?.lease.ttl;
   }
 
-  /** Why etcd refused, the last time, to make this node the leader; undefined: it did not. */
+  /** Why etcd last refused to make this node the leader; undefined: it did not. */
   get refusal(): string | undefined {
     return this.campaign.refusal;
   }
@@ -188,7 +188,7 @@ export class Election {
     failsafe?.won(session, { again });
     log.info(
       { wait: hold, lease: session.lease.ttl },
-      hold === 0 ? 'elected' : 'elected; waiting until the leader before is out',
+      hold === 0 ? 'elected' : 'elected; waiting until the previous leader is out',
     );
     this.lead(nodeName, session.since);
     // Winning was confirmed by etcd's majority, as a renewal would be.
@@ -275,7 +275,7 @@ export class Election {
     this.options.failsafe?.over();
   }
 
-  /** Acts as the leader no more; resolves when every listener has let go. */
+  /** Stops acting as the leader; resolves when every listener has let go. */
   private stopActing(): Promise<void> {
     this.leading = false;
     return this.notices.now();

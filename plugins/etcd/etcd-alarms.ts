@@ -5,7 +5,7 @@ import type { Clock } from '../../core/time/clock.ts';
 import type { EtcdClient } from './client.ts';
 import { alarmOf, askMembers } from './etcd-members.ts';
 
-/** The interval between two looks, ms. */
+/** The interval between checks, ms. */
 const lookEvery = 2000;
 
 /** What {@link EtcdAlarms} work with. */
@@ -29,7 +29,7 @@ export class EtcdAlarms {
     this.options = options;
   }
 
-  /** Looks, if the last look is long enough ago. Never rejects. */
+  /** Checks, if the last check is long enough ago. Never rejects. */
   async look(): Promise<void> {
     const { client, clock, log } = this.options;
     const now = clock.monotonic();

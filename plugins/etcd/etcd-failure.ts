@@ -16,7 +16,7 @@ export type FailureKind =
   | 'refused'
   | 'no-answer';
 
-/** What is known of a call that failed. */
+/** What is known about a call that failed. */
 export interface EtcdFailure {
   readonly kind: FailureKind;
   /** May the call still have had an effect? */

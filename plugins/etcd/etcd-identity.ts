@@ -6,7 +6,7 @@ import { type EtcdClient, type EtcdMember, revisionOf } from './client.ts';
 import { listOf, shortHost } from './etcd-members.ts';
 import type { ClusterKeys } from './keys.ts';
 
-/** The interval between two looks, and that after a look that found something, ms. */
+/** The interval between checks, and the one after a check that found something, ms. */
 const lookEvery = 5000;
 const lookAgainAfter = 1000;
 /** How long each host may take, ms. */
@@ -52,7 +52,7 @@ export interface EtcdIdentityOptions {
   changed(): void;
 }
 
-const notLooked = 'etcd has not been checked yet';
+const notChecked = 'etcd has not been checked yet';
 
 /** The finding of one node, kept up to date until `close`. */
 export class EtcdIdentity {
@@ -60,11 +60,11 @@ export class EtcdIdentity {
   private readonly cancel: () => void;
   private nextLook = 0;
   private busy = false;
-  private wasLooked = false;
+  private wasChecked = false;
   private isWritten = false;
-  /** The problem that the last look found. */
+  /** The problem that the last check found. */
   private suspicion: string | undefined;
-  /** The problem that two looks in a row found: while members come and go, the hosts differ for a moment. */
+  /** The problem that two checks in a row found: while members come and go, the hosts differ for a moment. */
   private confirmed: string | undefined;
   private warned: readonly string[] = [];
 
@@ -83,14 +83,14 @@ export class EtcdIdentity {
     return this.warned;
   }
 
-  /** Has etcd been looked at, so that the finding counts? */
+  /** Has etcd been checked, so that the finding counts? */
   get isKnown(): boolean {
-    return this.wasLooked;
+    return this.wasChecked;
   }
 
   /** Returns why this node does not lead; a node that leads continues until that is certain. */
   objection(leads: boolean): string | undefined {
-    if (!this.wasLooked && !leads) return notLooked;
+    if (!this.wasChecked && !leads) return notChecked;
     return leads ? this.confirmed : (this.confirmed ?? this.suspicion);
   }
 
@@ -113,14 +113,14 @@ export class EtcdIdentity {
       );
     } finally {
       this.busy = false;
-      const isQuiet = this.suspicion === undefined && this.wasLooked;
+      const isQuiet = this.suspicion === undefined && this.wasChecked;
       this.nextLook = clock.monotonic() + (isQuiet ? lookEvery : lookAgainAfter) - 1;
     }
   }
 
   private take({ problem, warnings }: IdentityFinding): void {
-    const before = JSON.stringify([this.wasLooked, this.confirmed, this.warned]);
-    this.wasLooked = true;
+    const before = JSON.stringify([this.wasChecked, this.confirmed, this.warned]);
+    this.wasChecked = true;
     this.confirmed = problem !== undefined && this.suspicion !== undefined ? problem : undefined;
     this.suspicion = problem;
     this.warned = warnings;
@@ -146,7 +146,7 @@ export class EtcdIdentity {
       );
       this.isWritten = true;
     } catch {
-      // The next look tries again.
+      // The next check tries again.
     }
   }
 

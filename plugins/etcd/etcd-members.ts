@@ -13,7 +13,7 @@ export interface EtcdMemberState {
   readonly databaseBytes?: number;
   /** What is wrong; undefined: nothing. */
   readonly reason?: string;
-  /** Did it answer at all? */
+  /** Did it answer? */
   readonly answers: boolean;
 }
 
@@ -52,7 +52,7 @@ async function askMember(client: EtcdClient, member: EtcdMember): Promise<EtcdMe
   }
 }
 
-/** Returns an alarm, which etcd names as `memberID:… alarm:NOSPACE `, in an operator's words. */
+/** Returns an alarm, which etcd writes as `memberID:… alarm:NOSPACE `, in an operator's words. */
 function inWords(error: string): string {
   const [, alarm] = /alarm:([A-Z]+)/.exec(error) ?? [];
   if (alarm === 'NOSPACE') return failureOf('database space exceeded').text;

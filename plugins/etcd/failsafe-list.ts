@@ -50,7 +50,7 @@ export function readFailsafeList(value: Buffer | undefined): FailsafeList | unde
 /** What a list means for one node. */
 export type Standing = 'may stand' | 'may stand after a while' | 'not listed';
 
-/** Returns whether this node may stand; after a while: if it started so lately that it may have forgotten a promise. */
+/** Returns whether this node may stand; after a while: if it started so recently that it may have forgotten a promise. */
 export function standingOf(node: string, list: FailsafeList | undefined): Standing {
   if (list === undefined || list.leader === node || list.members.length === 0) return 'may stand';
   return list.members.some(member => member.node === node) ? 'may stand after a while' : 'not listed';

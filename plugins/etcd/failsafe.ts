@@ -40,7 +40,7 @@ const keepEvery = 3000;
 const lookEvery = 1000;
 const patience = 400;
 const retryDelay = 500;
-/** With more lists that may be in etcd, it is unknown who may stand. */
+/** If more lists than this may be in etcd, it is unknown which nodes may stand. */
 const mostLists = 16;
 const noMembers: readonly FailsafeMember[] = [];
 const presence = z.looseObject({ node: z.string(), address: z.string() });
@@ -108,7 +108,7 @@ export class Failsafe implements FailsafeSide {
     return failsafe;
   }
 
-  /** Opens the port; tries again while another process has it, such as the one before during an upgrade. */
+  /** Opens the port; tries again while another process has it, such as the previous one during an upgrade. */
   private async listen(): Promise<void> {
     if (this.closed) return;
     const { clock, log } = this.around;
@@ -305,7 +305,7 @@ export class Failsafe implements FailsafeSide {
   private async write(session: HeldSession, list: FailsafeList): Promise<void> {
     const { client, keys } = this.around;
     const [leaderKey, listKey] = [Buffer.from(keys.leader), Buffer.from(keys.failsafeList)];
-    // It may be done even without an answer.
+    // It may take effect even without an answer.
     this.mayBeThere(list.members);
     const written = await client.call(
       async (etcd, options) =>

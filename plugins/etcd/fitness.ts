@@ -1,4 +1,4 @@
-// Fitness: why this node should not lead, as far as it knows by itself.
+// Fitness: why this node should not lead, judged by its own state and by other plugins.
 import type { ManagerStatus } from '../../core/plugin/plugin.ts';
 import type { Clock } from '../../core/time/clock.ts';
 
@@ -8,7 +8,7 @@ export const workerGrace = 1000;
 /** What a {@link Fitness} is judged by. */
 export interface FitnessSource {
   readonly clock: Clock;
-  /** May this node lead at all? */
+  /** May this node ever lead? */
   readonly candidate: boolean;
   readonly status: Pick<ManagerStatus, 'readyWorkers' | 'silentWorkers'>;
   /** Is this node in maintenance? */
@@ -45,7 +45,7 @@ export class Fitness {
     const now = this.source.clock.monotonic();
     if (readyWorkers > 0) this.lastReady = now;
     // A worker counts as silent only after a while, so its moment is over.
-    else if (silentWorkers > 0) return 'no worker reacts';
+    else if (silentWorkers > 0) return 'no worker responds';
     if (now - this.lastReady <= (leading ? workerGrace : 0)) return undefined;
     return 'no worker accepts connections';
   }

@@ -42,7 +42,7 @@ export interface HandOverWish {
   readonly pools?: readonly string[];
 }
 
-/** The leader before, and the one after. */
+/** The previous leader and the new one. */
 export interface HandedOver {
   readonly from: string;
   readonly to: string;
@@ -86,7 +86,7 @@ export class HandOver {
       this.answering = order.id;
       void this.reply(order);
     } else if (order.from === nodeName && leading && this.isAccepted(order)) {
-      // A node that stops lets go by itself, after the requests under way have had their moment.
+      // A node that stops lets go anyway, after a moment for the requests under way.
       if (this.releasing === order.id || this.isLeaving) return;
       this.releasing = order.id;
       void this.options.release(order);
@@ -114,8 +114,8 @@ export class HandOver {
     if (leader === undefined) throw conflict(`${from} let go, and no node leads yet; see the status`);
     throw conflict(
       leader === from
-        ? `${order.to} was ready to lead, and ${from} did not let go`
-        : `${order.to} was ready to lead, and ${leader} was faster: that node leads now`,
+        ? `${order.to} was ready to lead, but ${from} did not let go`
+        : `${order.to} was ready to lead, but ${leader} was faster and leads now`,
     );
   }
 

@@ -3,7 +3,7 @@
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { EtcdMember } from './client.ts';
 
-/** The interval between two questions, ms. */
+/** The interval between questions, ms. */
 const every = 50;
 /** How long to wait for an answer: this many ms, or this many times what the last renewal took, if that is longer. */
 const patience = { ms: 100, times: 4 } as const;

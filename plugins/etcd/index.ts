@@ -111,7 +111,7 @@ const schema = z
     holdOff: duration()
       .optional()
       .describe(
-        'How long a new leader waits before it acts, if the one before did not let go by itself; default: 100ms to 300ms, as the lease needs.',
+        'How long a new leader waits before it acts, if the previous one did not resign; default: 100ms to 300ms, as the lease needs.',
       ),
     timeout: duration()
       .refine(ms => ms >= 100 && ms <= 600_000, 'expected a timeout between 100ms and 10m')
@@ -163,7 +163,7 @@ interface Memory {
 
 type Side = ManagerSide<never, never, Memory>;
 
-/** A node that runs on between two configs. */
+/** A node that keeps running between two configs. */
 interface Parked {
   readonly node: ClusterNode;
   take(): ClusterNode;
@@ -212,7 +212,7 @@ export const etcd = definePlugin({
 function showHealth({ store, roundTrip }: ClusterNode, { metrics, clock, events, onClose }: Side): void {
   const following = metrics.gauge({
     name: 'etcd_up',
-    help: "Does a majority of etcd answer, and is what this node has of the cluster's state up to date?",
+    help: "Does a majority of etcd answer, and is this node's copy of the cluster's state up to date?",
   });
   const lag = metrics.gauge({
     name: 'etcd_lag_seconds',

@@ -1,7 +1,7 @@
 // KnownLeader: which node leads, as this node knows it, and which led before.
 import type { Clock } from '../../core/time/clock.ts';
 
-/** The leader from one node's view. */
+/** The leader as one node sees it. */
 export class KnownLeader {
   private readonly clock: Clock;
   private current: string | undefined;
@@ -26,7 +26,7 @@ export class KnownLeader {
     return this.currentSince;
   }
 
-  /** The leader before. */
+  /** The previous leader. */
   get last(): string | undefined {
     return this.previous;
   }
@@ -46,7 +46,7 @@ export class KnownLeader {
     return true;
   }
 
-  /** This node leads, or leads again after a renewal that was late: the leader before stays the same. */
+  /** This node leads, or leads again after a renewal that was late: the previous leader stays the same. */
   confirm(name: string, since: number): void {
     this.current = name;
     this.currentSince = since;

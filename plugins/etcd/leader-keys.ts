@@ -1,4 +1,4 @@
-// LeaderKeys: the two keys of the election in etcd: the leader, held by a lease, and how the leadership before ended.
+// LeaderKeys: the two keys of the election in etcd: the leader, held by a lease, and how the previous leadership ended.
 import type { IKeyValue } from 'etcd3';
 import { z } from 'zod';
 import { type CallLimits, type EtcdClient, revisionOf } from './client.ts';
@@ -35,7 +35,7 @@ export interface SeenLeader {
   readonly isNewer: boolean;
 }
 
-/** How the leadership before ended. */
+/** How the previous leadership ended. */
 export interface LastLeadership {
   /** The current leadership; undefined: it is free. */
   readonly leader: SeenLeader | undefined;
@@ -81,7 +81,7 @@ export class LeaderKeys {
     this.nodeName = nodeName;
   }
 
-  /** Reads which node leads and how the leadership before ended, confirmed by etcd's majority. */
+  /** Reads which node leads and how the previous leadership ended, confirmed by etcd's majority. */
   async look(limits?: CallLimits): Promise<LeadershipLook> {
     const { leader, lastLeader, failsafeList } = this.keys;
     const reads = [leader, lastLeader, failsafeList].map(key => ({
@@ -101,7 +101,7 @@ export class LeaderKeys {
   }
 
   /**
-   * Returns how long the next winner has to wait until the leader before is out, ms; `own`: the times of this node. If the lease
+   * Returns how long the next winner has to wait until the previous leader is out, ms; `own`: the times of this node. If the lease
    * still lives, the key was deleted by hand, and its leader may not know yet.
    */
   async waitAfter(
@@ -175,7 +175,7 @@ export class LeaderKeys {
   }
 
   /**
-   * Removes a leadership by which no node leads, if both keys are still as `seen`; the next winner waits for `holdOff` ms before it
+   * Removes a leadership that no node has, if both keys are still as `seen`; the next winner waits for `holdOff` ms before it
    * acts. Resolves with false when they have changed.
    */
   async clear({ leader: seen, lastMod }: LastLeadership, holdOff: number): Promise<boolean> {

@@ -7,7 +7,7 @@ import { type EtcdClient, type EtcdMember, plainReason } from './client.ts';
 
 /** The longest time of the move, ms: a stop does not wait longer. */
 const within = 200;
-/** How long to wait before that for the next leader of the Weldrs, and the interval of looks for it, ms. */
+/** How long to wait first for the next leader of the Weldrs, and how often to look for it, ms. */
 const takenWithin = 500;
 const lookEvery = 20;
 
@@ -37,7 +37,7 @@ export async function moveLeaderAway({
   try {
     const status = await client.callMember(own, (etcd, options) => etcd.maintenance.status(options), within);
     if (status.leader !== status.header.member_id) return;
-    // While its leader moves, etcd drops requests without an answer, also that with which the next leader takes the leadership.
+    // While its leader moves, etcd drops requests without an answer, including the one by which the next leader takes the leadership.
     await isTaken(client, own, leaderKey);
     const end = performance.now() + within;
     const ask = async <T>(attempt: Parameters<typeof client.callMember<T>>[1]): Promise<T> =>

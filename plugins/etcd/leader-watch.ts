@@ -15,7 +15,7 @@ import {
 import type { LeaderSession } from './leader-session.ts';
 import { alert, KeyWatch } from './watch.ts';
 
-// Before the watch stands, a member that does not answer delays it no longer than one that falls silent later.
+// A member that does not answer delays the start of the watch no longer than one that falls silent later delays its events.
 const followLimits = { totalMs: 3000, attemptMs: 400 };
 const retryDelay = 100;
 
@@ -66,12 +66,12 @@ export class LeaderWatch {
     return { leader: undefined, ...ended, failsafe: failsafeList };
   }
 
-  /** The end that was reported counts for one campaign only. */
+  /** A reported end counts for one campaign only. */
   forgetEnd(): void {
     this.ended = undefined;
   }
 
-  /** Asks etcd which node leads, and how the leadership before ended. */
+  /** Asks etcd which node leads, and how the previous leadership ended. */
   async look(): Promise<LastLeadership> {
     const seen = await this.options.leaderKeys.look();
     this.failsafeList = seen.failsafe;
@@ -103,7 +103,7 @@ export class LeaderWatch {
     this.watcher.close();
   }
 
-  /** Takes over what etcd holds before the watch stands. */
+  /** Takes over what etcd holds before the watch begins. */
   private begin(now: LeadershipLook): void {
     const { known } = this.options;
     const session = this.options.session();

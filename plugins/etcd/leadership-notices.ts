@@ -9,13 +9,13 @@ export class LeadershipNotices {
   private last: Promise<void> = Promise.resolve();
   private isDue = false;
 
-  /** `deliver` passes on the state as it is then. */
+  /** `deliver` passes on the current state. */
   constructor(deliver: () => Promise<void>, log: Logger) {
     this.deliver = deliver;
     this.log = log;
   }
 
-  /** Delivers the latest state after the notice before; while that one is under way, further ones become one. */
+  /** Delivers the latest state after the previous notice; further calls meanwhile are merged into one notice. */
   soon(): void {
     if (this.isDue) return;
     this.isDue = true;

@@ -25,7 +25,7 @@ export function addLeadershipRoutes(admin: AdminRoutes, node: ClusterNode): void
     rel: 'hand-over',
     summary: 'Have another node lead',
     body: handOverBody,
-    answers: { 200: 'Who led, and who leads' },
+    answers: { 200: 'The previous leader and the new one' },
     async handle({ body, by }) {
       const { to } = parse(handOverBody, body, 'INPUT_INVALID');
       const why = `an operator (${by}) wants another node to lead`;

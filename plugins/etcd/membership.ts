@@ -12,7 +12,7 @@ import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
 const maxListed = 1000;
 /** A node that has been silent for this long has left, ms. */
 const nodeLease = 10_000;
-/** A node reports at least this often what is different, ms. */
+/** A node reports changes at least this often, ms. */
 export const reportInterval = 3000;
 /** Changes within this time are reported together, ms. */
 const publishDelay = 1000;
@@ -24,7 +24,7 @@ const unavailableServer = z.object({
   reason: z.string(),
 });
 
-/** What a node reports beside its servers; an earlier version reports none of it. */
+/** What a node reports besides its servers; an earlier version reports none of it. */
 const nodeFacts = z.object({
   /** Why it should not lead. */
   unfit: z.string().max(1000).optional().catch(undefined),
@@ -51,7 +51,7 @@ const nodeReport = nodeFacts.extend({
 /** A server that a node does not use, and why. */
 export type UnavailableServer = z.output<typeof unavailableServer>;
 
-/** What a node reports beside its servers. */
+/** What a node reports besides its servers. */
 export type NodeFacts = z.output<typeof nodeFacts>;
 
 /** One node's report on itself and on the servers as it sees them. */
@@ -100,7 +100,7 @@ export class Membership {
     void this.keep();
   }
 
-  /** Reports on these pools from now on; those before ended with a reload. */
+  /** Reports on these pools from now on; the previous ones ended with a reload. */
   follow(pools: ReportedPools): void {
     this.stopObserving();
     const changed = () => this.changed();
@@ -109,7 +109,7 @@ export class Membership {
     changed();
   }
 
-  /** Resolves with the reports of all nodes. Rejects while etcd is away; `lastNodes` are the last ones then. */
+  /** Resolves with the reports of all nodes. Rejects while etcd is away; `lastNodes` then has the last ones. */
   async nodes(): Promise<readonly NodeReport[]> {
     const { client, keys, log } = this.options;
     const answer = await client.call(

@@ -18,7 +18,7 @@ export interface OriginWatchOptions {
   candidacies(): Iterable<NamedCandidacy>;
 }
 
-/** The state must last this long, ms, so that a server that comes back or a report under way moves nothing. */
+/** The state must last this long, ms, so that a server that comes back, or a report under way, does not move the leadership. */
 const settleFor = 500;
 /** How long to wait after a hand-over that failed, ms. */
 const tryAgainAfter = 5000;

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Clock } from '../../core/time/clock.ts';
 import { longestPromise } from './failsafe-list.ts';
 
-// A challenge is answered at once, or in the next beat. ms.
+// A challenge is answered at once, or with the next renewal. ms.
 const challengeLife = 2000;
 /** The number of nodes that may ask here, each of which knows the secret. */
 const maxAskers = 64;
@@ -86,7 +86,7 @@ export class PeerPromises {
 
   private verdict(asked: Question): Pick<Answer, 'verdict' | 'reason'> {
     const { clock, objection } = this.options;
-    // A recorded question is not answered twice, nor long after.
+    // A replayed question gets no second promise, nor a late one.
     if (!this.useUp(asked.challenge, asked.from)) return { verdict: 'again', reason: '' };
     const reason = objection(asked.session);
     if (reason !== undefined) return { verdict: 'refused', reason: reason.slice(0, 200) };

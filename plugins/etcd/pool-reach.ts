@@ -30,7 +30,7 @@ const patience = 1000;
 /** The number of pools tried at once, and of servers tried before a pool counts as out of reach. */
 const poolsAtOnce = 16;
 const serversOfPool = 8;
-/** The number of servers from which some are chosen. */
+/** The most servers from which some are chosen. */
 const mostSeen = 1000;
 /** Further pools are not reported. */
 const mostNames = 500;

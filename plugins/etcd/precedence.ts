@@ -13,7 +13,7 @@ export interface FreeLeadership {
   readonly others: Iterable<NamedCandidacy>;
   /** The last leader, which let go or died; undefined: unknown. */
   readonly last: string | undefined;
-  /** The node that an operator, or the leader before, has chosen. */
+  /** The node that an operator or the previous leader has chosen. */
   readonly chosen: string | undefined;
 }
 

@@ -48,7 +48,7 @@ export class Renewals {
       if (this.options.session() !== session) return;
       this.askOthers(session);
       if (session.isRetaken) return this.options.wake();
-      // A member that still owes an answer is not asked again: one that hangs costs one beat.
+      // A member that still owes an answer is not asked again: one that hangs costs one renewal.
       const member = client.inOrder().find(candidate => !asked.has(candidate));
       if (member === undefined) return;
       asked.add(member);
@@ -58,7 +58,7 @@ export class Renewals {
       if (end === 'no answer') observer?.unanswered(clock.monotonic() - begun);
       asked.delete(member);
     };
-    const endBeat = clock.every(times.renew, () => void renew());
+    const endRenewals = clock.every(times.renew, () => void renew());
     const endHurry = hurryWhenLate({
       clock,
       isLate: () => this.options.session() === session && !session.isRetaken && this.isLate(session),
@@ -67,7 +67,7 @@ export class Renewals {
       ask: async (member, ms) => void (await this.renewIfLed(session, member, ms)),
     });
     this.cancel = () => {
-      endBeat();
+      endRenewals();
       endHurry();
     };
     void renew();

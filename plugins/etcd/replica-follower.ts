@@ -152,7 +152,7 @@ export class ReplicaFollower {
       this.options.answered?.(clock.monotonic() - asked);
       const backwards = revisionOf(answer.header) < seen;
       if (contact.isFollowing && (backwards || answer.header.cluster_id !== replica.cluster)) {
-        this.options.log.warn('etcd is not what it was: comparing its history with what this node saw');
+        this.options.log.warn('etcd seems to have another history: comparing it with what this node saw');
         this.watcher.restart();
       }
     } catch (thrown) {

@@ -1,4 +1,4 @@
-// Resignation: ends a leadership on purpose: first what the leader holds, then the key, and records that the next leader need not wait.
+// Resignation: ends a leadership on purpose: first what the leader holds, then the key. Records that the next leader need not wait.
 import { toError } from '../../core/errors.ts';
 import { plainReason } from './client.ts';
 import type { ElectionOptions } from './election-options.ts';
@@ -17,7 +17,7 @@ export interface ResignationOptions {
   /** The leadership that is held now. */
   session(): LeaderSession | undefined;
   isLeading(): boolean;
-  /** Has this node act as the leader no more; resolves when all have let go. */
+  /** Stops this node from acting as the leader; resolves when every listener has let go. */
   stopActing(): Promise<void>;
   /** Ends the session. */
   end(): void;
@@ -39,12 +39,12 @@ export class Resignation {
     return this.running !== undefined;
   }
 
-  /** Does this node let go now? Not yet while what it holds is still used. */
+  /** Is this node letting go? Not yet while what it holds is still used. */
   get isLettingGo(): boolean {
     return this.running !== undefined && !this.isWindingDown;
   }
 
-  /** Lets go of the leadership, if it is held; `as planned`: after its listeners were told. */
+  /** Lets go of the leadership, if it is held; `as planned`: after its listeners have prepared. */
   async resign(why: string, how: 'as planned' | 'at once'): Promise<void> {
     this.running ??= this.letGo(why, how).finally(() => {
       this.running = undefined;
@@ -60,9 +60,9 @@ export class Resignation {
     log.info({ reason: why }, 'handing over');
     if (how === 'as planned' && this.options.isLeading()) await this.windDown();
     if (this.options.session() !== session) return;
-    const told = await settledWithin(this.options.stopActing(), session.until - clock.monotonic());
-    // A leader that never came to act knows nothing of the one before it.
-    const released = told && clock.monotonic() >= session.from;
+    const hasLetGo = await settledWithin(this.options.stopActing(), session.until - clock.monotonic());
+    // A leader that never came to act knows nothing about the previous one.
+    const released = hasLetGo && clock.monotonic() >= session.from;
     this.options.end();
     const limits = { totalMs: 1000, attemptMs: 500 };
     try {
@@ -73,7 +73,7 @@ export class Resignation {
         { reason: plainReason(thrown) },
         'the leadership ends with its lease, and the next leader holds off',
       );
-      // An etcd without space still does what frees some.
+      // An etcd that is out of space still does what frees some.
       if (refusalOf(thrown)?.kind !== 'unreachable') {
         await revokeLease(client, session.lease.id, limits).catch(() => {});
       }
@@ -87,7 +87,7 @@ export class Resignation {
     if (handingOver === undefined) return;
     this.isWindingDown = true;
     try {
-      // Not within this call: it may come back here.
+      // Not within this call: the listener may call this object again.
       await settledWithin(Promise.resolve().then(handingOver), handOverTime);
     } catch (thrown) {
       log.error({ err: toError(thrown) }, 'a listener of the election failed');

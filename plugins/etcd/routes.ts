@@ -33,7 +33,7 @@ export async function describeCluster(node: ClusterNode) {
   const { leading } = election.leadership;
   const { leader, standing } = watch;
   const problem = watch.identity.problem ?? watch.alarms.problem;
-  // This node is up to date once it has what all others have told of; they, but for what is younger than their reports.
+  // This node is in step once it has every change that any node has reported. Another may lack changes that are younger than its report.
   const known = Math.max(store.newest, ...nodes.map(each => each.newest ?? 0));
   const reported = store.newestBefore(2 * reportInterval);
   return {
@@ -88,7 +88,7 @@ export function lagOf(silentFor: number): number {
   return Number.isFinite(silentFor) ? Math.max(0, Math.round(silentFor)) : -1;
 }
 
-/** Returns what is known of a node as a candidate; nothing of one of an earlier version. */
+/** Returns what is known about a node as a candidate; nothing for one of an earlier version. */
 function describeCandidate({ candidate: { board } }: ClusterNode, name: string) {
   const candidacy = board.candidacies.get(name);
   const rest = board.resting.get(name);

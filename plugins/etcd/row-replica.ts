@@ -33,7 +33,7 @@ export interface RowReplicaOptions {
   readonly localCopy: LocalCopy;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Receives each change that another node made, or a ttl. */
+  /** Receives each change made by another node, or by a ttl that ended. */
   changed(batch: Batch): void;
 }
 

@@ -50,13 +50,13 @@ export class RowWriter {
       if (thrown instanceof WeldrError && thrown.code !== 'STORE_UNAVAILABLE') throw thrown;
       const refusal = refusalOf(thrown);
       if (refusal?.mayBeDone === false) {
-        // A repetition would be refused again.
+        // Trying again would not help.
         const code = refusal.kind === 'too-large' ? 'INPUT_INVALID' : 'STORE_UNAVAILABLE';
         throw new WeldrError(code, `nothing was changed: ${refusal.text}`, { cause: thrown });
       }
       throw new WeldrError(
         'STORE_UNAVAILABLE',
-        `etcd did not confirm the change; look whether it was made before trying again (${plainReason(thrown)})`,
+        `etcd did not confirm the change; check whether it was made before trying again (${plainReason(thrown)})`,
         { cause: thrown },
       );
     }
@@ -106,8 +106,8 @@ export class RowWriter {
       return pending.flatMap(one => replica.wrote(one, revision));
     }
     const now = pending.map((_, index) => answer.responses[index]?.response_range.kvs[0]);
-    // After several attempts it may be an earlier one whose answer was lost. After one attempt it was another node: of two
-    // that count, only one may succeed.
+    // After several attempts it may be an earlier one whose answer was lost. After a single one it was another node's write: of
+    // two nodes that write the same at once, one must learn of the other.
     if (attempts > 1 && pending.every(({ value }, index) => now[index]?.value.toString() === value)) {
       await Promise.all(pending.map((one, index) => this.renewWritten(one, now[index])));
       return pending.flatMap((one, index) => {

@@ -1,5 +1,5 @@
 // StandPermission: decides whether this node may stand for the leadership, given its promises to others and the list of failsafe that
-// the leader before has left.
+// the previous leader has left.
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/time/clock.ts';
 import { clockDrift } from './election-times.ts';
@@ -34,7 +34,7 @@ export class StandPermission {
   /** Why the list, when last read, kept this node from standing; undefined: it did not. */
   get obstacle(): string | undefined {
     return this.isUnlisted
-      ? 'the leader before uses failsafe and does not know this node, so this node does not stand; it gets onto the list once there is a leader'
+      ? 'the previous leader uses failsafe and does not know this node, so this node does not stand; it gets onto the list once there is a leader'
       : undefined;
   }
 
@@ -47,7 +47,7 @@ export class StandPermission {
     if (this.isUnlisted) {
       if (!wasUnlisted) {
         log.warn(
-          'not standing: the leader before uses failsafe and does not know this node; it gets onto the list once ' +
+          'not standing: the previous leader uses failsafe and does not know this node; it gets onto the list once ' +
             'there is a leader, if failsafe is in its config, too (if all others are gone for good: docs/cluster.md)',
         );
       }

@@ -12,7 +12,7 @@ export class Wakeup {
     this.clock = clock;
   }
 
-  /** Resolves after `ms`, or as soon as `ring` was called since the last call. */
+  /** Resolves after `ms`, or as soon as `ring` has been called since the last wait. */
   async wait(ms: number): Promise<void> {
     if (!this.isDue && !this.isClosed) {
       await new Promise<void>(resolve => {

@@ -1,5 +1,5 @@
 // AddressHolder: keeps addresses on an interface while they are renewed, and not a moment longer: each renewal sets when the kernel
-// silences or drops them by itself.
+// silences or drops them.
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { FloatingAddress } from './address.ts';
 import { announce } from './announcement.ts';
@@ -22,7 +22,7 @@ export const commandTime = 50;
 
 /** Behind the packet fence: `valid_lft`, s, and the interval of its renewals, ms. It matters if the tables are removed. */
 const belt = { lifetime: 2, every: 500 } as const;
-/** The interval of looks for another host with an address, ms: while it is held, and while that host keeps this node from it. */
+/** How often to look for another host with an address, ms: while it is held, and while that host keeps this node from it. */
 const lookForOthers = { held: 10_000, kept: 2000 } as const;
 
 /** What an {@link AddressHolder} is made of. */
@@ -33,7 +33,7 @@ export interface AddressHolderOptions {
   readonly clock: Pick<Clock, 'monotonic' | 'after'>;
 }
 
-/** Receives what becomes of the addresses. */
+/** Receives changes of the addresses. */
 export interface AddressObserver {
   /** They are held, or no longer. */
   held(isHeld: boolean): void;
@@ -59,7 +59,7 @@ export class AddressHolder {
   private work: Promise<void> = Promise.resolve();
   private complaint = '';
   private cancelEnd: CancelTimer | undefined;
-  /** The complaint about another host which has an address; undefined: there is none. */
+  /** The complaint about another host that has an address; undefined: there is none. */
   private foreign: string | undefined;
   /** The number of times that holding began or ended; a search for other hosts ends with its own. */
   private looks = 0;
@@ -166,7 +166,7 @@ export class AddressHolder {
     this.observer?.held(true);
   }
 
-  /** Reports it when no renewal comes in time. */
+  /** Reports when no renewal comes in time. */
   private watchEnd(): void {
     const { clock, log } = this.options;
     this.cancelEnd?.();
@@ -253,7 +253,7 @@ export class AddressHolder {
     if (this.packets === undefined) await this.takeAway({ persistent: true });
     else {
       const [problem] = await Promise.all([this.packets.close(), this.takeAway()]);
-      // Nothing silences the addresses then.
+      // Nothing else silences the addresses then.
       if (problem !== undefined) await this.takeAway({ persistent: true });
     }
     if (!held) return;

@@ -14,7 +14,7 @@ import type { FenceKind, HolderArguments, Order, Report } from './orders.ts';
 const heartbeat = 100;
 /** A process that has not carried out an order after this time hangs, ms; it ends its own commands sooner. */
 const longestOrder = 2500;
-/** The interval of looks for another process, ms. */
+/** How often to look for a new process, ms. */
 const retryDelay = 20;
 /** The time between two starts, ms. */
 const restartDelay = 200;
@@ -105,7 +105,7 @@ export class HolderClient {
     const id = session ?? `leadership ${this.streaks}`;
     this.session = id;
     this.beat ??= this.options.clock.every(heartbeat, () => this.send({ type: 'alive' }));
-    // A process that ended the leadership and then died cannot refuse it: etcd must have confirmed it since.
+    // A process that ended the leadership and then died cannot refuse it: etcd must have confirmed the leadership since.
     if (!this.isReady || asked <= this.trustFrom || this.closed === id) return;
     // In this order, so that a delay between the two readings makes `until` earlier.
     const machine = Number(process.hrtime.bigint() / 1000n) / 1000;
@@ -195,7 +195,7 @@ export class HolderClient {
     return refusal;
   }
 
-  /** A process is gone. What it held runs out by itself, unless another process continues soon. */
+  /** A process is gone. What it held runs out, unless another process continues soon. */
   private lost(
     child: ChildProcess,
     why: string,
@@ -207,7 +207,7 @@ export class HolderClient {
     this.child = undefined;
     this.isReady = false;
     this.trustFrom = clock.monotonic();
-    if (this.isHolding) this.tellHeld(false);
+    if (this.isHolding) this.reportHeld(false);
     for (const resolve of this.pending.values()) resolve(undefined);
     this.pending.clear();
     answer({
@@ -225,7 +225,7 @@ export class HolderClient {
   private take(report: Exclude<Report, { type: 'ready' }>): void {
     const { log } = this.options;
     if (report.type === 'log') log[report.level](report.fields, report.text);
-    if (report.type === 'held') this.tellHeld(report.held);
+    if (report.type === 'held') this.reportHeld(report.held);
     if (report.type === 'complaint') {
       this.complaint = report.text;
       this.observer?.complaint(report.text);
@@ -243,7 +243,7 @@ export class HolderClient {
     this.options.log.error('the holder process has ended this leadership: this node steps down');
   }
 
-  private tellHeld(isHeld: boolean): void {
+  private reportHeld(isHeld: boolean): void {
     this.isHolding = isHeld;
     this.observer?.held(isHeld);
   }

@@ -22,7 +22,7 @@ const clock: Clock = {
   },
 };
 
-// The manager stops it.
+// Only the manager stops this process.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
   process.on(signal, () => {});
 }

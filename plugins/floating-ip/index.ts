@@ -106,7 +106,7 @@ export const floatingIp = definePlugin({
   },
 });
 
-/** Reports what becomes of the addresses as events and as a problem. */
+/** Reports changes of the addresses as events, and complaints as a problem. */
 function eventsOf(addresses: string, events: ManagerEvents): AddressObserver {
   return {
     held(isHeld) {

@@ -16,11 +16,11 @@ export const packetLateness = 50;
 export const ticketLife = 240;
 const ticketSpan = 1.6;
 const ticketShare = 1 / 3;
-/** The share of its life that a ticket gets which is used at once, which leaves more time for packets. */
+/** A ticket that is used at once gets this share of the life, which leaves more time for packets. */
 const freshShare = 2 / 3;
 /** A shorter time, ms, would end before the next renewal. */
 const shortestTime = 100;
-/** A ticket with less time left, ms, may already be too late. */
+/** A ticket with less time left may already be too late, ms. */
 const leastTicketTime = 60;
 /** The longest time of a command in the trial, ms: the first one after a machine's start loads kernel modules. */
 const patience = 10_000;
@@ -138,7 +138,7 @@ export class PacketFence {
     return problem;
   }
 
-  /** For a ticket that was made by a command which has ended. */
+  /** Returns when a ticket ends whose command has just finished. */
   private ticketEnd(life: number): number {
     return this.clock.monotonic() + life + packetLateness;
   }

@@ -37,7 +37,7 @@ export async function checkPrerequisites(
   holder.keepsDeadlines = keepsDeadlines;
   if (!holder.keepsDeadlines) {
     if (addresses.some(({ family }) => family === 6)) {
-      return refusal('perl is missing, which announces IPv6 addresses; install perl-base (Debian) or perl');
+      return refusal('perl is missing, and announces IPv6 addresses; install perl-base (Debian) or perl');
     }
     log.warn(
       {},

@@ -2,15 +2,15 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Surrender, SurrenderRequest } from '../../core/plugin/manager-hooks.ts';
 
-/** The time that one server may take, ms. */
+/** The time that one origin may take, ms. */
 const attemptMs = 400;
 /** The time for a login, ms: a password takes etcd a tenth of a second of CPU and more. */
 const loginMs = 2000;
-/** How often all servers are asked. */
+/** How many times all origins are asked. */
 const rounds = 3;
 const longestAnswer = 65_536;
 
-/** Asks one server after another until one has done it. Resolves with why none has; undefined: it is done. */
+/** Asks one origin after another until one has done it. Resolves with why none has; undefined: it is done. */
 export async function surrender({ origins, tls, login, request }: Surrender): Promise<string | undefined> {
   const problems = new Map<string, string>();
   for (let round = 0; round < rounds; round++) {

@@ -71,7 +71,7 @@ export class Watchdog {
     }
   }
 
-  /** Lets go of everything, as the manager asks for its end. */
+  /** Lets go of everything, because the manager ends this process. */
   async end(): Promise<void> {
     this.isEnding = true;
     this.stopLooking();
@@ -98,7 +98,7 @@ export class Watchdog {
     this.lookedAt = now;
     if (!this.isSilent) return;
     this.options.afterMessages(() => {
-      if (this.isSilent) void this.close(`the manager said nothing for ${longestSilence} ms`);
+      if (this.isSilent) void this.close(`the manager was silent for ${longestSilence} ms`);
     });
   }
 
@@ -118,7 +118,7 @@ export class Watchdog {
     log.error({ reason: why }, 'letting go of the address in the place of the manager');
     await holder.release();
     if (session.surrender === undefined) return;
-    // etcd may carry out the request much later. If this process died before that, its manager, thawed, would have another process
+    // etcd may carry out the request much later. If this process died before that, its manager would thaw and have another process
     // continue with a leadership that is about to end.
     await this.options.deliver({ type: 'closed', session: session.id });
     const problem = await this.options.surrender(session.surrender);

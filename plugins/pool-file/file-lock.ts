@@ -61,14 +61,14 @@ export class FileLock {
         if (await isHeld(path, other)) {
           throw new WeldrError(
             'STORE_UNAVAILABLE',
-            `${file} is in use by ${describeHolder(other)}; give each Weldr a file of its own, or stop the other one`,
+            `${file} is in use by ${describeHolder(other)}; give each Weldr its own file, or stop the other one`,
           );
         }
         await takeAway(path, text);
       }
       throw new WeldrError(
         'STORE_UNAVAILABLE',
-        `${file} is being locked by another Weldr; give each Weldr a file of its own`,
+        `${file} is being locked by another Weldr; give each Weldr its own file`,
       );
     } finally {
       await rm(draft, { force: true });
@@ -137,7 +137,7 @@ async function takeAway(path: string, stale: string): Promise<void> {
 
 async function isHeld(path: string, other: Holder | undefined): Promise<boolean> {
   if (other?.scope === scope()) return startOf(other.pid) === other.started;
-  // Its process cannot be inspected from here: wait whether the file is touched.
+  // Its process cannot be inspected from here: watch whether the file is touched.
   const before = await modified(path);
   for (let waited = 0; waited < abandonedAfter; waited += 200) {
     await sleep(200);

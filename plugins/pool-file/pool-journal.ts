@@ -1,4 +1,4 @@
-// PoolJournal: a StateStore in one file, to which each change is appended and which is rewritten now and then.
+// PoolJournal: a StateStore in one file, to which each change is appended, and which is rewritten when it has grown.
 import { copyFile, type FileHandle, link, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
@@ -16,7 +16,7 @@ const slack = 256 * 1024;
 /** The most batches that share one sync. */
 const syncSize = 4096;
 
-/** The place of a journal and its collaborators. */
+/** What a {@link PoolJournal} works with. */
 export interface PoolJournalOptions {
   /** Relative to the working directory. */
   readonly path: string;

@@ -124,7 +124,7 @@ export default { servers: ['http://127.0.0.1:1'], plugins: [roundRobin(), health
     writeFileSync(join(folder, 'pool.json'), 'my diary');
     const foreign = await runWeldr(['check'], { cwd: folder });
     assert.is(foreign.code, 78);
-    assert.match(foreign.stderr, 'the file there is not one of Weldr');
+    assert.match(foreign.stderr, "the file there is not Weldr's");
   } finally {
     await journal.close();
     rmSync(folder, { recursive: true });

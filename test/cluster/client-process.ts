@@ -1,5 +1,5 @@
-// A client that never stops: `node client-process.ts HOST PORT`. Several loops, with a new connection for each request, as
-// none survives a fail-over; when a connection fails it reconnects and sends the request again. Prints a line of JSON for
+// A client that never stops: `node client-process.ts HOST PORT`. Several loops, with a new connection for each request,
+// because none survives a fail-over; when a connection fails it reconnects and sends the request again. Prints a line of JSON for
 // each request and each failed attempt.
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

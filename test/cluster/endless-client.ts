@@ -21,11 +21,11 @@ export type ClientLine = z.output<typeof line>;
 /** What the client observed. */
 export interface ClientReport {
   readonly requests: number;
-  /** Requests with an error as their answer, or without one in five seconds. */
+  /** Requests answered with an error, or not within five seconds. */
   readonly failed: number;
-  /** Requests that were sent and got no complete answer; they were repeated. */
+  /** Requests that were sent and got no complete answer; they were sent again. */
   readonly broken: number;
-  /** Attempts whose connection failed, or that were broken; they were repeated. */
+  /** Attempts whose connection failed or broke; they were made again. */
   readonly reconnects: number;
   /** The longest time between two good answers, ms; 0 for the usual time between them. */
   readonly longestGap: number;

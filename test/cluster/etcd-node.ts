@@ -163,7 +163,7 @@ export async function electionNode(
   return node;
 }
 
-/** One node's view of the cluster, with its own status and what it knows of others. */
+/** One node's view of the cluster, with its own status and what it knows about others. */
 export interface CandidateNode {
   readonly name: string;
   readonly election: Election;

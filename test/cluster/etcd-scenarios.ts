@@ -16,7 +16,7 @@ async function checkBack(stage: Stage): Promise<void> {
   await stage.within(backWithin, 'the address is back', () => stage.world.watch.holders.length === 1);
 }
 
-/** Kills all members except the one on the holder's machine, for so many ms. */
+/** Kills all members except the one on the holder's machine, for this many ms. */
 async function loseMajority({ world }: Stage, ms: number, meanwhile: () => Promise<void>): Promise<void> {
   const lost = world.membersBeside(world.active).slice(0, 2);
   const began = Date.now();
@@ -27,13 +27,13 @@ async function loseMajority({ world }: Stage, ms: number, meanwhile: () => Promi
   await world.etcd.ready();
 }
 
-/** How long an election of etcd may be seen with the default lease, ms: docs/cluster-guarantees.md, "When etcd elects". */
+/** How long clients may see an election of etcd with the default lease, ms: docs/cluster-guarantees.md, "When etcd elects". */
 const electionIsSeen = 500;
-/** A client that waits for as long tries again, ms. */
+/** Clients do not notice a shorter gap, ms. */
 const unseen = 200;
 
 /** Kills or freezes etcd's leader for a while, away from the active Weldr; clients see it for `ms` at most. */
-async function electAnew(stage: Stage, signal: 'SIGKILL' | 'SIGSTOP', ms: number): Promise<void> {
+async function electAgain(stage: Stage, signal: 'SIGKILL' | 'SIGSTOP', ms: number): Promise<void> {
   const { world } = stage;
   const { active } = world;
   await world.etcd.lead(2);
@@ -50,7 +50,7 @@ async function electAnew(stage: Stage, signal: 'SIGKILL' | 'SIGSTOP', ms: number
   stage.check(claim, longestGap <= ms, `${longestGap} ms`);
   const { holders } = world.watch;
   if (signal === 'SIGKILL') stage.check('the address stays', holders.join() === active.name, holders);
-  // A leader of etcd that was frozen may revoke leases that were renewed meanwhile (etcd#15247, mended in 3.4.31).
+  // A leader of etcd that was frozen may revoke leases that were renewed meanwhile (etcd#15247, fixed in 3.4.31).
   else stage.check('one node has the address, the same one or another', holders.length === 1, holders);
 }
 
@@ -64,7 +64,7 @@ async function allAreListed(stage: Stage): Promise<void> {
   });
 }
 
-/** The holder keeps the address for so many ms without a majority. */
+/** The holder keeps the address for this many ms without a majority. */
 function isFailsafe(ms: number): Pick<Scenario, 'world' | 'play'> {
   return {
     world: { failsafe: true },
@@ -103,7 +103,7 @@ async function makeRoom({ world }: Stage): Promise<void> {
   ctl('alarm', 'disarm');
 }
 
-/** Counts how often the address was taken in so many ms, and how long it was away. */
+/** Counts how often the address was taken in this many ms, and how long it was away. */
 async function watchFor({ world }: Stage, ms: number): Promise<{ takings: number; away: number }> {
   const from = Date.now();
   await sleep(ms);
@@ -116,18 +116,18 @@ export const etcdScenarios: readonly Scenario[] = [
   {
     name: "etcd's leader is killed (-9), apart from the active Weldr",
     seconds: 10,
-    play: async stage => await electAnew(stage, 'SIGKILL', electionIsSeen),
+    play: async stage => await electAgain(stage, 'SIGKILL', electionIsSeen),
   },
   {
     name: "etcd's leader is frozen for 6 s, apart from the active Weldr",
     seconds: 12,
-    play: async stage => await electAnew(stage, 'SIGSTOP', electionIsSeen),
+    play: async stage => await electAgain(stage, 'SIGSTOP', electionIsSeen),
   },
   {
     name: "etcd's leader is killed (-9), apart from the active Weldr, a lease of 2 s",
     seconds: 10,
     world: { etcdOptions: "lease: '2s'" },
-    play: async stage => await electAnew(stage, 'SIGKILL', unseen),
+    play: async stage => await electAgain(stage, 'SIGKILL', unseen),
   },
   {
     name: "etcd's leader is killed (-9), apart from the active Weldr, failsafe",
@@ -135,7 +135,7 @@ export const etcdScenarios: readonly Scenario[] = [
     world: { failsafe: true },
     async play(stage) {
       await allAreListed(stage);
-      await electAnew(stage, 'SIGKILL', unseen);
+      await electAgain(stage, 'SIGKILL', unseen);
     },
   },
   {
@@ -191,7 +191,7 @@ export const etcdScenarios: readonly Scenario[] = [
       const full = Date.now();
       await fill(stage);
       await checkSaid(stage, active, /space|quota/i, { since: full, where: 'log too' });
-      stage.check('who holds the address keeps it', world.watch.holders.join() === active.name);
+      stage.check('the holder keeps the address', world.watch.holders.join() === active.name);
       const stopped = Date.now();
       await active.signal('SIGTERM');
       await sleep(3000);
@@ -210,7 +210,7 @@ export const etcdScenarios: readonly Scenario[] = [
       const { world } = stage;
       const { active, passive } = world;
       const since = Date.now();
-      const value = JSON.stringify({ schema: 1, node: 'nobody', since });
+      const value = JSON.stringify({ schema: 1, node: 'ghost', since });
       world.etcd.ctl(['put', leaderKey, value], 0);
       await Promise.all(
         [active, passive].map(node => checkSaid(stage, node, /lease/i, { since, where: 'log too' })),

@@ -40,7 +40,7 @@ export class Figures {
     this.entries = entries;
   }
 
-  /** Creates a file; throws if it exists, as its figures took long. */
+  /** Creates a file; throws if it exists, because its figures took long. */
   static begin(path: string, settings: SuiteSettings): Figures {
     if (existsSync(path)) throw new Error(`${path} already exists; --continue ${path} continues it`);
     mkdirSync(dirname(path), { recursive: true });
@@ -69,7 +69,7 @@ export class Figures {
   }
 }
 
-/** Checks only the fields that identify an entry, as this file wrote the lines itself. */
+/** Checks only the fields that identify an entry, because the lines were written here. */
 function isEntry(value: unknown): value is Entry {
   return typeof value === 'object' && value !== null && 'scenario' in value && 'figures' in value;
 }

@@ -31,7 +31,7 @@ export const goals = {
   hung: { label: 'all workers hang', limit: 3500 },
   originless: { label: 'the holder alone reaches no origin', limit: 5000 },
   diedReturns: { label: 'the dead machine starts again', limit: 0 },
-  frozenReturns: { label: 'what was frozen goes on', limit: 0 },
+  frozenReturns: { label: 'what was frozen continues', limit: 0 },
   unpluggedReturns: { label: 'the unplugged machine has its network again', limit: 0 },
   majority: { label: 'etcd has no majority for 60 s' },
   failsafe: { label: 'etcd has no majority, failsafe', limit: 200 },

@@ -16,7 +16,7 @@ export interface Holding {
 
 const answerChange = z.object({ index: z.number(), at: z.number(), holds: z.boolean() });
 
-/** How often nftables are looked for until some exist, ms. */
+/** How often to look for nftables until some exist, ms. */
 const lookEvery = 1000;
 
 /** Follows one address. */
@@ -99,7 +99,7 @@ export class HolderWatch {
     return openIn(this.owned).sort().join() === this.reallyOwned();
   }
 
-  /** Stops; throws if the record does not match the machines now, as then it missed something. */
+  /** Stops; throws if the record does not match the machines now, because it has missed something then. */
   close(): void {
     for (const child of this.children) child.kill('SIGKILL');
     const seen = openIn(this.owned).sort().join();

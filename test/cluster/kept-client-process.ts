@@ -12,7 +12,7 @@ const pauseMs = 5;
 const connectMs = 200;
 const answerMs = 3000;
 
-function tell(what: 'answered' | 'broken' | 'refused' | 'retried', error = ''): void {
+function report(what: 'answered' | 'broken' | 'refused' | 'retried', error = ''): void {
   console.log(JSON.stringify({ at: Date.now(), what, error }));
 }
 
@@ -24,7 +24,7 @@ async function open(): Promise<Socket> {
       await once(socket, 'connect');
       return socket;
     } catch (thrown) {
-      if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ECONNREFUSED') tell('refused');
+      if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ECONNREFUSED') report('refused');
     } finally {
       clearTimeout(timer);
     }
@@ -62,10 +62,10 @@ async function overHttp1(path: string): Promise<void> {
     while (isOpen) {
       try {
         const text = await ask(socket, path);
-        tell('answered');
+        report('answered');
         if (/^connection: close\r$/im.test(text)) break;
       } catch (thrown) {
-        tell('broken', `${path} ${String(thrown)}`);
+        report('broken', `${path} ${String(thrown)}`);
         break;
       }
       await sleep(pauseMs);
@@ -103,7 +103,7 @@ async function overHttp2(path: string): Promise<void> {
       clearTimeout(timer);
       // The server has not processed it (RFC 9113 section 8.7).
       const isSafe = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
-      tell(error === '' ? 'answered' : isSafe ? 'retried' : 'broken', error && `h2 ${path} ${error}`);
+      report(error === '' ? 'answered' : isSafe ? 'retried' : 'broken', error && `h2 ${path} ${error}`);
       await sleep(pauseMs);
     }
     session.destroy();

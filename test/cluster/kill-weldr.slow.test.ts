@@ -56,7 +56,7 @@ class Node {
   }
 }
 
-/** Waits until a node has every acknowledged change, as the other's changes take a moment to arrive. */
+/** Waits until a node has every acknowledged change, because the other's changes take a moment to arrive. */
 async function expectAll(changes: AcknowledgedChanges, adminUrl: string, when: string): Promise<void> {
   let left: readonly string[] = [];
   const isThere = async (): Promise<boolean> => {

@@ -6,7 +6,7 @@ import type { LabMachine } from './lab-machine.ts';
 import { checkSaid, type Scenario } from './scenario.ts';
 import { serviceAddress, servicePort } from './site.ts';
 
-/** Like a router: keeps what it has learnt of its neighbours for an hour, unless it is told otherwise. */
+/** Like a router: keeps what it has learnt about its neighbours for an hour, unless they announce something else. */
 function keepNeighbours(machine: LabMachine): void {
   for (const name of ['base_reachable_time_ms', 'gc_stale_time']) {
     const value = name === 'gc_stale_time' ? '3600' : '3600000';

@@ -60,9 +60,9 @@ export const plannedScenarios: readonly Scenario[] = [
         () => watch.holders.join() === active.name,
         () => watch.holders,
       );
-      const nobody = await active.weldr('cluster', 'hand-over', '--to', 'nobody');
-      const refused = nobody.code !== 0 && nobody.stderr.includes('nobody');
-      stage.check('a name that no node has is refused', refused, nobody.stdout + nobody.stderr);
+      const unknown = await active.weldr('cluster', 'hand-over', '--to', 'unknown');
+      const refused = unknown.code !== 0 && unknown.stderr.includes('no node "unknown"');
+      stage.check('a name that no node has is refused', refused, unknown.stdout + unknown.stderr);
       stage.check('and nothing moves then', watch.holders.join() === active.name, watch.holders);
     },
   },

@@ -71,7 +71,7 @@ export class PoolChurn {
       return;
     }
     this.refused++;
-    // With 404 and 409 nothing was done; a 503 may have been done all the same, and 0 is no answer.
+    // With 404 and 409 nothing was done; a 503 may have been done anyway, and 0 is no answer.
     if (status === 404 || status === 409) this.expected.set(port, before);
   }
 

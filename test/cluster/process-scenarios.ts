@@ -4,7 +4,7 @@ import { until } from './etcd-node.ts';
 import type { Scenario } from './scenario.ts';
 import { type Site, serviceAddress, servicePort } from './site.ts';
 
-/** Makes so many workers of the active Weldr hang by a request for each. */
+/** Makes this many workers of the active Weldr hang, with one request for each. */
 export async function hang({ clientMachine }: Site, count: number): Promise<void> {
   const url = `http://${serviceAddress}:${servicePort}/hang`;
   const timedOut = 28;

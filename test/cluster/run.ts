@@ -239,5 +239,5 @@ if (values.json !== undefined) {
   writeFileSync(values.json, `${text}\n`);
 }
 for (const problem of problems) console.log(`✘ ${problem}`);
-console.log(problems.length === 0 ? 'all as it should be' : `${problems.length} problems`);
+console.log(problems.length === 0 ? 'all is well' : `${problems.length} problems`);
 process.exit(problems.length === 0 ? 0 : 1);

@@ -16,7 +16,7 @@ export interface Scenario<W extends Site = World> {
   readonly seconds: number;
   /** The world that it needs, unless it is the usual one. */
   readonly world?: WorldOptions;
-  /** Played in each run, as it measures a gap; the others are played once in a suite. */
+  /** Played in each run, because it measures a gap; the others are played once in a suite. */
   readonly measures?: true;
   /** Short enough for every test run. */
   readonly short?: true;
@@ -50,7 +50,7 @@ export interface Outcome {
   readonly checks: readonly Check[];
   /** Times when two machines had the address. */
   readonly overlaps: readonly Overlap[];
-  /** Requests with an error as their answer, or without one in five seconds. */
+  /** Requests answered with an error, or not within five seconds. */
   readonly failed: number;
   /** Descriptions of acknowledged changes of the pool that are lost. */
   readonly lost: readonly string[];
@@ -119,7 +119,7 @@ export async function checkSaid(
   why: RegExp,
   { since, where, ms = reasonWithin }: { since: number; where: 'log too' | 'status only'; ms?: number },
 ): Promise<void> {
-  // A late node is asked once all the same, to show what it reports instead.
+  // A late node is asked once anyway, to show what it reports instead.
   const left = Math.max(0, since + ms - Date.now());
   let view: ClusterView | undefined;
   const spoken = () =>

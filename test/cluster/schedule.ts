@@ -1,4 +1,4 @@
-// Schedule: which scenario is played when. Noise varies over minutes: so each run plays all, each in another order.
+// Schedule: which scenario is played when. Noise varies over minutes, so each run plays all scenarios, in a different order.
 import { randomOf } from '../support/random.ts';
 import type { Scenario } from './scenario.ts';
 import type { WorldOptions } from './world.ts';

@@ -14,7 +14,7 @@ export const servicePort = 8080;
 export const originPorts = [8000, 8001, 8002, 8003, 8004, 8005];
 /** How long a start may take on a busy machine, ms. */
 export const startLimit = 60_000;
-/** Machines that may hold the address, with the last numbers of their addresses; c is the third of etcd. */
+/** Machines that may hold the address, with the last numbers of their addresses; c runs the third member of etcd. */
 const holderHosts = [
   ['a', 1],
   ['b', 2],

@@ -1,5 +1,5 @@
 // A relay that makes a link slow: `node slow-link.ts PORT HOST TO-PORT DELAY JITTER` (ms). Data that arrives at PORT
-// leaves for HOST:TO-PORT so much later, and the other way round; in order, as in TCP.
+// is sent to HOST:TO-PORT that much later, and the other way round, in order as in TCP.
 import { connect, createServer, type Socket } from 'node:net';
 
 const [port = '', host = '', toPort = '', delay = '', jitter = ''] = process.argv.slice(2);
@@ -16,7 +16,7 @@ function pass(from: Socket, to: Socket): void {
   const later = (act: () => void) => {
     last = dueAfter(last);
     waiting.push(act);
-    // Timers of nearly the same time may fire in any order; the chunks keep theirs.
+    // Timers of nearly the same time may fire in any order; the chunks keep their order.
     setTimeout(() => waiting.shift()?.(), last - performance.now());
   };
   from.on('data', data => later(() => to.write(data)));

@@ -57,7 +57,7 @@ export const upgradeScenarios: readonly Scenario[] = [
           let wrong = '';
           await stage.within(
             15_000,
-            `weldr cluster status of ${node.name} comes to say that all is well`,
+            `weldr cluster status of ${node.name} reports that all is well`,
             async () => {
               const { code, stdout } = await node.weldr('cluster', 'status');
               wrong = stdout.slice(stdout.indexOf('wrong:'));

@@ -30,7 +30,7 @@ export interface WorldOptions {
   readonly etcd?: EtcdSettings;
   /** More arguments for etcd. */
   readonly etcdArgs?: readonly string[];
-  /** Each member of etcd is a cluster by itself, as Debian's package starts it before it is configured. */
+  /** Each member of etcd is a separate cluster, as Debian's package starts it before it is configured. */
   readonly separateEtcds?: true;
   /** Delay each way between the machines and an etcd on another one, ms. */
   readonly etcdDelay?: { readonly ms: number; readonly jitter: number };
@@ -158,7 +158,7 @@ export class World extends Site {
     if (!holderless) {
       const isHeld = () => {
         const ended = this.nodes.find(node => node.failed);
-        if (ended !== undefined) throw new Error(`${ended.name} has ended by itself`);
+        if (ended !== undefined) throw new Error(`${ended.name} has ended unexpectedly`);
         return this.watch.holders.length > 0;
       };
       await until('a node holds the address', isHeld, startLimit);

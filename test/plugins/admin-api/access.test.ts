@@ -27,7 +27,7 @@ test('an address that others can reach is refused without a token', async () => 
   assert.is(
     (await startError({}, { adminListen: '0.0.0.0:0' })).code,
     'CONFIG_INVALID',
-    'a flag is no way around',
+    'a flag does not avoid that',
   );
 });
 
@@ -84,7 +84,7 @@ test('with a token, every path but the probes requires it', async () => {
     assert.is((await call('GET', '/healthz')).status, 200);
     assert.is((await call('GET', '/readyz')).status, 503);
     const good = await call('POST', '/servers', server, { authorization: `bearer ${token}` });
-    assert.is(good.status, 201, 'the scheme has no case');
+    assert.is(good.status, 201, 'the scheme is case-insensitive');
   });
 });
 
@@ -203,7 +203,7 @@ test('each refused call is logged with its caller and path but no query, and man
     assert.ok(side.logs.some(({ leftOut, msg }) => leftOut === 42 && msg.startsWith('42 more refusals')));
     assert.not.ok(
       side.logs.some(({ level, msg }) => level === 'info' && / 401$/.test(msg)),
-      'none beside it',
+      'it is logged only once',
     );
     await call('GET', '/servers');
     assert.is(refused().length, 11);

@@ -63,7 +63,7 @@ test('If-None-Match: * adds a server only where there is none', async () => {
   });
 });
 
-test('a resource without an ETag takes no condition', async () => {
+test('a resource without an ETag accepts no condition', async () => {
   await withApi({ servers: [url] }, async api => {
     await api.call('PATCH', path, { weight: 2 });
     for (const target of ['/pool/reset', '/pool/import', '/reload', '/batch']) {
@@ -73,7 +73,7 @@ test('a resource without an ETag takes no condition', async () => {
   });
 });
 
-test('settings take conditions as servers do', async () => {
+test('settings accept conditions as servers do', async () => {
   await withApi({ after: [healthCheck()] }, async api => {
     const etag = await etagOf(api, '/health-check');
     const change = (interval: string) => api.call('PUT', '/health-check', { interval }, { 'if-match': etag });

@@ -73,7 +73,7 @@ test('requests that are sent together are answered in order', async () => {
     socket.write(asked.map(n => get(`/slow?n=${n}`)).join(''));
     await until('the first one', () => begun.length > 0);
     await sleep(50);
-    assert.equal(begun, ['0'], 'no other one is taken up before its answer has left');
+    assert.equal(begun, ['0'], 'no other one is started before its answer has left');
     go();
     const text = await readAll(socket, got => got.split('"n"').length > asked.length);
     const answered = [...text.matchAll(/\{"n":"(\d+)"\}/g)].map(match => match[1]);

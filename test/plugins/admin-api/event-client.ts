@@ -2,7 +2,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import { until } from '../../support/weldr.ts';
 
-/** One message as it came. */
+/** One received message. */
 export interface Message {
   readonly id?: string;
   readonly event: string;
@@ -14,7 +14,7 @@ export interface Followed {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly messages: readonly Message[];
-  /** All that came. */
+  /** All received messages. */
   readonly text: string;
   readonly ended: boolean;
   /** Resolves with the first message that passes. */

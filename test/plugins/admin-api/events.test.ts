@@ -131,7 +131,7 @@ test('a reader that returns gets the events in between, even if it had only a gr
     tell(api, 'c');
     const third = await open(`/events?since=${hello.id}`, { 'last-event-id': b.id ?? '' });
     await third.message(({ data }) => data['text'] === 'c');
-    assert.equal(textsOf(third.messages), ['c'], 'what it has goes before what it was opened with');
+    assert.equal(textsOf(third.messages), ['c'], 'Last-Event-ID takes precedence over ?since');
     assert.not.ok(third.messages.some(({ event }) => event === 'gap'));
     const last = await open('/events?limit=2');
     await last.message(({ data }) => data['text'] === 'c');

@@ -114,13 +114,13 @@ test('a body over 64 KB is 413, with a length and without', async () => {
   });
 });
 
-test('a body that never arrives does not hold a connection for ever', async () => {
+test('a body that never arrives does not hold a connection forever', async () => {
   await withApi({}, async ({ address }) => {
     const [host, port] = address.split(':');
     const socket = connect(Number(port), host);
     socket.write('POST /servers HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000000\r\n\r\n');
     const answer = await new Promise<string>(resolve => socket.once('data', data => resolve(String(data))));
-    assert.match(answer, /^HTTP\/1\.1 413 /, 'the length alone tells');
+    assert.match(answer, /^HTTP\/1\.1 413 /, 'the length alone is enough');
     await new Promise(resolve => socket.once('close', resolve));
   });
 });
@@ -161,7 +161,7 @@ test('an unknown path is 404 and says where to look', async () => {
   });
 });
 
-test('a path beside one that is there is 404 and names that one', async () => {
+test('a path similar to one that exists is 404, and names that one', async () => {
   await withApi({}, async ({ call }) => {
     for (const [path, meant] of [
       ['/server', '/servers'],
@@ -218,7 +218,7 @@ test('a parameter that a call does not have is refused with those that it has, a
     }
     assert.is(side.pools.revision, before);
     assert.is(side.pools.default.size, 1);
-    assert.is((await call('GET', '/page?from=mail')).status, 200, 'what everybody may ask for takes any');
+    assert.is((await call('GET', '/page?from=mail')).status, 200, 'a page that needs no token ignores parameters');
     assert.is((await call('GET', '/healthz?from=balancer')).status, 200, 'a probe may add one');
   });
 });

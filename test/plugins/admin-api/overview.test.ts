@@ -85,7 +85,7 @@ test('no server, no worker, no leader, worker deaths and reports of plugins are 
     assert.is((await problems(on))[0]?.[0], 'error');
     side.recorder.reloaded('a signal');
     side.clock.advance(600_001);
-    assert.is((await problems(on)).length, 4, 'what is over is not said');
+    assert.is((await problems(on)).length, 4, 'what is over is not reported');
   });
 });
 

@@ -151,7 +151,7 @@ test('PUT makes a pool exactly what the body says, including the names of its pl
   });
 });
 
-test('pools take conditions, dry runs and resets as servers do', async () => {
+test('pools accept conditions, dry runs and resets as servers do', async () => {
   await withApi({ servers: { default: [], a: [] } }, async api => {
     const etag = (await api.call('GET', '/pools/a')).headers.get('etag') ?? '';
     const change = (response: string) =>

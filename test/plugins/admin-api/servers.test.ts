@@ -169,7 +169,7 @@ test('DELETE of a server without requests takes effect at once', async () => {
 /** An API whose worker 1 has a request on `url` until `finish` is called. */
 async function withBusyServer(body: (api: Api, finish: () => void) => Promise<void>): Promise<void> {
   await withApi({ servers: [url] }, async api => {
-    // A worker that does not report by itself that it is idle.
+    // A worker that never reports that it is idle.
     const pools = new Pools();
     const leave = api.side.admit(1, {
       apply: change => pools.apply(change),

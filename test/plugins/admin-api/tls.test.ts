@@ -47,7 +47,7 @@ async function call(
   options: RequestOptions = {},
 ): Promise<[number | string, string]> {
   const all = { host: '127.0.0.1', port, path, agent: false, ca: authority.cert, ...options };
-  // By itself Node checks it against the Host that is sent.
+  // By default Node checks it against the Host that is sent.
   const sent = request({
     ...all,
     checkServerIdentity: (_name, shown) => checkServerIdentity('127.0.0.1', shown),
@@ -100,7 +100,7 @@ test('TLS alone does not open the API to other machines: a token or required cer
 
 test('required certificates replace a token, whatever name or proxy a call comes by', async () => {
   await withApi({ tls: asked('require') }, async ({ call, side }) => {
-    const headers = { host: 'weldr.example', via: '1.1 somebody' };
+    const headers = { host: 'weldr.example', via: '1.1 proxy.example' };
     assert.is((await call('/servers', { ...operator, headers, method: 'POST' }))[0], 201);
     assert.match(JSON.stringify(side.logs), /127\.0\.0\.1 with the certificate CN=operator/);
     for (const shown of [{}, stranger, bearer]) {

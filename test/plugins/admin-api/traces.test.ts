@@ -67,7 +67,7 @@ test('a stream sends requests as they come, reports its end, resumes, and ends t
       late.messages.map(({ event }) => event),
       ['hello', 'over'],
     );
-    await until('nobody is left', () => {
+    await until('no reader is left', () => {
       side.clock.advance(31_000);
       return side.traces.size === 0;
     });

@@ -11,7 +11,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('the times of an election');
 
-/** What `etcd` is refused with beside a plugin that holds something, such as an address by the kernel's lifetime alone. */
+/** Returns why `etcd` is refused beside a plugin that holds something, such as an address by the kernel's lifetime alone. */
 function refusal(options: EtcdOptions, { holds = true } = {}): string {
   const holder: Plugin = { name: 'holder', leadershipNeed: () => 2277 };
   try {
@@ -78,7 +78,7 @@ test('renewals that take longer than the lease leaves time for are reported, wit
   trips.record(500);
   const times = { lease: 2000, renew: 250, holdOff: 300 };
   const facts = { granted: 2000, need: 2277, wasSlow: false };
-  assert.is(slowness(trips, { times, ...facts }), undefined, 'one is no mean');
+  assert.is(slowness(trips, { times, ...facts }), undefined, 'one is not enough for a mean');
   for (let i = 0; i < 100; i++) trips.record(140);
   assert.is(slowness(trips, { times, ...facts }), undefined);
   assert.ok(
@@ -114,7 +114,7 @@ test('the time of unanswered renewals is estimated from that of one question', (
   for (let i = 0; i < 7; i++) majority.record(480);
   assert.is(said(8), undefined, 'too few questions');
   majority.record(3000);
-  assert.is(said(7), undefined, 'now and then one is not answered');
+  assert.is(said(7), undefined, 'a few may stay unanswered');
   assert.match(said(8) ?? '', /take 960 ms, and a lease of 1 s leaves 380 ms: .* set lease: '4s'/);
   majority.record(100);
   assert.is(said(8), undefined, 'one that is quicker shows that it is not the distance');
@@ -145,10 +145,10 @@ test('a node that loses the leadership three times within a minute stays away, l
   clock.advance(700_000);
   assert.is(loseThrice(true), 10_000, 'it is forgotten');
   clock.advance(700_000);
-  assert.is(flapping.lost(true, { explained: true }), 10_000, 'once is enough where it will come again');
+  assert.is(flapping.lost(true, { explained: true }), 10_000, 'one loss is enough if it will recur');
   clock.advance(700_000);
   for (let i = 0; i < 9; i++) {
     clock.advance(40_000);
-    assert.is(flapping.lost(true), undefined, 'now and then is no flapping');
+    assert.is(flapping.lost(true), undefined, 'rare losses are not flapping');
   }
 });

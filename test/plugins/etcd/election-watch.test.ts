@@ -32,7 +32,7 @@ withEtcd(
     await until('b leads', () => leads(b));
     await until('a follows', () => a.node.watch.standing.state === 'following');
     b.readyWorkers = 0;
-    await until('a says it', () => a.problems.has('leader') && b.problems.has('leader'), 20_000);
+    await until('both report it', () => a.problems.has('leader') && b.problems.has('leader'), 20_000);
     assert.match(
       a.problems.get('leader') ?? '',
       /this node is not fit: it is not a candidate; b: no worker accepts/,
@@ -44,7 +44,7 @@ withEtcd(
     assert.is(b.node.watch.standing.state, 'unfit');
     await sleep(2500);
     const reasons = saidBy(b).map(({ level, reason }) => [level, reason]);
-    assert.is(new Set(reasons.map(String)).size, reasons.length, 'no reason is said twice');
+    assert.is(new Set(reasons.map(String)).size, reasons.length, 'no reason is logged twice');
     assert.ok(reasons.length >= 1 && reasons.every(([level]) => level === 50));
     b.readyWorkers = 1;
     await until('it is over', () => !a.problems.has('leader') && !b.problems.has('leader'));
@@ -59,7 +59,7 @@ withEtcd(
     await until('a leads', () => leads(a));
     await cluster.signal(1, 'SIGKILL');
     await cluster.signal(2, 'SIGKILL');
-    await until('it is said', () => /no majority/.test(a.problems.get('leader') ?? ''), 20_000);
+    await until('it is reported', () => /no majority/.test(a.problems.get('leader') ?? ''), 20_000);
     const [, one = '', other = ''] = cluster.hosts.map(host => host.replace('http://', ''));
     assert.match(
       a.problems.get('leader') ?? '',
@@ -85,7 +85,7 @@ withEtcd(
       cluster.put('big', big);
     assert.match(cluster.ctl(['alarm', 'list']) ?? '', /NOSPACE/);
 
-    await until('it is said while all else is well', () => a.problems.has('etcd-alarm'), 15_000);
+    await until('it is reported while all else is well', () => a.problems.has('etcd-alarm'), 15_000);
     assert.match(a.problems.get('etcd-alarm') ?? '', /out of space .*alarm disarm/);
     assert.ok(leads(a), 'the leader continues');
 
@@ -101,7 +101,7 @@ withEtcd(
     await a.close();
     assert.ok(performance.now() - began < 4000, 'a stop does not hang');
     await until(
-      'b says it',
+      'b reports it',
       () => /out of space .*alarm disarm/.test(b.problems.get('leader') ?? ''),
       15_000,
     );
@@ -126,7 +126,7 @@ withEtcd(
     await until('it is found', () => /has no lease/.test(a.node.watch.standing.reason ?? ''));
     assert.is(a.node.watch.leader, undefined);
     let taken = 0;
-    await until('it is taken away', () => a.lines.some(line => /removed the leadership/.test(line)));
+    await until('it is removed', () => a.lines.some(line => /removed the leadership/.test(line)));
     taken = performance.now();
     await until('a leads', () => leads(a));
     assert.ok(performance.now() - taken > 900, 'a leader that was overwritten would be out');
@@ -167,7 +167,7 @@ withEtcd(
   'renewals that take too long for what is held are reported, with a lease that is long enough',
   async (_, start) => {
     const a = await start('a', { times: { lease: 1000, renew: 100, holdOff: 100 }, need: 1238 });
-    await until('it is said', () => a.problems.has('round-trip'));
+    await until('it is reported', () => a.problems.has('round-trip'));
     assert.match(
       a.problems.get('round-trip') ?? '',
       /a lease of 1 s leaves 0 ms: the address cannot be held; set lease: '2s'/,

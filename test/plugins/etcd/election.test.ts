@@ -88,7 +88,7 @@ withEtcd('a leader lets go of what it holds before it gives up the key', async (
     letGo = true;
   };
   other.onTold = ({ leading }) => {
-    if (leading) assert.ok(letGo, 'the next one leads only after the one before has let go');
+    if (leading) assert.ok(letGo, 'the next one leads only after the previous one has let go');
   };
   await leader.close();
   await until('the other leads', () => leads(other));
@@ -138,20 +138,20 @@ withEtcd('a leader whose key is deleted stops at once', async (cluster, node) =>
   a.onTold = ({ leading }) => void (leading || losses.push(performance.now()));
   const began = performance.now();
   cluster.ctl(['del', '/weldr/v1/leader']);
-  await until('it was told', () => losses.length > 0, 2000);
+  await until('the loss is reported', () => losses.length > 0, 2000);
   assert.ok((losses[0] ?? 0) - began < 1500);
   await until('it is elected again', () => leads(a));
 });
 
 withEtcd(
-  'after the key was deleted by hand, the next leader waits until the one before is surely out',
+  'after the key was deleted by hand, the next leader waits until the previous one is surely out',
   async (cluster, node) => {
     const a = await node('a', { lease: 1000 });
     await until('a leads', () => leads(a));
     const b = await node('b', { holdOff: 0 });
     await until('b knows', () => b.election.leadership.leader === 'a');
     const { until: end } = a.election.leadership;
-    // It can neither renew nor hear of it.
+    // It can neither renew nor learn of the deletion.
     a.client.close();
     cluster.ctl(['del', '/weldr/v1/leader']);
     await until('b leads', () => leads(b), 8000);
@@ -197,7 +197,7 @@ withEtcd(
 );
 
 withEtcd(
-  'a member that hangs costs a beat, not the leadership',
+  'a member that hangs costs a renewal, not the leadership',
   async (cluster, node) => {
     const a = await node('a');
     await until('a leads', () => leads(a));

@@ -133,7 +133,7 @@ const body = async () => {
         lines.some(line => line.includes('"msg":"leading"')),
         'no node ever led',
       );
-      await until('it is said', () => /not members of one etcd/.test(problems.get('leader') ?? ''));
+      await until('it is reported', () => /not members of one etcd/.test(problems.get('leader') ?? ''));
     }
   } finally {
     for (const each of [...nodes, ...clusters]) await each.close();

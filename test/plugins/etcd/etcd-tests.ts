@@ -18,7 +18,7 @@ export interface EtcdOfTest {
 /** Starts a node of a test's etcd; the test closes it. */
 type StartNode<Given extends unknown[], Node> = (...given: Given) => Promise<Node>;
 
-/** Registers a test with an etcd cluster of its own; `options` replace the usual ones. */
+/** Registers a test with a separate etcd cluster; `options` replace the usual ones. */
 type WithCluster<Given extends unknown[], Node> = (
   behaviour: string,
   body: (cluster: EtcdCluster, node: StartNode<Given, Node>) => Promise<void>,
@@ -36,7 +36,7 @@ export function testWithEtcd(
   else test.skip(behaviour, reason, body);
 }
 
-/** Returns what registers tests whose nodes `start` starts. */
+/** Returns a function that registers tests whose nodes `start` starts. */
 export function withCluster<Given extends unknown[], Node extends { close(): Promise<void> }>(
   test: Test,
   start: (access: EtcdAccess, ...given: Given) => Promise<Node>,

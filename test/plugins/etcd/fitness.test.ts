@@ -37,9 +37,9 @@ test('a leader whose workers all died hands over only if none comes back within 
 test('a leader whose workers count as silent hands over at once', () => {
   const { status, fitness } = node();
   Object.assign(status, { readyWorkers: 0, silentWorkers: 2 });
-  assert.is(fitness.against({ leading: true }), 'no worker reacts');
+  assert.is(fitness.against({ leading: true }), 'no worker responds');
   Object.assign(status, { readyWorkers: 1, silentWorkers: 1 });
-  assert.is(fitness.against({ leading: true }), undefined, 'one that reacts is enough');
+  assert.is(fitness.against({ leading: true }), undefined, 'one that responds is enough');
 });
 
 test('a node without a worker, in maintenance, or with an objection is not elected', () => {

@@ -93,7 +93,7 @@ withEtcd('an order at any node hands the leadership to the named node, for good'
   );
   c.status.readyWorkers = 0;
   const leader = [a, b, c].find(node => node.leads());
-  await until('it is told', () => a.candidate.board.candidacies.get('c')?.unfit !== undefined, 3000);
+  await until('c has published it', () => a.candidate.board.candidacies.get('c')?.unfit !== undefined, 3000);
   if (leader !== c) {
     assert.is(
       await refusal(a.candidate.handOver.ask({ ...wish, to: 'c' })),
@@ -140,8 +140,8 @@ withEtcd('a free leadership goes to the fit node with the highest priority', asy
   const [b, c] = [await start('b', { priority: 50 }), await start('c', { priority: 200 })];
   await acquainted(a, b, c);
   await sleep(300);
-  assert.ok(a.leads(), 'it takes nothing from who leads');
-  // Without being told who is to be next.
+  assert.ok(a.leads(), 'it does not preempt the leader');
+  // Without naming the next leader.
   await a.election.handOver('a test');
   await until('c leads', () => c.leads());
   assert.equal(
@@ -174,7 +174,7 @@ withEtcd(
       await acquainted(a, b);
       own.server.close();
       await until('b leads', () => b.leads(), 5000);
-      // The same trouble there: its checks are as late, so it says that all is well until it is asked.
+      // The same trouble there: its checks are just as late, so it reports that all is well until it is asked to lead.
       const c = await start('c', { servers: [own.url] });
       await acquainted(a, b, c);
       others.server.close();

@@ -1,4 +1,4 @@
-// A process that changes servers in etcd as fast as it can and says what was confirmed; a test kills it at any moment.
+// A process that changes servers in etcd as fast as it can and reports what was confirmed; a test kills it at any moment.
 import { writeSync } from 'node:fs';
 import { server, storeNode, until } from '../../cluster/etcd-node.ts';
 
@@ -9,7 +9,7 @@ let next = Number(first);
 async function writeForEver(): Promise<never> {
   for (;;) {
     const number = next++;
-    // Ten writers on fifty servers: no two are at one server at once, so what is confirmed last is what is there.
+    // Ten writers on fifty servers: no two write one server at once, so what is confirmed last is what is stored.
     const url = `http://10.0.0.${1 + (number % 50)}:80`;
     await pools.add('default', server(url, { labels: { number: String(number) } }));
     writeSync(1, `${number}\n`);

@@ -14,7 +14,7 @@ const test = suite('etcd kill', { timeoutMs: 900_000, testTimeoutMs: 890_000 });
 
 const rounds = 200;
 const random = randomOf(Date.now());
-const behaviour = `what a node confirmed is there after each of ${rounds} kills in the middle of writing`;
+const behaviour = `what a node confirmed is stored after each of ${rounds} kills in the middle of writing`;
 
 /** Lets a writer run from number `first` and kills it; resolves with the numbers that it confirmed. */
 async function runAndKill(host: string, first: number, afterMs: number): Promise<number[]> {
@@ -33,7 +33,7 @@ async function runAndKill(host: string, first: number, afterMs: number): Promise
   await sleep(afterMs);
   child.kill('SIGKILL');
   await closed;
-  // A line that was cut off was not said.
+  // A line that was cut off was not reported.
   return said.split('\n').slice(1, -1).map(Number);
 }
 

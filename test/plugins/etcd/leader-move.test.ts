@@ -12,7 +12,7 @@ const test = suite("moving etcd's leader");
 
 const leaderKey = '/weldr/v2/leader';
 
-const behaviour = 'another member leads when the one on this machine did, and nothing is done elsewhere';
+const behaviour = 'another member leads if the one on this machine did; otherwise nothing happens';
 const run = async () => {
   const cluster = await EtcdCluster.start({ size: 3 });
   const client = await EtcdClient.create({ hosts: cluster.hosts });
@@ -22,7 +22,7 @@ const run = async () => {
     await moveLeaderAway({ client, leaderKey, log, isOwn: host => host === cluster.hosts[(leader + 1) % 3] });
     assert.is(await cluster.leader(), leader);
     assert.equal(lines, []);
-    // The next leader's taking would get no answer while etcd's leader moves: it is waited for.
+    // The move waits for the next leader, which could not take the leadership meanwhile.
     const isOwn = (host: string): boolean => host === cluster.hosts[leader];
     const move = moveLeaderAway({ client, leaderKey, log, isOwn });
     await sleep(100);

@@ -47,7 +47,7 @@ test('a question without a challenge of this node gets one, and no promise', () 
   assert.is(promises.holder, undefined);
 });
 
-test('a recorded question makes no second promise', () => {
+test('a replayed question gets no second promise', () => {
   const { clock, promises } = member();
   const { asked } = askProperly(promises);
   clock.advance(2001);
@@ -55,7 +55,7 @@ test('a recorded question makes no second promise', () => {
   assert.is(promises.holder, undefined);
 });
 
-test('a question that was held back makes no promise', () => {
+test('a question that was held back gets no promise', () => {
   const { clock, promises } = member();
   const challenge = promises.take(ask())?.challenge ?? '';
   clock.advance(3000);
@@ -87,7 +87,7 @@ test('an answer that was changed, or is to another question, is not accepted', (
   assert.is(promises.holder, undefined);
 });
 
-test('a leader before the latest gets no promise', () => {
+test('a leader older than the latest one gets no promise', () => {
   const { promises } = member();
   assert.is(askProperly(promises, { session: 4 }).given?.verdict, 'refused');
 });

@@ -49,15 +49,15 @@ const body = async () => {
         await until('a shows that it follows etcd', async () => shown()['etcd_up'] === 1);
         const { etcd_lag_seconds } = shown();
         assert.ok(etcd_lag_seconds !== undefined && etcd_lag_seconds < 60);
-        await until('a has it no more', async () => (await status(a.port, '/new')) === 503);
+        await until('a no longer has it', async () => (await status(a.port, '/new')) === 503);
         const problemsOf = () => first.events.problems.filter(({ text }) => text.startsWith('etcd has not'));
         assert.equal(problemsOf(), []);
         await cluster.signal(0, 'SIGKILL');
-        await until('a says that etcd is away', () => problemsOf().length === 1);
+        await until('a reports that etcd is away', () => problemsOf().length === 1);
         const text = problemsOf()[0]?.text ?? '';
         assert.match(text, /^etcd has not (answered|been followed) since \d\d:\d\d: \S/);
         cluster.startMember(0);
-        await until('a says that it is over', () => problemsOf().length === 0);
+        await until('a reports that it is over', () => problemsOf().length === 0);
       });
     });
   } finally {
@@ -67,7 +67,7 @@ const body = async () => {
 };
 
 const behaviour =
-  'a route put, changed or removed at one node is so at both, and each reports that etcd is away';
+  'a route that is put, changed or removed at one node changes at both, and each reports that etcd is away';
 testWithEtcd(test, behaviour, body);
 
 test('GET /cluster reports a lag of -1 while etcd has confirmed nothing', () => {

@@ -66,7 +66,7 @@ test('a node for which another process answers does not stand', () => {
   assert.not(own.isGivenBy(listOf('a', 'b')));
 });
 
-test('the node that was promised something is named', () => {
+test('the node that holds a promise is named', () => {
   assert.is(permission(side(0, 'a')).permission.promisedTo, 'a');
   assert.is(permission().permission.promisedTo, undefined);
 });

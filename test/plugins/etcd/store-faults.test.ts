@@ -55,7 +55,7 @@ withEtcd('a write that changes nothing, as far as this node knows, asks etcd', a
   await a.pools.add('default', server(url));
   assert.ok(
     cluster.ctl(['get', '--print-value-only', keyOf(9001)])?.includes(url),
-    'it is there as it was acknowledged',
+    'it is as it was acknowledged',
   );
   assert.equal(a.ids(), [url, 'http://127.0.0.1:9002']);
 

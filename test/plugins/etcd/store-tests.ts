@@ -5,7 +5,7 @@ import { quickElections, withCluster } from './etcd-tests.ts';
 
 type StoreOptions = Parameters<typeof storeNode>[1];
 
-/** Returns what registers tests with an etcd of one member; its nodes follow it before they are used. */
+/** Returns a function that registers tests with an etcd of one member; its nodes follow it before they are used. */
 export function withStores(test: Test) {
   return withCluster<[options?: StoreOptions], StoreNode>(
     test,

@@ -148,7 +148,7 @@ withEtcd(
   'keys of an earlier version are converted once, with their leases, and stay where they were',
   async (cluster, node) => {
     const first = (port: number) => `/weldr/v1/pools/default/http%3A%2F%2F127.0.0.1%3A${port}`;
-    // As the version before wrote them.
+    // As the previous version wrote them.
     const added = (port: number) =>
       `{"kind":"added","schema":1,"server":{"mapHost":false,"state":"active","url":"http://127.0.0.1:${port}","weight":4}}`;
     cluster.ctl(['put', first(9001), added(9001)]);
@@ -164,7 +164,7 @@ withEtcd(
     await a.pools.remove('default', 'http://127.0.0.1:9001');
     const late = await node({ config });
     assert.equal(late.ids(), [], 'what is removed since then does not come back');
-    assert.ok(cluster.ctl(['get', first(9001)])?.includes('added'), 'the way back is open');
+    assert.ok(cluster.ctl(['get', first(9001)])?.includes('added'), 'a downgrade finds it');
   },
 );
 
@@ -188,14 +188,14 @@ withEtcd('many changes arrive in order and complete', async (_, node) => {
   await until('b has all', () => b.ids().length === urls.length);
   const late = await node();
   assert.is(late.ids().length, urls.length, 'a snapshot has more than one page');
-  const breaks = (line: string) => /lost the watch|is not what it was/.test(line);
+  const breaks = (line: string) => /lost the watch|another history/.test(line);
   assert.not.ok(a.lines.some(breaks) || b.lines.some(breaks), 'a busy etcd is not taken for a broken one');
   for (let weight = 2; weight <= 30; weight++) await a.pools.update('default', urls[0] ?? '', { weight });
   await until('b has the last', () => b.pools.get('default', urls[0] ?? '')?.server.weight === 30);
 });
 
 withEtcd(
-  'a registration with a ttl stays while it is repeated, and then leaves by itself',
+  'a registration with a ttl stays while it is repeated, and leaves afterwards',
   async (_, node) => {
     const a = await node();
     const b = await node();

@@ -30,7 +30,7 @@ const clusterBody = z.looseObject({
 });
 const rangeBody = z.object({ kvs: z.array(z.object({ value: z.string() })).default([]) });
 
-/** A node which is stopped, replaced by another version, and started again. */
+/** A node that is stopped, replaced by another version, and started again. */
 class UpgradedNode {
   readonly name: string;
   version: PackageVersion;
@@ -179,7 +179,7 @@ both('each reads what the other writes, and keeps what it does not know', async 
     [7, a],
     [8, b],
   ] as const) {
-    await until('it says what it does not know', async () => {
+    await until('it logs what it does not know', async () => {
       const { damagedKeys } = await node.read(clusterBody, '/cluster');
       return damagedKeys.join() === strange;
     });
@@ -188,7 +188,7 @@ both('each reads what the other writes, and keeps what it does not know', async 
     const { value, ...rest } = z.looseObject({ value: z.looseObject({}) }).parse(await storedAt(host, key));
     assert.equal([rest['later'], value['shade'], value['weight']], [later.later, 'blue', weight], node.name);
   }
-  // Versions before this one do not say it.
+  // Earlier versions do not log it.
   assert.ok(b.says('knows a hologram'));
   assert.equal(await storedAt(host, '/weldr/v2/hologram/x'), unknown);
 });

@@ -23,7 +23,7 @@ const v6 = 'fd00:77::100';
 
 function parsed(text: string): FloatingAddress {
   const address = parseAddress(text);
-  if (address === undefined) throw new Error(`${text} is no address`);
+  if (address === undefined) throw new Error(`${text} is not an address`);
   return address;
 }
 
@@ -106,7 +106,7 @@ inLab('the kernel is in time also while other addresses come and go', async lab 
   await driver.ask('hold', 2277);
   const end = performance.now() + 2277;
   driver.child.kill('SIGKILL');
-  // A change shortly before the end makes the kernel look then, and the next time a second later only.
+  // A change shortly before the end makes the kernel look then, and again only a second later.
   await sleep(900);
   machine.run('ip', [
     'addr',
@@ -147,7 +147,7 @@ inLab('a neighbour that knew another holder follows at once, over IPv4 and IPv6'
   assert.is(await second.ask('check'), undefined);
   assert.is(await first.ask('check'), undefined);
   await first.ask('hold', 60_000);
-  // Asking for a connection makes the client look the neighbour up.
+  // Connecting makes the client look the neighbour up.
   const knock = (address: string) => {
     try {
       client.run('bash', ['-c', `exec 3<>/dev/tcp/${address}/9`], 2000);
@@ -211,7 +211,7 @@ for (const { family, ip, text } of [parsed(`${v4}/24`), parsed(`${v6}/64`)]) {
       const driver = new Driver(machine, [text]);
       assert.is(await driver.ask('check'), undefined);
       await driver.ask('hold', 60_000);
-      await until('it is said', () =>
+      await until('it is reported', () =>
         driver.log.includes(`${ip} is in use by another host (${foreign.mac})`),
       );
       await driver.ask('hold', 60_000);
@@ -291,8 +291,8 @@ exec ${real} "$@"
   }
 }
 
-// `perl` reads the clock and starts `ip`: frozen before the one it sees that it is too late, before the other
-// its alarm is due.
+// `perl` reads the clock and starts `ip`. Frozen before `perl`, a renewal finds that it is too late; frozen before `ip`, its alarm is
+// due.
 for (const program of ['perl', 'ip']) {
   inLab(`a renewal that was frozen before ${program} began does not bring the address back`, async lab => {
     const machine = lab.machine('a', 21);

@@ -1,4 +1,4 @@
-// The holder process in network namespaces: what becomes of the address when managers are killed or frozen.
+// The holder process in network namespaces: what happens to the address when managers are killed or frozen.
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ const missing = whyNoLab();
 const v4 = '10.77.0.100';
 const v6 = 'fd00:77::100';
 
-/** A server in the place of an etcd that prints the requests it receives. */
+/** A server in place of etcd, which prints the requests it receives. */
 const listener = `require('node:http').createServer((request, answer) => {
   let body = '';
   request.on('data', part => { body += part; });
@@ -149,7 +149,7 @@ inLab('a holder process that dies or hangs is replaced, and the address stays', 
   // After a release the next leader need not wait, so it must not be reported merely because no process runs.
   process.kill(manager.holder, 'SIGKILL');
   await manager.order('release');
-  assert.not.ok(holds(machine), 'released is gone');
+  assert.not.ok(holds(machine), 'a released address is gone');
   await manager.order('lead', 'one');
   await until('it holds', () => holds(machine));
 
@@ -159,8 +159,8 @@ inLab('a holder process that dies or hangs is replaced, and the address stays', 
     machine.run('nft', ['list', 'tables']).includes('inet weldr_'),
   );
   await until('it holds', () => holds(machine));
-  // The log comes by a pipe of its own.
-  await until('the log says so', () =>
+  // The log comes through a separate pipe.
+  await until('the log reports it', () =>
     manager.log.includes('the table of nftables that guards the address was removed'),
   );
 

@@ -18,7 +18,7 @@ say({ ready: client.need.ms });
 
 let renewals: NodeJS.Timeout | undefined;
 const orders: Record<string, (argument: string) => Promise<unknown>> = {
-  /** Renews each 150 ms, as an election with a lease of 1 s. */
+  /** Renews every 150 ms, as an election with a lease of 1 s does. */
   async lead(session) {
     const renew = async () => {
       const asked = performance.now();

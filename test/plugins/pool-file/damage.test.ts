@@ -54,7 +54,7 @@ test('a damaged line sets the file aside with a log line, and the other entries 
     assert.equal(ids, [idOf(1), idOf(3)]);
     const [aside = '', ...more] = asideIn(folder);
     assert.equal(more, []);
-    assert.equal(readFileSync(join(folder, aside)), damaged, 'what was damaged is kept as it was');
+    assert.equal(readFileSync(join(folder, aside)), damaged, 'the damaged file is kept unchanged');
     assert.ok(logs.some(line => line.level === 'error' && line.msg.includes('damaged (line 3)')));
     assert.ok(logs.some(line => line.level === 'error' && line.msg.includes(aside)));
 
@@ -87,7 +87,7 @@ test('a foreign file is refused and left alone', async () => {
       writeFileSync(path, foreign);
       await openJournal(path).then(
         () => assert.unreachable(),
-        (error: Error) => assert.match(error.message, /not one of Weldr; move it away/),
+        (error: Error) => assert.match(error.message, /is not Weldr's; move it away/),
       );
       assert.is(readFileSync(path, 'utf8'), foreign);
       assert.equal(readdirSync(folder), ['pool.json']);

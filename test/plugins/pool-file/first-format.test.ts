@@ -38,7 +38,7 @@ test('its changes are active, and a copy of it is kept next to it', async () => 
     assert.equal(side.pools.state.row('setting', 'health-check')?.value, { interval: 1000 });
     await side.pools.remove('default', idOf(3));
     await side.close();
-    assert.is(readFileSync(`${path}.v1`, 'utf8'), written, 'the way back');
+    assert.is(readFileSync(`${path}.v1`, 'utf8'), written, 'it is kept for a downgrade');
     assert.match(readFileSync(path, 'utf8'), '"version":2');
     assert.ok(side.logs.some(({ msg }) => msg.includes('to return to the earlier version')));
     const again = await managerSide(poolFile({ path }), { servers: [idOf(1), idOf(2)] });

@@ -34,7 +34,7 @@ export async function readJournal(path: string): Promise<{ ids: string[]; logs: 
   return { ids, logs };
 }
 
-/** @param ttl ms, 1000 or more: a number that the tests can tell changes by */
+/** @param ttl ms, 1000 or more: a number by which tests distinguish changes */
 export function put(port: number, weight = 1, ttl?: number): Batch {
   const server = parse(serverDefinition, {
     url: `http://127.0.0.1:${port}`,

@@ -23,7 +23,7 @@ test('a second Weldr is refused, with the process that holds the file', async ()
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
     const { journal } = await openJournal(path);
-    assert.match(await refusal(path), new RegExp(`in use by process ${process.pid}; give each Weldr a file`));
+    assert.match(await refusal(path), new RegExp(`in use by process ${process.pid}; give each Weldr its own file`));
     await journal.close();
     assert.is(await refusal(path), '');
     assert.not(existsSync(`${path}.lock`));
@@ -83,7 +83,7 @@ test('a lock file that cannot be read is taken over', async () => {
   });
 });
 
-test('a process whose lock was taken over writes no more; one whose lock file was deleted continues', async () => {
+test('a process whose lock was taken over no longer writes; one whose lock file was deleted continues', async () => {
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
     const { journal } = await openJournal(path);
