@@ -11,6 +11,7 @@ import type { Overrides } from '../../core/settings/settings.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
 import { addBatchRoute } from './batch-route.ts';
 import { addCertificateRoutes } from './certificate-routes.ts';
+import { addChangeRoutes } from './change-routes.ts';
 import { addExplainRoute } from './explain-route.ts';
 import { addKindRoutes } from './kind-routes.ts';
 import { addManagerRoutes } from './manager-routes.ts';
@@ -98,6 +99,7 @@ export const adminApi = definePlugin({
   },
   async manager(side, configured) {
     addManagerRoutes(side);
+    addChangeRoutes(side);
     addOpenApiRoute(side.admin, side.status.version);
     addPoolRoutes(side.admin, side);
     addServerRoutes(side.admin, side);

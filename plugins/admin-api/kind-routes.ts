@@ -29,18 +29,17 @@ const maxBytes = 1024 * 1024;
 
 /** Adds the routes of all kinds. */
 export function addKindRoutes(admin: AdminRoutes, { kinds, operator }: KindRoutesOptions): void {
-  for (const view of kinds) addRoutesOf(admin, new KindRoutes(view, operator), view);
+  for (const view of kinds) {
+    const routes = new KindRoutes(view, operator);
+    addListRoute(admin, routes, view);
+    addItemRoutes(admin, routes, view);
+  }
 }
 
-function addRoutesOf(admin: AdminRoutes, routes: KindRoutes, { kind }: KindView): void {
-  const { name, plural, schema } = kind;
-  const all = `/${plural}`;
-  const one = `${all}/:name`;
-  const conditional = true;
-  const maxBody = maxBytes;
+function addListRoute(admin: AdminRoutes, routes: KindRoutes, { kind: { plural } }: KindView): void {
   admin.add({
     method: 'GET',
-    path: all,
+    path: `/${plural}`,
     rel: plural,
     summary: `All ${plural}, those of the config first`,
     query: {
@@ -51,9 +50,16 @@ function addRoutesOf(admin: AdminRoutes, routes: KindRoutes, { kind }: KindView)
     answers: { 200: `The ${plural}` },
     handle: r => routes.list(r),
   });
+}
+
+function addItemRoutes(admin: AdminRoutes, routes: KindRoutes, { kind }: KindView): void {
+  const { name, plural, schema } = kind;
+  const path = `/${plural}/:name`;
+  const conditional = true;
+  const maxBody = maxBytes;
   admin.add({
     method: 'GET',
-    path: one,
+    path,
     rel: name,
     summary: `One ${name}`,
     answers: { 200: `The ${name}` },
@@ -61,7 +67,7 @@ function addRoutesOf(admin: AdminRoutes, routes: KindRoutes, { kind }: KindView)
   });
   admin.add({
     method: 'PUT',
-    path: one,
+    path,
     rel: `put-${name}`,
     summary: `Define a ${name} with exactly these fields`,
     query: { dryRun },
@@ -73,7 +79,7 @@ function addRoutesOf(admin: AdminRoutes, routes: KindRoutes, { kind }: KindView)
   });
   admin.add({
     method: 'PATCH',
-    path: one,
+    path,
     rel: `update-${name}`,
     summary: `Change a ${name}: a merge patch (RFC 7396)`,
     query: { dryRun },
@@ -85,7 +91,7 @@ function addRoutesOf(admin: AdminRoutes, routes: KindRoutes, { kind }: KindView)
   });
   admin.add({
     method: 'DELETE',
-    path: one,
+    path,
     rel: `remove-${name}`,
     summary: `Remove a ${name}`,
     query: { dryRun, override },

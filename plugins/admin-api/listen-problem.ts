@@ -5,7 +5,7 @@ import { describeError } from '../../core/errors.ts';
 export function listenProblem(thrown: unknown): string {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
   if (code === 'EADDRINUSE')
-    return 'the port is taken by another process; stop that, or choose another with --admin-ip, WELDR_ADMIN_LISTEN or adminApi({ listen })';
+    return 'the port is taken by another process; stop it, or choose another with --admin-ip, WELDR_ADMIN_LISTEN or adminApi({ listen })';
   if (code === 'EACCES')
     return 'this user may not listen on that port; choose one from 1024 up with --admin-ip, WELDR_ADMIN_LISTEN or adminApi({ listen })';
   if (code === 'EADDRNOTAVAIL')

@@ -36,8 +36,12 @@ const newPool = z
 /** Adds the routes of pools. */
 export function addPoolRoutes(admin: AdminRoutes, options: PoolRoutesOptions): void {
   const routes = new PoolRoutes(options);
-  const one = '/pools/:pool';
-  const conditional = true;
+  addRoutesOfPools(admin, routes);
+  addRoutesOfPool(admin, routes);
+}
+
+/** Adds the routes of `/pools`. */
+function addRoutesOfPools(admin: AdminRoutes, routes: PoolRoutes): void {
   admin.add({
     method: 'GET',
     path: '/pools',
@@ -53,13 +57,19 @@ export function addPoolRoutes(admin: AdminRoutes, options: PoolRoutesOptions): v
     summary: 'Add a pool, or change the one of this name',
     query: { dryRun },
     body: newPool,
-    answers: { 200: 'It was there', 201: 'It is new' },
-    conditional,
+    answers: { 200: 'It existed', 201: 'It is new' },
+    conditional: true,
     handle: r => routes.add(r),
   });
+}
+
+/** Adds the routes of `/pools/:pool`. */
+function addRoutesOfPool(admin: AdminRoutes, routes: PoolRoutes): void {
+  const path = '/pools/:pool';
+  const conditional = true;
   admin.add({
     method: 'GET',
-    path: one,
+    path,
     rel: 'pool',
     summary: 'One pool',
     answers: { 200: 'The pool' },
@@ -67,19 +77,19 @@ export function addPoolRoutes(admin: AdminRoutes, options: PoolRoutesOptions): v
   });
   admin.add({
     method: 'PUT',
-    path: one,
+    path,
     rel: 'put-pool',
     summary:
       'Define a pool with exactly these settings; for a pool of the config, omitted settings keep its values',
     query: { dryRun },
     body: poolSettings,
-    answers: { 200: 'It was there', 201: 'It is new' },
+    answers: { 200: 'It existed', 201: 'It is new' },
     conditional,
     handle: r => routes.put(r),
   });
   admin.add({
     method: 'PATCH',
-    path: one,
+    path,
     rel: 'update-pool',
     summary: 'Change a pool: a merge patch (RFC 7396)',
     query: { dryRun },
@@ -90,7 +100,7 @@ export function addPoolRoutes(admin: AdminRoutes, options: PoolRoutesOptions): v
   });
   admin.add({
     method: 'DELETE',
-    path: one,
+    path,
     rel: 'remove-pool',
     summary: 'Remove a pool',
     query: {
@@ -194,7 +204,7 @@ class PoolRoutes {
       name,
       servers,
       available,
-      ...this.said(name),
+      ...this.settingsOf(name),
       ...(inPlace.length > 0 && { pluginsInPlace: inPlace }),
       ...(problems.length > 0 && { problems }),
       ...(sources.length > 0 && { sources }),
@@ -203,7 +213,7 @@ class PoolRoutes {
   }
 
   /** The settings of a pool and their layers, without TLS settings. */
-  private said(name: string) {
+  private settingsOf(name: string) {
     const entity = this.operator.entity(poolKindName, name);
     if (entity === undefined) return {};
     const { tls: _, ...value } = entity.value;

@@ -215,7 +215,7 @@ test('a port that is taken is named, with what to do', async () => {
 
 test('a port that is taken is named for the admin API, too', async () => {
   const said = await refusedStart('127.0.0.1:0', `adminApi({ listen: '127.0.0.1:${origin.port}' })`);
-  assert.match(said, 'the port is taken by another process; stop that, or choose another with --admin-ip');
+  assert.match(said, 'the port is taken by another process; stop it, or choose another with --admin-ip');
 });
 
 test('an address of another machine is refused with the remedy', async () => {

@@ -49,7 +49,7 @@ test('it is always alive, and ready while a worker listens and nothing stops', a
     [{ readyWorkers: 2, wantedWorkers: 2 }, 200, undefined],
     [{ readyWorkers: 1, wantedWorkers: 2, silentWorkers: 1 }, 200, undefined],
     [{ readyWorkers: 0, wantedWorkers: 2 }, 503, 'no worker accepts connections'],
-    [{ readyWorkers: 0, wantedWorkers: 2, silentWorkers: 2 }, 503, 'no worker reacts'],
+    [{ readyWorkers: 0, wantedWorkers: 2, silentWorkers: 2 }, 503, 'no worker responds'],
     [{ readyWorkers: 2, wantedWorkers: 2, stopping: true }, 503, 'this Weldr is stopping'],
   ] as const;
   for (const [status, expected, reason] of cases) {
@@ -187,7 +187,7 @@ test('an address in use fails the start with the address and the remedy', async 
   assert.equal([failure.code, failure.field], ['LISTEN_FAILED', 'listen']);
   assert.match(
     failure.message,
-    new RegExp(`127\\.0\\.0\\.1:${port}: the port is taken by another process; stop that, or choose`),
+    new RegExp(`127\\.0\\.0\\.1:${port}: the port is taken by another process; stop it, or choose`),
   );
 });
 
