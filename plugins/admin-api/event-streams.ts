@@ -44,7 +44,7 @@ export class EventStreams {
     response.write(`retry: ${comeBackAfter}\n\n`);
     const stream = new OpenStream(response, isAllowed);
     this.open.add(stream);
-    this.cancelHeartbeat ??= this.clock.every(heartbeatEvery, () => this.beat());
+    this.cancelHeartbeat ??= this.clock.every(heartbeatEvery, () => this.sendHeartbeats());
     response.once('close', () => {
       this.open.delete(stream);
       stream.end();
@@ -60,9 +60,9 @@ export class EventStreams {
     for (const stream of this.open) stream.finish();
   }
 
-  private beat(): void {
+  private sendHeartbeats(): void {
     for (const stream of this.open) {
-      if (stream.isAllowed()) stream.beat();
+      if (stream.isAllowed()) stream.heartbeat();
       else stream.finish();
     }
   }
@@ -106,7 +106,7 @@ class OpenStream implements EventStream {
   }
 
   /** Sends a heartbeat; a caller that has read nothing since the last one loses the stream. */
-  beat(): void {
+  heartbeat(): void {
     const { response } = this;
     if (response.writableLength === 0) this.stalled = false;
     else if (this.stalled) {

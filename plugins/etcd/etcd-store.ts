@@ -1,4 +1,4 @@
-// EtcdStore: keeps operators' changes in etcd: a replica of the rows, which is followed, and a writer that compares with it.
+// EtcdStore: keeps operators' changes in etcd: a replica of the rows, which follows etcd, and a writer that compares with it.
 import type { Logger } from 'pino';
 import type { Batch, Row, RowChange } from '../../core/state/row.ts';
 import type { StateStore } from '../../core/state/store.ts';

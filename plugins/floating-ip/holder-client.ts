@@ -49,7 +49,7 @@ export class HolderClient {
   private ending = false;
   private order = 0;
   private readonly pending = new Map<number, (answer: Answer | undefined) => void>();
-  private beat: CancelTimer | undefined;
+  private cancelHeartbeat: CancelTimer | undefined;
   private session: string | undefined;
   private streaks = 0;
   /** The leadership that the process has ended, for which nothing is held any more. */
@@ -73,7 +73,7 @@ export class HolderClient {
 
   /** Why the addresses are not held, though they should be; undefined: they are, or should not be. */
   get whyNotHeld(): string | undefined {
-    if (this.isHolding || this.beat === undefined) return undefined;
+    if (this.isHolding || this.cancelHeartbeat === undefined) return undefined;
     return this.objection ?? this.complaint;
   }
 
@@ -101,10 +101,10 @@ export class HolderClient {
   /** Holds the addresses for this leadership; resolves when that is done, or cannot be. */
   async hold({ until, asked = Number.POSITIVE_INFINITY, session, surrender }: Leadership): Promise<void> {
     if (this.ending) return;
-    if (this.beat === undefined) this.streaks++;
+    if (this.cancelHeartbeat === undefined) this.streaks++;
     const id = session ?? `leadership ${this.streaks}`;
     this.session = id;
-    this.beat ??= this.options.clock.every(heartbeat, () => this.send({ type: 'alive' }));
+    this.cancelHeartbeat ??= this.options.clock.every(heartbeat, () => this.send({ type: 'alive' }));
     // A process that ended the leadership and then died cannot refuse it: etcd must have confirmed the leadership since.
     if (!this.isReady || asked <= this.trustFrom || this.closed === id) return;
     // In this order, so that a delay between the two readings makes `until` earlier.
@@ -126,8 +126,8 @@ export class HolderClient {
    * because the next leader then need not wait.
    */
   async release(): Promise<void> {
-    this.beat?.();
-    this.beat = undefined;
+    this.cancelHeartbeat?.();
+    this.cancelHeartbeat = undefined;
     this.session = undefined;
     while (this.options.clock.monotonic() < this.goneBy) {
       if (this.isReady && !this.ending) {
@@ -139,8 +139,8 @@ export class HolderClient {
   /** Releases the addresses, and ends the process. */
   async end(): Promise<void> {
     this.ending = true;
-    this.beat?.();
-    this.beat = undefined;
+    this.cancelHeartbeat?.();
+    this.cancelHeartbeat = undefined;
     const { child } = this;
     if (child === undefined) return;
     const gone = new Promise<void>(resolve => {
