@@ -24,8 +24,8 @@ export async function oneAtATime(build: () => Promise<AdminAnswer>): Promise<Adm
 }
 
 /**
- * Resolves with the answer that holds a list: `{ [name]: […], ...rest }`. `resourceOf` is called for one item after another while time passes;
- * an item that is gone by then has no resource and is left out.
+ * Resolves with the answer that holds a list: `{ [name]: […], ...rest }`. `resourceOf` is called for one item after another
+ * while time passes; an item that is gone by then has no resource and is left out.
  */
 export async function listAnswer<Item>(
   name: string,

@@ -42,7 +42,7 @@ export function readInto(contents: JournalContents, bytes: Buffer, path: string)
     throw new WeldrError(thrown.code, `${path} cannot be used: ${thrown.message}`, { cause: thrown });
   }
   if (!found.isForeign) return found;
-  throw invalidPath(path, 'the file there is not Weldr's; move it away, or give poolFile another path');
+  throw invalidPath(path, "the file there is not Weldr's; move it away, or give poolFile another path");
 }
 
 /** Reads a journal that another process may be writing: takes no lock and changes nothing. */
