@@ -99,11 +99,11 @@ export interface ElectionNode {
   readonly election: Election;
   readonly failsafe: Failsafe | undefined;
   readonly client: EtcdClient;
-  readonly told: Leadership[];
+  readonly notices: Leadership[];
   readonly lines: readonly string[];
   unfit: string | undefined;
   /** Awaited at each change of the leadership. */
-  onTold: (leadership: Leadership) => Promise<void> | void;
+  onNotice: (leadership: Leadership) => Promise<void> | void;
   /** Awaited before a planned release of the leadership. */
   onHandingOver: () => Promise<void> | void;
   close(): Promise<void>;
@@ -118,7 +118,7 @@ export async function electionNode(
 ): Promise<ElectionNode> {
   const { log, lines } = collectingLog();
   const client = await EtcdClient.create(access);
-  const told: Leadership[] = [];
+  const notices: Leadership[] = [];
   const keys = new ClusterKeys('/weldr/');
   const allTimes = { lease: 2000, renew: 250, holdOff: 300, ...times };
   const failsafe =
@@ -139,8 +139,8 @@ export async function electionNode(
     failsafe,
     unfit: () => node.unfit,
     changed: async leadership => {
-      told.push(leadership);
-      await node.onTold(leadership);
+      notices.push(leadership);
+      await node.onNotice(leadership);
     },
     handingOver: async () => await node.onHandingOver(),
   });
@@ -148,10 +148,10 @@ export async function electionNode(
     election,
     failsafe,
     client,
-    told,
+    notices,
     lines,
     unfit: undefined,
-    onTold: () => {},
+    onNotice: () => {},
     onHandingOver: () => {},
     async close() {
       await election.close();

@@ -1,7 +1,7 @@
 // Faults of etcd: no majority, no space, slowness, a key written by hand, three clusters instead of one.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { checkSaid, type Scenario, type Stage } from './scenario.ts';
+import { checkReported, type Scenario, type Stage } from './scenario.ts';
 
 const minute = 60_000;
 const failsafeState = z.looseObject({ failsafe: z.looseObject({ members: z.array(z.string()) }) });
@@ -72,9 +72,9 @@ function isFailsafe(ms: number): Pick<Scenario, 'world' | 'play'> {
       const { world } = stage;
       const { active } = world;
       await allAreListed(stage);
-      const said = async () =>
-        await checkSaid(stage, active, /etcd|majority/i, { since: Date.now(), where: 'log too' });
-      await stage.gap('failsafe', () => loseMajority(stage, ms, said));
+      const reported = async () =>
+        await checkReported(stage, active, /etcd|majority/i, { since: Date.now(), where: 'log too' });
+      await stage.gap('failsafe', () => loseMajority(stage, ms, reported));
       stage.check('the address stays', world.watch.holders.join() === active.name, world.watch.holders);
     },
   };
@@ -171,8 +171,8 @@ export const etcdScenarios: readonly Scenario[] = [
           await loseMajority(stage, minute, async () => {
             const since = Date.now();
             await Promise.all([
-              checkSaid(stage, active, /etcd|majority/i, { since, where: 'log too' }),
-              checkSaid(stage, passive, /etcd|majority/i, { since, where: 'status only' }),
+              checkReported(stage, active, /etcd|majority/i, { since, where: 'log too' }),
+              checkReported(stage, passive, /etcd|majority/i, { since, where: 'status only' }),
             ]);
           }),
       );
@@ -190,14 +190,14 @@ export const etcdScenarios: readonly Scenario[] = [
       const { active, passive } = world;
       const full = Date.now();
       await fill(stage);
-      await checkSaid(stage, active, /space|quota/i, { since: full, where: 'log too' });
+      await checkReported(stage, active, /space|quota/i, { since: full, where: 'log too' });
       stage.check('the holder keeps the address', world.watch.holders.join() === active.name);
       const stopped = Date.now();
       await active.signal('SIGTERM');
       await sleep(3000);
       // Without space no node can take the key; one that can is fine, too.
       if (world.watch.holders.join() !== passive.name) {
-        await checkSaid(stage, passive, /space|quota/i, { since: stopped, where: 'log too' });
+        await checkReported(stage, passive, /space|quota/i, { since: stopped, where: 'log too' });
       }
       await makeRoom(stage);
       await checkBack(stage);
@@ -213,7 +213,7 @@ export const etcdScenarios: readonly Scenario[] = [
       const value = JSON.stringify({ schema: 1, node: 'ghost', since });
       world.etcd.ctl(['put', leaderKey, value], 0);
       await Promise.all(
-        [active, passive].map(node => checkSaid(stage, node, /lease/i, { since, where: 'log too' })),
+        [active, passive].map(node => checkReported(stage, node, /lease/i, { since, where: 'log too' })),
       );
       world.etcd.ctl(['del', leaderKey], 0);
       await checkBack(stage);
@@ -244,7 +244,7 @@ export const etcdScenarios: readonly Scenario[] = [
       const { takings } = await watchFor(stage, 15_000);
       stage.check('flapping is damped', takings <= 6, `taken ${takings} times in 15 s`);
       for (const node of stage.world.nodes)
-        await checkSaid(stage, node, /lease/i, { since: 0, where: 'log too' });
+        await checkReported(stage, node, /lease/i, { since: 0, where: 'log too' });
     },
   },
   {
@@ -257,7 +257,7 @@ export const etcdScenarios: readonly Scenario[] = [
       const { takings } = await watchFor(stage, 6000);
       stage.check('no node leads', takings === 0 && world.watch.holders.length === 0, world.watch.holders);
       for (const node of world.nodes)
-        await checkSaid(stage, node, /cluster/i, { since: 0, where: 'log too' });
+        await checkReported(stage, node, /cluster/i, { since: 0, where: 'log too' });
     },
   },
 ];

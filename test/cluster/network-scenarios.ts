@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EndlessClient } from './endless-client.ts';
 import { until } from './etcd-node.ts';
 import type { LabMachine } from './lab-machine.ts';
-import { checkSaid, type Scenario } from './scenario.ts';
+import { checkReported, type Scenario } from './scenario.ts';
 import { serviceAddress, servicePort } from './site.ts';
 
 /** Like a router: keeps what it has learnt about its neighbours for an hour, unless they announce something else. */
@@ -63,8 +63,8 @@ export const networkScenarios: readonly Scenario[] = [
         stage.check('no Weldr keeps it', held < 1000 && world.watch.holders.length === 0, `${held} ms`);
         const { leader } = (await world.nodes[0]?.view()) ?? {};
         const node = world.nodes.find(({ name }) => name === leader) ?? world.active;
-        const said = new RegExp(stranger.mac, 'i');
-        await checkSaid(stage, node, said, { since, where: 'log too' });
+        const why = new RegExp(stranger.mac, 'i');
+        await checkReported(stage, node, why, { since, where: 'log too' });
       } finally {
         stranger.removeAddress(serviceAddress);
       }
@@ -83,8 +83,8 @@ export const networkScenarios: readonly Scenario[] = [
       stranger.run('arping', ['-q', '-U', '-c', '1', '-w', '1', '-I', 'eth0', serviceAddress]);
       try {
         // Conflicts are not probed constantly.
-        const said = new RegExp(stranger.mac, 'i');
-        await checkSaid(stage, active, said, { since, where: 'log too', ms: 15_000 });
+        const why = new RegExp(stranger.mac, 'i');
+        await checkReported(stage, active, why, { since, where: 'log too', ms: 15_000 });
       } finally {
         stranger.removeAddress(serviceAddress);
       }

@@ -27,7 +27,7 @@ export const plannedScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'the active Weldr is told to hand over (weldr cluster hand-over)',
+    name: 'the active Weldr hands over by command (weldr cluster hand-over)',
     seconds: 8,
     measures: true,
     async play(stage) {
@@ -40,7 +40,7 @@ export const plannedScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'the active Weldr is told to hand over to another by name (--to), then back by POST /cluster/hand-over',
+    name: 'the active Weldr hands over to another by name (--to), then back by POST /cluster/hand-over',
     seconds: 12,
     async play(stage) {
       const { active, passive, watch } = stage.world;

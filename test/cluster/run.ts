@@ -24,7 +24,7 @@ const usage = `npm run test:cluster -- [WORDS] [OPTIONS]
   --list                name them, and play none
   --runs N              how often each gap is measured; default: 7
   --variant VARIANT     shared: etcd beside Weldr on two machines, and on a third (default); apart: on three separate machines
-  --etcd SETTINGS       recommended: as docs/cluster.md says (default); plain: etcd's own
+  --etcd SETTINGS       recommended: as in docs/cluster.md (default); plain: etcd's own
   --weldrs N            2 (default) to 4
   --without-keepalived  leave out the comparison with keepalived
   --json FILE           write the table and the problems as JSON

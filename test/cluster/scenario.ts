@@ -113,7 +113,7 @@ export class Stage<W extends Site = World> {
 const reasonWithin = 5000;
 
 /** Checks that a node reports why, in `GET /cluster` and, if `where` is `log too`, in an error of its log. */
-export async function checkSaid(
+export async function checkReported(
   stage: Stage,
   node: WorldNode,
   why: RegExp,
@@ -122,7 +122,7 @@ export async function checkSaid(
   // A late node is asked once anyway, to show what it reports instead.
   const left = Math.max(0, since + ms - Date.now());
   let view: ClusterView | undefined;
-  const spoken = () =>
+  const reasons = () =>
     [view?.address?.reason, view?.election?.reason, view?.etcd?.problem].filter(
       text => typeof text === 'string',
     );
@@ -130,10 +130,10 @@ export async function checkSaid(
   const checks = [
     stage.within(
       left,
-      `GET /cluster of ${node.name} says why (${why})`,
+      `GET /cluster of ${node.name} reports why (${why})`,
       async () => {
         view = await node.view();
-        return spoken().some(text => why.test(text));
+        return reasons().some(text => why.test(text));
       },
       () => ({ address: view?.address, election: view?.election, etcd: view?.etcd }),
     ),
@@ -142,7 +142,7 @@ export async function checkSaid(
     checks.push(
       stage.within(
         left,
-        `an error in the log of ${node.name} says why (${why})`,
+        `an error in the log of ${node.name} reports why (${why})`,
         () => errors().some(text => why.test(text)),
         () => errors().slice(-3),
       ),

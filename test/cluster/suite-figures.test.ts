@@ -133,7 +133,7 @@ test('two holders, lost changes, broken requests, false claims and failed plays 
     entry({ overlaps }),
     entry({ lost: ['port 8001 should be in'] }),
     entry({ figures: [figure('handOver', 100, { broken: 1 })] }),
-    entry({ checks: [{ claim: 'it is said', holds: false, seen: '' }] }),
+    entry({ checks: [{ claim: 'it is reported', holds: false, seen: '' }] }),
     entry({ error: 'no' }),
   ]);
   assert.is(problems.length, 5);

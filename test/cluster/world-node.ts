@@ -160,8 +160,8 @@ export class WorldNode {
     return this.lines.flatMap(line => {
       const { data } = record.safeParse(parsed(line));
       if (data === undefined || data.level < errorLevel || Date.parse(data.time) < at) return [];
-      const { level: _, time, ...said } = data;
-      return [{ at: Date.parse(time), text: JSON.stringify(said) }];
+      const { level: _, time, ...fields } = data;
+      return [{ at: Date.parse(time), text: JSON.stringify(fields) }];
     });
   }
 

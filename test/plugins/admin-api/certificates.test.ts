@@ -18,14 +18,14 @@ const path = '/certificates/shop.test';
 /** An API whose answers and log are searched for keys. */
 async function withCalls(body: (api: Api) => Promise<void>): Promise<void> {
   await withApi({ clock: new FakeClock(Date.now()) }, async api => {
-    const said: string[] = [];
+    const texts: string[] = [];
     const call = async (...args: Parameters<Api['call']>): Promise<Answer> => {
       const answer = await api.call(...args);
-      said.push(answer.text);
+      texts.push(answer.text);
       return answer;
     };
     await body({ ...api, call });
-    assert.not.match(said.join('\n') + JSON.stringify(api.side.logs), /END PRIVATE KEY|END CERTIFICATE/);
+    assert.not.match(texts.join('\n') + JSON.stringify(api.side.logs), /END PRIVATE KEY|END CERTIFICATE/);
   });
 }
 

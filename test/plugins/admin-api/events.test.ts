@@ -9,8 +9,8 @@ import { type Followed, follow, type Message } from './event-client.ts';
 const test = suite('admin-api events');
 
 const servers = { default: ['http://10.0.0.1:1'], api: ['http://10.0.0.2:1', 'http://10.0.0.3:1'] };
-const tell = ({ side }: Api, text: string, more: object = {}) =>
-  side.events.add({ type: 'test.told', text, ...more });
+const emit = ({ side }: Api, text: string, more: object = {}) =>
+  side.events.add({ type: 'test.event', text, ...more });
 const textsOf = (messages: readonly Message[]): unknown[] =>
   messages.filter(({ event }) => event === 'message').map(({ data }) => data['text']);
 const textsIn = (body: unknown): unknown[] => {
@@ -45,13 +45,13 @@ test('lists the latest events, the oldest first, and where to continue', async (
     const { call } = api;
     const { body: nothing } = await call('GET', '/events');
     assert.equal([textsIn(nothing), at(nothing, 'first'), at(nothing, 'gap')], [[], null, false]);
-    for (const text of ['a', 'b', 'c']) tell(api, text);
+    for (const text of ['a', 'b', 'c']) emit(api, text);
     const { body } = await call('GET', '/events?limit=2');
     assert.equal(
       [textsIn(body), at(body, 'last'), at(body, 'gap')],
       [['b', 'c'], api.side.events.last, false],
     );
-    tell(api, 'd');
+    emit(api, 'd');
     const { body: next } = await call('GET', String(at(body, 'links.0.href')));
     assert.equal(textsIn(next), ['d']);
     const { body: page } = await call('GET', `/events?since=${at(nothing, 'last')}&limit=3`);
@@ -102,13 +102,13 @@ test('an operator who is known by a token is named in the events of a call', asy
 
 test('streams each event as it happens, and only those requested', async () => {
   await withStreams(async (api, open) => {
-    tell(api, 'before');
+    emit(api, 'before');
     const all = await open('/events');
     assert.is(all.headers['content-type'], 'text/event-stream');
     assert.is(all.headers['cache-control'], 'no-store');
     const some = await open('/events?type=server&limit=5');
     await some.message(({ event }) => event === 'hello');
-    tell(api, 'one');
+    emit(api, 'one');
     api.side.pools.verdict('api', 'http://10.0.0.2:1', 'test', 'ill');
     const { id, data } = await some.message(({ event }) => event === 'message');
     assert.equal([data['type'], String(data['id'])], ['server.state', id]);
@@ -123,12 +123,12 @@ test('a reader that returns gets the events in between, even if it had only a gr
     const first = await open('/events');
     const hello = await first.message(({ event }) => event === 'hello');
     first.close();
-    for (const text of ['a', 'b']) tell(api, text);
+    for (const text of ['a', 'b']) emit(api, text);
     const second = await open('/events', { 'last-event-id': hello.id ?? '' });
     const b = await second.message(({ data }) => data['text'] === 'b');
     assert.equal(textsOf(second.messages), ['a', 'b']);
     second.close();
-    tell(api, 'c');
+    emit(api, 'c');
     const third = await open(`/events?since=${hello.id}`, { 'last-event-id': b.id ?? '' });
     await third.message(({ data }) => data['text'] === 'c');
     assert.equal(textsOf(third.messages), ['c'], 'Last-Event-ID takes precedence over ?since');
@@ -142,7 +142,7 @@ test('a reader that returns gets the events in between, even if it had only a gr
 test('reports a gap to a reader that returns too late, or from an unknown time', async () => {
   await withStreams(async (api, open) => {
     const from = api.side.events.last;
-    for (let count = 0; count < maxEvents + 5; count++) tell(api, `e${count}`);
+    for (let count = 0; count < maxEvents + 5; count++) emit(api, `e${count}`);
     const late = await open('/events', { 'last-event-id': String(from) });
     const gap = await late.message(({ event }) => event === 'gap');
     assert.equal(gap.data, { after: from, first: api.side.events.all[0]?.id });
@@ -150,7 +150,7 @@ test('reports a gap to a reader that returns too late, or from an unknown time',
     assert.is(textsOf(late.messages).length, maxEvents);
     const future = await open('/events', { 'last-event-id': String(api.side.events.last + 1000) });
     await future.message(({ event }) => event === 'gap');
-    tell(api, 'now');
+    emit(api, 'now');
     await future.message(({ data }) => data['text'] === 'now');
   });
 });
@@ -164,7 +164,7 @@ test('buffers nothing for a reader that stops: it falls behind in the ring, and 
     const long = 'x'.repeat(400);
     // Far more than sockets hold: 12 MB.
     for (let round = 0; round < 200; round++) {
-      for (let count = 0; count < 100; count++) tell(api, `${round}-${count} ${long}`);
+      for (let count = 0; count < 100; count++) emit(api, `${round}-${count} ${long}`);
       const mark = `${round}-99 ${long}`;
       await quick.message(({ data }) => data['text'] === mark);
       if (round < 5) api.side.clock.advance(2000);
@@ -191,7 +191,7 @@ test('cuts a reader that reads nothing for two heartbeats', async () => {
     const turn = () => new Promise(resolve => setImmediate(resolve));
     // Far more than sockets hold: 15 MB.
     for (let round = 0; round < 300; round++) {
-      for (let count = 0; count < 100; count++) tell(api, `${round}-${count} ${long}`);
+      for (let count = 0; count < 100; count++) emit(api, `${round}-${count} ${long}`);
       for (let turns = 0; turns < 5; turns++) await turn();
     }
     api.side.clock.advance(30_000);
@@ -252,23 +252,23 @@ test('sends the servers of all pools at first, then in each step those that have
         ({ event, data: { at: time } }) => event === 'servers' && Number(time) > from,
       );
       const list = at(data, 'servers') as { pool: string; id: string; state: string }[];
-      const told = list.map(({ pool, id, state }) => `${pool} ${new URL(id).hostname} ${state}`);
-      return { at: Number(data['at']), whole: data['whole'], told, gone: data['gone'] };
+      const states = list.map(({ pool, id, state }) => `${pool} ${new URL(id).hostname} ${state}`);
+      return { at: Number(data['at']), whole: data['whole'], states, gone: data['gone'] };
     };
     const stream = await open('/events?servers=*');
     const first = await next(stream, 0);
     const all = ['default 10.0.0.1 active', 'api 10.0.0.2 active', 'api 10.0.0.3 active'];
-    assert.equal([first.whole, first.told], [true, all]);
+    assert.equal([first.whole, first.states], [true, all]);
     clock.advance(2000);
     const quiet = await next(stream, first.at);
-    assert.equal([quiet.whole, quiet.told], [false, []]);
+    assert.equal([quiet.whole, quiet.states], [false, []]);
     pools.verdict('api', 'http://10.0.0.2:1', 'test', 'ill');
     await pools.remove('default', 'http://10.0.0.1:1');
     clock.advance(2000);
     const changed = await next(stream, quiet.at);
-    assert.equal([changed.whole, changed.told], [false, ['api 10.0.0.2 down']]);
+    assert.equal([changed.whole, changed.states], [false, ['api 10.0.0.2 down']]);
     assert.equal(changed.gone, [{ pool: 'default', id: 'http://10.0.0.1:1' }]);
     const late = await next(await open('/events?servers=*'), 0);
-    assert.equal([late.whole, late.told.length], [true, 2]);
+    assert.equal([late.whole, late.states.length], [true, 2]);
   });
 });

@@ -141,7 +141,7 @@ test('a wrong method is 405 with what is allowed', async () => {
   });
 });
 
-test('an unknown path is 404 and says where to look', async () => {
+test('an unknown path is 404, with where to look', async () => {
   await withApi({}, async ({ call }) => {
     for (const path of [
       '/nothing',

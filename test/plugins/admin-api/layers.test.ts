@@ -81,7 +81,7 @@ class World {
   }
 
   /** The log lines about changes. */
-  get told(): string[] {
+  get changeLog(): string[] {
     return (this.first?.logs ?? []).flatMap(line => (line['what'] === undefined ? [] : line.msg));
   }
 
@@ -179,7 +179,7 @@ when('a server that no config lists is added: it stays over reloads and restarts
   assert.equal(w.shown, { [id]: '3 active api' });
 });
 
-when('a server that was added is then listed: the added one stays, and says what it shadows', async w => {
+when('a server that was added is then listed: the added one stays, and shows what it shadows', async w => {
   await w.start([]);
   await w.call('POST', '/servers', { url: id, weight: 3 });
   await w.reload([{ url: id, weight: 8 }]);
@@ -312,7 +312,7 @@ when('something is changed: the log says what, from, to and by whom, once', asyn
   await w.running.clock.advanceAsync(5000);
   await until('it is gone', () => w.shown['http://127.0.0.1:4'] === undefined);
   const server = (port: number) => `server http://127.0.0.1:${port} in pool default`;
-  assert.equal(w.told, [
+  assert.equal(w.changeLog, [
     `${server(1)}: weight from 2 to 7, by a test`,
     `${server(1)}: host from none to "upstream", by a test`,
     `${server(1)}: healthCheck from none to {"path":"/x"}, by the config`,

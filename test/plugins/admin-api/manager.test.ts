@@ -19,7 +19,7 @@ const test = suite('admin-api manager');
 
 const url = (port: number): string => `http://127.0.0.1:${port}`;
 
-test('GET / says what this is and links to everything, later plugins included', async () => {
+test('GET / names what this is and links to everything, later plugins included', async () => {
   await withApi({ after: [healthCheck()], status: { version: '1.2.3' } }, async ({ call, side }) => {
     const { body } = await call('GET', '/');
     assert.equal([at(body, 'name'), at(body, 'version')], ['weldr', '1.2.3']);
@@ -165,7 +165,7 @@ test('POST /reload is answered though it closes the server, and the address is r
   for (const side of sides) await side.close();
 });
 
-test('a reload that is refused says why', async () => {
+test('a reload that is refused is answered with the reason', async () => {
   const reload = async (): Promise<void> => {
     throw new WeldrError('CONFIG_INVALID', 'plugins[0].interval: no', { field: 'plugins[0].interval' });
   };

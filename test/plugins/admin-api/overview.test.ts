@@ -18,7 +18,7 @@ const problems = async (on: Pick<Api, 'call'>) => {
   return list.map(problem => [at(problem, 'severity'), at(problem, 'text')]);
 };
 
-test('without problems it says that all is well', async () => {
+test('without problems the status is ok', async () => {
   await withApi({ servers, status: { version: '1.2.3', readyWorkers: 2, wantedWorkers: 2 } }, async on => {
     const body = await overview(on);
     assert.equal([at(body, 'status'), at(body, 'version'), at(body, 'problems')], ['ok', '1.2.3', []]);
@@ -93,9 +93,9 @@ test('a server that passes its checks and fails requests is a problem until it i
   const plugins = [stats(), adminApi({ listen: '127.0.0.1:0' })];
   const side = await managerSide(plugins, { servers });
   const on = callsTo(addressOf(side));
-  const told = counts(60, 20, 13);
-  const list = told.servers.map(one => ({ ...one, connectErrors: 0, inFlight: 0 }));
-  side.receive('stats', { counts: { ...told, servers: list } }, 1);
+  const counted = counts(60, 20, 13);
+  const list = counted.servers.map(one => ({ ...one, connectErrors: 0, inFlight: 0 }));
+  side.receive('stats', { counts: { ...counted, servers: list } }, 1);
   await side.clock.advanceAsync(2000);
   assert.equal(await problems(on), [['warning', 'http://10.0.0.2:1 of api fails 25 % of its requests']]);
   assert.equal(at(await overview(on), 'problems.0.about'), 'errors');
@@ -114,13 +114,13 @@ test('traffic is that of the last step, for pools and servers that of the last f
   const side = await managerSide(plugins, { servers });
   const on = callsTo(addressOf(side));
   // As a worker reports it.
-  const told = (made: TrafficCounts): void => {
+  const report = (made: TrafficCounts): void => {
     const servers = made.servers.map(one => ({ ...one, connectErrors: 0, inFlight: 3 }));
     side.receive('stats', { counts: { ...made, servers } }, 1);
   };
-  told(counts(90, 10, 13));
+  report(counts(90, 10, 13));
   await side.clock.advanceAsync(2000);
-  told(counts(40, 0, 40, api[1]));
+  report(counts(40, 0, 40, api[1]));
   await side.clock.advanceAsync(2000);
   const body = await overview(on);
   assert.equal([at(body, 'traffic.rate'), at(body, 'traffic.errorShare')], [20, 0]);

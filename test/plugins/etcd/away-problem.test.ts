@@ -10,8 +10,8 @@ const test = suite('the problem that etcd is away');
 test('is reported with time and reason, not for a moment, not again for each reason, and withdrawn', () => {
   const clock = new FakeClock(new Date(2026, 2, 1, 14, 3, 30).getTime());
   const store = { stale: true, silentFor: Number.POSITIVE_INFINITY, awayBecause: 'connection refused' };
-  const said: (string | undefined)[] = [];
-  const problem = (_: string, told: NewProblem | undefined) => void said.push(told?.text);
+  const texts: (string | undefined)[] = [];
+  const problem = (_: string, reported: NewProblem | undefined) => void texts.push(reported?.text);
   const away = new AwayProblem({ store, events: { problem }, clock });
   const look = (seconds: number) => {
     for (let n = 0; n < seconds; n++) {
@@ -21,17 +21,17 @@ test('is reported with time and reason, not for a moment, not again for each rea
     }
   };
   look(2);
-  assert.equal(said, []);
+  assert.equal(texts, []);
   look(3);
   store.awayBecause = 'no answer in time';
   look(50);
-  assert.equal(said, ['etcd has not answered since 14:03: connection refused']);
+  assert.equal(texts, ['etcd has not answered since 14:03: connection refused']);
   look(30);
-  assert.is(said.at(-1), 'etcd has not answered since 14:03: no answer in time');
+  assert.is(texts.at(-1), 'etcd has not answered since 14:03: no answer in time');
   store.stale = false;
   look(1);
-  assert.equal([said.length, said.at(-1)], [3, undefined]);
+  assert.equal([texts.length, texts.at(-1)], [3, undefined]);
   Object.assign(store, { stale: true, silentFor: 60_000, awayBecause: '' });
   look(3);
-  assert.match(said.at(-1) ?? '', /^etcd has not answered since 14:03: its watch was lost$/);
+  assert.match(texts.at(-1) ?? '', /^etcd has not answered since 14:03: its watch was lost$/);
 });

@@ -49,13 +49,13 @@ const body = async () => {
       await withWeldr(configOf('b'), async b => {
         const [first, second] = [sides.get('a'), sides.get('b')];
         if (first === undefined || second === undefined) throw new Error('they did not start');
-        const told: string[] = [];
-        second.certificates.observe((name, info) => void told.push(`${name} ${info?.layer}`));
+        const changes: string[] = [];
+        second.certificates.observe((name, info) => void changes.push(`${name} ${info?.layer}`));
         assert.is(await shown(b.port), 'ERR_SSL_TLSV1_UNRECOGNIZED_NAME');
         const { fingerprint } = await first.certificates.put('shop.test', shop);
         assert.is(await shown(a.port), fingerprint);
         await until('b shows it', async () => (await shown(b.port)) === fingerprint);
-        assert.equal(told, ['shop.test cluster']);
+        assert.equal(changes, ['shop.test cluster']);
         const replaced = await second.certificates.put('shop.test', next);
         await until('a shows the next one', async () => (await shown(a.port)) === replaced.fingerprint);
         const kept = cluster.ctl(['get', '--prefix', '/weldr/v2/certificate/']) ?? '';

@@ -102,7 +102,7 @@ test('the time of unanswered renewals is estimated from that of one question', (
   const clock = new FakeClock();
   const [renewals, majority] = [new RoundTrip(clock), new RoundTrip(clock)];
   const times = { lease: 1000, renew: 150, holdOff: 100 };
-  const said = (unanswered: number) =>
+  const reported = (unanswered: number) =>
     slowness(renewalTimes({ renewals, unanswered, majority }), {
       times,
       granted: 1000,
@@ -112,12 +112,12 @@ test('the time of unanswered renewals is estimated from that of one question', (
   // They are given up after 320 ms, less than what the lease leaves.
   for (let i = 0; i < 8; i++) renewals.record(320);
   for (let i = 0; i < 7; i++) majority.record(480);
-  assert.is(said(8), undefined, 'too few questions');
+  assert.is(reported(8), undefined, 'too few questions');
   majority.record(3000);
-  assert.is(said(7), undefined, 'a few may stay unanswered');
-  assert.match(said(8) ?? '', /take 960 ms, and a lease of 1 s leaves 380 ms: .* set lease: '4s'/);
+  assert.is(reported(7), undefined, 'a few may stay unanswered');
+  assert.match(reported(8) ?? '', /take 960 ms, and a lease of 1 s leaves 380 ms: .* set lease: '4s'/);
   majority.record(100);
-  assert.is(said(8), undefined, 'one that is quicker shows that it is not the distance');
+  assert.is(reported(8), undefined, 'one that is quicker shows that it is not the distance');
 });
 
 test('a node that loses the leadership three times within a minute stays away, longer each time', () => {

@@ -63,7 +63,7 @@ withEtcd(
     const renewed: boolean[] = [];
     a.onHandingOver = async () => {
       const { until: first } = a.election.leadership;
-      await until('a renewal', () => a.told.some(({ until }) => until > first), 900);
+      await until('a renewal', () => a.notices.some(({ until }) => until > first), 900);
       renewed.push(leads(a));
     };
     await a.election.handOver('a test');
@@ -82,12 +82,12 @@ withEtcd('a leader lets go of what it holds before it gives up the key', async (
   await until('one leads', () => leads(a) || leads(b));
   const [leader, other] = leads(a) ? [a, b] : [b, a];
   let letGo = false;
-  leader.onTold = async ({ leading }) => {
+  leader.onNotice = async ({ leading }) => {
     if (leading) return;
     await sleep(300);
     letGo = true;
   };
-  other.onTold = ({ leading }) => {
+  other.onNotice = ({ leading }) => {
     if (leading) assert.ok(letGo, 'the next one leads only after the previous one has let go');
   };
   await leader.close();
@@ -135,7 +135,7 @@ withEtcd('a leader whose key is deleted stops at once', async (cluster, node) =>
   const a = await node('a');
   await until('a leads', () => leads(a));
   const losses: number[] = [];
-  a.onTold = ({ leading }) => void (leading || losses.push(performance.now()));
+  a.onNotice = ({ leading }) => void (leading || losses.push(performance.now()));
   const began = performance.now();
   cluster.ctl(['del', '/weldr/v1/leader']);
   await until('the loss is reported', () => losses.length > 0, 2000);
@@ -168,7 +168,7 @@ withEtcd(
     await until('b knows', () => b.election.leadership.leader === 'a');
     let elected = 0;
     let led = 0;
-    b.onTold = ({ leading, leader }) => {
+    b.onNotice = ({ leading, leader }) => {
       if (leader === 'b' && elected === 0) elected = performance.now();
       if (leading && led === 0) led = performance.now();
     };
@@ -186,11 +186,11 @@ withEtcd(
   async (cluster, node) => {
     const a = await node('a', { lease: 5000, renew: 250 });
     await until('a leads', () => leads(a));
-    const told = a.told.length;
+    const before = a.notices.length;
     const leader = await cluster.leader();
     await cluster.signal(leader ?? 0, 'SIGKILL');
     await sleep(4000);
-    assert.ok(a.told.slice(told).every(({ leading }) => leading));
+    assert.ok(a.notices.slice(before).every(({ leading }) => leading));
     assert.ok(leads(a));
   },
   { size: 3 },
@@ -201,15 +201,15 @@ withEtcd(
   async (cluster, node) => {
     const a = await node('a');
     await until('a leads', () => leads(a));
-    const told = a.told.length;
+    const before = a.notices.length;
     const leader = (await cluster.leader()) ?? 0;
     await cluster.signal((leader + 1) % 3, 'SIGSTOP');
     await sleep(2500);
     await cluster.signal((leader + 1) % 3, 'SIGCONT');
     await cluster.signal((leader + 2) % 3, 'SIGSTOP');
     await sleep(2500);
-    assert.ok(a.told.slice(told).every(({ leading }) => leading));
-    const ends = a.told.slice(told).map(({ until: end }) => end);
+    assert.ok(a.notices.slice(before).every(({ leading }) => leading));
+    const ends = a.notices.slice(before).map(({ until: end }) => end);
     assert.ok(
       Math.max(...ends.slice(1).map((end, i) => end - (ends[i] ?? end))) < 900,
       'no long gap in the renewals',

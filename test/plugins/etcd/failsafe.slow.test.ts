@@ -38,7 +38,7 @@ const body = async () => {
     assert.match(cluster.ctl(['get', '/weldr/v1/failsafe-list']) ?? '', /"members":\[\{"node":"[ab]"/);
 
     const losses: number[] = [];
-    leader.onTold = ({ leading }) => void (leading || losses.push(performance.now()));
+    leader.onNotice = ({ leading }) => void (leading || losses.push(performance.now()));
     await loseMajority('SIGSTOP');
     await until('failsafe is active', () => leader.failsafe?.state.active === true);
     await sleep(2600);
@@ -126,8 +126,8 @@ const bodyOfLoss = async () => {
     await until('b is on the list', () => a.failsafe?.state.members.join() === 'b');
     const losses: Leadership[] = [];
     const { session } = a.election.leadership;
-    a.onTold = told => void (told.leading || losses.push(told));
-    b.onTold = told => void (told.leading && losses.push(told));
+    a.onNotice = notice => void (notice.leading || losses.push(notice));
+    b.onNotice = notice => void (notice.leading && losses.push(notice));
 
     relay.cut();
     await until('its lease is gone', () => key() === '');

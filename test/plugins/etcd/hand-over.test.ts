@@ -206,8 +206,8 @@ withEtcd(
     const failsafe = promiseTo('a');
     const b = await start('b', { failsafe });
     await acquainted(a, b);
-    const said = await refusal(a.candidate.handOver.ask({ by: 'an operator', why: 'a test', to: 'b' }));
-    assert.match(said, /^CONFLICT: b cannot lead: it has promised a not to stand/);
+    const refused = await refusal(a.candidate.handOver.ask({ by: 'an operator', why: 'a test', to: 'b' }));
+    assert.match(refused, /^CONFLICT: b cannot lead: it has promised a not to stand/);
     assert.ok(a.leads());
 
     await a.election.close();

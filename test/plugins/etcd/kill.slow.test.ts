@@ -22,10 +22,10 @@ async function runAndKill(host: string, first: number, afterMs: number): Promise
   const child = spawn(process.execPath, [script, host, String(first)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  let said = '';
+  let output = '';
   const started = Promise.withResolvers<void>();
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+    output += text;
     started.resolve();
   });
   const closed = once(child, 'close');
@@ -34,7 +34,7 @@ async function runAndKill(host: string, first: number, afterMs: number): Promise
   child.kill('SIGKILL');
   await closed;
   // A line that was cut off was not reported.
-  return said.split('\n').slice(1, -1).map(Number);
+  return output.split('\n').slice(1, -1).map(Number);
 }
 
 async function run(): Promise<void> {

@@ -61,11 +61,11 @@ test('a port in use is not an error of the config, an address of another machine
   assert.not.ok(await other.listen('127.0.0.1', port));
   await other.close();
   await channel.close();
-  let said = '';
+  let message = '';
   await Failsafe.expectPossible({ listen: '192.0.2.1:8690', secret }).catch((thrown: Error) => {
-    said = thrown.message;
+    message = thrown.message;
   });
-  assert.match(said, /failsafe cannot listen on 192\.0\.2\.1/);
+  assert.match(message, /failsafe cannot listen on 192\.0\.2\.1/);
 });
 
 test('invalid settings are refused', () => {

@@ -88,8 +88,7 @@ export default defineConfig({
     return answer?.status ?? 0;
   }
 
-  /** Has it logged this? */
-  says(text: string): boolean {
+  hasLogged(text: string): boolean {
     return this.weldr?.logs.some(({ msg }) => msg.includes(text)) ?? false;
   }
 
@@ -183,13 +182,13 @@ both('each reads what the other writes, and keeps what it does not know', async 
       const { damagedKeys } = await node.read(clusterBody, '/cluster');
       return damagedKeys.join() === strange;
     });
-    assert.ok(node.says('shade is not known to this version: it is kept'), node.name);
+    assert.ok(node.hasLogged('shade is not known to this version: it is kept'), node.name);
     assert.is(await node.call('PATCH', pathOf(1001), { weight }), 200);
     const { value, ...rest } = z.looseObject({ value: z.looseObject({}) }).parse(await storedAt(host, key));
     assert.equal([rest['later'], value['shade'], value['weight']], [later.later, 'blue', weight], node.name);
   }
   // Earlier versions do not log it.
-  assert.ok(b.says('knows a hologram'));
+  assert.ok(b.hasLogged('knows a hologram'));
   assert.equal(await storedAt(host, '/weldr/v2/hologram/x'), unknown);
 });
 

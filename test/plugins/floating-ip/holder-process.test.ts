@@ -26,7 +26,7 @@ const listener = `require('node:http').createServer((request, answer) => {
 /** A manager with its holder process in a machine. */
 class Manager {
   readonly child: ChildProcess;
-  readonly said: Record<string, unknown>[] = [];
+  readonly lines: Record<string, unknown>[] = [];
   log = '';
 
   constructor(machine: LabMachine, path?: string) {
@@ -43,25 +43,25 @@ class Manager {
     ];
     this.child = machine.spawn(program, args);
     if (this.child.stdout === null) throw new Error('no output to read');
-    createInterface({ input: this.child.stdout }).on('line', line => this.said.push(JSON.parse(line)));
+    createInterface({ input: this.child.stdout }).on('line', line => this.lines.push(JSON.parse(line)));
     this.child.stderr?.setEncoding('utf8').on('data', text => {
       this.log += text;
     });
   }
 
   async ready(): Promise<void> {
-    await this.hears('it is ready', line => line['ready'] !== undefined);
+    await this.reports('it is ready', line => line['ready'] !== undefined);
   }
 
-  async hears(what: string, is: (line: Record<string, unknown>) => boolean): Promise<void> {
-    await until(`${what}: ${this.log}`, () => this.said.some(is), 30_000);
+  async reports(what: string, is: (line: Record<string, unknown>) => boolean): Promise<void> {
+    await until(`${what}: ${this.log}`, () => this.lines.some(is), 30_000);
   }
 
   /** Sends an order, and waits until it is done. */
   async order(order: string, argument = ''): Promise<void> {
-    const before = this.said.filter(line => line['done'] === order).length;
+    const before = this.lines.filter(line => line['done'] === order).length;
     this.child.stdin?.write(`${JSON.stringify({ order, argument })}\n`);
-    await until(order, () => this.said.filter(line => line['done'] === order).length > before, 30_000);
+    await until(order, () => this.lines.filter(line => line['done'] === order).length > before, 30_000);
   }
 
   /** Its holder process. */
@@ -112,7 +112,7 @@ inLab(
     assert.not.ok(machine.has(v4) || machine.has(v6), 'the address is gone before that');
     assert.equal(asked, ['{"session":"one"}']);
     manager.child.kill('SIGCONT');
-    await manager.hears('that it has to step down', line => /silent/.test(String(line['objection'])));
+    await manager.reports('that it has to step down', line => /silent/.test(String(line['objection'])));
     assert.not.ok(machine.has(v4), 'it does not come back');
 
     await manager.order('release');
@@ -137,7 +137,7 @@ inLab('a holder process that dies or hangs is replaced, and the address stays', 
 
   const first = manager.holder;
   process.kill(first, 'SIGKILL');
-  await until('another one holds', () => manager.said.filter(({ held }) => held === true).length > 1);
+  await until('another one holds', () => manager.lines.filter(({ held }) => held === true).length > 1);
 
   const second = manager.holder;
   process.kill(second, 'SIGSTOP');
@@ -178,10 +178,10 @@ inLab('without nft the address has a lifetime, and the leadership is still ended
     const asked = await listen(machine);
     const manager = new Manager(machine, folder);
     await manager.ready();
-    assert.is(manager.said.find(line => line['ready'] !== undefined)?.['ready'], 2277);
+    assert.is(manager.lines.find(line => line['ready'] !== undefined)?.['ready'], 2277);
     assert.match(manager.log, 'nft is not installed');
     manager.child.stdin?.write(`${JSON.stringify({ order: 'lead', argument: 'one' })}\n`);
-    await manager.hears('that a lease of 1 s is too short', line =>
+    await manager.reports('that a lease of 1 s is too short', line =>
       /too short/.test(String(line['complaint'])),
     );
     manager.child.kill('SIGKILL');

@@ -67,17 +67,17 @@ test('is reported even if the end of the previous time was reported while it was
     log,
     clock,
   });
-  const told: boolean[] = [];
-  holder.observer = { held: isHeld => void told.push(isHeld), complaint() {} };
+  const reports: boolean[] = [];
+  holder.observer = { held: isHeld => void reports.push(isHeld), complaint() {} };
   await holder.hold(clock.monotonic() + 5000);
-  assert.equal(told, [true]);
+  assert.equal(reports, [true]);
   clock.advance(2990);
   const renewal = holder.hold(clock.monotonic() + 5000);
   await setImmediate();
   clock.advance(20);
-  assert.equal(told, [true, false]);
+  assert.equal(reports, [true, false]);
   await renewal;
-  assert.equal(told, [true, false, true]);
+  assert.equal(reports, [true, false, true]);
   await holder.release();
-  assert.equal(told, [true, false, true, false]);
+  assert.equal(reports, [true, false, true, false]);
 });

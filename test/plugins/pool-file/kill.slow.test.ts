@@ -21,10 +21,10 @@ async function runAndKill(path: string, first: number, afterMs: number): Promise
   const child: ChildProcess = spawn(process.execPath, [script, path, String(first)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  let said = '';
+  let output = '';
   const started = Promise.withResolvers<void>();
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+    output += text;
     started.resolve();
   });
   const closed = once(child, 'close');
@@ -32,7 +32,7 @@ async function runAndKill(path: string, first: number, afterMs: number): Promise
   await sleep(afterMs);
   child.kill('SIGKILL');
   await closed;
-  const [open, ...numbers] = said.split('\n');
+  const [open, ...numbers] = output.split('\n');
   assert.is(open, 'open');
   return numbers.slice(0, -1).map(Number);
 }
