@@ -90,7 +90,8 @@ export class DamagedLeadership {
 
   private damageOf({ lease, node, isNewer }: SeenLeader): string | undefined {
     if (lease === '0') return 'has no lease, so it makes no node the leader (was it written by hand?)';
-    if (this.leaseIsGone) return 'has a lease that is gone, so it makes no node the leader (was etcd restored?)';
+    if (this.leaseIsGone)
+      return 'has a lease that is gone, so it makes no node the leader (was etcd restored?)';
     return node === undefined && !isNewer ? 'cannot be read (was it written by hand?)' : undefined;
   }
 

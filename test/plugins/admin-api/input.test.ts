@@ -218,7 +218,11 @@ test('a parameter that a call does not have is refused with those that it has, a
     }
     assert.is(side.pools.revision, before);
     assert.is(side.pools.default.size, 1);
-    assert.is((await call('GET', '/page?from=mail')).status, 200, 'a page that needs no token ignores parameters');
+    assert.is(
+      (await call('GET', '/page?from=mail')).status,
+      200,
+      'a page that needs no token ignores parameters',
+    );
     assert.is((await call('GET', '/healthz?from=balancer')).status, 200, 'a probe may add one');
   });
 });

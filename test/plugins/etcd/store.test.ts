@@ -194,23 +194,20 @@ withEtcd('many changes arrive in order and complete', async (_, node) => {
   await until('b has the last', () => b.pools.get('default', urls[0] ?? '')?.server.weight === 30);
 });
 
-withEtcd(
-  'a registration with a ttl stays while it is repeated, and leaves afterwards',
-  async (_, node) => {
-    const a = await node();
-    const b = await node();
-    const service = server('http://127.0.0.1:9001', { ttl: '2s' });
-    await a.pools.add('default', service);
-    await until('b has it', () => b.ids().length === 1);
-    const end = performance.now() + 5000;
-    let turn = 0;
-    while (performance.now() < end) {
-      await (turn++ % 2 === 0 ? a : b).pools.add('default', service);
-      assert.is(a.ids().length, 1);
-      await sleep(500);
-    }
-    await until('it left both', () => a.ids().length === 0 && b.ids().length === 0, 8000);
-    await a.pools.add('default', service);
-    await until('it is back', () => b.ids().length === 1);
-  },
-);
+withEtcd('a registration with a ttl stays while it is repeated, and leaves afterwards', async (_, node) => {
+  const a = await node();
+  const b = await node();
+  const service = server('http://127.0.0.1:9001', { ttl: '2s' });
+  await a.pools.add('default', service);
+  await until('b has it', () => b.ids().length === 1);
+  const end = performance.now() + 5000;
+  let turn = 0;
+  while (performance.now() < end) {
+    await (turn++ % 2 === 0 ? a : b).pools.add('default', service);
+    assert.is(a.ids().length, 1);
+    await sleep(500);
+  }
+  await until('it left both', () => a.ids().length === 0 && b.ids().length === 0, 8000);
+  await a.pools.add('default', service);
+  await until('it is back', () => b.ids().length === 1);
+});

@@ -23,7 +23,10 @@ test('a second Weldr is refused, with the process that holds the file', async ()
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
     const { journal } = await openJournal(path);
-    assert.match(await refusal(path), new RegExp(`in use by process ${process.pid}; give each Weldr its own file`));
+    assert.match(
+      await refusal(path),
+      new RegExp(`in use by process ${process.pid}; give each Weldr its own file`),
+    );
     await journal.close();
     assert.is(await refusal(path), '');
     assert.not(existsSync(`${path}.lock`));
