@@ -356,7 +356,8 @@ export class Manager extends Process {
     const { session } = this;
     if (session?.revision !== revision || !this.machine.cluster.p.stepDownWhenRefused) return;
     this.leading = false;
-    this.session = undefined;
+    // A resignation under way continues once the holder has let go.
+    if (!session.ending) this.session = undefined;
   }
 
   holderDied(holder: Holder): void {

@@ -76,7 +76,7 @@ export const needed: readonly LeftOut[] = [
   without('telling the manager before the leadership is ended', { tellBeforeSurrender: false }, 105),
   without('keeping the key until the address is gone', { keepKeyUntilGone: false }, 79),
   without('stepping down when the holder refuses', { stepDownWhenRefused: false }, 93, {}, 'no holder'),
-  without('an end of the preference of a named node', { preference: 1e9 }, 268, {}, 'no holder'),
+  without('an end of the preference of a named node', { preference: 1e9 }, 5, {}, 'no holder'),
   without('counting a ready lease from its renewal', { ...orders, countReadyFromRenewal: false }, 270),
   without("comparing the members' identity", { compareIdentity: false }, 1, { split: true }),
   without("every member's promise", { ...failsafe, askAll: false }, 4),
