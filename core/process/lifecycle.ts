@@ -1,4 +1,4 @@
-// Lifecycle: the phases of a Weldr, which phase may follow which, and what a request meets that comes at a bad moment.
+// Lifecycle: the phases of a Weldr, which of them may follow which, and how each handles a reload, an upgrade or a stop.
 import { WeldrError } from '../errors.ts';
 
 export type Phase =
@@ -19,7 +19,7 @@ export type Phase =
   | 'cutting'
   | 'ended';
 
-/** A stop is possible at any time; what was under way then leads nowhere else any more. */
+/** A stop is possible at any time; the outcome of what was under way then leads to no other phase. */
 const followers: Readonly<Record<Phase, readonly Phase[]>> = {
   new: ['starting', 'stopping', 'cutting'],
   starting: ['running', 'failed', 'stopping', 'cutting'],
@@ -27,7 +27,8 @@ const followers: Readonly<Record<Phase, readonly Phase[]>> = {
   running: ['reloading', 'upgrading', 'stopping', 'cutting'],
   reloading: ['running', 'stopping', 'cutting'],
   upgrading: ['running', 'yielding', 'stopping', 'cutting'],
-  yielding: ['upgrading', 'leaving', 'stopping', 'cutting'],
+  // Back to `running` without `upgrading`: the takeover failed and took nothing back. A reload starts the plugins again.
+  yielding: ['upgrading', 'running', 'leaving', 'stopping', 'cutting'],
   leaving: ['ended', 'cutting'],
   stopping: ['ended', 'cutting'],
   cutting: ['ended'],
@@ -60,7 +61,7 @@ export class Lifecycle {
     return this.current;
   }
 
-  /** Is it about to end? Also while the plugins end for another process, after whose failure it runs on. */
+  /** Is it about to end? True also while the plugins end for another process; if that fails, this one continues. */
   get isEnding(): boolean {
     return endings.has(this.current);
   }
@@ -70,7 +71,7 @@ export class Lifecycle {
     return this.current === 'yielding' || this.current === 'leaving';
   }
 
-  /** Resolves when it runs. Rejects with what `work` rejects with, which has cleaned up by then. */
+  /** Resolves when it runs. Rejects as `work` does, which has cleaned up by then. */
   async start(work: Work): Promise<void> {
     if (!this.enter('starting')) throw new WeldrError('CONFLICT', 'this Weldr was started before');
     await this.perform(work, 'failed');
@@ -78,7 +79,7 @@ export class Lifecycle {
 
   /**
    * Reloads at once, or after the start or reload under way. Only one reload waits; it serves everyone who asks
-   * meanwhile. Rejects with what `work` rejects with, and with CONFLICT when nothing can be reloaded.
+   * meanwhile. Rejects as `work` does, and with CONFLICT when nothing can be reloaded.
    */
   async reload(work: Work): Promise<void> {
     if (this.waiting !== undefined) return await this.waiting;
@@ -92,7 +93,7 @@ export class Lifecycle {
 
   /**
    * Resolves with the version of the process that has taken over; `leave` then ends what is left of this one. Rejects
-   * with CONFLICT when it is not running, and with what the takeover or its `begin` rejects with; it runs on then.
+   * with CONFLICT when it is not running, and as the takeover does or `begin` throws; then it is running again.
    */
   async upgrade(begin: () => Takeover, leave: Work): Promise<string> {
     this.refuseDuringUpgrade();
@@ -119,12 +120,12 @@ export class Lifecycle {
     }
   }
 
-  /** The plugins end for the other process from now on. */
+  /** Called before the plugins end for the other process. */
   yield(): void {
     this.enter('yielding');
   }
 
-  /** The other process failed, and the plugins start again. */
+  /** Called when the other process failed, before the plugins start again. */
   takeBack(): void {
     this.enter('upgrading');
   }
@@ -136,7 +137,7 @@ export class Lifecycle {
     await this.ending;
   }
 
-  /** Nothing is waited for from now on; a stop that is under way, or comes next, sees the phase. */
+  /** From now on nothing is waited for; a stop that is under way, or comes next, sees the phase. */
   cut(): void {
     this.enter('cutting');
   }
@@ -190,7 +191,7 @@ export class Lifecycle {
     this.enter('ended');
   }
 
-  /** False: a stop came in between, or the phase makes no sense now. */
+  /** False: the phase cannot follow the current one, for example because a stop came in between. */
   private enter(phase: Phase): boolean {
     if (!followers[this.current].includes(phase)) return false;
     this.current = phase;

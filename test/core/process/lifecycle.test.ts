@@ -1,4 +1,4 @@
-// The phases of a Weldr: which may follow which, and what happens to requests at a bad moment.
+// The phases of a Weldr: which may follow which, and how each handles a reload, an upgrade or a stop.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { Lifecycle, type Takeover } from '../../../core/process/lifecycle.ts';
@@ -213,6 +213,19 @@ test('an upgrade that fails leads back to running, before and after the plugins 
     assert.is(await upgraded, 'Error: it crashed');
     assert.is(life.phase, 'running');
   }
+});
+
+test('an upgrade that fails without taking the plugins back can still be followed by a reload', async () => {
+  const life = await running();
+  const takeover = new TestTakeover();
+  const upgraded = outcomeOf(life.upgrade(() => takeover, done));
+  life.yield();
+  await takeover.fail('it crashed');
+  assert.is(await upgraded, 'Error: it crashed');
+  assert.is(life.phase, 'running');
+  assert.not(life.isEnding || life.isSucceeded);
+  await life.reload(done);
+  assert.is(life.phase, 'running');
 });
 
 test('a process that cannot be replaced keeps running', async () => {
