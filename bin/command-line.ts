@@ -80,12 +80,12 @@ function findCommand(words: readonly string[]): Command {
     .filter(command => `${typed} `.startsWith(`${wordsOf(command)} `))
     .sort((a, b) => b.usage.length - a.usage.length)[0];
   const group = commands.filter(({ usage }) => usage.startsWith(`${words[0]} `)).map(wordsOf);
-  // `weldr servers` is a command, `weldr servers ad` a misspelt one of its group.
+  // `weldr servers` is a command; `weldr servers ad` is a misspelt one of its group.
   const isMisspelt = group.length > 0 && found?.usage === words[0] && words.length > 1;
   return found === undefined || isMisspelt ? refuseCommand(words, group) : found;
 }
 
-/** Commands of other servers, with Weldr's name for them. */
+/** Commands of other servers, with Weldr's names for them. */
 const familiar: Readonly<Record<string, string>> = {
   run: 'start',
   serve: 'start',
@@ -120,7 +120,7 @@ function refuseCommand(words: readonly string[], group: readonly string[]): neve
   throw usageError(`there is no command ${JSON.stringify(words.join(' '))}${meant}`);
 }
 
-/** `weldr --config x check` would start Weldr, which is not what its user means. */
+/** `weldr --config x check` would start Weldr, which is not what the user means. */
 function refuseFlagsFirst([word = '']: readonly string[]): void {
   if (commands.some(command => wordsOf(command).split(' ')[0] === word)) {
     throw usageError(`the command comes before its flags: weldr ${word} --…`);

@@ -236,7 +236,7 @@ async function end(code: number): Promise<never> {
 async function until(holds: () => Promise<boolean>): Promise<void> {
   const limit = performance.now() + 30_000;
   while (!(await holds().catch(() => false))) {
-    if (performance.now() > limit) throw new Error('the cluster did not get ready in 30 s');
+    if (performance.now() > limit) throw new Error('the cluster was not ready within 30 s');
     await sleep(50);
   }
 }

@@ -21,7 +21,7 @@ const variables = [
 /** The most edits that count as a misspelling. */
 const mostEdits = 2;
 
-/** Returns a sentence for each. `path` is the config; `isFound` means that no flag named it. */
+/** Returns a sentence for each mistake. `path` is the config; `isFound` means that no flag named it. */
 export function startWarnings(
   path: string,
   { isFound, environment = process.env }: { isFound: boolean; environment?: NodeJS.ProcessEnv },
@@ -41,6 +41,6 @@ function* besides(path: string): Generator<string> {
   for (const name of searchPlaces) {
     const other = join(dirname(path), name);
     if (other === path || !existsSync(other)) continue;
-    yield `${name} is not read, as ${basename(path)} exists too; remove one of them, or name one with --config`;
+    yield `${name} is not read, because ${basename(path)} exists too; remove one of them, or name one with --config`;
   }
 }

@@ -1,4 +1,4 @@
-// An origin for trials: answers in the ways that a proxy has to get right.
+// An origin for trials: answers in the ways that a proxy has to handle.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';

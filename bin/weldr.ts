@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command `weldr`. It imports nothing before it has checked the version of Node, as an older one cannot parse the rest.
+// The command `weldr`. It imports nothing before it has checked the version of Node: an older one cannot parse the rest.
 
 /** The oldest Node that runs Weldr, as package.json has it under `engines`. */
 const oldest = '22.19';

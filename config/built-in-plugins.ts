@@ -3,7 +3,7 @@ import type { PluginCatalogue } from '../core/plugin/plugin-form.ts';
 
 /** Returns what a config in JSON or YAML can name, as if it began with `import * from 'weldr/plugins'`. */
 export async function builtInPlugins(): Promise<PluginCatalogue> {
-  // By its name in the package: this folder knows no plugin.
+  // By its name in the package, because this folder knows no plugin.
   const exports: PluginCatalogue = await import(import.meta.resolve('weldr/plugins'));
   return { ...exports };
 }

@@ -4,7 +4,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { fileState } from './file-state.ts';
 import { modulesRead } from './module-reading.ts';
 
-/** How often the files are polled, ms. Polling, as editors replace files and some file systems send no events. */
+/** How often the files are polled, ms: editors replace files, and some file systems send no events. */
 const interval = 500;
 
 /** Watches a config and the modules it imports. Create it before the config is read. */
@@ -28,7 +28,7 @@ export class ConfigWatch {
   }
 
   private look(onChange: (cause: string) => void): void {
-    // A change between the reading of a module and its first poll counts, too.
+    // A change between the reading of a module and its first poll counts too.
     for (const [file, state] of modulesRead()) if (!this.states.has(file)) this.states.set(file, state);
     let isSettled = true;
     for (const [file, before] of this.states) {

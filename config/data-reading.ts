@@ -34,13 +34,13 @@ const doubleKey = 'duplicated mapping key';
 
 /** Remedies for messages of js-yaml that do not say what to do. */
 const yamlRemedies: Readonly<Record<string, string>> = {
-  [doubleKey]: 'this key is there twice; take one of them out',
+  [doubleKey]: 'this key occurs twice; take one of them out',
   'tab characters must not be used in indentation': 'YAML is indented with spaces; replace the tab',
   'bad indentation of a mapping entry': 'this is indented wrongly, or its text needs quotes',
   'deficient indentation':
     'this is not indented as far as it should be, or a [, { or quote before it is not closed',
   'end of the stream or a document separator is expected':
-    'this is indented otherwise than the lines before it',
+    'this is indented differently from the lines before it',
   'expected a single document in the stream, but found more':
     'expected one document; take out what comes after ---',
 };
@@ -90,7 +90,7 @@ function jsonText(text: string, index: number, thrown: unknown): string {
   if (/^[\]}]/.test(rest) && before.endsWith(',')) {
     return `JSON has no comma before ${rest[0]}; take it out`;
   }
-  if (rest.startsWith("'")) return 'JSON has its texts and keys in double quotes';
+  if (rest.startsWith("'")) return 'JSON needs double quotes around texts and keys';
   if (rest === '') return 'the file ends too early; a ], a } or a " is missing';
   return describeError(thrown)
     .replace(/( in JSON| after JSON) at position .*$/s, '')

@@ -8,7 +8,7 @@ import { warningsOf } from '../core/settings/warnings.ts';
 
 /** A Weldr that runs in this process. */
 export interface RunningWeldr {
-  /** Where clients connect, such as `127.0.0.1:8080`; in place of a port 0 of the config, the port that was taken. */
+  /** Where clients connect, such as `127.0.0.1:8080`, with a port 0 of the config replaced by the actual one. */
   readonly addresses: readonly string[];
   readonly status: ManagerStatus;
   /** Finishes the requests in flight, for up to the config's `drainTimeout`, then stops everything. */

@@ -32,7 +32,7 @@ export const loadConfig: LoadConfig = async (path, overrides) => {
     },
   });
   const recording = recorder.seal();
-  // Workers do not need this, nor do valid configs need the other imports below.
+  // Workers do not need this, and valid configs do not need the other imports below.
   const { warningsOf } = await import('../core/settings/warnings.ts');
   const warnings = warningsOf(config, given).map(text => `${basename(path)}: ${text}`);
   return { ...config, recording, warnings };
@@ -101,7 +101,7 @@ async function readModule(path: string, sources: Sources): Promise<unknown> {
   const config = await exportedBy(path, exports.default);
   if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config;
   const what = typeof config === 'function' ? 'a function' : showInput(config);
-  throw unreadable(`${file} exports ${what}, which is no config; write ${example}`);
+  throw unreadable(`${file} exports ${what}, which is not a config; write ${example}`);
 }
 
 async function problemOf(path: string, thrown: unknown): Promise<WeldrError> {
@@ -125,13 +125,13 @@ async function readData(path: string, sources: Sources): Promise<unknown> {
   const file = basename(path);
   if (!['.json', '.yaml', '.yml'].includes(extname(path))) {
     throw unreadable(
-      `${file} is no config by its name; expected a .ts, .mts, .js, .mjs, .json or .yaml file`,
+      `${file} is not a config file; expected a .ts, .mts, .js, .mjs, .json or .yaml file`,
     );
   }
   const { parseData } = await import('./data-reading.ts');
   const data = await parseData(file, await sources.text());
   if (typeof data === 'object' && data !== null && !Array.isArray(data)) return withoutSchema(data);
-  throw unreadable(`${file} holds ${showInput(data)}, which is no config; expected fields such as plugins`);
+  throw unreadable(`${file} holds ${showInput(data)}, which is not a config; expected fields such as plugins`);
 }
 
 /** Throws CONFIG_INVALID, with the remedy, for a file that cannot be read. */

@@ -28,7 +28,7 @@ async function textOf(path: string, thrown: unknown): Promise<string> {
   const message = (await exportProblem(thrown)) ?? withoutMarks(messageOf(thrown, place?.file ?? path));
   if (place === undefined) {
     // None of the user's own files has the fault.
-    const whose = isOfParser(stackOf(thrown) ?? '') ? 'a package that it imports is no JavaScript: ' : '';
+    const whose = isOfParser(stackOf(thrown) ?? '') ? 'a package that it imports is not JavaScript: ' : '';
     return `${name(path)}: ${whose}${message}`;
   }
   const shown = { ...place, file: name(place.file) };
@@ -75,7 +75,7 @@ function missingModule(path: string, error: Error): Missing | undefined {
   }
   const file = fileOf(wanted);
   const shown = fromImporter(importer, file);
-  return { importer, text: `it imports ${shown}, which is not there${suffixHint(file, shown)}` };
+  return { importer, text: `it imports ${shown}, which does not exist${suffixHint(file, shown)}` };
 }
 
 function fromImporter(importer: string, file: string): string {
@@ -136,7 +136,7 @@ function messageOf(error: Error, file: string): string {
   const message = describeError(error);
   const isTypeScript = /\.m?ts$/.test(file);
   if (/^Cannot access '.+' before initialization$/.test(message)) {
-    return `${message}: two files that import each other, or a line that is too early`;
+    return `${message}: two files that import each other, or a use before the declaration`;
   }
   const beyondTypes = /^TypeScript (.+) is not supported in strip-only mode$/.exec(message)?.[1];
   if (beyondTypes !== undefined) {
@@ -153,14 +153,14 @@ function messageOf(error: Error, file: string): string {
   return message;
 }
 
-/** Rewords what Node's parsers say of common typing mistakes. */
+/** Rewords what Node's parsers say about common typing mistakes. */
 function syntaxText({ source = '', column = 0 }: Place, message: string): string {
   const quote = /[\u2018\u2019\u201c\u201d]/.exec(source.slice(Math.max(0, column - 1)))?.[0];
   if (quote !== undefined && /lexing error|Invalid or unexpected token/.test(message)) {
     return `${quote} is a typographic quote; write ' or "`;
   }
   if (/^Expected ',', got /.test(message))
-    return `a comma is missing before this, or a ), ] or } that closes`;
+    return `a comma is missing before this, or a closing ), ] or }`;
   // The parser reports no column for the end of a file.
   if (column === 0 && /^(Expression expected|Expected |Unexpected eof)/.test(message)) {
     return `the file ends too early; a ), ], } or quote is missing (${message})`;
@@ -174,6 +174,7 @@ function placeOf(path: string, error: Error): Place | undefined {
   const stack = withoutMarks(stackOf(error) ?? '');
   return arrowPlace(stack) ?? (isOfParser(stack) ? parsedPlace(path) : thrownAt(error));
 }
+
 /** Reads the place from a stack that begins with file and line, then source lines with a mark below. */
 function arrowPlace(stack: string): Place | undefined {
   const [, at, line] = /^(\S.*):(\d+)\n/.exec(stack) ?? [];
@@ -205,7 +206,7 @@ function parsedPlace(path: string): Place | undefined {
   return undefined;
 }
 
-/** Returns the CONFIG_INVALID for a promise that a config exports and that was rejected. */
+/** Returns the CONFIG_INVALID for an exported promise that was rejected. */
 export function rejectedExport(path: string, thrown: unknown): WeldrError {
   const file = relative(dirname(path), path);
   return new WeldrError(

@@ -52,7 +52,7 @@ export async function replayModules(
   return await importAfresh(url, { replay: new Replay(recording, onUnrecorded) });
 }
 
-/** The first reading uses the plain URLs, as nothing is cached yet. */
+/** The first reading uses the plain URLs: nothing is cached yet. */
 async function importAfresh(url: URL, reading: Reading): Promise<unknown> {
   const number = readings.push(reading) - 1;
   if (number === 0) registerHooks({ resolve, load });
@@ -134,7 +134,7 @@ const load: Hooks['load'] = (url, context, nextLoad) => {
   return loaded;
 };
 
-/** Node remembers where a symbolic link led, which may be to the release before. */
+/** Node remembers where a symbolic link led, which may be to the previous release. */
 function asOfNow(specifier: string, parent: string | undefined, resolved: string): string {
   const named = isPath(specifier) ? URL.parse(specifier, parent) : null;
   if (named === null || named.href === resolved) return resolved;

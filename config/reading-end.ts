@@ -14,7 +14,7 @@ export async function whileReading<T>(reading: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     late.reject(
-      new WeldrError('CONFIG_INVALID', `it is not read after ${readingTimeout / 1000} s: ${neverEnds}`),
+      new WeldrError('CONFIG_INVALID', `it was not read within ${readingTimeout / 1000} s: ${neverEnds}`),
     );
   }, readingTimeout).unref();
   try {

@@ -115,7 +115,7 @@ function problemsOf({ machine, members, status }: Answer, machines: readonly Mac
   if (missing.length > 0 || foreign.length > 0) {
     const parts = [
       ...(missing.length > 0 ? [`lacks ${missing.join(', ')}`] : []),
-      ...(foreign.length > 0 ? [`has ${foreign.join(', ')} besides`] : []),
+      ...(foreign.length > 0 ? [`also has ${foreign.join(', ')}`] : []),
     ];
     problems.push(`${name}: its etcd has other members than you gave: it ${parts.join(' and ')}`);
   }

@@ -36,7 +36,7 @@ const flags = {
   'admin-cert': { value: 'FILE', text: 'The client certificate for the admin API, PEM' },
   'admin-key': { value: 'FILE', text: 'The key of the client certificate, PEM' },
   json: { text: 'Print JSON, for scripts' },
-  pool: { value: 'NAME', text: 'The pool; default: default, of events and traced requests all' },
+  pool: { value: 'NAME', text: 'The pool; default: the pool named default, for events and trace all pools' },
   route: { value: 'NAME', text: 'Only requests that this route took' },
   server: {
     value: 'SERVER',
@@ -156,7 +156,7 @@ export class GivenFlags {
   }
 }
 
-/** Flags of other servers, with Weldr's name for them. */
+/** Flags of other servers, with Weldr's names for them. */
 const familiar: Readonly<Record<string, FlagName>> = {
   '--port': 'ip',
   '-p': 'ip',

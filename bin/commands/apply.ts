@@ -36,8 +36,8 @@ export interface ApplyOptions {
 }
 
 /**
- * Applies a file. Exit codes as of diff: 0 when it is done or nothing differs; with `dryRun` 1 when something differs; 2 when it
- * fails.
+ * Applies a file. The exit codes are those of diff: 0 when it is done or nothing differs; with `dryRun` 1 when something
+ * differs; 2 when it fails.
  */
 export async function applyFile(
   admin: AdminClient,
@@ -75,7 +75,7 @@ function changesFor({ pools, routes = [] }: StateFile): object[] {
     ...pools.flatMap(({ name, servers }) =>
       servers.map(({ id, fields }) => ({ op: 'add', pool: name, url: id, value: fields })),
     ),
-    // Replaced as a whole: a patch would keep its former target beside the new one.
+    // Replaced as a whole: a patch would keep the former target beside the new one.
     ...routes.map(({ name, fields }) => ({ op: 'put', kind: 'route', name, value: fields })),
   ];
 }

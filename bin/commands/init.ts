@@ -14,7 +14,7 @@ export interface InitOptions extends GivenAnswers {
 
 /** Creates the project. Returns what was done and what to run next. Throws a CommandError rather than overwrite files. */
 export async function initProject({ folder = '.', force, ...given }: InitOptions): Promise<string> {
-  // Before any question, which would be asked in vain.
+  // Before the questions: their answers would be lost.
   if (!force) refuseExisting(resolve(folder));
   const answers = await readAnswers(given);
   const { written, kept, notes } = makeProject(resolve(folder), answers);

@@ -173,7 +173,7 @@ function sentence(answer: unknown): string {
   return `${id} is ${state} (${reason}), weight ${weight}`;
 }
 
-/** Parses an answer, as far as it is used. Throws a CommandError for another shape. */
+/** Parses the parts of an answer that are used. Throws a CommandError for another shape. */
 export function understood<T extends z.ZodType>(schema: T, answer: unknown): z.output<T> {
   const result = schema.safeParse(answer);
   if (result.success) return result.data;

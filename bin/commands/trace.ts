@@ -42,7 +42,7 @@ export async function trace(
     }
     return seen;
   } finally {
-    // A trace also ends by itself.
+    // A trace also ends on its own.
     await admin.call({ method: 'DELETE', path: `/traces/${id}` }).catch(() => {});
   }
 }

@@ -11,7 +11,7 @@ export const manifest = {
   devDependencies: { '@types/node': '>=22.19' },
 } as const;
 
-/** For editors; Node strips the types by itself. */
+/** For editors; Node itself ignores it. */
 export const tsconfigText = `{
   "compilerOptions": {
     "target": "esnext",
@@ -66,7 +66,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --no-audit --no-fund
 COPY . .
-# Weldr only writes to this folder.
+# The only folder that Weldr writes to.
 RUN install -d -o node -g node -m 750 data
 VOLUME /app/data
 USER node

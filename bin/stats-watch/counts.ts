@@ -8,7 +8,7 @@ const outcomes = z.looseObject({ success: z.number(), failed: z.number() });
 /** The answer of `GET /stats`. */
 export const totals = z.looseObject({ client: outcomes, server: outcomes });
 
-/** The answer of `GET /stats/detail`, as far as all versions have it. */
+/** The answer of `GET /stats/detail`: the fields that all versions have. */
 export const details = z.array(
   z.looseObject({
     id: z.string(),

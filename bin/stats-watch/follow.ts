@@ -11,7 +11,7 @@ export interface Problem {
   readonly problem: string;
 }
 
-/** The longest that an answer may take after the first one, ms. */
+/** The longest that an answer after the first one may take, ms. */
 const timeoutMs = 10_000;
 
 /**

@@ -1,4 +1,4 @@
-// Lines of a terminal: pieces of text with their styles, cut to the room that there is.
+// Lines of a terminal: pieces of text with their styles, cut to the available room.
 import { printable } from '../table.ts';
 import type { Style } from './columns.ts';
 
@@ -48,7 +48,7 @@ export function partsThatFit(parts: readonly Piece[], width: number): Line {
   return pieces;
 }
 
-/** Shortens a text to at most `width` columns, in the middle, as its ends say more. */
+/** Shortens a text to at most `width` columns, in the middle, because its ends say more. */
 export function shortened(text: string, width: number): string {
   const characters = [...text];
   if (characters.length <= width) return text;

@@ -1,4 +1,4 @@
-// Screen: takes a whole terminal over, and restores it, however the process ends.
+// Screen: takes over a whole terminal, and restores it however the process ends.
 import type { ReadStream, WriteStream } from 'node:tty';
 import { type Line, textOf, widthOf } from './line.ts';
 
@@ -51,7 +51,7 @@ export class Screen {
     return { columns: this.output.columns || 80, rows: this.output.rows || 24 };
   }
 
-  /** Takes the terminal over until `close`. */
+  /** Takes over the terminal until `close`. */
   open(): void {
     for (const signal of endingSignals) process.on(signal, this.ending);
     process.on('SIGTSTP', this.suspending);
@@ -83,14 +83,14 @@ export class Screen {
     const colours = this.output.hasColors();
     const texts = lines.map(line => {
       const width = line.reduce((sum, { text }) => sum + widthOf(text), 0);
-      // At the end of a full line the cursor stands on its last character, which would be cleared.
+      // At the end of a full line the cursor is on its last character, which would be cleared.
       return textOf(line, { colours }) + (width < columns ? clearToEndOfLine : '');
     });
     this.output.write(home + texts.join('\r\n'));
   }
 
   private take(): void {
-    // Twice, as a shell that had the terminal meanwhile may have changed its mode.
+    // Twice, because a shell that had the terminal meanwhile may have changed its mode.
     this.input?.setRawMode(false);
     this.input?.setRawMode(true);
     this.input?.resume();

@@ -11,7 +11,7 @@ const beginTime = 100;
 const finishTime = 100;
 /** How much later a worker may be, ms. */
 const lateness = 50;
-/** How long a planned release may take to come; after that it is cancelled, ms. */
+/** How long a planned release is waited for before it is cancelled, ms. */
 const releaseWithin = 5000;
 const attempts = 5;
 
@@ -26,15 +26,16 @@ export interface AddressReleaseOptions {
 
 /** How new clients come in. */
 export interface AddressDoors {
-  /** Drops what new clients of these addresses send, where the system can do that. */
+  /** Drops new connections to these addresses, where the system supports it. */
   shut(addresses: readonly string[]): Promise<void>;
-  /** Takes all new clients again. False: some may still be dropped. */
+  /** Takes all new connections again. False: some may still be dropped. */
   open(): Promise<boolean>;
 }
 
 /**
- * A planned hand-over: `windDown` while the addresses are still here; after the leadership has ended, everything continues as before. A leadership
- * that was lost leaves connections which continue if this node wins it again, and end when another node leads.
+ * A planned hand-over: `windDown` while the addresses are still here; after the leadership has ended, everything continues
+ * as before. A leadership that was lost leaves connections which continue if this node wins it again, and end when another
+ * node leads.
  */
 export class AddressRelease {
   private readonly options: AddressReleaseOptions;

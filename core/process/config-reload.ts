@@ -13,7 +13,7 @@ const acceptNoMoreTimeout = 5_000;
 /**
  * Reads the config again and replaces plugins and workers; resolves when the new workers accept connections and the
  * old ones do not any more, while these still finish their requests. Rejects with what is wrong with the new config,
- * and then the old one stays active. `by`: who asks for it.
+ * and then the old one stays active. `by`: who or what asks for it.
  */
 export async function reloadConfig(parts: ManagerParts, by: string): Promise<void> {
   const { lifecycle, recorder, reloads } = parts;
@@ -66,7 +66,7 @@ async function replaceConfig(parts: ManagerParts, by: string): Promise<void> {
   plugins.hooks.listening.call();
 }
 
-/** Starts the workers and the manager sides of a config; rejects after the old ones are as they were. */
+/** Starts the workers and the manager sides of a config; rejects once the old ones are restored. */
 async function newInPlaceOf(
   oldGroup: WorkerGroup,
   oldPlugins: ManagerSides,

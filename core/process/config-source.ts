@@ -37,7 +37,7 @@ export const emptyRecording: ConfigRecording = { modules: [], imports: [] };
 /** A config with its sources. */
 export interface RecordedConfig extends LoadedConfig {
   readonly recording: ConfigRecording;
-  /** What is legal in it but surely not meant, a sentence each. */
+  /** What is valid in it but probably a mistake, a sentence each. */
   readonly warnings: readonly string[];
 }
 

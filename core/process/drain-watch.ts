@@ -31,7 +31,7 @@ export class DrainWatch {
     });
   }
 
-  /** Takes each change that was applied. */
+  /** Called with each change that was applied. */
   changed(change: PoolChange): void {
     if (change.op === 'settings') return;
     const id = change.op === 'set' ? change.upstream.id : change.id;

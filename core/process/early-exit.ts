@@ -3,12 +3,12 @@ import { basename } from 'node:path';
 import { thrownAt } from '../errors/thrown-at.ts';
 import type { exitCodes } from './exit-codes.ts';
 
-/** The message about code that waits forever. */
+/** The message for code that waits forever. */
 export const neverEnds = 'it awaits something that never comes';
 
 /**
  * Returns what `work` returns. Rejects with an Error when nothing is left in this process that could fulfil it. When the user's
- * code calls `process.exit` meanwhile, stderr says so and where, and the exit code is `exitCode`.
+ * code calls `process.exit` meanwhile, stderr gets the place of the call, and the exit code is `exitCode`.
  */
 export async function guardExit<T>(
   exitCode: (typeof exitCodes)['config' | 'failed'],

@@ -34,7 +34,7 @@ export class Explanations {
   }
 
   /**
-   * Rejects with INPUT_INVALID for what is no request, with CONFLICT when no worker runs, with LIMIT_REACHED when there
+   * Rejects with INPUT_INVALID for an invalid request, with CONFLICT when no worker runs, with LIMIT_REACHED when there
    * are too many questions, with PLUGIN_FAILED when the worker does not answer.
    */
   async explain(request: ExplainInput): Promise<Explanation> {
@@ -53,7 +53,7 @@ export class Explanations {
       throw new WeldrError('CONFLICT', 'no worker takes requests now; ask again in a moment');
     const answer = Promise.withResolvers<Explanation>();
     const cancel = clock.after(longestWait, () => {
-      const why = `worker ${worker} did not explain it within ${longestWait / 1_000} s: a plugin may hold it up`;
+      const why = `worker ${worker} did not explain it within ${longestWait / 1_000} s: a plugin may be holding it up`;
       answer.reject(new WeldrError('PLUGIN_FAILED', why));
     });
     this.open.set(question, { worker, answer });

@@ -1,4 +1,4 @@
-// A worker in a separate process: both ends of its line, over Node's IPC channel.
+// A worker in a separate process: both ends of its link, over Node's IPC channel.
 import { fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -9,7 +9,7 @@ import type { ManagerMessage, WorkerMessage } from './messages.ts';
 
 /** Messages that may wait for the other end. Beyond that, plugins' messages are dropped. */
 const maxWaiting = 1_000;
-/** Beyond this a worker does not read at all: it is ended, and its replacement starts from a snapshot. */
+/** Beyond this a worker has stopped reading: it is killed, and its replacement starts from a snapshot. */
 const maxWaitingForWorker = 10_000;
 /** How long the manager waits for the last lines of a worker that has ended, ms. */
 const lastLinesTimeout = 200;
@@ -30,7 +30,7 @@ export function forkWorker(entry: string, processLog: () => ProcessLog | undefin
   // If stdout were shared, each process that starts or ends would switch it to blocking writes for all of them.
   const child = fork(entry, [], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    // The last flag: effective from the first moment, before the worker has its own listener.
+    // The last flag takes effect at once, before the worker has its own listener.
     execArgv: [...collectorFlags, ...process.execArgv, '--disable-sigusr1'],
   });
   passLines(child.stdout, lines => void processLog()?.forward(lines));
@@ -91,8 +91,8 @@ export function forkWorker(entry: string, processLog: () => ProcessLog | undefin
 }
 
 /**
- * The line of this process to the manager that forked it. `beforeExit` runs last, and does not reject. Throws an Error when
- * the process was not forked.
+ * Returns the link of this process to the manager that forked it. `beforeExit` runs last, and must not reject. Throws an
+ * Error when the process was not forked.
  */
 export function managerLink(beforeExit: () => Promise<void>): ManagerLink {
   const send = process.send?.bind(process);
@@ -120,7 +120,7 @@ export function managerLink(beforeExit: () => Promise<void>): ManagerLink {
         sent();
       };
       setInterval(() => {
-        // A manager that was not reading finds one beat, not all those that it missed.
+        // A manager that was not reading finds one beat, not all that it missed.
         if (beatWaits || ending !== undefined || !process.connected) return;
         beatWaits = true;
         waiting++;

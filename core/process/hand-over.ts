@@ -26,7 +26,7 @@ export class HandOver {
     this.estate = estate;
   }
 
-  /** Resolves with the version of the new process when that serves. Rejects with UPGRADE_FAILED when it never does. */
+  /** Resolves with the version of the new process once it serves. Rejects with UPGRADE_FAILED when it never does. */
   async run(): Promise<string> {
     const { successor, estate } = this;
     const { log } = estate;

@@ -10,7 +10,7 @@ export const silentAfter = 2_000;
 /** The silence after which a worker hangs, in ms. */
 export const hungAfter = 10_000;
 /**
- * The same for a worker that has not loaded its config yet, in ms: reading and compiling may take a while, above all
+ * The same for a worker that has not loaded its config yet, in ms: reading and compiling may take a while, especially
  * on a busy machine, and no request waits for it.
  */
 export const hungStartAfter = 60_000;
@@ -31,7 +31,7 @@ export interface HeartbeatOptions {
 /**
  * Listens from its construction until {@link stop}. A silence is measured in time during which the manager listened: a
  * manager that was stopped, suspended or busy could hear nothing meanwhile, so a late check counts for two at most, and
- * the manager reads what waits for it before it calls a worker silent.
+ * the manager reads its pending messages before it calls a worker silent.
  */
 export class Heartbeat {
   /** How long it has been silent while the manager listened, in ms. */
@@ -47,7 +47,7 @@ export class Heartbeat {
     this.cancel = options.clock.every(lookInterval, () => this.look());
   }
 
-  /** Has it been silent for too long to receive requests? */
+  /** Has it been silent too long to receive requests? */
   get silent(): boolean {
     return this.silentMs >= silentAfter;
   }

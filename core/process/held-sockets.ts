@@ -107,7 +107,7 @@ function holderOf(descriptor: number): Socket {
 function noListener(descriptor: number, cause?: unknown): WeldrError {
   return new WeldrError(
     'LISTEN_FAILED',
-    `the service manager passes descriptor ${descriptor}, which is no listening stream socket with an address; use ListenStream= in the socket unit`,
+    `the service manager passes descriptor ${descriptor}, which is not a listening stream socket with an address; use ListenStream= in the socket unit`,
     { cause },
   );
 }

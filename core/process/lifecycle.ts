@@ -8,7 +8,7 @@ export type Phase =
   | 'failed'
   | 'running'
   | 'reloading'
-  /** Another process boots to take the place of this one, in which everything still runs. */
+  /** Another process boots to replace this one, in which everything still runs. */
   | 'upgrading'
   /** The plugins end, so that the other process can have what they hold. */
   | 'yielding'

@@ -1,4 +1,4 @@
-// The line between the manager and one worker, seen from each end. Messages are JSON and arrive in order.
+// The link between the manager and one worker, seen from each end. Messages are JSON and arrive in order.
 import type { SendHandle } from 'node:child_process';
 import type { ManagerMessage, WorkerMessage } from './messages.ts';
 

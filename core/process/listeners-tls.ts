@@ -95,7 +95,7 @@ function read(
   return { materials, paths: [...paths] };
 }
 
-/** Returns a text that differs whenever one of the files does. */
+/** Returns a text that changes whenever one of the files does. */
 function stateOf(paths: readonly string[]): string {
   return JSON.stringify(
     paths.map(path => {

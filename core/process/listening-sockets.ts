@@ -33,7 +33,7 @@ export type OpenedMessage =
 export interface ListeningSocket {
   /** The entry of the config. */
   readonly listen: Listen;
-  /** The address that it really listens on, with the port 0 of the config replaced. */
+  /** The actual address, with a port 0 of the config replaced. */
   readonly address: string;
   readonly handle: SendHandle;
   /** Only for a unix socket. */
@@ -87,7 +87,7 @@ export class ListeningSockets {
     for (const socket of opened) this.open.set(socket.listen.address, socket);
   }
 
-  /** Owns the sockets that another Weldr handed over, and closes those that no entry uses. */
+  /** Takes ownership of the sockets that another Weldr handed over, and closes those that no entry uses. */
   keepInherited(): void {
     for (const [key, { held, ...socket }] of this.open) {
       if (held?.listenedAs === undefined) continue;
@@ -110,7 +110,7 @@ export class ListeningSockets {
     else this.held.giveBack(socket.held);
   }
 
-  /** Makes all TCP sockets drop what new clients of these addresses send, where the system can do that. */
+  /** Makes all TCP sockets drop new connections to these addresses, where the system supports it. */
   async shut(addresses: readonly string[]): Promise<void> {
     await dropNewConnections(this.tcpHandles, addresses);
   }
@@ -125,7 +125,7 @@ export class ListeningSockets {
     return tcp.map(({ handle }) => handle);
   }
 
-  /** Closes all sockets here, as another process has them now; their files stay. */
+  /** Closes all sockets here, because another process has them now; their files stay. */
   leave(): void {
     for (const { handle } of this.open.values()) closeHandle(handle);
     this.open.clear();
@@ -209,7 +209,7 @@ async function bindAll(
     throw thrown;
   } finally {
     opener.end();
-    // Until the opener has ended it may take a connection, which would never be answered; a unix socket cannot be found before.
+    // Until it has ended, the opener may accept a connection, which would never be answered: a unix socket gets its name later.
     if (bound.some(({ boundTo }) => boundTo !== undefined)) await opener.ended;
   }
   return bound;
@@ -267,17 +267,17 @@ function explain(
 }
 
 const taken =
-  'the port is taken by another process; stop that, or listen on another one (--ip, WELDR_LISTEN, `listen` in the config)';
+  'the port is taken by another process; stop that, or choose another (--ip, WELDR_LISTEN, `listen` in the config)';
 
 /** What is wrong and what to do, by the name of the system's error. */
 const listenProblems: Readonly<Record<string, string>> = {
   EACCES:
-    'this user may not listen on that port; take one from 1024 up, or grant CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=)',
-  EADDRNOTAVAIL: 'this machine has no such address; take one that `ip address` lists, or 0.0.0.0 for all',
-  EAFNOSUPPORT: 'this machine has no IPv6; take an IPv4 address',
-  ENOTFOUND: 'there is no such name; take an address of this machine, or 0.0.0.0 for all',
-  EAI_AGAIN: 'no name server answers; take an address of this machine in place of its name',
-  EINVAL: 'the system does not take this address; take another one of this machine, or 0.0.0.0 for all',
+    'this user may not listen on that port; choose one from 1024 up, or grant CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=)',
+  EADDRNOTAVAIL: 'this machine has no such address; choose one that `ip address` lists, or 0.0.0.0 for all',
+  EAFNOSUPPORT: 'this machine has no IPv6; choose an IPv4 address',
+  ENOTFOUND: 'there is no such name; choose an address of this machine, or 0.0.0.0 for all',
+  EAI_AGAIN: 'no name server answers; use an address of this machine in place of its name',
+  EINVAL: 'the system does not accept this address; choose another one of this machine, or 0.0.0.0 for all',
 };
 
 /** The listener of this Weldr that has the port: two names of one machine may be the same address. */
@@ -286,7 +286,7 @@ function rivalText({ target }: Listen, { before, now }: Rivals): string | undefi
     target.kind === 'tcp' && other.listen.target.kind === 'tcp' && other.listen.target.port === target.port;
   const twin = now.find(isRival)?.listen.address;
   if (twin !== undefined)
-    return `${twin} of the same config has the port already; take one of them out of listen`;
+    return `${twin} of the same config already has the port; take one of them out of listen`;
   const old = before.find(isRival)?.listen.address;
   if (old === undefined) return undefined;
   return `this Weldr itself listens on ${old}, until the reload is done; restart it to go from one to the other`;

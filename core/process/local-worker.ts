@@ -3,7 +3,7 @@ import type { SendHandle } from 'node:child_process';
 import type { ManagerLink, WorkerLink } from './links.ts';
 import type { ManagerMessage, WorkerMessage } from './messages.ts';
 
-/** Makes a line within this process and calls `run` with the worker's end of it. */
+/** Makes a link within this process and calls `run` with the worker's end of it. */
 export function localWorker(run: (link: ManagerLink) => void): WorkerLink {
   const toWorker = new Lane<ManagerMessage>();
   const toManager = new Lane<WorkerMessage>();

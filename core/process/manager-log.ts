@@ -34,7 +34,7 @@ export class ManagerLog {
     return this.opened?.log;
   }
 
-  /** Lines that were dropped as they could not be written fast enough. */
+  /** Lines that were dropped because they could not be written fast enough. */
   get dropped(): number {
     return this.opened?.dropped ?? 0;
   }

@@ -1,4 +1,4 @@
-// What a manager works with: the means of the process that it runs in.
+// What a manager needs from the process that it runs in.
 import type { LogOptions, ProcessLog } from '../log/log.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { Batch } from '../state/row.ts';
@@ -18,13 +18,13 @@ export interface ManagerOptions {
   spawn(): WorkerLink;
   /** A worker process that already boots, for a faster start; ended when it is not needed. */
   readonly firstWorker?: WorkerLink | undefined;
-  /** Of this Weldr. */
+  /** The version of this Weldr. */
   readonly version: string;
   /** Open sockets, which are used where the config names their addresses. */
   readonly held?: HeldSockets | undefined;
-  /** The process whose place this one takes. */
+  /** The process that this one replaces. */
   readonly predecessor?: Predecessor | undefined;
-  /** Starts a process that takes the place of this one, see {@link Successor}. Throws CONFLICT where it cannot. */
+  /** Starts a process that replaces this one, see {@link Successor}. Throws CONFLICT where it cannot. */
   spawnSuccessor?(follow: (batch: Batch) => Promise<void>): Successor;
   /** Called when another process has taken over and this one has finished its requests. */
   onSucceeded?(): void;

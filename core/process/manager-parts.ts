@@ -37,7 +37,7 @@ import { type GroupSurroundings, WorkerGroups } from './worker-groups.ts';
 
 /** What plugins can ask of the whole. */
 export interface ManagerRequests {
-  /** `by`: who asks for it. */
+  /** `by`: who or what asks for it. */
   reload(by?: string): Promise<void>;
   upgrade(): Promise<string>;
 }
@@ -185,7 +185,7 @@ export class ManagerParts {
     group.deliverTo((...message) => plugins.receive(...message));
   }
 
-  /** Starts the manager sides of a group again, which were closed in vain. */
+  /** Starts the manager sides of a group again, after what they were closed for has failed. */
   async restorePlugins(group: WorkerGroup): Promise<void> {
     const restored = this.newPlugins(group);
     try {
@@ -195,25 +195,25 @@ export class ManagerParts {
     } catch (thrown) {
       this.processLog.log.fatal(
         { err: thrown },
-        'the plugins of the old config do not start again: requests are proxied, nothing else works',
+        'the plugins of the old config do not start again: requests are proxied, but nothing else works',
       );
     }
     this.takeOver(group, restored);
   }
 
-  /** Makes the kinds of the plugins' things what a config says. */
+  /** Sets the items of the plugins' kinds as a config defines them. */
   setKinds({ plugins, settings }: LoadedConfig): void {
     const listeners = settings.listen.map(({ name }) => name);
     this.kinds.setConfig(plugins, listeners);
   }
 
-  /** Makes the servers and pools what a config says. Resolves when the plugins of lists run that this starts. */
+  /** Sets the servers and pools as a config defines them. Resolves when the plugins of lists that this starts are running. */
   async setPools({ settings }: LoadedConfig): Promise<void> {
     this.pools.setConfig(serversOf(settings), poolSettingsOf(settings));
     await this.runTime.settled();
   }
 
-  /** Applies what was changed at the process that takes this one's place; resolves when all workers have applied it. */
+  /** Applies changes made at the process that replaces this one; resolves when all workers have applied them. */
   async follow(batch: Batch): Promise<void> {
     this.pools.state.follow(batch);
     await this.settled();
@@ -241,7 +241,7 @@ export class ManagerParts {
     for (const cleanUp of this.endings.splice(0)) cleanUp();
   }
 
-  /** Resolves when all workers have applied all changes, including those of a process whose place this one takes. */
+  /** Resolves when all workers have applied all changes, including those of a process that this one replaces. */
   private async settled(): Promise<void> {
     await this.runTime.settled();
     const [isFollowed] = await Promise.all([
@@ -255,7 +255,7 @@ export class ManagerParts {
     }
   }
 
-  /** What another process has changed is reported there. */
+  /** Changes made by another process are reported there. */
   private tellChange(change: EffectiveChange): void {
     if (!this.lifecycle.isSucceeded) this.report.changed(change);
   }
@@ -358,7 +358,7 @@ export class ManagerParts {
   }
 }
 
-/** What workers need of the settings: the servers reach them as pools. */
+/** The settings that workers need: the servers reach them as pools. */
 function withoutServers(settings: Settings): Settings {
   return {
     ...settings,

@@ -34,7 +34,7 @@ export class Manager {
 
   /**
    * Reads the config, starts plugins and workers; resolves when all workers accept connections. Rejects with
-   * CONFIG_INVALID, LISTEN_FAILED or PLUGIN_FAILED, after all that had started has ended.
+   * CONFIG_INVALID, LISTEN_FAILED or PLUGIN_FAILED, once everything that had started has ended.
    */
   async start(): Promise<void> {
     await this.lifecycle.start(() => startUp(this.parts));
@@ -43,16 +43,16 @@ export class Manager {
   /**
    * Reads the config again and replaces plugins and workers; resolves when the new workers accept connections and the
    * old ones do not any more, while these still finish their requests. Rejects with what is wrong with the new config,
-   * and then the old one stays active. During a start or a reload one reload waits; all who ask meanwhile get its
-   * outcome. `by`: who asks for it.
+   * and then the old one stays active. During a start or a reload one reload waits; everyone who asks meanwhile gets
+   * its outcome. `by`: who or what asks for it.
    */
   async reload(by = 'a signal'): Promise<void> {
     await this.lifecycle.reload(() => reloadConfig(this.parts, by));
   }
 
   /**
-   * Starts a process of whatever version is installed now to take the place of this one, which ends when its requests
-   * are finished. Resolves with the new version when that serves. Rejects with CONFLICT or UPGRADE_FAILED, and then
+   * Starts a process of whatever version is installed now to replace this one, which ends when its requests
+   * are finished. Resolves with the new version once it serves. Rejects with CONFLICT or UPGRADE_FAILED, and then
    * nothing has changed.
    */
   async upgrade(): Promise<string> {
@@ -67,14 +67,14 @@ export class Manager {
     await this.lifecycle.stop(() => shutDown(this.parts));
   }
 
-  /** Stops without waiting for requests, and waits for the plugins' clean-ups a second at most. */
+  /** Stops without waiting for requests, and waits a second at most for the plugins' clean-ups. */
   async cut(): Promise<void> {
     this.lifecycle.cut();
     void this.parts.groups.killAll();
     await Promise.race([this.stop(), sleep(cutTimeout)]);
   }
 
-  /** Opens the log file again, if there is one, and has plugins do so with theirs. */
+  /** Reopens the log file, if there is one, and has plugins reopen theirs. */
   reopenLog(): void {
     this.parts.processLog.reopen();
     this.parts.plugins?.hooks.reopenFiles.call();

@@ -40,7 +40,7 @@ export type WorkerMessage =
   | { readonly type: 'traced'; readonly trace: number; readonly explanation: Explanation }
   /** It has done the `wind-down` of this round. */
   | { readonly type: 'wound-down'; readonly round: number }
-  /** What of a scope's list does not start here; the whole list of problems each time. */
+  /** The problems of a scope's list in this worker, all of them each time. */
   | { readonly type: 'problems'; readonly scope: Scope; readonly problems: readonly string[] }
   | PluginMessage;
 
@@ -89,7 +89,7 @@ export type ManagerMessage =
   | (StateChanges & { readonly type: 'changes' })
   /**
    * What TLS uses: keys of tickets, base64; the materials of each listener by its name; the certificates that all of them
-   * show as well. Sent again when it changes.
+   * also show. Sent again when it changes.
    */
   | {
       readonly type: 'tls';
@@ -104,7 +104,7 @@ export type ManagerMessage =
       readonly scope: Scope;
       readonly names?: ListedNames;
     }
-  /** That list is given up: end what was started for it. */
+  /** That list is abandoned: end what was started for it. */
   | { readonly type: 'unstage-plugins'; readonly scope: Scope }
   /** Send `applied` when everything before this is active, including what takes a while. */
   | { readonly type: 'fence'; readonly fence: number }

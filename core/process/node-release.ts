@@ -10,7 +10,7 @@ const fixedIn: Readonly<Record<number, readonly [minor: number, patch: number]>>
   26: [13, 1],
 };
 
-/** Returns what is wrong with this version of Node, and what to do; undefined: nothing is known to be wrong. */
+/** Returns what is wrong with this version of Node, and what to do; undefined: no problem is known. */
 export function releaseProblem(version: string): string | undefined {
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
   const fixed = fixedIn[major];
@@ -21,7 +21,7 @@ export function releaseProblem(version: string): string | undefined {
   }
   const [fixedMinor, fixedPatch] = fixed;
   if (minor > fixedMinor || (minor === fixedMinor && patch >= fixedPatch)) return undefined;
-  return `Node ${version} lacks security fixes that touch a proxy; run Weldr on ${major}.${fixed.join('.')} or newer, see SECURITY.md`;
+  return `Node ${version} lacks security fixes that affect a proxy; run Weldr on ${major}.${fixed.join('.')} or newer, see SECURITY.md`;
 }
 
 function lines(): string {

@@ -32,7 +32,7 @@ interface Round {
   readonly done: PromiseWithResolvers<void>;
 }
 
-/** The line to the workers of one manager. */
+/** The preparations of one manager's workers. */
 export class PluginPreparation implements ListingWorkers {
   private readonly options: PluginPreparationOptions;
   private readonly rounds = new Map<number, Round>();
@@ -69,7 +69,7 @@ export class PluginPreparation implements ListingWorkers {
     this.options.group()?.tellAll({ type: 'unstage-plugins', scope });
   }
 
-  /** Takes the answer of a worker: it has started the plugins, or not. */
+  /** Takes a worker's answer: whether it has started the plugins. */
   answered(worker: number, number: number, problem: StartProblem | undefined): void {
     const round = this.rounds.get(number);
     if (round === undefined) return;
@@ -98,6 +98,6 @@ export class PluginPreparation implements ListingWorkers {
 function unanswered({ missing }: Round): WeldrError {
   return new WeldrError(
     'PLUGIN_FAILED',
-    `worker ${[...missing].join(', ')} does not say whether the plugins have started; nothing has changed`,
+    `worker ${[...missing].join(', ')} did not report whether the plugins have started; nothing has changed`,
   );
 }

@@ -7,7 +7,7 @@ export type ServiceState = 'ready' | 'reloading' | 'stopping';
 /** How long one message may take, ms. */
 const noticeTimeout = 5_000;
 
-/** The line to the service manager that started this process; does nothing without one. */
+/** The link to the service manager that started this process; does nothing without one. */
 export class ServiceManager {
   private readonly isThere: boolean;
   private readonly report: (problem: string) => void;

@@ -1,4 +1,4 @@
-// Signals: those that a process of Weldr ignores because the system's default would end it without a word.
+// Signals: those that Weldr's processes ignore, because by default the system would silently end the process.
 
 /**
  * Their defaults end the process, or, for SIGUSR1, make Node open its debugger to everyone on this machine. Not among
@@ -21,7 +21,7 @@ export const stopSignals = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
 
 /**
  * Ignores harmful signals; listeners can still be added for each. `stops`: whether it also ignores those that ask it to
- * stop, for a process that another process stops.
+ * stop, for a process that another one stops.
  */
 export function ignoreSignals(stops: 'stops too' | 'but stops'): void {
   for (const signal of harmful) process.on(signal, ignore);

@@ -11,7 +11,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError, WeldrError } from '../errors.ts';
 
-/** How often it tries to get a name that others take and leave meanwhile. */
+/** The most attempts to get a name that other processes keep taking and releasing. */
 const mostTries = 20;
 
 /** Returns an unused name in the folder of `path`. */
@@ -31,7 +31,7 @@ export class SocketFile {
 
   /**
    * Gives the socket that was bound as `bound` the name `path`. Removes the socket file of a process that has ended.
-   * Rejects with LISTEN_FAILED when another process listens there, when the file is no socket, or when this user may not
+   * Rejects with LISTEN_FAILED when another process listens there, when the file is not a socket, or when this user may not
    * write to the folder; `bound` is removed then.
    */
   static async claim(bound: string, path: string): Promise<SocketFile> {
@@ -88,14 +88,14 @@ export function listenFailed(path: string, why: string): WeldrError {
 export function explainPath(path: string, code: string, message: string): string {
   const folder = dirname(path);
   if (code === 'ENOENT') {
-    return `there is no folder ${folder}; make it (systemd: RuntimeDirectory=), or listen on another path`;
+    return `there is no folder ${folder}; create it (systemd: RuntimeDirectory=), or listen on another path`;
   }
-  if (code === 'ENOTDIR') return `${folder} is no folder; listen on another path`;
+  if (code === 'ENOTDIR') return `${folder} is not a folder; listen on another path`;
   if (code === 'EACCES' || code === 'EPERM') {
-    return `this user may not write to ${folder}; let it, or listen on another path`;
+    return `this user may not write to ${folder}; allow it, or listen on another path`;
   }
   if (code === 'EROFS') {
-    return `${folder} cannot be written to (systemd: ReadWritePaths= or RuntimeDirectory=); let it, or listen on another path`;
+    return `${folder} is read-only; make it writable (systemd: ReadWritePaths= or RuntimeDirectory=), or listen on another path`;
   }
   return message;
 }
@@ -116,7 +116,7 @@ const turnTimeout = 2_000;
 
 /**
  * Runs `work` while no other process of this machine does so for `path`: of two processes that find the same stale socket,
- * the slower one would move away the socket that the faster one has just put there. The lock is a name in the abstract
+ * the slower one would move away the socket that the faster one has just created. The lock is a name in the abstract
  * namespace of Linux, which no process can leave behind. On other systems, and when a process keeps the name, `work` runs anyway.
  */
 async function alone(path: string, work: () => Promise<void>): Promise<void> {
@@ -162,12 +162,12 @@ async function clear(path: string): Promise<void> {
   const aside = besides(path);
   if ((await rename(path, aside).then(() => true, orGone)) === undefined) return;
   const moved = await lstat(aside, { bigint: true });
-  // Another process, which found it stale as well, has taken the name meanwhile, and gets it back.
+  // Another process that also found it stale has taken the name meanwhile, and gets it back.
   if (!isSame(moved, found)) await link(aside, path).catch(() => {});
   await unlink(aside);
 }
 
-/** Does a process listen there? A text says why the path cannot be used. */
+/** Returns `stale` when no process listens there, `gone`, or why the path cannot be used. */
 async function probe(path: string): Promise<string> {
   return await new Promise(resolve => {
     const socket = connect(path);
@@ -180,14 +180,14 @@ async function probe(path: string): Promise<string> {
       if (code === 'ECONNREFUSED') resolve('stale');
       else if (code === 'ENOENT') resolve('gone');
       else if (code === 'EACCES' || code === 'EPERM') {
-        resolve('it is of another user, and may be in use; remove it, or listen on another path');
+        resolve('it belongs to another user, and may be in use; remove it, or listen on another path');
       } else resolve(inUse);
     });
   });
 }
 
 function isSame(a: BigIntStats, b: BigIntStats): boolean {
-  // Inode numbers are reused. Links and renames change ctime, nothing changes a socket's mtime.
+  // Inode numbers are reused. Links and renames change ctime, but nothing changes a socket's mtime.
   return a.ino === b.ino && a.dev === b.dev && a.mtimeNs === b.mtimeNs;
 }
 

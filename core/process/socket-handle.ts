@@ -2,7 +2,7 @@
 import type { SendHandle } from 'node:child_process';
 import type { Server, Socket } from 'node:net';
 
-/** What `server.listen` documents as an underlying `_handle`: when it is sent by itself, the receiver does not listen. */
+/** What `server.listen` documents as an underlying `_handle`: when it is sent on its own, the receiver does not listen. */
 export function handleOf(socket: Server | Socket): SendHandle {
   return Reflect.get(socket, '_handle');
 }

@@ -1,5 +1,5 @@
 // The process that opens listening sockets, hands them to the manager and ends. In the manager itself a net.Server
-// would accept connections from the moment that it listens; a handle that came by IPC only holds the socket.
+// would accept connections as soon as it listens; a handle received over IPC only holds the socket.
 // (Node 26 has net.BoundSocket for this; the older supported lines do not.)
 import type { SendHandle } from 'node:child_process';
 import { chmodSync, renameSync, unlinkSync } from 'node:fs';
@@ -35,7 +35,7 @@ function openUnix(
   // A closing server removes the file by the name that it was bound to.
   const first = `${basename(path)}-`;
   try {
-    // A relative name is short, however long the path of the folder is.
+    // A relative name is short, however long the folder's path is.
     process.chdir(dirname(path));
   } catch (thrown) {
     fail(request, thrown);

@@ -45,7 +45,7 @@ function describeFrame({ functionName, location }: Debugger.CallFrame, urls: Map
   return `at ${functionName || '(anonymous)'} (${urls.get(location.scriptId) ?? 'unknown'}:${line}:${column})`;
 }
 
-/** Writes what pino would, past the main thread, through which the output of a thread normally goes. */
+/** Writes what pino would, bypassing the main thread, which normally writes a thread's output. */
 function writeLine(frames: readonly string[]): void {
   const record = {
     level: pinoError,
@@ -58,6 +58,6 @@ function writeLine(frames: readonly string[]): void {
   try {
     writeSync(stdout, `${JSON.stringify(record)}\n`);
   } catch {
-    // The pipe is full: the line is lost, as any other line would be.
+    // The pipe is full: the line is lost, like any other line.
   }
 }

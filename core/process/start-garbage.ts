@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** Collects it, which takes some 20 ms: for a process that serves no request yet. */
+/** Collects it, which takes some 20 ms: call it before the process serves requests. */
 export function collectStartGarbage(): void {
   setFlagsFromString('--expose-gc');
   const collect: unknown = runInNewContext('gc');

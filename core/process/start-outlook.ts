@@ -9,15 +9,15 @@ import type { Settings } from '../settings/settings.ts';
 /** Folders that a service manager creates at the start. */
 const madeAtStart = /^\/(?:var\/)?run\//;
 
-/** Returns why a start would fail, a sentence for each reason. It may not run on the machine of the check. */
+/** Returns why a start would fail, a sentence for each reason. The check may run on another machine than the start. */
 export function startOutlook({ listen, log }: Settings): string[] {
   const addresses = ownAddresses();
   const problems = listen.flatMap(({ target, address }, index) => {
     const why = targetProblem(target, addresses);
-    return why === undefined ? [] : [`listen[${index}]: a start would fail as ${why}: ${address}`];
+    return why === undefined ? [] : [`listen[${index}]: a start would fail because ${why}: ${address}`];
   });
   const why = log.file === undefined ? undefined : fileProblem(log.file);
-  return why === undefined ? problems : [...problems, `log.file: a start would fail as ${why}`];
+  return why === undefined ? problems : [...problems, `log.file: a start would fail because ${why}`];
 }
 
 function targetProblem(target: ListenTarget, addresses: ReadonlySet<string>): string | undefined {
@@ -45,7 +45,7 @@ function fileProblem(file: string): string | undefined {
 
 function folderProblem(folder: string): string | undefined {
   try {
-    if (!statSync(folder).isDirectory()) return `${folder} is no folder`;
+    if (!statSync(folder).isDirectory()) return `${folder} is not a folder`;
     return unwritable(folder);
   } catch {
     return `there is no folder ${folder}`;

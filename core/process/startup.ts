@@ -4,7 +4,7 @@ import type { ManagerParts } from './manager-parts.ts';
 
 /**
  * Reads the config and starts plugins and workers; resolves when all workers accept connections. Rejects with
- * CONFIG_INVALID, LISTEN_FAILED or PLUGIN_FAILED, after all that had started has ended.
+ * CONFIG_INVALID, LISTEN_FAILED or PLUGIN_FAILED, once everything that had started has ended.
  */
 export async function startUp(parts: ManagerParts): Promise<void> {
   const { groups, kinds, pools, processLog, sockets } = parts;
@@ -25,7 +25,7 @@ export async function startUp(parts: ManagerParts): Promise<void> {
     await inherit(parts, opening);
     parts.setKinds(config);
     await plugins.start(config.plugins);
-    // Before servers come, so that checks judge them from their first moment.
+    // Before the servers are set, so that checks judge them from the first moment.
     await parts.runTime.takeOver(plugins, config.defined);
     await parts.setPools(config);
     pools.retain(plugins.names);
@@ -48,7 +48,7 @@ export async function startUp(parts: ManagerParts): Promise<void> {
   plugins.hooks.listening.call();
 }
 
-/** Says that this Weldr serves: to the events, to a process whose place it takes, to the log and the service manager. */
+/** Announces that this Weldr serves: to the events, to a process that it replaces, to the log and the service manager. */
 function announceStart(parts: ManagerParts): void {
   const { options, processLog, recorder, report } = parts;
   const { held, predecessor, version } = options;
@@ -58,7 +58,7 @@ function announceStart(parts: ManagerParts): void {
   });
   parts.atEnd(stopWatching);
   const listen = parts.status.listen.join(', ');
-  const since = predecessor === undefined ? '' : ', in place of the process before';
+  const since = predecessor === undefined ? '' : ', in place of the previous process';
   recorder.add({ type: 'manager.started', text: `Weldr ${version} serves at ${listen}${since}` });
   predecessor?.replace(version);
   for (const address of held?.addresses ?? []) {
@@ -70,7 +70,7 @@ function announceStart(parts: ManagerParts): void {
   parts.tellReady(`listening on ${listen}`);
 }
 
-/** Has the process whose place this one takes let go of everything, once nothing is expected to go wrong here. */
+/** Has the process that this one replaces release everything, once nothing is expected to go wrong here. */
 async function inherit(parts: ManagerParts, opening: Promise<void>): Promise<void> {
   const { predecessor } = parts.options;
   if (predecessor === undefined) return;

@@ -8,7 +8,7 @@ import { serverKindName } from '../pool/server-kind.ts';
 import type { Row, RowChange } from '../state/row.ts';
 import { settingKindName } from '../state/settings.ts';
 
-/** The changes of the pools from revision `after` to `revision`, and of rows of kinds that plugins own: all made in one go. */
+/** The changes of the pools from revision `after` to `revision`, and of rows of kinds that plugins own, all made together. */
 export interface StateChanges {
   readonly after: number;
   readonly revision: number;

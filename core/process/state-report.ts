@@ -20,7 +20,7 @@ export interface StateReportOptions {
   readonly kinds: ManagerKinds;
 }
 
-/** Reports what changes, and what of the config is not active. */
+/** Reports changes, and which parts of the config are not active. */
 export class StateReport {
   private readonly options: StateReportOptions;
 
@@ -48,7 +48,7 @@ export class StateReport {
     this.options.log()?.error({ kind, key }, `an operator's change of ${kind} ${key}: ${problem}`);
   }
 
-  /** What leads nowhere, in one line; undefined: nothing. */
+  /** The references that lead nowhere, in one line; undefined: there are none. */
   get danglingText(): string | undefined {
     const { dangling } = this.options.kinds;
     if (dangling.length === 0) return undefined;
@@ -59,7 +59,7 @@ export class StateReport {
     return `some pools do not exist (${named.join(', ')}${more}): requests for them are answered with 503`;
   }
 
-  /** Logs in one line each what leads nowhere, and what of the config is not active and why. */
+  /** Logs, in a line each, which references lead nowhere, and which parts of the config are not active and why. */
   overview(): void {
     const { kinds, pools } = this.options;
     const dangling = this.danglingText;

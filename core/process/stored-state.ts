@@ -71,7 +71,7 @@ export async function readStoredState(config: LoadedConfig): Promise<StoredState
   return { overview: overviewText(overviewOf(pools.state)), problems };
 }
 
-/** Nothing is started here. */
+/** Starts nothing. */
 const noWorkers: ListingWorkers = { prepare: async () => {}, abandon() {} };
 
 async function storedBy({ plugin, name, options }: PluginInstance): Promise<readonly Row[] | undefined> {

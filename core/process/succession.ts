@@ -2,8 +2,8 @@
 //
 // The old process starts the new one and hands it the listening sockets. When the new one has read its config it says
 // `prepared`; the plugins of the old manager end, so that files, leases and the admin API are free, and it sends what
-// it knows (`heritage`). When the new one serves it says `ready`, and the old one drains. The old workers take requests all
-// along: so changes made at the new one in the meantime are sent to the old one (`changes`), which confirms when its
+// it knows (`heritage`). When the new one serves it says `ready`, and the old one drains. The old workers take requests
+// throughout, so changes made at the new one in the meantime are sent to the old one (`changes`), which confirms when its
 // workers have applied them (`followed`).
 import type { ChildProcess, SendHandle } from 'node:child_process';
 import { WeldrError } from '../errors.ts';
@@ -15,7 +15,7 @@ import type { HeldSocket } from './held-sockets.ts';
 /** The version of these messages. Another version of Weldr may be at the other end. */
 const format = 1;
 
-/** The variable that holds the pid of the process whose place this one takes. */
+/** The variable that holds the pid of the process that this one replaces. */
 export const successorVariable = 'WELDR_SUCCEEDS';
 
 /** Everything that only the old process knows. */
@@ -88,7 +88,7 @@ export class Successor {
     await this.inTime(this.preparing.promise, 'has not read its config');
   }
 
-  /** Sends what this process knows, once it has released everything; resolves with the new version when that serves. */
+  /** Sends what this process knows, once it has released everything; resolves with the new version once it serves. */
   async succeed(heritage: Heritage): Promise<string> {
     this.send({ type: 'heritage', heritage });
     const version = await this.inTime(this.starting.promise, 'does not serve');
@@ -141,14 +141,14 @@ export class Predecessor {
       if (message.type === 'followed') this.follows(message.number);
     });
     process.once('disconnect', () => {
-      // Once it is gone, it holds nothing either.
+      // A process that is gone holds nothing.
       this.inheriting.resolve({ rows: [], health: [], ticketKeys: '' });
       this.follows(Number.POSITIVE_INFINITY);
     });
     process.channel?.unref();
   }
 
-  /** Returns the process whose place this one was started to take; undefined: none. Rejects with UPGRADE_FAILED. */
+  /** Returns the process that this one was started to replace; undefined: none. Rejects with UPGRADE_FAILED. */
   static async meet(env: NodeJS.ProcessEnv): Promise<Predecessor | undefined> {
     const succeeds = env[successorVariable] !== undefined && process.send !== undefined;
     delete env[successorVariable];
@@ -214,4 +214,4 @@ export class Predecessor {
 }
 
 const strange = (version: string): string =>
-  `the running Weldr is version ${version}, whose way of handing over this version does not know; stop it and start this one`;
+  `the running Weldr is version ${version}, from which this version cannot take over; stop it and start this one`;

@@ -1,4 +1,4 @@
-// The process that takes this one's place: the same command, read from the disk again.
+// The process that replaces this one: the same command, read from the disk again.
 import { spawn } from 'node:child_process';
 import { WeldrError } from '../errors.ts';
 import type { Batch } from '../state/row.ts';
@@ -12,7 +12,7 @@ export function spawnSuccessor(follow: (batch: Batch) => Promise<void>): Success
       'this Weldr is the first process of its container, which ends with it; start a container of the new image instead',
     );
   }
-  // Not execPath: this name, or this link, may lead to another Node by now.
+  // Not execPath: this name, or the link it is, may lead to another Node by now.
   const child = spawn(process.argv0, [...process.execArgv, ...process.argv.slice(1)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, [successorVariable]: String(process.pid) },

@@ -1,5 +1,5 @@
-// SynFilter: makes listening sockets drop what new clients of some addresses send, without a reply. A refused client gives
-// up; one that gets no reply tries again after a second, and reaches the node that has the address then.
+// SynFilter: makes listening sockets silently drop new connections to some addresses. A refused client gives up; one that
+// gets no reply tries again after a second, and reaches the node that has the address by then.
 
 import type { SendHandle } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -7,7 +7,7 @@ import { isIP } from 'node:net';
 import { addressBytes } from '../network/address-bytes.ts';
 
 // A socket filter (SO_ATTACH_FILTER, classic BPF). Connections inherit it from their listener, and are not disturbed: none
-// of them receives a SYN. Node cannot set a socket option; perl is part of every Debian.
+// of them receives a SYN. Node cannot set socket options; every Debian has perl.
 const script = `my ($count, $hex) = @ARGV;
 my $program = pack('H*', $hex);
 my $option = length($program) > 0 ? 26 : 27;

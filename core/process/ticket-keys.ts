@@ -11,7 +11,7 @@ export class TicketKeys {
   private keys = process.getBuiltinModule('node:crypto').randomBytes(size);
   private readonly stop: () => void;
 
-  /** `changed` is called when their time was over and new ones were made. */
+  /** `changed` is called when keys have expired and new ones were made. */
   constructor(clock: Clock, changed: () => void) {
     this.stop = clock.every(lifetime, () => {
       this.turn();
@@ -29,7 +29,7 @@ export class TicketKeys {
     return this.keys.toString('base64');
   }
 
-  /** Takes over the keys of the process whose place this one takes. */
+  /** Takes over the keys of the process that this one replaces. */
   inherit(text: string): void {
     const keys = Buffer.from(text, 'base64');
     if (keys.length === size) this.keys = keys;

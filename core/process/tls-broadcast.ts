@@ -38,7 +38,7 @@ export class TlsBroadcast {
     options.registry.observe(() => this.schedule());
   }
 
-  /** The keys of tickets, base64, for the process that takes this one's place. */
+  /** The keys of tickets, base64, for the process that replaces this one. */
   get ticketKeys(): string {
     return this.keys.text;
   }

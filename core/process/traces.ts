@@ -1,4 +1,4 @@
-// Traces: in the manager, what workers report about the requests that operators trace.
+// Traces: what workers report to the manager about the requests that operators trace.
 import { WeldrError } from '../errors.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import type { RequestTraces, Traced, TraceInput, TraceReader } from '../explain/trace.ts';
@@ -91,7 +91,7 @@ export class Traces implements RequestTraces {
   follow(id: number, news: () => void): TraceReader | undefined {
     const trace = this.byId.get(id);
     if (trace === undefined) return undefined;
-    // A separate function, as the same one may follow twice.
+    // A separate function, because the same one may follow twice.
     const told = (): void => news();
     trace.readers.add(told);
     return {

@@ -1,4 +1,4 @@
-// An upgrade: another process, of the version that is installed now, takes the place of this one.
+// An upgrade: another process, of the version that is installed now, replaces this one.
 import { describeError, WeldrError } from '../errors.ts';
 import { HandOver } from './hand-over.ts';
 import type { Takeover } from './lifecycle.ts';
@@ -24,7 +24,7 @@ export function beginUpgrade(parts: ManagerParts): Takeover {
   };
 }
 
-/** Ends what is left of a process whose place another one has. */
+/** Ends what is left of this process after another one has replaced it. */
 export async function leave(parts: ManagerParts): Promise<void> {
   parts.sockets.leave();
   await parts.groups.retireAll();

@@ -34,19 +34,19 @@ export interface WorkerGroupOptions {
   onIdle(worker: number, pool: string, id: string): void;
   /** Everything that was sent before this fence is active there. */
   onApplied(worker: number, fence: number): void;
-  /** It has started the plugins that it was asked to, or not. */
+  /** It has started the plugins that it was asked to start, or reports a problem. */
   onStaged(worker: number, round: number, problem: StartProblem | undefined): void;
   /** The outcome of a request that it was asked to explain. */
   onExplained(worker: number, question: number, outcome: ExplainOutcome): void;
   /** A request that a trace follows is over. */
   onTraced(worker: number, trace: number, explanation: Explanation): void;
-  /** What of a scope's list does not start there. */
+  /** The problems of a scope's list there. */
   onProblems(worker: number, scope: Scope, problems: readonly string[]): void;
   /** It has done a step of a wind-down. */
   onWoundDown(worker: number, round: number): void;
   onReady(worker: number): void;
   onExit(worker: number): void;
-  /** Receives what happens to its workers. */
+  /** Receives events about its workers. */
   tell?(event: NewEvent): void;
 }
 
@@ -145,7 +145,7 @@ export class WorkerGroup {
     for (const slot of this.slots) slot.spawn();
   }
 
-  /** Has all workers load the config. Rejects with what one of them found wrong, after all have ended. */
+  /** Has all workers load the config. Rejects with the first problem that one of them found, after all have ended. */
   async load(): Promise<void> {
     try {
       await Promise.all(this.slots.map(slot => slot.load()));

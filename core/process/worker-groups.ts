@@ -8,7 +8,7 @@ import type { ManagerOptions } from './manager-options.ts';
 import type { ManagerMessage } from './messages.ts';
 import { WorkerGroup, type WorkerGroupOptions } from './worker-group.ts';
 
-/** What a group needs to know and reports, beside its processes. */
+/** What a group needs to know and reports, apart from its processes. */
 export type GroupSurroundings = Omit<WorkerGroupOptions, 'config' | 'numbers' | 'log' | 'spawn'>;
 
 /** What {@link WorkerGroups} work with. */
@@ -53,7 +53,7 @@ export class WorkerGroups implements Iterable<WorkerGroup> {
     this.firstWorker?.send({ type: 'prepare' });
   }
 
-  /** Loads the wire into this process, for `workers: 0`; a manager that has processes for it does without. */
+  /** Loads the wire into this process, for `workers: 0`; a manager with worker processes does not need it. */
   async prepareLocal(): Promise<void> {
     const [{ localWorker }, { Worker }] = await Promise.all([
       import('./local-worker.ts'),
@@ -119,7 +119,7 @@ export class WorkerGroups implements Iterable<WorkerGroup> {
     this.groups.delete(group);
   }
 
-  /** Ends all workers at once. */
+  /** Kills all workers. */
   async killAll(): Promise<void> {
     await Promise.all([...this.groups].map(group => group.kill()));
   }
@@ -129,7 +129,7 @@ export class WorkerGroups implements Iterable<WorkerGroup> {
     this.groups.clear();
   }
 
-  /** Starts a worker. A replacement also gets what the manager read for its group, not what the files say by then. */
+  /** Starts a worker. A replacement, too, gets what the manager read for its group, not the files as they are by then. */
   private spawnWorker(worker: number, vantage: Vantage, config: RecordedConfig): WorkerLink {
     const link = this.newWorker(config);
     const { config: path, overrides } = this.options.process;

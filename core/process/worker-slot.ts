@@ -15,7 +15,7 @@ const shortLife = 1_000;
 /** The wait before the second replacement in a crash loop; it doubles with each. */
 const firstBackoff = 100;
 const longestBackoff = 10_000;
-/** How much longer than its time a drain may take until the process is killed, in ms. */
+/** How long a drain may exceed its limit before the process is killed, in ms. */
 const drainGrace = 5_000;
 
 /** What a slot works with. */
@@ -28,7 +28,7 @@ export interface WorkerSlotOptions {
   spawn(): WorkerLink;
   /** Sends a new process what it needs before its plugins start: `snapshot`. */
   greet(slot: WorkerSlot): void;
-  /** The sockets to listen on; asked for each process. */
+  /** Returns the sockets to listen on; called for each process. */
   sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
   /** What a worker needs before it accepts connections. */
   briefing(): readonly ManagerMessage[];
@@ -42,9 +42,9 @@ export interface WorkerSlotOptions {
   ): void;
   onReady(slot: WorkerSlot): void;
   onExit(slot: WorkerSlot): void;
-  /** Its process hangs, and is being killed. */
+  /** Called when its process hangs, before it is killed. */
   onHung(slot: WorkerSlot): void;
-  /** Receives what happens to its processes. */
+  /** Receives events about its processes. */
   tell?(event: NewEvent): void;
 }
 
@@ -95,17 +95,17 @@ export class WorkerSlot {
     return this.state === 'ready' && this.heartbeat?.silent !== true;
   }
 
-  /** Does it, as far as is known, accept connections without reacting? */
+  /** Does it accept connections, as far as is known, but not react? */
   get silent(): boolean {
     return this.state === 'ready' && this.heartbeat?.silent === true;
   }
 
-  /** May requests reach it, and does it react? Also before it reports ready, and while it drains. */
+  /** May requests reach it, and does it react? True also before it reports ready, and while it drains. */
   get serves(): boolean {
     return this.listens && this.heartbeat?.silent !== true;
   }
 
-  /** Starts the process, so that it boots while the manager is not yet ready to greet it. */
+  /** Starts the process early, so that it boots before the manager is ready to greet it. */
   spawn(): void {
     if (this.link !== undefined || this.leaving) return;
     const link = this.options.spawn();
@@ -120,7 +120,7 @@ export class WorkerSlot {
     link.onExit(how => this.exited(how));
   }
 
-  /** Has it start its plugins. Rejects with what is wrong with the config or with them; it is not replaced then. */
+  /** Has it start its plugins. Rejects with what is wrong with the config or a plugin, and then it is not replaced. */
   async load(): Promise<void> {
     this.spawn();
     this.options.greet(this);
@@ -156,7 +156,7 @@ export class WorkerSlot {
     await this.over.promise;
   }
 
-  /** Ends it at once, and waits for its end. It is not replaced. */
+  /** Kills it, and waits for its end. It is not replaced. */
   async kill(): Promise<void> {
     this.leave();
     if (this.link === undefined) this.over.resolve();
@@ -183,7 +183,7 @@ export class WorkerSlot {
   }
 
   /**
-   * A hanging process is killed in every state, even in a drain: it cannot finish a request. Only a start gets more time.
+   * A hanging process is killed in every state, even while it drains: it cannot finish a request. Only a start gets more time.
    */
   private newHeartbeat(): Heartbeat {
     const { log } = this.options;
@@ -226,8 +226,8 @@ export class WorkerSlot {
     log.error(
       { ...facts, requests, process: processState(pid) },
       this.stackWatched
-        ? 'the worker hangs and is killed; if it computes, its stack is in its own line before this one'
-        : 'the worker hangs and is killed; there is no stack of it, but there will be one of the next that hangs',
+        ? 'the worker hangs and is killed; if it is computing, its stack is in a line of its own before this one'
+        : 'the worker hangs and is killed; there is no stack of it, but there will be one of the next worker that hangs',
     );
     this.failure = new WeldrError('PLUGIN_FAILED', why);
     this.tell('hung', 'error', `did not react for ${limit} s${during}, and is killed`);

@@ -24,12 +24,12 @@ import { watchStack } from './stack-watch.ts';
 
 /** What a worker works with. */
 export interface WorkerOptions {
-  /** Its line to the manager. */
+  /** Its link to the manager. */
   readonly link: ManagerLink;
   readonly load: ReplayConfig;
   /** Loads what every config needs, ahead of the config. */
   prepare?(): void;
-  /** Called when it can serve, before its manager learns of it. */
+  /** Called when it can serve, before its manager is told. */
   loaded?(): void;
   /** Opens its log, once the level is known. */
   openLog(level: Settings['logLevel'], worker: number): WorkerLog | Promise<WorkerLog>;
@@ -50,9 +50,9 @@ export class Worker {
     this.options.link.send({ type: 'idle', pool: upstream.pool, id: upstream.id }),
   );
   private readonly sockets: { handle: SendHandle; entry: ListenEntry; address: string }[] = [];
-  /** Messages to plugins that arrived before these had started. */
+  /** Messages to plugins that arrived before the plugins had started. */
   private readonly early: Message<'plugin'>[] = [];
-  /** Modules to warn about, from before the log was open. */
+  /** Modules to warn about once the log is open. */
   private readonly unlogged: string[] = [];
   private number = 0;
   private revision = 0;
@@ -65,14 +65,14 @@ export class Worker {
   private tracer: Tracer | undefined;
   private ending = false;
   private watching = false;
-  /** Work under way that the manager asked for; it does not reject. */
+  /** Work in progress that the manager asked for; none of it rejects. */
   private readonly underWay = new Set<Promise<void>>();
   /** The lists of plugins that operators set for pools and routes, by the names of their scopes. */
   private readonly lists = new Map<string, ListChange>();
-  /** The scopes whose lists were changed while the plugins start. */
+  /** The lists that change while the plugins start, by the names of their scopes; undefined at other times. */
   private changedLists: Map<string, ListChange> | undefined;
 
-  /** Starts to listen to its manager. */
+  /** Starts listening to its manager. */
   constructor(options: WorkerOptions) {
     this.options = options;
     options.link.onMessage((message, socket) => this.receive(message, socket));
@@ -287,14 +287,14 @@ export class Worker {
     this.tracer.want(traces);
   }
 
-  /** Makes fences wait for work that a message of the manager began. */
+  /** Makes fences wait for work that a message from the manager started. */
   private async beforeFences(work: Promise<void>): Promise<void> {
     this.underWay.add(work);
     await work;
     this.underWay.delete(work);
   }
 
-  /** Answers keep the order of the fences: a later fence also waits for what an earlier one waits for. */
+  /** Fences are answered in order: a later one also waits for what an earlier one waits for. */
   private async answerFence(fence: number): Promise<void> {
     if (this.underWay.size > 0) await Promise.all(this.underWay);
     this.options.link.send({ type: 'applied', fence });
@@ -305,7 +305,7 @@ export class Worker {
     if (tls !== undefined) listener?.changeTls(Buffer.from(tls.ticketKeys, 'base64'), tls.materials);
   }
 
-  /** The first connection meets all plugins that are listed by then. */
+  /** Waits, so that the first connection meets all plugins that are listed by then. */
   private async listenWhenReady(message: Message<'listen'>): Promise<void> {
     if (this.underWay.size > 0) await Promise.all(this.underWay);
     this.listen(message);
@@ -364,7 +364,7 @@ export class Worker {
     const error = errorOf(thrown);
     // The manager logs once why a start failed; the stack is for plugin authors.
     const level = error.blame === 'operator' || this.listener === undefined ? 'debug' : 'error';
-    this.log?.[level]({ err: toError(thrown) }, 'the worker cannot go on');
+    this.log?.[level]({ err: toError(thrown) }, 'the worker cannot continue');
     this.listener?.close();
     this.options.link.send({ type: 'failed', ...problemOf(error) });
     this.options.link.end(exitCodeOf(error));
@@ -381,7 +381,7 @@ function problemOf({ code, message, field }: WeldrError): StartProblem {
   return { code, message, ...(field === undefined ? {} : { field }) };
 }
 
-/** Every listener also shows the certificates of the others, for their names. */
+/** Each listener also shows the certificates of the other listeners, for their names. */
 function withOthers(message: Message<'tls'>): Message<'tls'> {
   const { materials, others } = message;
   const entries = Object.entries(materials).map(

@@ -62,7 +62,7 @@ test('warns about a second config that is not read', async () => {
   const { stderr } = await check(withFields(''), { more: { 'weldr.config.yml': 'plugins: []' } });
   assert.is(
     stderr,
-    'weldr: warning: weldr.config.yml is not read, as weldr.config.ts exists too; remove one of them, or name one with --config\n',
+    'weldr: warning: weldr.config.yml is not read, because weldr.config.ts exists too; remove one of them, or name one with --config\n',
   );
 });
 
@@ -96,9 +96,9 @@ test('says why a start would fail on this machine', async () => {
   const { code, stderr } = await check(withFields(fields));
   assert.is(code, 0);
   assert.equal(stderr.split('\n').filter(Boolean), [
-    'weldr: warning: weldr.config.ts: listen[0]: a start would fail as this machine has no such address: 192.0.2.1:80',
-    'weldr: warning: weldr.config.ts: listen[1]: a start would fail as there is no folder /nope: unix:/nope/a.sock',
-    'weldr: warning: weldr.config.ts: log.file: a start would fail as there is no folder /nope',
+    'weldr: warning: weldr.config.ts: listen[0]: a start would fail because this machine has no such address: 192.0.2.1:80',
+    'weldr: warning: weldr.config.ts: listen[1]: a start would fail because there is no folder /nope: unix:/nope/a.sock',
+    'weldr: warning: weldr.config.ts: log.file: a start would fail because there is no folder /nope',
   ]);
 });
 

@@ -67,7 +67,7 @@ test('writes settings that make real etcds one cluster, which check finds health
   assert.is(other.code, 1);
   assert.match(
     other.text,
-    `✘ a: its etcd has other members than you gave: it lacks http://${net}.4:2380 and has`,
+    `✘ a: its etcd has other members than you gave: it lacks http://${net}.4:2380 and also has`,
   );
   assert.match(
     other.text,

@@ -125,7 +125,7 @@ const wrong: Record<string, [text: string, message: string]> = {
   'a syntax error': ['export default {\n  plugins: [[,\n};', 'weldr.config.ts:3:1: Expression expected'],
   'a missing import': [
     "import './nowhere.ts'; export default { plugins: [] };",
-    'weldr.config.ts: it imports ./nowhere.ts, which is not there',
+    'weldr.config.ts: it imports ./nowhere.ts, which does not exist',
   ],
 };
 

@@ -25,7 +25,7 @@ const json: Table = {
     '{\n  // here\n  "plugins": []\n}\n',
   ],
   'single quotes': [
-    "1:3: JSON has its texts and keys in double quotes\n    { 'plugins': [] }\n      ^",
+    "1:3: JSON needs double quotes around texts and keys\n    { 'plugins': [] }\n      ^",
     "{ 'plugins': [] }",
   ],
   'a missing comma': [
@@ -37,7 +37,7 @@ const json: Table = {
     '{"plugins": []',
   ],
   'a key that is there twice': [
-    '1:17: this key is there twice; take one of them out\n    {"via": false, "via": "x", "plugins": []}\n                    ^',
+    '1:17: this key occurs twice; take one of them out\n    {"via": false, "via": "x", "plugins": []}\n                    ^',
     '{"via": false, "via": "x", "plugins": []}',
   ],
   'something behind the config': [
@@ -58,11 +58,11 @@ const yaml: Table = {
     'listen: ":0"\nplugins:\n\t- roundRobin\n',
   ],
   'a key that is there twice': [
-    ':3:1: this key is there twice; take one of them out\n    listen: ":81"\n    ^',
+    ':3:1: this key occurs twice; take one of them out\n    listen: ":81"\n    ^',
     'listen: ":0"\nplugins: []\nlisten: ":81"\n',
   ],
   'wrong indentation': [
-    ':2:2: this is indented otherwise than the lines before it\n     plugins: []\n     ^',
+    ':2:2: this is indented differently from the lines before it\n     plugins: []\n     ^',
     '  via: x\n plugins: []\n',
   ],
   'a text that needs quotes': [
@@ -75,7 +75,7 @@ const yaml: Table = {
     'plugins: []\n---\nplugins: []\n',
   ],
   'comments alone': [' is empty; a config has at least `plugins`, such as plugins: [roundRobin]', '# soon\n'],
-  'a list in place of fields': [' holds [ 1 ], which is no config; expected fields such as plugins', '- 1\n'],
+  'a list in place of fields': [' holds [ 1 ], which is not a config; expected fields such as plugins', '- 1\n'],
   'a key of its own': [': on: there is no such option; did you mean log?', 'on: true\nplugins: []\n'],
 };
 
@@ -110,6 +110,6 @@ test('shows a part of a long line', async () => {
 test('names the kinds of files that can be configs', async () => {
   assert.is(
     await refusalOf('weldr.toml', ''),
-    'weldr.toml is no config by its name; expected a .ts, .mts, .js, .mjs, .json or .yaml file',
+    'weldr.toml is not a config file; expected a .ts, .mts, .js, .mjs, .json or .yaml file',
   );
 });

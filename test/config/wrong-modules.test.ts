@@ -26,22 +26,22 @@ const wrong: Readonly<Record<string, [said: string, text: string, more?: Readonl
       "import './port.ts';",
       { 'port.ts': 'export const port = ;\n' },
     ],
-    'an import of a file that is not there': [
-      'weldr.config.ts: it imports ./nowhere.ts, which is not there',
+    'an import of a file that does not exist': [
+      'weldr.config.ts: it imports ./nowhere.ts, which does not exist',
       "import './nowhere.ts';",
     ],
     'an import without its suffix': [
-      'weldr.config.ts: it imports ./port, which is not there; did you mean ./port.ts?',
+      'weldr.config.ts: it imports ./port, which does not exist; did you mean ./port.ts?',
       "import './port';",
       { 'port.ts': '' },
     ],
     'an import with the suffix of built files': [
-      'weldr.config.ts: it imports ./port.js, which is not there; did you mean ./port.ts?',
+      'weldr.config.ts: it imports ./port.js, which does not exist; did you mean ./port.ts?',
       "import './port.js';",
       { 'port.ts': '' },
     ],
     'a missing import of an imported file': [
-      'port.ts: it imports ./deep.ts, which is not there',
+      'port.ts: it imports ./deep.ts, which does not exist',
       "import './port.ts';",
       { 'port.ts': "import './deep.ts';" },
     ],
@@ -71,7 +71,7 @@ const wrong: Readonly<Record<string, [said: string, text: string, more?: Readonl
       'export default { plugins: [roundRobin()] };',
     ],
     'a circle of imports': [
-      "a.ts:2:18: Cannot access 'base' before initialization: two files that import each other, or a line that is too early",
+      "a.ts:2:18: Cannot access 'base' before initialization: two files that import each other, or a use before the declaration",
       "import { a } from './a.ts';\nexport const base = 1;\nexport default { plugins: [], workers: a };",
       { 'a.ts': "import { base } from './weldr.config.ts';\nexport const a = base + 1;\n" },
     ],
@@ -126,14 +126,14 @@ const wrong: Readonly<Record<string, [said: string, text: string, more?: Readonl
     'no export': [`weldr.config.ts exports no config; ${write}`, 'export const config = {};'],
     'an empty file': [`weldr.config.ts exports no config; ${write}`, ''],
     'an export of nothing': [
-      `weldr.config.ts exports nothing, which is no config; ${write}`,
+      `weldr.config.ts exports nothing, which is not a config; ${write}`,
       'export default undefined;',
     ],
     'an export of a function': [
-      `weldr.config.ts exports a function, which is no config; ${write}`,
+      `weldr.config.ts exports a function, which is not a config; ${write}`,
       'export default () => ({ plugins: [] });',
     ],
-    'an export of a list': [`weldr.config.ts exports [], which is no config; ${write}`, 'export default [];'],
+    'an export of a list': [`weldr.config.ts exports [], which is not a config; ${write}`, 'export default [];'],
     'a list within the plugins': [
       'weldr.config.ts: plugins[0]: expected a plugin such as roundRobin(), got a list; write ...list to put its plugins in here',
       "import { roundRobin } from 'weldr/plugins'; export default { plugins: [[roundRobin()]] };",
@@ -201,7 +201,7 @@ test('says that the file does not exist', async () => {
   assert.is(await refusal('nope.ts', {}), 'there is no file $D/nope.ts; name the config with --config FILE');
 });
 
-test('says that a folder is no config', async () => {
+test('says that a folder is not a config', async () => {
   const folder = makeFolder();
   mkdirSync(join(folder, 'weldr.config.ts'));
   try {

@@ -79,11 +79,11 @@ test('does not wait for a worker that ends or falls silent, nor when no worker t
   assert.is(none(), 'done');
 });
 
-test('gives up on a worker that beats and does not answer', async () => {
+test('fails when a worker sends beats but does not answer in time', async () => {
   const world = new World();
   const outcome = world.prepare();
   world.preparation.answered(2, 1, undefined);
   world.clock.advance(25_000);
   await settle();
-  assert.match(outcome(), 'PLUGIN_FAILED: worker 1 does not say whether the plugins have started');
+  assert.match(outcome(), 'PLUGIN_FAILED: worker 1 did not report whether the plugins have started');
 });

@@ -119,7 +119,7 @@ activation('with anything but a listening socket ends with one sentence', async 
   assert.is(await weldr.exited, 1);
   assert.match(
     weldr.output,
-    /^weldr: the service manager passes descriptor 3, which is no listening stream socket/m,
+    /^weldr: the service manager passes descriptor 3, which is not a listening stream socket/m,
   );
   await weldr.stop();
 });

@@ -93,7 +93,7 @@ test('says which of its own listeners has a port already', async () => {
   assert.is(code, 1);
   assert.is(
     output,
-    `weldr: cannot listen on localhost:${port}: 127.0.0.1:${port} of the same config has the port already; take one of them out of listen\n`,
+    `weldr: cannot listen on localhost:${port}: 127.0.0.1:${port} of the same config already has the port; take one of them out of listen\n`,
   );
 });
 
@@ -102,7 +102,7 @@ test('says that this machine does not have an address', async () => {
   assert.is(code, 1);
   assert.is(
     output,
-    'weldr: cannot listen on 192.0.2.1:8080: this machine has no such address; take one that `ip address` lists, or 0.0.0.0 for all\n',
+    'weldr: cannot listen on 192.0.2.1:8080: this machine has no such address; choose one that `ip address` lists, or 0.0.0.0 for all\n',
   );
 });
 

@@ -160,14 +160,14 @@ test('says what is wrong with a folder that cannot hold the file', async () => {
     const missing = join(folder, 'missing/http.sock');
     assert.match(
       await failedStart([`unix:${missing}`]),
-      `cannot listen on unix:${missing}: there is no folder ${join(folder, 'missing')}; make it`,
+      `cannot listen on unix:${missing}: there is no folder ${join(folder, 'missing')}; create it`,
     );
     writeFileSync(path, '');
-    assert.match(await failedStart([`unix:${join(path, 'a')}`]), `${path} is no folder`);
+    assert.match(await failedStart([`unix:${join(path, 'a')}`]), `${path} is not a folder`);
     rmSync(path);
     if (process.getuid?.() === 0) return;
     chmodSync(folder, 0o500);
-    assert.match(await failedStart([`unix:${path}`]), `this user may not write to ${folder}; let it`);
+    assert.match(await failedStart([`unix:${path}`]), `this user may not write to ${folder}; allow it`);
   });
 });
 
