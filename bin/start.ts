@@ -78,9 +78,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     // Node would write it only at the end, which a crash or `kill -9` prevents.
     flushCompileCache();
     setImmediate(collectStartGarbage);
-    const lacking = releaseProblem(process.versions.node);
-    if (lacking !== undefined) manager.log.warn(lacking);
-    for (const text of await aroundConfig(flags, path)) manager.log.warn(text);
+    await logWarnings(manager, flags, path);
     watch?.start(cause => {
       if (manager?.status.stopping === false) reload(manager, cause, () => processLog);
     });
@@ -93,6 +91,13 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     await end(exitCodeOf(thrown));
     return undefined;
   }
+}
+
+/** Logs likely mistakes around a Weldr that has started: its Node, its environment, a second config. */
+async function logWarnings({ log }: Manager, flags: StartFlags, path: string): Promise<void> {
+  const lacking = releaseProblem(process.versions.node);
+  if (lacking !== undefined) log.warn(lacking);
+  for (const text of await aroundConfig(flags, path)) log.warn(text);
 }
 
 /** Returns the process that this one replaces; undefined: none. */

@@ -1,5 +1,5 @@
 // A worker in a separate process: both ends of its link, over Node's IPC channel.
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { ProcessLog } from '../log/log.ts';
@@ -35,24 +35,8 @@ export function forkWorker(entry: string, processLog: () => ProcessLog | undefin
   });
   passLines(child.stdout, lines => void processLog()?.forward(lines));
   readLines(child.stderr, line => process.stderr.write(`${line}\n`));
-  const listeners: ((how: string) => void)[] = [];
-  let ended: string | undefined;
   let waiting = 0;
   let dropped = 0;
-  const end = (how: string): void => {
-    if (ended !== undefined) return;
-    ended = how;
-    for (const listener of listeners) listener(how);
-  };
-  child.on('error', error => {
-    // Without a process there is no exit event.
-    if (child.pid === undefined) end(`could not be started: ${error.message}`);
-  });
-  const describe = (code: number | null, signal: string | null): string =>
-    signal === null ? `exit code ${code}` : `signal ${signal}`;
-  // `close` comes when its last lines have been read; a process that it started may hold it back.
-  child.on('close', (code, signal) => end(describe(code, signal)));
-  child.on('exit', (code, signal) => setTimeout(() => end(describe(code, signal)), lastLinesTimeout));
   const sent = (): void => {
     waiting--;
     if (waiting === 0 && dropped > 0) {
@@ -80,13 +64,34 @@ export function forkWorker(entry: string, processLog: () => ProcessLog | undefin
     onMessage(listener) {
       child.on('message', message => listener(message as WorkerMessage));
     },
-    onExit(listener) {
-      if (ended === undefined) listeners.push(listener);
-      else setImmediate(listener, ended);
-    },
+    onExit: endOf(child),
     kill() {
       child.kill('SIGKILL');
     },
+  };
+}
+
+/** Returns a function that adds a listener for the end of a process, or for the failure to start it. */
+function endOf(child: ChildProcess): WorkerLink['onExit'] {
+  const listeners: ((how: string) => void)[] = [];
+  let ended: string | undefined;
+  const end = (how: string): void => {
+    if (ended !== undefined) return;
+    ended = how;
+    for (const listener of listeners) listener(how);
+  };
+  child.on('error', error => {
+    // Without a process there is no exit event.
+    if (child.pid === undefined) end(`could not be started: ${error.message}`);
+  });
+  const describe = (code: number | null, signal: string | null): string =>
+    signal === null ? `exit code ${code}` : `signal ${signal}`;
+  // `close` comes when its last lines have been read; a process that it started may hold it back.
+  child.on('close', (code, signal) => end(describe(code, signal)));
+  child.on('exit', (code, signal) => setTimeout(() => end(describe(code, signal)), lastLinesTimeout));
+  return listener => {
+    if (ended === undefined) listeners.push(listener);
+    else setImmediate(listener, ended);
   };
 }
 
