@@ -42,8 +42,12 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
   const command = findCommand(asked);
   if (isHelp) {
     const { printHelp } = await import('./command-line/help.ts');
-    const entries = commands.map(({ usage, text, flags }) => {
-      return { usage, text, flags: flags.map(name => [name, flagOf(name)] as const) };
+    const entries = commands.map(({ usage, text, flags, flagTexts }) => {
+      const shown = flags.map(name => {
+        const flag = flagOf(name);
+        return [name, { ...flag, text: flagTexts?.[name] ?? flag.text }] as const;
+      });
+      return { usage, text, flags: shown };
     });
     printHelp(entries, asked.length === 0 ? '' : wordsOf(command));
     return exitCodes.ok;
@@ -61,7 +65,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
         `the config is named with --config: weldr ${wordsOf(command)} --config ${superfluous}`,
       );
     }
-    throw usageError(`weldr ${wordsOf(command)} takes no ${JSON.stringify(superfluous)}`);
+    throw usageError(`weldr ${wordsOf(command)}: unexpected argument ${JSON.stringify(superfluous)}`);
   }
   return await command.run(typed, new GivenFlags(values));
 }

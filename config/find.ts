@@ -25,6 +25,6 @@ export function findConfig(file: string | undefined, folder = process.cwd()): st
   if (found !== undefined) return found;
   throw new WeldrError(
     'CONFIG_INVALID',
-    `there is no config in ${folder}: make a ${searchPlaces[0]}, or name one with --config FILE`,
+    `there is no config in ${folder}: create one with weldr init, or name one with --config FILE`,
   );
 }

@@ -36,6 +36,7 @@ export const clusterCommands: readonly Command[] = [
     usage: 'cluster init <machines>',
     text: 'Write the settings of etcd and a config for each machine of a new cluster: a=10.0.0.1,b=10.0.0.2,c=10.0.0.3',
     flags: ['weldrs', 'address', 'interface', 'output'],
+    flagTexts: { output: 'The folder to write; default weldr-cluster' },
     async run([machines = ''], given) {
       const { initCluster } = await import('../commands/cluster-init.ts');
       return print(

@@ -9,6 +9,8 @@ export interface Command {
   readonly usage: string;
   readonly text: string;
   readonly flags: readonly FlagName[];
+  /** The help of flags that mean something else for this command. */
+  readonly flagTexts?: Partial<Readonly<Record<FlagName, string>>>;
   /** Does its work. Resolves with the exit code, or undefined while the process continues. */
   run(args: readonly (string | undefined)[], flags: GivenFlags): Promise<number | undefined>;
 }

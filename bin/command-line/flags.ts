@@ -36,7 +36,7 @@ const flags = {
   'admin-cert': { value: 'FILE', text: 'The client certificate for the admin API, PEM' },
   'admin-key': { value: 'FILE', text: 'The key of the client certificate, PEM' },
   json: { text: 'Print JSON, for scripts' },
-  pool: { value: 'NAME', text: 'The pool; default: the pool named default, for events and trace all pools' },
+  pool: { value: 'NAME', text: 'The pool; default: the one named default' },
   route: { value: 'NAME', text: 'Only requests that this route took' },
   server: {
     value: 'SERVER',
@@ -49,7 +49,7 @@ const flags = {
   http2: { text: 'Speak HTTP/2 with it, without TLS too' },
   host: {
     value: 'HOST',
-    text: 'Of a server: the Host it gets: client (default), upstream (its own name) or a name; of a route: the Host that clients ask for',
+    text: 'The Host that servers get: client (the one from the client, the default), upstream (their own name) or a name',
   },
   path: { value: 'PATH', text: 'Paths, such as "/api/*"; separate several with commas' },
   'client-ip': { value: 'IP', text: 'The address of the client; default 127.0.0.1' },
@@ -71,12 +71,10 @@ const flags = {
   header: { value: 'LINE', short: 'H', text: 'A header field, such as "X-Beta: 1". Can be repeated' },
   'proxy-protocol': { value: 'VERSION', text: 'Send it the client address in a PROXY header: v1 or v2' },
   ttl: { value: 'TIME', text: 'Remove it unless it is added again within this time, such as 30s' },
-  force: {
-    text: 'A server: do not wait for its requests; a pool: even if routes lead to it, which then respond with 503; init: overwrite files',
-  },
+  force: { text: 'Do not wait for its requests' },
   wait: { text: 'Return once the requests in flight are finished' },
   field: { value: 'NAME', text: 'Only this field, such as weight; separate several with commas' },
-  watch: { text: 'start: reload when the config changes; stats: a live view' },
+  watch: { text: 'Reload when the config, or a module that it imports by path, changes' },
   sort: { value: 'WORD', text: 'With --watch: servers by rate, failed, inflight, latency or id' },
   interval: { value: 'SECONDS', text: 'With --watch: time between updates; default 1' },
   to: { value: 'NODE', text: 'The node to lead next; default: the best candidate' },
@@ -103,10 +101,7 @@ const flags = {
   cert: { value: 'FILE', text: 'The certificate followed by its chain, PEM' },
   key: { value: 'FILE', text: 'The key of the certificate, PEM' },
   'passphrase-file': { value: 'FILE', text: 'The passphrase of an encrypted key' },
-  output: {
-    value: 'FILE',
-    text: 'Write to this file instead of stdout; cluster init: the folder, default weldr-cluster',
-  },
+  output: { value: 'FILE', text: 'Write to this file instead of stdout' },
   weldrs: {
     value: 'NAMES',
     text: 'The machines that run Weldr, separated by commas; default: all but the last',

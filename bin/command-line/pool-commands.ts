@@ -35,6 +35,7 @@ export const poolCommands: readonly Command[] = [
     usage: 'pools remove <name>',
     text: 'Remove a pool',
     flags: ['force', ...adminFlags],
+    flagTexts: { force: 'Remove it even if routes or fallbacks lead to it; their requests then get 503' },
     async run([name = ''], given) {
       const { removePool } = await import('../commands/pools.ts');
       const how = { force: given.isOn('force') };

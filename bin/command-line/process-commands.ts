@@ -26,6 +26,7 @@ export const processCommands: readonly Command[] = [
     usage: 'init [folder]',
     text: 'Create a project: a config, a plugin with its test, a Dockerfile. Asks for what the flags leave open',
     flags: ['servers', 'https', 'ip', 'force'],
+    flagTexts: { force: 'Overwrite files' },
     async run([folder], given) {
       const { initProject } = await import('../commands/init.ts');
       return print(

@@ -28,6 +28,10 @@ export const routeCommands: readonly Command[] = [
       'value',
       ...adminFlags,
     ],
+    flagTexts: {
+      host: 'Hosts that clients ask for; separate several with commas',
+      pool: 'The pool that it leads to',
+    },
     async run([name = ''], given) {
       const { setRoute } = await import('../commands/routes.ts');
       const said = {

@@ -38,6 +38,12 @@ export const trafficCommands: readonly Command[] = [
       'duration',
       ...adminFlags,
     ],
+    flagTexts: {
+      host: 'Only requests for this host',
+      path: 'Only requests for this path; "/api/*": for all that begin with it',
+      method: 'Only requests with this method',
+      pool: 'Only requests that went to this pool',
+    },
     async run(_, given) {
       const { trace } = await import('../commands/trace.ts');
       const which = {
@@ -59,6 +65,7 @@ export const trafficCommands: readonly Command[] = [
     usage: 'stats',
     text: 'Show counts of requests and errors',
     flags: ['watch', 'sort', 'interval', ...adminFlags],
+    flagTexts: { watch: 'Show a live view' },
     async run(_, given) {
       const { readStats, watchOptions, watchStats } = await import('../commands/stats.ts');
       const isWatched = given.isOn('watch');
@@ -75,6 +82,7 @@ export const trafficCommands: readonly Command[] = [
     usage: 'events',
     text: 'Show recent events; with --follow also new ones as they happen',
     flags: ['follow', 'type', 'pool', 'limit', ...adminFlags],
+    flagTexts: { pool: 'Only events of this pool' },
     async run(_, given) {
       const { followEvents, listEvents } = await import('../commands/events.ts');
       const wish = {

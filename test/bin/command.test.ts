@@ -21,7 +21,7 @@ const wrong: Record<string, [args: string[], message: string]> = {
   'an unknown flag': [['start', '--confg', 'x'], 'weldr start has no flag --confg; did you mean --config?'],
   'a flag of another command': [['reload', '--weight', '3'], 'weldr reload has no flag --weight'],
   'a missing argument': [['servers', 'add'], 'weldr servers add <url>: <url> is missing'],
-  'an argument too many': [['reload', 'now'], 'reload takes no "now"'],
+  'an argument too many': [['reload', 'now'], 'weldr reload: unexpected argument "now"'],
   'a flag without its value': [['check', '--config'], '--config needs a value'],
   'a flag twice': [['check', '--config', 'a', '--config', 'b'], '--config is given twice'],
   'a command after its flags': [
@@ -204,4 +204,6 @@ test('prints the help of all commands, and of each with its flags', async () => 
   const one = await runWeldr(['servers', 'add', '--help']);
   assert.is(one.code, 0);
   for (const flag of ['--weight', '--host', '--ttl', '--admin-url']) assert.match(one.stdout, flag);
+  const another = await runWeldr(['help', 'init']);
+  assert.match(another.stdout, /--force +Overwrite files\n/);
 });

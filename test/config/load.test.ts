@@ -72,7 +72,7 @@ test('finds the first of the names in the folder, in their order', async () => {
     }
     assert.throws(
       () => findConfig(undefined, folder),
-      /make a weldr\.config\.ts, or name one with --config FILE/,
+      /create one with weldr init, or name one with --config FILE/,
     );
   });
 });
