@@ -70,7 +70,7 @@ function missingModule(path: string, error: Error): Missing | undefined {
     const text =
       broken === undefined
         ? `the package ${wanted} is not installed; run npm install ${wanted} in ${dirname(importer)}`
-        : `the package ${broken} has nothing to import; is it the right one, and installed whole?`;
+        : `the package ${broken} has nothing to import; is it the right one, and completely installed?`;
     return { importer, text };
   }
   const file = fileOf(wanted);

@@ -40,7 +40,7 @@ export function forkWorker(entry: string, processLog: () => ProcessLog | undefin
   const sent = (): void => {
     waiting--;
     if (waiting === 0 && dropped > 0) {
-      processLog()?.log.warn({ dropped }, 'messages of plugins to a slow worker were dropped');
+      processLog()?.log.warn({ dropped }, 'plugin messages to a slow worker were dropped');
       dropped = 0;
     }
   };

@@ -16,7 +16,7 @@ export function releaseProblem(version: string): string | undefined {
   const fixed = fixedIn[major];
   if (fixed === undefined) {
     return Object.keys(fixedIn).some(line => Number(line) > major)
-      ? `Node ${version} is of a line that gets no security fixes; run Weldr on ${lines()}`
+      ? `Node ${version} belongs to a release line that gets no security fixes; run Weldr on ${lines()}`
       : undefined;
   }
   const [fixedMinor, fixedPatch] = fixed;

@@ -41,7 +41,7 @@ async function endUnderWay({ groups, lifecycle, processLog }: ManagerParts): Pro
     await quiet;
     return;
   }
-  processLog.log.warn('the start of a worker takes too long for a Weldr that stops; it is ended');
+  processLog.log.warn('Weldr is stopping, and a worker takes too long to start: it is killed');
   for (const group of groups) if (!group.loaded) void group.kill();
   await quiet;
 }

@@ -30,6 +30,6 @@ export function watchStack(worker: number, log: Logger): void {
   const cancel = systemClock.every(beatInterval, () => void Atomics.add(beats, 0, 1));
   thread.on('error', error => {
     cancel();
-    log.warn({ err: error }, 'the thread that takes the stack of a worker that hangs has failed');
+    log.warn({ err: error }, 'the thread that records the stack of a hanging worker has failed');
   });
 }

@@ -213,6 +213,6 @@ export class WorkerGroup {
   private receive(message: PluginMessage, worker: number): void {
     if (this.receiver !== undefined) this.receiver(message.plugin, message.message, worker);
     else if (this.held.length < maxHeld) this.held.push({ message, worker });
-    else this.log.warn({ worker, plugin: message.plugin }, 'a message of a plugin was dropped');
+    else this.log.warn({ worker, plugin: message.plugin }, 'a plugin message was dropped');
   }
 }

@@ -149,7 +149,7 @@ export class Worker {
     else {
       this.log.warn(
         { module },
-        'a module that was not imported when the manager read the config is read from the disk, as it is now',
+        'a module that was not imported when the manager read the config is read from the disk as it is now',
       );
     }
   }
