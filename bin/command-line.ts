@@ -38,20 +38,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
     const { version } = await import('../core/package/version.ts');
     return print(`weldr, ${version}`);
   }
-  const asked = words[0] === 'help' ? words.slice(1) : words;
-  const command = findCommand(asked);
-  if (isHelp) {
-    const { printHelp } = await import('./command-line/help.ts');
-    const entries = commands.map(({ usage, text, flags, flagTexts }) => {
-      const shown = flags.map(name => {
-        const flag = flagOf(name);
-        return [name, { ...flag, text: flagTexts?.[name] ?? flag.text }] as const;
-      });
-      return { usage, text, flags: shown };
-    });
-    printHelp(entries, asked.length === 0 ? '' : wordsOf(command));
-    return exitCodes.ok;
-  }
+  if (isHelp) return await showHelp(words[0] === 'help' ? words.slice(1) : words);
+  const command = findCommand(words);
   const { values, positionals } = readFlags(command, rest);
   if (words.length === 0) refuseFlagsFirst(positionals);
   const typed = [...words.slice(words.length === 0 ? 0 : wordsOf(command).split(' ').length), ...positionals];
@@ -68,6 +56,22 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
     throw usageError(`weldr ${wordsOf(command)}: unexpected argument ${JSON.stringify(superfluous)}`);
   }
   return await command.run(typed, new GivenFlags(values));
+}
+
+/** Shows the help of a command, of a group of commands such as `cluster`, or of all commands. */
+async function showHelp(words: readonly string[]): Promise<number> {
+  const group = commands.filter(({ usage }) => usage.startsWith(`${words[0]} `));
+  const isGroup = words.length === 1 && group.length > 0 && !group.some(one => wordsOf(one) === words[0]);
+  const { printHelp } = await import('./command-line/help.ts');
+  const entries = (isGroup ? group : commands).map(({ usage, text, flags, flagTexts }) => {
+    const shown = flags.map(name => {
+      const flag = flagOf(name);
+      return [name, { ...flag, text: flagTexts?.[name] ?? flag.text }] as const;
+    });
+    return { usage, text, flags: shown };
+  });
+  printHelp(entries, isGroup || words.length === 0 ? '' : wordsOf(findCommand(words)));
+  return exitCodes.ok;
 }
 
 function asks(rest: readonly string[], ...names: readonly string[]): boolean {

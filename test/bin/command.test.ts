@@ -195,7 +195,7 @@ test('prints its version', async () => {
   assert.is(code, 0);
 });
 
-test('prints the help of all commands, and of each with its flags', async () => {
+test('prints the help of all commands, of a group, and of each with its flags', async () => {
   const all = await runWeldr(['--help']);
   assert.is(all.code, 0);
   for (const command of ['start', 'check', 'servers add', 'pool export', 'cluster status']) {
@@ -204,6 +204,10 @@ test('prints the help of all commands, and of each with its flags', async () => 
   const one = await runWeldr(['servers', 'add', '--help']);
   assert.is(one.code, 0);
   for (const flag of ['--weight', '--host', '--ttl', '--admin-url']) assert.match(one.stdout, flag);
+  const group = await runWeldr(['cluster', '--help']);
+  assert.is(group.code, 0);
+  assert.match(group.stdout, /^ +cluster hand-over /m);
+  assert.not.match(group.stdout, /^ +servers /m);
   const another = await runWeldr(['help', 'init']);
   assert.match(another.stdout, /--force +Overwrite files\n/);
 });
