@@ -118,10 +118,13 @@ function refuseCommand(words: readonly string[], group: readonly string[]): neve
       `there is no command "${words[0]}"; Weldr stops at Ctrl-C, or at kill PID, after the requests in flight`,
     );
   }
-  // For the name of a group alone, its first command is the best suggestion.
+  if (words.length === 1 && group.length > 0) {
+    const seconds = group.map(name => name.slice(`${words[0]} `.length));
+    const list = new Intl.ListFormat('en', { type: 'disjunction' }).format(seconds);
+    throw usageError(`weldr ${words[0]} needs a second word: ${list}`);
+  }
   const near =
     familiar[words[0] ?? ''] ??
-    (words.length === 1 ? group[0] : undefined) ??
     nearest(words.slice(0, 2).join(' '), commands.map(wordsOf)) ??
     nearest(words[0] ?? '', commands.map(wordsOf));
   const meant = near === undefined ? '' : `; did you mean \`weldr ${near}\`?`;

@@ -17,7 +17,7 @@ const log = pino({ level: 'silent' });
 const wrong: Record<string, [args: string[], message: string]> = {
   'an unknown command': [['serv'], 'there is no command "serv"; did you mean `weldr servers`?'],
   'an unknown command of a group': [['servers', 'ad', 'http://a'], 'did you mean `weldr servers add`?'],
-  'a group alone': [['pool'], 'did you mean `weldr pool reset`?'],
+  'a group alone': [['pool'], 'weldr pool needs a second word: reset, export, or import'],
   'an unknown flag': [['start', '--confg', 'x'], 'weldr start has no flag --confg; did you mean --config?'],
   'a flag of another command': [['reload', '--weight', '3'], 'weldr reload has no flag --weight'],
   'a missing argument': [['servers', 'add'], 'weldr servers add <url>: <url> is missing'],
