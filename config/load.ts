@@ -124,14 +124,14 @@ async function exportedBy(path: string, exported: unknown): Promise<unknown> {
 async function readData(path: string, sources: Sources): Promise<unknown> {
   const file = basename(path);
   if (!['.json', '.yaml', '.yml'].includes(extname(path))) {
-    throw unreadable(
-      `${file} is not a config file; expected a .ts, .mts, .js, .mjs, .json or .yaml file`,
-    );
+    throw unreadable(`${file} is not a config file; expected a .ts, .mts, .js, .mjs, .json or .yaml file`);
   }
   const { parseData } = await import('./data-reading.ts');
   const data = await parseData(file, await sources.text());
   if (typeof data === 'object' && data !== null && !Array.isArray(data)) return withoutSchema(data);
-  throw unreadable(`${file} holds ${showInput(data)}, which is not a config; expected fields such as plugins`);
+  throw unreadable(
+    `${file} holds ${showInput(data)}, which is not a config; expected fields such as plugins`,
+  );
 }
 
 /** Throws CONFIG_INVALID, with the remedy, for a file that cannot be read. */

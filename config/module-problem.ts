@@ -159,8 +159,7 @@ function syntaxText({ source = '', column = 0 }: Place, message: string): string
   if (quote !== undefined && /lexing error|Invalid or unexpected token/.test(message)) {
     return `${quote} is a typographic quote; write ' or "`;
   }
-  if (/^Expected ',', got /.test(message))
-    return `a comma is missing before this, or a closing ), ] or }`;
+  if (/^Expected ',', got /.test(message)) return `a comma is missing before this, or a closing ), ] or }`;
   // The parser reports no column for the end of a file.
   if (column === 0 && /^(Expression expected|Expected |Unexpected eof)/.test(message)) {
     return `the file ends too early; a ), ], } or quote is missing (${message})`;

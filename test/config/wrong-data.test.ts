@@ -75,7 +75,10 @@ const yaml: Table = {
     'plugins: []\n---\nplugins: []\n',
   ],
   'comments alone': [' is empty; a config has at least `plugins`, such as plugins: [roundRobin]', '# soon\n'],
-  'a list in place of fields': [' holds [ 1 ], which is not a config; expected fields such as plugins', '- 1\n'],
+  'a list in place of fields': [
+    ' holds [ 1 ], which is not a config; expected fields such as plugins',
+    '- 1\n',
+  ],
   'a key of its own': [': on: there is no such option; did you mean log?', 'on: true\nplugins: []\n'],
 };
 

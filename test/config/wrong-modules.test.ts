@@ -133,7 +133,10 @@ const wrong: Readonly<Record<string, [said: string, text: string, more?: Readonl
       `weldr.config.ts exports a function, which is not a config; ${write}`,
       'export default () => ({ plugins: [] });',
     ],
-    'an export of a list': [`weldr.config.ts exports [], which is not a config; ${write}`, 'export default [];'],
+    'an export of a list': [
+      `weldr.config.ts exports [], which is not a config; ${write}`,
+      'export default [];',
+    ],
     'a list within the plugins': [
       'weldr.config.ts: plugins[0]: expected a plugin such as roundRobin(), got a list; write ...list to put its plugins in here',
       "import { roundRobin } from 'weldr/plugins'; export default { plugins: [[roundRobin()]] };",
