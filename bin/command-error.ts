@@ -12,7 +12,9 @@ export class CommandError extends Error {
   }
 }
 
-/** Returns the error for a wrong command line. */
-export function usageError(message: string): CommandError {
-  return new CommandError(`${message}\nweldr --help lists the commands`, exitCodes.usage);
+/** Returns the error for a wrong command line; `words`: the command that was meant, if that is known. */
+export function usageError(message: string, words?: string): CommandError {
+  const help =
+    words === undefined ? 'weldr --help lists the commands' : `weldr ${words} --help lists its flags`;
+  return new CommandError(`${message}\n${help}`, exitCodes.usage);
 }

@@ -45,7 +45,9 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
   const typed = [...words.slice(words.length === 0 ? 0 : wordsOf(command).split(' ').length), ...positionals];
   const expected = argumentsOf(command);
   const missing = expected.slice(typed.length).find(name => name.startsWith('<'));
-  if (missing !== undefined) throw usageError(`weldr ${command.usage}: ${missing} is missing`);
+  if (missing !== undefined) {
+    throw usageError(`weldr ${command.usage}: ${missing} is missing`, wordsOf(command));
+  }
   const superfluous = typed[expected.length];
   if (superfluous !== undefined) {
     if (command.flags.includes('config') && /[./]/.test(superfluous)) {
@@ -53,7 +55,10 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
         `the config is named with --config: weldr ${wordsOf(command)} --config ${superfluous}`,
       );
     }
-    throw usageError(`weldr ${wordsOf(command)}: unexpected argument ${JSON.stringify(superfluous)}`);
+    throw usageError(
+      `weldr ${wordsOf(command)}: unexpected argument ${JSON.stringify(superfluous)}`,
+      wordsOf(command),
+    );
   }
   return await command.run(typed, new GivenFlags(values));
 }
@@ -163,7 +168,10 @@ function readFlags(command: Command, rest: readonly string[]) {
     const { rawName, value, inlineValue } = token;
     const name = known.find(flag => flag === token.name);
     if (name === undefined) {
-      throw usageError(`weldr ${wordsOf(command)} has no flag ${rawName}${nearestFlag(rawName, known)}`);
+      throw usageError(
+        `weldr ${wordsOf(command)} has no flag ${rawName}${nearestFlag(rawName, known)}`,
+        wordsOf(command),
+      );
     }
     const isSwitch = flagOf(name).value === undefined;
     if (isSwitch && value !== undefined) throw usageError(`${rawName} takes no value`);

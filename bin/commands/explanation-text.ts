@@ -191,7 +191,7 @@ function responseOf({ response, server, sends }: Explained): string[] {
   const { status, by, plugin, code, why, headers } = response;
   const maker =
     by === 'upstream'
-      ? `${sends.length === 0 ? 'of' : 'as'} ${server}${sends.length === 0 ? '' : ' is supposed to answer'}`
+      ? `from ${server}${sends.length === 0 ? '' : ' (assumed)'}`
       : `by ${by === 'plugin' ? plugin : 'Weldr'}`;
   const error = code === undefined ? '' : ` (${code}${why === undefined ? '' : `: ${why}`})`;
   const style = by === 'weldr' || status >= 500 ? 'red' : by === 'plugin' ? 'yellow' : 'green';

@@ -1,7 +1,7 @@
 // `weldr init`: creates a project with a config, a plugin and its test, which runs as it is.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type GivenAnswers, portOf, readAnswers } from '../init/answers.ts';
+import { type GivenAnswers, type Https, portOf, readAnswers } from '../init/answers.ts';
 import { makeProject, refuseExisting } from '../init/project.ts';
 
 /** The flags of `weldr init`. */
@@ -17,10 +17,10 @@ export async function initProject({ folder = '.', force, ...given }: InitOptions
   // Before the questions: their answers would be lost.
   if (!force) refuseExisting(resolve(folder));
   const answers = await readAnswers(given);
-  const { written, kept, notes } = makeProject(resolve(folder), answers);
+  const { written, kept, notes, remedies } = makeProject(resolve(folder), answers);
   const { https, listen, servers } = answers;
+  const [first = '', ...others] = [...remedies, 'npm install'];
   const place = folder === '.' ? '' : `cd ${folder} && `;
-  const scheme = https.by === 'none' ? 'http' : 'https';
   const port = portOf(listen);
   const lacking =
     https.by === 'files' ? [https.cert, https.key].filter(path => !existsSync(resolve(folder, path))) : [];
@@ -30,15 +30,25 @@ export async function initProject({ folder = '.', force, ...given }: InitOptions
     ...notes.map(note => `package.json: ${note}`),
     '',
     'Next:',
-    `  ${place}npm install`,
+    `  ${place}${first}`,
+    ...others.map(command => `  ${command}`),
     '  npm test            # the plugin',
     '  npm run check       # the config',
     '  npm start           # Weldr; its dashboard is http://127.0.0.1:8687',
-    ...(port === undefined ? [] : [`  curl ${scheme}://localhost:${port}/`]),
-    ...(lacking.length === 0 ? [] : [`Before the check, put ${lacking.join(' and ')} there.`]),
+    ...(port === undefined ? [] : [`  ${requestTo(port, https)}`]),
+    ...(lacking.length === 0 ? [] : [`Still missing for the check: ${lacking.join(' and ')}.`]),
     ...(https.by === 'acme'
       ? ["Port 80 of your domains has to reach this machine: Let's Encrypt checks there."]
       : []),
     `No server at ${servers[0]} yet? Requests get 503 until there is one.`,
   ].join('\n');
+}
+
+/** Returns the command for a first request. */
+function requestTo(port: number, https: Https): string {
+  if (https.by === 'none') return `curl http://localhost:${port}/`;
+  // The certificate is probably not for localhost.
+  if (https.by === 'files') return `curl -k https://localhost:${port}/`;
+  const [domain] = https.domains;
+  return `curl https://${domain}${port === 443 ? '' : `:${port}`}/`;
 }

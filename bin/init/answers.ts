@@ -65,9 +65,10 @@ export async function readAnswers(given: GivenAnswers): Promise<Answers> {
   }
 }
 
-const httpsQuestion = `HTTPS: no
-  or domains and an email address, for certificates from Let's Encrypt, such as shop.example,ops@shop.example
-  or your own certificate and its key, such as shop.pem,shop.key
+const httpsQuestion = `For HTTPS, type one of these:
+  no
+  domains and an email address, for certificates from Let's Encrypt: shop.example,ops@shop.example
+  your own certificate and its key: shop.pem,shop.key
 HTTPS`;
 
 function withDefaults({ servers, https = { by: 'none' }, listen }: Known): Answers {

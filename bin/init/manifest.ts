@@ -7,12 +7,12 @@ const noTest = 'echo "Error: no test specified" && exit 1';
 
 /**
  * Returns the text of `package.json` with everything that the project needs. Its own values stay; `notes` say, each in a
- * sentence, which of them get in the way. Throws a CommandError if it is not JSON.
+ * sentence, which of them get in the way, and `remedies` are the commands for that. Throws a CommandError if it is not JSON.
  */
 export function completeManifest(
   text: string | undefined,
   path: string,
-): { text: string; notes: readonly string[] } {
+): { text: string; notes: readonly string[]; remedies: readonly string[] } {
   const own = text === undefined ? {} : parse(text, path);
   const notes: string[] = [];
   const { scripts, dependencies, devDependencies } = own;
@@ -32,12 +32,14 @@ export function completeManifest(
     if (has !== command)
       notes.push(`its script "${name}" stays ${JSON.stringify(has)}; Weldr's would be "${command}"`);
   }
-  if (whole.type !== manifest.type) {
+  const isModule = whole.type === manifest.type;
+  if (!isModule) {
     notes.push(
-      `its type stays ${JSON.stringify(whole.type)}, with which the plugin's test does not run: npm pkg set type=module`,
+      `its type stays ${JSON.stringify(whole.type)}, but the plugin's test needs ${JSON.stringify(manifest.type)}`,
     );
   }
-  return { text: `${JSON.stringify(whole, undefined, 2)}\n`, notes };
+  const remedies = isModule ? [] : [`npm pkg set type=${manifest.type}`];
+  return { text: `${JSON.stringify(whole, undefined, 2)}\n`, notes, remedies };
 }
 
 function parse(text: string, path: string): Readonly<Record<string, unknown>> {

@@ -21,6 +21,8 @@ export interface MadeProject {
   readonly kept: readonly string[];
   /** Values of an existing `package.json` that get in the way, a sentence each. */
   readonly notes: readonly string[];
+  /** Commands that resolve them. */
+  readonly remedies: readonly string[];
 }
 
 /** Throws a CommandError if a project would overwrite files in a folder. */
@@ -43,12 +45,12 @@ export function makeProject(folder: string, answers: Answers): MadeProject {
   const manifestPath = join(folder, 'package.json');
   try {
     const before = existsSync(manifestPath) ? readFileSync(manifestPath, 'utf8') : undefined;
-    const { text: manifest, notes } = completeManifest(before, manifestPath);
+    const { text: manifest, ...rest } = completeManifest(before, manifestPath);
     const texts = textsOf(answers);
     const written = fileNames.filter(name => !kept.includes(name));
     write(manifestPath, manifest);
     for (const name of written) write(join(folder, name), texts[name]);
-    return { written: ['package.json', ...written], kept, notes };
+    return { written: ['package.json', ...written], kept, ...rest };
   } catch (thrown) {
     if (thrown instanceof CommandError) throw thrown;
     throw new CommandError(`the project cannot be written: ${describeError(thrown)}`);

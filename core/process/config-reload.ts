@@ -22,7 +22,7 @@ export async function reloadConfig(parts: ManagerParts, by: string): Promise<voi
     await replaceConfig(parts, by);
   } catch (thrown) {
     reloads.failed();
-    const reason = describeError(thrown);
+    const reason = reasonOf(thrown);
     if (!lifecycle.isEnding) recorder.reloadFailed(reason, by);
     parts.tellReady(`the last reload changed nothing: ${reason}`);
     throw thrown;
@@ -30,6 +30,12 @@ export async function reloadConfig(parts: ManagerParts, by: string): Promise<voi
   reloads.succeeded();
   recorder.reloaded(by);
   parts.tellReady(`reloaded; listening on ${parts.status.listen.join(', ')}`);
+}
+
+/** Returns why a reload failed, without the lines of a file that are shown below a message. */
+function reasonOf(thrown: unknown): string {
+  const isOperators = thrown instanceof WeldrError && thrown.blame === 'operator';
+  return (isOperators ? thrown.message : describeError(thrown)).replaceAll(/\n {4}.*/g, '');
 }
 
 async function replaceConfig(parts: ManagerParts, by: string): Promise<void> {

@@ -19,7 +19,10 @@ const wrong: Record<string, [args: string[], message: string]> = {
   'an unknown command of a group': [['servers', 'ad', 'http://a'], 'did you mean `weldr servers add`?'],
   'a group alone': [['pool'], 'weldr pool needs a second word: reset, export, or import'],
   'an unknown flag': [['start', '--confg', 'x'], 'weldr start has no flag --confg; did you mean --config?'],
-  'a flag of another command': [['reload', '--weight', '3'], 'weldr reload has no flag --weight'],
+  'a flag of another command': [
+    ['reload', '--weight', '3'],
+    'weldr reload has no flag --weight\nweldr reload --help lists its flags',
+  ],
   'a missing argument': [['servers', 'add'], 'weldr servers add <url>: <url> is missing'],
   'an argument too many': [['reload', 'now'], 'weldr reload: unexpected argument "now"'],
   'a flag without its value': [['check', '--config'], '--config needs a value'],

@@ -62,7 +62,7 @@ test('prints the step of each plugin, and what is edited, chosen and sent', asyn
       '  X-New: 1',
       '',
       'to the client',
-      '  200 as http://127.0.0.1:1 is supposed to answer',
+      '  200 from http://127.0.0.1:1 (assumed)',
       '',
       'explained in 0.00 ms',
     ],

@@ -74,7 +74,11 @@ test('the image runs as an unprivileged user, gets signals itself, and is checke
 test('its configs pass the check, with certificates from Let’s Encrypt too', async () => {
   rmSync(folder, { recursive: true });
   folder = makeFolder();
-  await init({ https: 'shop.example, www.shop.example, ops@shop.example', servers: '10.0.0.1:80,https://b' });
+  const said = await init({
+    https: 'shop.example, www.shop.example, ops@shop.example',
+    servers: '10.0.0.1:80,https://b',
+  });
+  assert.match(said, 'curl https://shop.example/\n');
   const { settings, plugins } = await loadConfig(join(folder, 'weldr.config.ts'), {});
   assert.equal(
     settings.listen.map(({ address }) => address),
@@ -93,8 +97,8 @@ test('its configs pass the check, with certificates from Let’s Encrypt too', a
 test('names the missing files of a certificate', async () => {
   writeFileSync(join(folder, 'shop.pem'), '');
   const said = await init({ https: "shop.pem,/no/it's.key", listen: '8443' });
-  assert.match(said, "Before the check, put /no/it's.key there.");
-  assert.match(said, 'https://localhost:8443/');
+  assert.match(said, "Still missing for the check: /no/it's.key.");
+  assert.match(said, 'curl -k https://localhost:8443/');
   assert.match(read('weldr.config.ts'), "{ cert: 'shop.pem', key: '/no/it\\'s.key' }");
 });
 
@@ -150,7 +154,8 @@ test('keeps files that other tools share, and adds to package.json what it lacks
     said,
     'package.json: its script "start" stays "node shop.js"; Weldr\'s would be "weldr start"',
   );
-  assert.match(said, 'npm pkg set type=module');
+  assert.match(said, 'package.json: its type stays "commonjs", but the plugin\'s test needs "module"\n');
+  assert.match(said, /npm pkg set type=module\n {2}npm install\n/);
 });
 
 test('says that a package.json is not JSON, and leaves it alone', async () => {

@@ -111,6 +111,24 @@ test('changes nothing and says why when the new config is not valid', async () =
   }
 });
 
+test('that fails for a syntax error gives its reason as one line', async () => {
+  const admin = `127.0.0.1:${await freePort()}`;
+  const imports = "import { adminApi } from 'weldr/plugins';";
+  const text = config({ imports, plugins: `adminApi({ listen: '${admin}' }),` });
+  const weldr = await startWeldr({ config: text });
+  try {
+    weldr.writeConfig(text.replace('listen:', 'drainTimeout: 1 listen:'));
+    assert.match(await reload(weldr), 'a comma is missing before this, or a closing ), ] or }\n');
+    const events = await (await fetch(`http://${admin}/events?type=reload.failed`)).text();
+    assert.match(
+      events,
+      /"reason":"weldr\.config\.ts:\d+:\d+: a comma is missing before this, or a closing \), \] or \}"/,
+    );
+  } finally {
+    await weldr.stop();
+  }
+});
+
 test('changes nothing when a worker side of the new config fails', async () => {
   const weldr = await startWeldr({ config: config({}) });
   try {
