@@ -7,8 +7,8 @@ import type { AdminRoute } from './admin.ts';
 const mostShown = 100;
 
 /**
- * Returns the query of a call. Throws INPUT_INVALID for a parameter that the route does not declare: ignoring it would do something
- * other than what the caller wants. What everybody may ask for, such as the files of a page, takes any.
+ * Returns the query of a call. Throws INPUT_INVALID for a parameter that the route does not declare: ignoring it would do
+ * something other than what the caller wants. A route that is open to everybody, such as a file of a page, takes any.
  */
 export function knownQuery(
   route: AdminRoute,
@@ -33,7 +33,7 @@ export function knownQuery(
   return query;
 }
 
-/** The call in whose path the parameter is a part, as a pool is in `/pools/shop/servers`; undefined: there is none. */
+/** The call that has the parameter in its path, as `/pools/shop/servers` has the pool; undefined: there is none. */
 function callWithPart(
   { method, path: pattern }: AdminRoute,
   { path, name, value }: { readonly path: string; readonly name: string; readonly value: string },

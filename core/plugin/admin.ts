@@ -12,11 +12,11 @@ export interface AdminRequest {
   readonly query: URLSearchParams;
   /** What the caller expects; see {@link Precondition}. */
   readonly precondition: Precondition;
-  /** The forms of an answer that the caller accepts: its `Accept`; undefined: any. */
+  /** The media types that the caller accepts: its `Accept`; undefined: any. */
   readonly accept?: string | undefined;
-  /** The caller, for logs and stored marks: the address, and whether a token was shown. */
+  /** The caller, for logs and stored rows: the address, and whether a token was shown. */
   readonly by: string;
-  /** Set when the caller asks for a stream of events (`Accept: text/event-stream`), with where it begins. */
+  /** Set when the caller asks for a stream of events (`Accept: text/event-stream`), with the point to start from. */
   readonly stream?: StreamWish | undefined;
   /** What the caller may do: see {@link AdminRoute.access}. */
   readonly role: AdminRole;
@@ -33,7 +33,7 @@ export function overrideOf({ query }: Pick<AdminRequest, 'query'>): readonly str
   return text.split(',').map(field => field.trim());
 }
 
-/** What a caller that asks for a stream says. */
+/** What a caller that asks for a stream sends. */
 export interface StreamWish {
   /** The id of the last event that it has (`Last-Event-ID`); undefined: it has none, or does not send it. */
   readonly lastEventId: string | undefined;
@@ -49,7 +49,7 @@ export interface StreamMessage {
   readonly data: string;
 }
 
-/** An answer that continues. The sender bounds what is sent: check `ready` first. */
+/** An answer that continues. The sender limits what is sent: check `ready` first. */
 export interface EventStream {
   /** Does the caller keep up? False while some 64 KB wait. */
   readonly ready: boolean;
@@ -76,8 +76,8 @@ export interface AdminAnswer {
   readonly headers?: Readonly<Record<string, string>>;
   readonly contentType?: string;
   /**
-   * In place of `body`, only if the request has `stream`: begins to send. There are at most 32 streams; further requests
-   * are answered with 503.
+   * In place of `body`, only if the request has `stream`: starts sending. There are at most 32 streams; further requests
+   * get 503.
    */
   readonly stream?: (stream: EventStream) => StreamSender;
 }
@@ -89,7 +89,7 @@ export interface AdminRoute {
   readonly path: string;
   /** The link relation under which `GET /` lists it; undefined: not listed. */
   readonly rel?: string;
-  /** Does it check `precondition`? One that does not is never called with a condition: such requests are answered with 412. */
+  /** Does it check `precondition`? If not, it is never called with a condition: such requests get 412. */
   readonly conditional?: true;
   /**
    * Who may call it; default: readers if it is a GET, else operators. `everybody`, even from other sites: only for what
@@ -100,7 +100,7 @@ export interface AdminRoute {
   readonly summary?: string;
   /** The parameters of its query, by name, for the same. A call with another one is answered with 400. */
   readonly query?: Readonly<Record<string, string>>;
-  /** Parameters that it does not have are ignored: for probes and scrapers, which may add some of their own. */
+  /** Ignores parameters that it does not declare: for probes and scrapers, which may add their own. */
   readonly ignoresQuery?: true;
   /** What its body is, for the same; the handler parses it. */
   readonly body?: z.ZodType;
@@ -117,7 +117,7 @@ export interface AdminRoute {
 
 /** A page for browsers that a plugin serves. */
 export interface AdminPage {
-  /** Its path, such as `/ui/`: a browser that opens `/` is sent there, and its cookie goes nowhere else. */
+  /** Its path, such as `/ui/`: a browser that opens `/` is sent there, and its cookie is limited to it. */
   readonly path: string;
   /** How long a session lasts without requests, ms. */
   readonly idleMs: number;
@@ -135,7 +135,7 @@ export class AdminRoutes {
    * Throws an Error when there is one.
    */
   offer(page: AdminPage): void {
-    if (this.offered !== undefined) throw new Error(`there is a page at ${this.offered.path} already`);
+    if (this.offered !== undefined) throw new Error(`there is already a page at ${this.offered.path}`);
     this.offered = page;
   }
 
@@ -147,7 +147,7 @@ export class AdminRoutes {
   /** Adds a route. Throws an Error when method and path are taken. */
   add(route: AdminRoute): void {
     if (this.list.some(r => r.method === route.method && r.path === route.path)) {
-      throw new Error(`${route.method} ${route.path} is served already`);
+      throw new Error(`${route.method} ${route.path} is already served`);
     }
     this.list.push(route);
   }

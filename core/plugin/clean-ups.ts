@@ -13,7 +13,7 @@ export class CleanUps {
   private readonly clock: Clock;
   private readonly report: (plugin: string, error: Error) => void;
 
-  /** `report` receives each clean-up that failed or took longer than 10 s. */
+  /** `report` receives each clean-up that fails or takes longer than 10 s. */
   constructor(clock: Clock, report: (plugin: string, error: Error) => void) {
     this.clock = clock;
     this.report = report;
@@ -29,7 +29,7 @@ export class CleanUps {
       const { plugin, fn } = entry;
       const late = Promise.withResolvers<void>();
       const cancel = this.clock.after(cleanUpTimeout, () =>
-        late.reject(new Error(`onClose took longer than ${cleanUpTimeout} ms; going on without it`)),
+        late.reject(new Error(`onClose took longer than ${cleanUpTimeout} ms; continuing without it`)),
       );
       try {
         await Promise.race([fn(), late.promise]);

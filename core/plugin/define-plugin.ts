@@ -21,7 +21,7 @@ export interface PluginDefinition<S extends z.ZodType, ToManager, ToWorker, Memo
   readonly role?: Role;
   /** See {@link Plugin.contract}. */
   readonly contract?: number;
-  /** The schema of the options; use `z.strictObject`, so that a misspelt one is an error. Default: it takes none. */
+  /** The schema of the options; use `z.strictObject`, so that a misspelt one is an error. Default: no options. */
   readonly schema?: S;
   /** The types of the messages between the two sides: `channel<ToManager, ToWorker>()`. */
   readonly channel?: ChannelType<ToManager, ToWorker>;

@@ -22,7 +22,7 @@ interface Place {
   readonly isTop: boolean;
 }
 
-/** A list of the config, and where it stands. */
+/** A list of the config, and its place there. */
 interface ConfiguredList {
   readonly items: readonly unknown[];
   readonly place: Place;
@@ -36,7 +36,7 @@ interface ListItem {
   readonly isGiven: boolean;
 }
 
-/** The plugins of a list that a scope can have, and why it cannot have the others, a sentence each. */
+/** The plugins of a list that a scope can have, and the reasons why it cannot have the others, one sentence each. */
 export interface UsablePlugins {
   readonly instances: readonly PluginInstance[];
   readonly problems: readonly string[];
@@ -47,7 +47,7 @@ export type InstanceCheck = (instance: PluginInstance) => void;
 
 /** Everything that a config says about plugins. */
 export class DefinedPlugins {
-  /** Checks plugins that lists made at run time name, as the check of the config does for the others. */
+  /** Checks plugins named in lists made at run time, as the check of the config does for the others. */
   check: InstanceCheck | undefined;
   private readonly parts: PluginParts;
   /** The lists of pools and routes in the config, by the names of their scopes. */
@@ -141,7 +141,7 @@ export class DefinedPlugins {
     return instances;
   }
 
-  /** Puts the names in the places of those in the config's list, one after another; the rest follows at the end. */
+  /** Replaces the names in the config's list with these, one by one; the rest follows at the end. */
   private merged(
     items: readonly unknown[],
     where: string,
@@ -156,7 +156,7 @@ export class DefinedPlugins {
     return [...merged, ...given];
   }
 
-  /** Some plugins only make sense for the whole config. */
+  /** Some plugins make sense only for the whole config. */
   private expectRunTime(instance: PluginInstance, scope: Scope, names: readonly string[] | undefined): void {
     const { plugin, definedAs } = instance;
     if (definedAs === undefined || names?.includes(definedAs) !== true) return;
@@ -164,11 +164,11 @@ export class DefinedPlugins {
     const whose = `${JSON.stringify(definedAs)} (${plugin.name})`;
     const place = scope.kind === 'config' ? 'here' : `in a ${scope.kind}`;
     if (plugin.kind !== undefined || scopeName(instance.scope) !== scopeName(scope)) {
-      throw invalid(where, `${whose} decides where requests go, and cannot stand ${place}`);
+      throw invalid(where, `${whose} decides where requests go, and is not allowed ${place}`);
     }
     if (plugin.stored !== undefined) {
-      const remedy = 'it belongs into the config’s own plugins';
-      throw invalid(where, `${whose} keeps what operators change, and cannot stand ${place}; ${remedy}`);
+      const remedy = 'it belongs in the config’s own plugins';
+      throw invalid(where, `${whose} keeps what operators change, and is not allowed ${place}; ${remedy}`);
     }
     this.check?.(instance);
   }
@@ -211,7 +211,7 @@ class Reading {
     for (const { item, where, isGiven } of list) {
       const name = this.parts.nameOf(item);
       if (name !== undefined && place.within.includes(name)) {
-        throw invalid(where, `goes round in a circle: ${[...place.within, name].join(' -> ')}`);
+        throw invalid(where, `forms a cycle: ${[...place.within, name].join(' -> ')}`);
       }
       const within = name === undefined ? place.within : [...place.within, name];
       const placed = isGiven ? this.parts.findDefined(String(item), where) : this.parts.find(item, where);

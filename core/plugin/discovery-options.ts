@@ -1,4 +1,4 @@
-// The options of all plugins that find servers: for which pool, under which name, and when a list is not taken.
+// The options of all plugins that find servers: for which pool, under which name, and when a list is not accepted.
 import { z } from 'zod';
 import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
@@ -18,7 +18,7 @@ const poolName = z
 export const discoveryOptions = {
   pool: poolName
     .optional()
-    .describe('The pool of what is found; default: the pool in whose `plugins` it stands, else `default`.'),
+    .describe('The pool of the servers found; default: the pool whose `plugins` list it, otherwise `default`.'),
   source: poolName.optional().describe('Its name: the servers are shown with the layer `discovered:NAME`.'),
   ...guardOptions,
 };
@@ -33,12 +33,12 @@ export function poolOf({ pool }: Pick<DiscoveryOptions, 'pool'>, scope: Scope): 
   if (pool === undefined || pool === scope.name) return scope.name;
   throw new WeldrError(
     'CONFIG_INVALID',
-    `pool: it stands in the pool ${scope.name} and names the pool ${pool}; leave one of them out`,
+    `pool: it is in the pool ${scope.name} but names the pool ${pool}; leave one of them out`,
     { field: 'pool' },
   );
 }
 
-/** Returns the name of a source: the option, or else one made of kind and pool, such as `dns-api`. */
+/** Returns the name of a source: the option, or one made of kind and pool, such as `dns-api`. */
 export function sourceNameOf(
   { source }: Pick<DiscoveryOptions, 'source'>,
   kind: string,
@@ -52,7 +52,7 @@ export function guardOf({ minServers, allowEmpty, maxChange, confirmations }: Gu
   return { minServers, allowEmpty, maxChange, confirmations };
 }
 
-/** Warns in `weldr check` of options that are surely not meant. */
+/** Warns in `weldr check` of options that are surely unintended. */
 export function warnOfDiscovery({ pool }: Pick<DiscoveryOptions, 'pool'>, facts: ConfigFacts): void {
   if (pool === undefined || facts.pools.includes(pool)) return;
   const near = nearest(pool, facts.pools);

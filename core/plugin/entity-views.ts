@@ -6,7 +6,7 @@ import type { Row, RowChange } from '../state/row.ts';
 import type { KindList } from './kind-lists.ts';
 import type { Entities } from './plugin-kind.ts';
 
-/** Operators' rows, and what they make of the base. */
+/** Operators' rows, and the entities that they and the base make. */
 export interface EntitySource {
   readonly all: Iterable<Row>;
   row(kind: string, key: string): Row | undefined;
@@ -17,7 +17,7 @@ export interface EntitySource {
 export interface EntityViewsOptions {
   readonly lists: ReadonlyMap<string, KindList>;
   readonly source: EntitySource;
-  /** Receives what plugins throw when they receive changes. */
+  /** Receives what plugins throw while they process changes. */
   report(error: WeldrError): void;
 }
 

@@ -1,4 +1,4 @@
-// FoundServers: passes on the servers that a plugin finds to its source, and to log and metrics whether it finds any.
+// FoundServers: passes the servers that a plugin finds to its source, and shows in log and metrics whether it finds any.
 import type { Logger } from 'pino';
 import { describeError } from '../errors.ts';
 import type { DiscoverySource, SourceChange } from '../pool/discovery-source.ts';
@@ -20,17 +20,17 @@ export interface FoundServersOptions {
 export interface PutOptions {
   /** Why it is empty. */
   readonly why?: string;
-  /** Returns what is wrong with it, in terms of its place; receives what {@link DiscoverySource.replace} threw. */
+  /** Returns what is wrong with the list, in terms of its place; receives what {@link DiscoverySource.replace} threw. */
   explain?(thrown: unknown): string;
 }
 
-/** The most troubles at a time that are logged, each once while it lasts. */
+/** The most troubles that are logged at a time, each once while it lasts. */
 const maxTroubles = 1000;
 
 /** One source as its plugin sees it. Each trouble is logged once while it lasts. */
 export class FoundServers {
   private readonly options: FoundServersOptions;
-  /** By what has the trouble: a pool, or the place itself (the empty text). */
+  /** By what has the trouble: a pool, or the place itself (the empty string). */
   private readonly troubles = new Map<string, string>();
   private readonly servers: Labelled<Gauge, readonly ['source', 'pool']>;
   private readonly held: Labelled<Gauge, readonly ['source', 'pool']>;
@@ -48,7 +48,7 @@ export class FoundServers {
     });
     this.held = metrics.gauge({
       name: 'discovery_held',
-      help: 'Is the last list of a source not taken, as it names too few servers? 1: it is not.',
+      help: 'Is the last list of a source held back because it names too few servers? 1: yes.',
       labels,
     });
     this.failures = metrics
@@ -73,8 +73,8 @@ export class FoundServers {
   }
 
   /**
-   * Takes the full list of a pool's servers; the list counts for the guard. Returns undefined, and logs why, for a list
-   * that cannot be taken: the earlier servers stay.
+   * Takes the full list of a pool's servers; the list counts for the guard. Returns undefined, and logs why, if the list
+   * cannot be accepted: the previous servers stay.
    */
   put(
     pool: string,
@@ -94,7 +94,7 @@ export class FoundServers {
     this.held.labels(source.name, pool).set(isHeld ? 1 : 0);
     if (!isHeld) this.servers.labels(source.name, pool).set(servers.length);
     const because = why === undefined ? '' : `${why}: `;
-    if (isHeld) this.trouble(pool, `${because}${change.held}; those of before stay`, 'warn');
+    if (isHeld) this.trouble(pool, `${because}${change.held}; the previous servers stay`, 'warn');
     else if (servers.length === 0)
       this.trouble(pool, `${because}it names no server for the pool ${pool}`, 'warn');
     else this.well(pool);
@@ -102,10 +102,10 @@ export class FoundServers {
     return change;
   }
 
-  /** The servers cannot be found out now: the earlier ones stay. `about`: the pool, or whatever else has the trouble. */
+  /** The servers cannot be found out now: the previous ones stay. `about`: the pool, or whatever else has the trouble. */
   failed(why: string, about = ''): void {
     this.failures.inc();
-    const after = this.pools.length > 0 ? 'the servers that were found before stay' : 'none was found so far';
+    const after = this.pools.length > 0 ? 'the previous servers stay' : 'none have been found so far';
     this.trouble(about, `${why}; ${after}`, 'error');
   }
 
@@ -133,7 +133,7 @@ export class FoundServers {
     const { log, place, source } = this.options;
     log.info(
       { source: source.name, ...(about !== '' && { about }) },
-      `${place}: it is as it should be again`,
+      `${place}: it has recovered`,
     );
   }
 

@@ -1,4 +1,5 @@
-// KindLists: the things that the plugins of one config list, of the kinds that they own, by name: the base under operators' rows.
+// KindLists: the things that the plugins of one config list, of the kinds that they own, by name: the base below
+// operators' rows.
 import { WeldrError } from '../errors.ts';
 import type { Base, Kind } from '../state/entity.ts';
 import { expectObject, parseKnown, parseObject } from '../state/known-fields.ts';
@@ -50,12 +51,12 @@ export class KindList {
     return this.listed.get(key)?.item;
   }
 
-  /** Returns the instance that has, or would have, the thing of this name; undefined: none can. */
+  /** Returns the instance that has, or would have, the thing with this name; undefined: none can. */
   instanceOf(key: string): string | undefined {
     return this.listed.get(key)?.instance ?? this.home;
   }
 
-  /** The same object each time. */
+  /** Returns the same object each time. */
   base(key: string): Base | undefined {
     return this.madePlain(key)?.base;
   }
@@ -75,7 +76,7 @@ export class KindList {
   }
 }
 
-/** Returns the kinds of the plugins of a config, by name. Throws CONFIG_INVALID for two things of one name. */
+/** Returns the kinds of the plugins of a config, by name. Throws CONFIG_INVALID if two things have the same name. */
 export function kindListsOf(instances: readonly PluginInstance[]): ReadonlyMap<string, KindList> {
   const owners = new Map<PluginKind['name'], { kind: PluginKind; owners: PluginInstance[] }>();
   for (const instance of instances) {
@@ -86,7 +87,7 @@ export function kindListsOf(instances: readonly PluginInstance[]): ReadonlyMap<s
     if (known === undefined || first === undefined) owners.set(kind.name, { kind, owners: [instance] });
     else if (first.plugin.name === name) known.owners.push(instance);
     else {
-      const why = `${first.plugin.name} has ${kind.plural} already; keep one of the two plugins`;
+      const why = `${first.plugin.name} already has ${kind.plural}; keep one of the two plugins`;
       throw new WeldrError('CONFIG_INVALID', `${instance.at}: ${why}`, { field: instance.at });
     }
   }
@@ -101,7 +102,7 @@ export function stateKindOf({ kind: { name, plural, schema } }: KindList, list: 
     const code = list().codeOf(key);
     const inCode = code.find(field => Object.hasOwn(value, field));
     if (inCode !== undefined) {
-      const message = `${inCode}: the config writes it in code: change it there`;
+      const message = `${inCode}: it is code in the config: change it there`;
       throw new WeldrError('INPUT_INVALID', message, { field: inCode });
     }
     try {
@@ -140,6 +141,6 @@ function asInput(thrown: unknown): WeldrError {
 }
 
 function twice({ name }: PluginKind, key: string, field: string, other: string): WeldrError {
-  const message = `${other} has a ${name} ${JSON.stringify(key)} already: give it another name`;
+  const message = `${other} already has a ${name} ${JSON.stringify(key)}: give it another name`;
   return new WeldrError('CONFIG_INVALID', `${field}: ${message}`, { field });
 }

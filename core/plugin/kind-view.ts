@@ -17,15 +17,15 @@ export interface KindView {
   readonly keys: readonly string[];
   /** The instances that have things of it, in the order of the config. */
   readonly instances: readonly KindInstance[];
-  /** The fields of a thing that the config writes in code. */
+  /** The fields of a thing that are code in the config. */
   codeOf(key: string): readonly string[];
   /** Returns the missing pools that a thing leads to. */
   danglingOf(entity: Entity): readonly string[];
-  /** Returns which of the plugins that a thing names do not run as listed, a sentence each. */
+  /** Returns which of the plugins that a thing names do not run as listed, one sentence each. */
   problemsOf(key: string): readonly string[];
   /** Returns what else its plugin says about a thing. */
   moreOf(key: string, how: 'alone' | 'listed'): Readonly<Record<string, unknown>>;
 }
 
-/** Returns what a plugin says about a thing; for a thing shown alone it may cost more. */
+/** Returns what a plugin says about a thing; for a thing shown alone, this may cost more. */
 export type MoreOfEntity = (key: string, how: 'alone' | 'listed') => Readonly<Record<string, unknown>>;

@@ -3,7 +3,7 @@
 /** The label values of the child that stands for all children over the limit. */
 export const otherValue = 'other';
 
-/** One child for each set of label values, and one for all of those over the limit. */
+/** One child for each set of label values, and one for all those over the limit. */
 export class LabelledChildren<Child> {
   /** How often a child was requested that does not exist because of the limit. */
   overLimit = 0;
@@ -56,7 +56,7 @@ export function keyOf(values: readonly string[]): string {
   return key;
 }
 
-/** Copies a value, which is often part of a request's head and would keep all of it in memory. */
+/** Copies a value: it is often part of a request's head and would keep all of it in memory. */
 function ownCopy(value: string): string {
   return Buffer.from(value, 'utf16le').toString('utf16le');
 }

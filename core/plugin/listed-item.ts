@@ -25,7 +25,7 @@ const parts: Readonly<Record<keyof Plugin, true>> = {
 const partNames = Object.keys(parts);
 const roleNames: readonly string[] = ['balancer', 'retry', 'passive-health', 'active-check'] satisfies Role[];
 
-/** A side whose name is misspelt would never run. An object of a class may have fields of its own. */
+/** A misspelt side would never run. An object of a class may have fields of its own. */
 export function checkParts(plugin: Plugin, where: string): void {
   const { role, id } = plugin;
   if (id !== undefined && (typeof id !== 'string' || id === '')) {
@@ -69,13 +69,13 @@ function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
-/** Throws CONFIG_INVALID for what is no plugin, and says what it is instead. */
+/** Throws CONFIG_INVALID for what is not a plugin, and says what it is instead. */
 export function expectPlugin(value: unknown, where: string): Plugin {
   if (isPlugin(value)) return value;
   throw invalid(where, `expected a plugin such as roundRobin(), got ${describeValue(value)}`);
 }
 
-/** Has it the form of a plugin? */
+/** Does it have the form of a plugin? */
 export function isPlugin(value: unknown): value is Plugin {
   if (typeof value !== 'object' || value === null || !('name' in value)) return false;
   if (typeof value.name !== 'string' || value.name === '') return false;
@@ -84,7 +84,7 @@ export function isPlugin(value: unknown): value is Plugin {
   );
 }
 
-/** Does it hold code, so that it can be no form? Forms are data. */
+/** Does it hold code? Then it is not a form: forms are data. */
 export function hasCode({ worker, manager, children }: Plugin): boolean {
   return worker !== undefined || manager !== undefined || children !== undefined;
 }

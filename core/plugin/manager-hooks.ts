@@ -5,8 +5,8 @@ import type { ReportPluginError } from '../stages/request-hooks.ts';
 import { guardListener } from '../stages/tap-guard.ts';
 
 /**
- * How another process than the leader ends a leadership of this node, once everything that its leader held is gone: an HTTP
- * request to any of several servers, which changes nothing if the leadership is already over.
+ * How a process other than the leader ends a leadership of this node, once everything that its leader held is gone: an
+ * HTTP request to any of several servers, which changes nothing if the leadership is already over.
  */
 export interface Surrender {
   /** Tried one after another, such as `http://10.0.0.11:2379`. */
@@ -34,8 +34,8 @@ export interface LeadershipNeed {
   /** The name of the plugin. */
   readonly by: string;
   /**
-   * How long a leadership has to hold from the moment when its renewal was requested, ms: long enough for whatever the plugin
-   * holds to be gone if no other renewal follows, including all possible delays.
+   * How long a leadership must hold from the moment when its renewal was requested, ms: long enough for whatever the
+   * plugin holds to be gone if no other renewal follows, including all possible delays.
    */
   readonly ms: number;
 }
@@ -80,29 +80,29 @@ export interface ManagerHooks {
   readonly workerExited: SyncHook<[number]>;
   /** All workers are listening, after the start or a reload. */
   readonly listening: SyncHook<[]>;
-  /** May this node lead? Asked often; a tap adds to the list why it should not. */
+  /** May this node lead? Asked often; a tap adds the reasons why it should not to the list. */
   readonly mayLead: SyncHook<[string[]]>;
   /** How long plugins need a leadership to hold; asked before one is taken and while it is held. A tap adds to the list. */
   readonly leadershipNeeds: SyncHook<[LeadershipNeed[]]>;
-  /** Which service addresses are kept here; asked often. A tap adds to the list. */
+  /** Which service addresses are held here; asked often. A tap adds to the list. */
   readonly serviceAddresses: SyncHook<[ServiceAddress[]]>;
   /** Leadership was won, renewed or lost. Taps run in order; one that fails is logged and does not stop the others. */
   readonly leaderChanged: AsyncSeriesHook<[Leadership]>;
   /**
-   * This node gives up the leadership as soon as all taps are done, and until then leads with everything that it holds. Called
-   * only if there is time, some tenths of a second: not when the leadership was lost, nor when this node is unfit to lead. After
-   * the taps of plugins, workers end the connections to the service addresses, and no others.
+   * This node hands over the leadership as soon as all taps are done, and until then leads with everything that it holds.
+   * Called only if there is time, some tenths of a second: not when the leadership was lost, nor when this node is unfit
+   * to lead. After the taps of plugins, workers end the connections to the service addresses, and no others.
    */
   readonly handingOver: AsyncSeriesHook<[]>;
-  /** Files that are written to have been renamed (SIGUSR1): open them again at their paths. */
+  /** Log files may have been renamed (SIGUSR1): open them again at their paths. */
   readonly reopenFiles: SyncHook<[]>;
   /** The process is asked to stop; taps run before workers drain, which meanwhile continue as before. */
   readonly stopping: AsyncSeriesHook<[]>;
 }
 
 /**
- * The hooks of the manager, guarded so that one plugin's failure is reported and does not stop the others. Taps are
- * named by what they call themselves.
+ * The hooks of the manager, guarded so that one plugin's failure is reported and does not stop the others. Each tap is
+ * identified by the name that it gives itself.
  */
 export function createManagerHooks(report: ReportPluginError): ManagerHooks {
   const hooks: ManagerHooks = {

@@ -1,4 +1,5 @@
-// ManagerKinds: the kinds that plugins own, in the manager: part of the state that changes at run time, with the pools they lead to.
+// ManagerKinds: the kinds that plugins own, in the manager: part of the state that changes at run time, with the pools
+// they lead to.
 import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
@@ -151,11 +152,11 @@ export class ManagerKinds {
     const { plugins } = this.options;
     if (scope === undefined || plugins === undefined) return;
     const names = listedNames(after, list.item(key) !== undefined);
-    // A list that was taken over with a problem stays until it is changed.
+    // A list that was accepted with a problem stays until it is changed.
     if (!sameList(names, plugins.listOf(scope))) plugins.expect(scope, names);
   }
 
-  /** Returns which plugins of a thing do not run as listed, a sentence each. */
+  /** Returns which plugins of a thing do not run as listed, one sentence each. */
   problemsOf(kind: PluginKind, key: string): readonly string[] {
     const scope = kind.scope?.(key);
     return scope === undefined ? [] : (this.options.plugins?.problems(scope) ?? []);
@@ -261,7 +262,7 @@ export class ManagerKinds {
     if (!isNew || (defined?.size ?? 0) < most) return;
     throw new WeldrError(
       'LIMIT_REACHED',
-      `operators have made ${most} ${plural} already, the most there may be`,
+      `operators have already made ${most} ${plural}, which is the limit`,
     );
   }
 

@@ -1,5 +1,5 @@
 // ManagerSides: the manager sides of a config's plugins, in the manager and in tests alike: started in order, closed in
-// reverse order, with their own hooks and admin routes, so that a reload swaps all of it at once. Those of pools and routes
+// reverse order, with their own hooks and admin routes, so a reload swaps them all at once. Those of pools and routes
 // come and go with their lists.
 import type { Logger } from 'pino';
 import type { CertificateRegistry } from '../certificates/certificate-registry.ts';
@@ -214,7 +214,7 @@ export class ManagerSides {
     if (scope.kind === 'pool' && hasRole) this.options.pools.redefine(scope.name);
   }
 
-  /** Ends it without a successor: what it counted and found goes with it, unless another instance of its name remains. */
+  /** Ends it without a successor: what it counted and found is dropped, unless another instance of its name remains. */
   private async endForGood(started: StartedManagerSide): Promise<void> {
     await this.end(started);
     const { name } = started.instance;

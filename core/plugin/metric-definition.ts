@@ -21,8 +21,8 @@ export interface MetricDefinition {
 }
 
 /**
- * The label that distinguishes instances of one plugin. It is not called `instance`, as Prometheus adds a label of that
- * name to everything that it reads.
+ * The label that distinguishes instances of one plugin. It is not called `instance`, because Prometheus adds a label of
+ * that name to everything that it reads.
  */
 export const instanceLabel = 'plugin_instance';
 
@@ -35,7 +35,7 @@ const labelName = z
   .regex(word, 'a label is named [a-z_][a-z0-9_]*')
   .refine(
     name => name !== 'le' && name !== instanceLabel && !name.startsWith('__'),
-    `le, ${instanceLabel} and names which begin with __ are not for plugins`,
+    `le, ${instanceLabel} and names that begin with __ are not for plugins`,
   );
 
 const shared = {
@@ -43,7 +43,7 @@ const shared = {
   labels: z
     .array(labelName)
     .max(10)
-    .refine(labels => new Set(labels).size === labels.length, 'a label stands twice')
+    .refine(labels => new Set(labels).size === labels.length, 'a label appears twice')
     .default([]),
   maxChildren: z.number().int().min(1).max(100_000).default(1000),
 };
@@ -72,7 +72,7 @@ const histogram = z.strictObject({
   buckets: buckets.default([...defaultBuckets]),
 });
 
-/** Checks a spec. Throws PLUGIN_FAILED, which names the metric and what is wrong with it. */
+/** Checks a spec. Throws PLUGIN_FAILED with the metric's name and what is wrong with it. */
 export function defineMetric(instance: string, kind: MetricKind, spec: { name: string }): MetricDefinition {
   try {
     if (kind === 'histogram') return { instance, kind, ...parse(histogram, spec) };

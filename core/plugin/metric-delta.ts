@@ -10,7 +10,7 @@ export interface MetricDelta {
   readonly children: readonly ChildDelta[];
   /** How often a child was requested that does not exist because of the limit; left out when never. */
   readonly overLimit?: number;
-  /** The process no longer has it, as the plugin has ended there; this is its last delta. */
+  /** The process no longer has it, because the plugin has ended there; this is its last delta. */
   readonly isGone?: true;
 }
 

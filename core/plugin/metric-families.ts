@@ -58,7 +58,7 @@ export class MetricFamilies {
       {
         name: overLimitName,
         type: 'counter',
-        help: 'How often a set of label values was counted as other, as its metric has too many.',
+        help: 'How often a set of label values was counted as other, because its metric has too many.',
         samples: [...this.overLimit].map(([metric, value]) => ({ labels: { metric }, value })),
       },
     ];

@@ -43,8 +43,8 @@ export class MetricRecorder {
   }
 
   /**
-   * Returns what changed since the last call, of at most so many children, the longest waiting first; undefined when
-   * nothing did. It is not returned again, so it has to reach the manager, and in order.
+   * Returns what changed since the last call, for at most this many children, the longest waiting first; undefined when
+   * nothing did. The same changes are not returned again, so they must reach the manager, in order.
    */
   take(most = Number.POSITIVE_INFINITY): MetricDelta[] | undefined {
     const taken = new Map<ChildOwner, ChildDelta[]>();

@@ -3,7 +3,7 @@ import { LabelledChildren } from './labelled-children.ts';
 import type { MetricDefinition } from './metric-definition.ts';
 import type { ChildDelta, Exemplar, MetricDelta } from './metric-delta.ts';
 
-/** What is known of one child. */
+/** What is known about one child. */
 export interface ChildSum {
   readonly values: readonly string[];
   /** A counter, a gauge, or the sum of what a histogram observed. */

@@ -52,8 +52,8 @@ export class MetricSums {
   }
 
   /**
-   * Makes the recorder for the manager sides of one config; {@link collect} includes it at once. What the recorder
-   * before it counted stays, except for gauges.
+   * Makes the recorder for the manager sides of one config; {@link collect} includes it at once. What the previous
+   * recorder counted stays, except for gauges.
    */
   recordManager(): MetricRecorder {
     this.takeManager();

@@ -20,7 +20,7 @@ export interface Gauge {
 
 /** What a value is an example of: a request, by its id. */
 export interface Identified {
-  /** Read only when an example is needed; undefined: it has none. */
+  /** Read only when an example is needed; undefined: there is none. */
   readonly id?: string | undefined;
 }
 
@@ -39,14 +39,14 @@ export type LabelValues<Labels extends readonly string[]> = { readonly [at in ke
 /** A metric with labels: a {@link Counter}, {@link Gauge} or {@link Histogram} for each set of their values. */
 export interface Labelled<Child, Labels extends readonly string[]> {
   /**
-   * Returns the child with these values, and makes it if it does not exist. Look it up once and keep it when counting requests.
+   * Returns the child with these values, which is made if it does not exist. Look it up once and keep it when counting requests.
    * A value over 256 characters is cut. Beyond `maxChildren` it returns the child whose values are all `other`. Throws
    * PLUGIN_FAILED if there are more or fewer values than labels.
    */
   labels(...values: LabelValues<Labels>): Child;
   /**
-   * Forgets the child with these values, if there is one: its subject is gone, and its place is free. Its counts stay in
-   * the sum of all processes until the plugin that serves the metrics also knows that it is gone.
+   * Forgets the child with these values, if there is one: its subject is gone, and its place becomes free. Its counts
+   * stay in the sum of all processes until the plugin that serves the metrics also knows that it is gone.
    */
   remove(...values: LabelValues<Labels>): void;
 }
@@ -82,7 +82,7 @@ export const defaultBuckets: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1,
 
 /**
  * The metrics of one plugin instance, on either side. Counting allocates nothing; what workers counted reaches the
- * manager within a moment, and what a worker had not sent when it was killed is lost. Each of the three functions returns
+ * manager in a moment, and what a worker had not sent when it was killed is lost. Each of the three functions returns
  * the existing metric if name, kind, labels and buckets are the same; it throws PLUGIN_FAILED if one of them differs, if
  * the spec is not valid, or if the instance has 1,000 metrics.
  *

@@ -43,8 +43,8 @@ const expectedForm = 'expected a plugin\'s name or {"name": {…options}}';
 
 /**
  * Makes the plugin of a form: `"stats"`, `{ "stats": { "interval": "1s" } }`, or with `"id": "x"` beside the name, as
- * `withId` adds it. Only the options of `when` are checked here. Throws CONFIG_INVALID with the place and
- * the nearest name, including those of `define`.
+ * `withId` adds it. Only the options of `when` are checked here. Throws CONFIG_INVALID with the place and the nearest
+ * name, including those of `define`.
  */
 export function pluginOf(
   form: unknown,

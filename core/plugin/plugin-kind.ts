@@ -44,7 +44,7 @@ export interface PluginKind<Options = unknown, Item = unknown> {
   readonly plugin: string;
   /** The schema of a whole thing as JSON, without its name; refuses unknown fields. */
   readonly schema: z.ZodObject;
-  /** The most that operators may define; default 10,000. */
+  /** The maximum that operators may define; default 10,000. */
   readonly most?: number;
   /** Returns what is wrong with a name, in a sentence; undefined: nothing. */
   keyProblem(key: string): string | undefined;

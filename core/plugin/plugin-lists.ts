@@ -1,4 +1,4 @@
-// PluginLists: what a config says about plugins, and the instances that this makes.
+// PluginLists: what a config says about plugins, and the instances made from it.
 import { DefinedPlugins } from './defined-plugins.ts';
 import { invalid } from './listed-item.ts';
 import type { PluginCatalogue } from './plugin-form.ts';
@@ -23,8 +23,8 @@ export interface InstantiatedPlugins {
 
 /**
  * Returns all plugins of a config with their options parsed, in the order of the config, those of pools last. Throws
- * CONFIG_INVALID with the place of the mistake: what is no plugin, options that its schema refuses, two of one name or of
- * one role at one place, a name that `define` does not have.
+ * CONFIG_INVALID with the place of the mistake: something that is not a plugin, options that its schema refuses, two
+ * plugins of one name or of one role at one place, a name that `define` does not have.
  */
 export function instantiate(lists: PluginLists): PluginInstance[] {
   return instantiateAll(lists).instances;

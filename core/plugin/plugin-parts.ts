@@ -1,5 +1,5 @@
 // PluginParts: the plugins in `define` and in the lists of a config: found by the items of lists, checked, with their
-// options parsed once, wherever they are listed.
+// options parsed once, no matter where they are listed.
 import { nearest } from '../errors/nearest.ts';
 import {
   checkContract,
@@ -18,7 +18,7 @@ export class PluginParts {
   private readonly catalogue: PluginCatalogue | undefined;
   /** By name; options of unused plugins are checked too. */
   private readonly defined = new Map<string, PlacedPlugin>();
-  /** The results of forms and of options: made once, wherever they are listed. */
+  /** The results of forms and of options: made once, no matter where they are listed. */
   private readonly formed = new Map<unknown, PlacedPlugin>();
   private readonly options = new Map<Plugin, unknown>();
 
@@ -39,7 +39,7 @@ export class PluginParts {
     return [...this.defined.keys()];
   }
 
-  /** Returns the name of `define` that an item is; undefined: it is none. */
+  /** Returns the name in `define` if an item is one; undefined: it is not. */
   nameOf(item: unknown): string | undefined {
     return typeof item === 'string' && this.defined.has(item) ? item : undefined;
   }

@@ -66,7 +66,7 @@ export interface Plugin {
    */
   check?(options: unknown, facts: ConfigFacts): void;
   /**
-   * For a plugin that holds something for the leader of a cluster: returns how long it needs a leadership to hold at least, ms,
+   * For a plugin that holds something for the leader of a cluster: returns how long a leadership must hold at least, ms,
    * as `leadershipNeeds` does at run time. Called when a config is checked.
    */
   leadershipNeed?(options: unknown): number;
@@ -87,7 +87,7 @@ export interface ConfigFacts {
   readonly leadershipNeed: number;
   /** The names of its pools, `default` first. */
   readonly pools: readonly string[];
-  /** Warns of what is legal but surely not meant, and says what to do instead; `field`: the option that it is about. */
+  /** Warns of what is legal but surely unintended, and says what to do instead; `field`: the option that it is about. */
   warn(field: string, text: string): void;
   /** Declares where the plugin will listen, as {@link ManagerSide.listensOn} does when it starts. */
   listensOn(address: string): void;
@@ -136,7 +136,7 @@ export interface WorkerSide<ToManager = unknown, ToWorker = unknown, Item = unkn
   readonly id: number;
   /**
    * Writes whole lines, each with its line break, unchanged to where the log goes: for output with its own format. Never
-   * waits. False: they cannot be taken now, and are lost.
+   * waits. Returns false if they cannot be taken now and are lost.
    */
   writeLog(lines: string): boolean;
   /** The line to the plugin's manager side. */
@@ -175,7 +175,7 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   listensOn(address: string): void;
   /** The kinds that plugins of this config own, for the plugin that serves them. */
   readonly kinds: readonly KindView[];
-  /** Shows what `more` returns about a thing of this instance with it: `alone`, or as one of many. */
+  /** Shows what `more` returns about a thing of this instance beside it: `alone`, or as one of many. */
   showMore(more: MoreOfEntity): void;
   /** Facts about this Weldr and its workers. */
   readonly status: ManagerStatus;
@@ -193,13 +193,13 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   /** What `memory` made: kept for this instance from one config to the next. */
   readonly memory: Memory;
   /**
-   * Reads the config again; rejects with CONFIG_INVALID when it is not valid, and then nothing has changed. `by`: who asks for
+   * Reads the config again; rejects with CONFIG_INVALID if it is not valid; then nothing has changed. `by`: who asked for
    * it; default: the plugin.
    */
   reload(by?: string): Promise<void>;
   /**
-   * Has another process, of the version that is installed now, take the place of this one; resolves with its version when
-   * it serves. Rejects with CONFLICT or UPGRADE_FAILED, and then nothing has changed.
+   * Has another process, of the version that is installed now, take the place of this one; resolves with its version once
+   * it serves. Rejects with CONFLICT or UPGRADE_FAILED; then nothing has changed.
    */
   upgrade(): Promise<string>;
   /**
@@ -249,7 +249,7 @@ export interface ManagerStatus {
   readonly reloads: Reloads;
   /** Identifies the active config: a hash of everything that it was read from, in hexadecimal. */
   readonly configHash: string;
-  /** Log lines of this process that were dropped as the log could not be written fast enough. */
+  /** Log lines of this process that were dropped because the log could not be written fast enough. */
   readonly droppedLogLines: number;
 }
 

@@ -1,4 +1,4 @@
-// Precondition: what a caller expects before a change, by If-Match and If-None-Match (RFC 9110, 13.1).
+// Precondition: what a caller expects before a change, by If-Match and If-None-Match (RFC 9110 section 13.1).
 import { WeldrError } from '../errors.ts';
 
 /** The fields of a request that hold it, unparsed. */
@@ -23,9 +23,9 @@ export class Precondition {
     this.isNone = this.#match === undefined && this.#noneMatch === undefined;
   }
 
-  /** Throws PRECONDITION_FAILED unless a thing with this entity-tag (undefined: none exists) is what was expected. */
+  /** Throws PRECONDITION_FAILED unless a thing with this entity-tag (undefined: none exists) meets the condition. */
   check(etag: string | undefined): void {
-    // Weak tags never match here: their comparison says nothing about the bytes (RFC 9110, 8.8.3.2).
+    // Weak tags never match here: their comparison says nothing about the bytes (RFC 9110 section 8.8.3.2).
     if (this.#match !== undefined && !matches(this.#match, etag)) {
       const why = etag === undefined ? 'there is none' : `its ETag is ${etag} now`;
       throw new WeldrError('PRECONDITION_FAILED', `If-Match: ${why}; look at it and try again`);
@@ -34,7 +34,7 @@ export class Precondition {
     if (none !== undefined && matches(none, etag)) {
       throw new WeldrError(
         'PRECONDITION_FAILED',
-        `If-None-Match: it is there already, with the ETag ${etag}`,
+        `If-None-Match: it already exists, with the ETag ${etag}`,
       );
     }
   }

@@ -60,7 +60,7 @@ export class RecordedMetric<Child extends RecordedChild> implements ChildOwner {
     const overLimit = this.children.overLimit;
     const child = this.children.of(values.map(tidy));
     if (this.children.overLimit > overLimit) {
-      if (overLimit === 0) this.warn(`has ${maxChildren} children; what comes is counted as ${otherValue}`);
+      if (overLimit === 0) this.warn(`has ${maxChildren} children; further ones are counted as ${otherValue}`);
       if (!child.waiting) this.options.changed(child);
     }
     return child;
@@ -82,7 +82,7 @@ export class RecordedMetric<Child extends RecordedChild> implements ChildOwner {
   refuse(value: number): void {
     if (this.toldRefusal) return;
     this.toldRefusal = true;
-    this.warn(`cannot count ${String(value)}; it is left out, and so are others, without a word`);
+    this.warn(`cannot count ${String(value)}; it is left out, and so are further ones, without a log line`);
   }
 
   take(children: readonly ChildDelta[]): MetricDelta {
@@ -99,7 +99,7 @@ export class RecordedMetric<Child extends RecordedChild> implements ChildOwner {
     };
   }
 
-  /** Makes it send definition, labels and values again. */
+  /** Sends definition, labels and values again. */
   resend(): void {
     this.told = false;
     for (const child of this.children) {

@@ -9,7 +9,7 @@ import type { ScopeLists, Started } from './scope-lists.ts';
 
 /** The workers, seen as starting plugins. */
 export interface ListingWorkers {
-  /** Has all workers that take requests start what a list needs, which becomes active with the list. Rejects with the problem of one of them. */
+  /** Has all workers that take requests start what a list needs; it becomes active with the list. Rejects with the problem of one of them. */
   prepare(scope: Scope, names: ListedNames): Promise<void>;
   /** Ends what was prepared. */
   abandon(scope: Scope): void;
@@ -32,7 +32,9 @@ export interface ListChange {
 export interface RunTimePluginsOptions {
   readonly workers: ListingWorkers;
   log(): Logger | undefined;
-  /** Receives what of the list of a scope, such as `the pool api`, does not run somewhere; none: all of it does. */
+  /**
+   * Receives which parts of a scope's list, such as that of `the pool api`, do not run somewhere; empty: all of them run.
+   */
   onProblems?(scope: string, problems: readonly string[]): void;
 }
 
@@ -81,14 +83,14 @@ export class RunTimePlugins {
     this.sides = undefined;
   }
 
-  /** Throws INPUT_INVALID for a list that cannot stand in a scope. */
+  /** Throws INPUT_INVALID for a list that a scope cannot have. */
   expect(scope: Scope, names: ListedNames): void {
     this.defined?.instancesOf(scope, names);
   }
 
   /**
-   * Starts what a list needs, first in the manager and then in all workers. Resolves with a function that ends it, should the
-   * list be given up; rejects with INPUT_INVALID or PLUGIN_FAILED, and then nothing is left of it.
+   * Starts what a list needs, first in the manager and then in all workers. Resolves with a function that ends it again,
+   * if the list is dropped; rejects with INPUT_INVALID or PLUGIN_FAILED, and then nothing of it remains.
    */
   async prepare(scope: Scope, names: ListedNames): Promise<() => Promise<void>> {
     const { sides } = this;
@@ -117,7 +119,7 @@ export class RunTimePlugins {
     return Array.from(this.lists.values(), ({ scope, names }) => ({ scope, names, isNew: false }));
   }
 
-  /** Follows the lists, so that workers receive them; returns a function that ends that. */
+  /** Follows the lists, so that workers receive them; returns a function that ends this. */
   observe(observer: (change: ListChange) => void): () => void {
     this.observers.add(observer);
     return () => void this.observers.delete(observer);
@@ -152,7 +154,7 @@ export class RunTimePlugins {
         .log()
         ?.warn(
           { scope: name },
-          `${describe(scope)} responds with 503, as a plugin that it lists is missing: ${problem}`,
+          `${describe(scope)} responds with 503, because a plugin that it lists is missing: ${problem}`,
         );
     }
     if (known.length + problems.length > 0) this.options.onProblems?.(describe(scope), this.problems(scope));
@@ -168,7 +170,7 @@ export class RunTimePlugins {
     }
   }
 
-  /** Returns what of a scope's list does not run as listed, a sentence each. */
+  /** Returns what does not run as listed in a scope, one sentence each. */
   problems(scope: Scope): readonly string[] {
     const byFinder = this.found.get(scopeName(scope));
     return byFinder === undefined ? [] : [...new Set([...byFinder.values()].flat())];

@@ -1,5 +1,5 @@
 // ScopeLists: the plugins of the scopes whose lists change at run time, on one side. It starts what is missing, exchanges
-// what is active in one go, and ends what is no longer listed.
+// what is active in one step, and ends what is no longer listed.
 import { describeError } from '../errors.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
 import type { ListedNames } from '../state/listed-names.ts';
@@ -19,9 +19,12 @@ export interface PluginStarter<S extends Started> {
   check?(scope: Scope, started: readonly S[]): void;
   /** Makes these active in a scope, in this order. */
   place(scope: Scope, started: readonly S[]): void;
-  /** Lets nothing pass through a scope until plugins are placed in it again. `why`: they start, or some of them cannot. */
+  /**
+   * Lets nothing pass through a scope until plugins are placed in it again. `why`: they are starting, or some cannot
+   * start.
+   */
   hold?(scope: Scope, why: 'starting' | 'incomplete'): void;
-  /** Runs its clean-ups, when it is not needed any more. Does not reject. */
+  /** Runs its clean-ups once it is no longer needed. Does not reject. */
   end(started: S): Promise<void>;
 }
 
@@ -71,8 +74,8 @@ export class ScopeLists<S extends Started> {
   }
 
   /**
-   * Starts what a list needs; {@link want} makes it active. Rejects with INPUT_INVALID or PLUGIN_FAILED, and then
-   * nothing is left of it.
+   * Starts what a list needs; {@link want} makes it active. Rejects with INPUT_INVALID or PLUGIN_FAILED, and then nothing
+   * of it remains.
    */
   async prepare(scope: Scope, names: ListedNames): Promise<void> {
     await this.inTurn(scope, async standing => {
@@ -96,9 +99,9 @@ export class ScopeLists<S extends Started> {
   }
 
   /**
-   * Makes a list active: before it returns, if everything that it needs already runs. Plugins that do not start are reported,
-   * and nothing passes through the scope: a missing plugin may be the one that admits requests. `isNew`: nothing may pass
-   * before all have started, either. Does not reject.
+   * Makes a list active, before it returns if everything that the list needs already runs. Plugins that do not start are
+   * reported, and nothing passes through the scope: a missing plugin may be the one that admits requests. `isNew`:
+   * nothing may pass before all have started, either. Does not reject.
    */
   async want(scope: Scope, names: ListedNames, how: { readonly isNew: boolean }): Promise<void> {
     const standing = this.standing(scope);

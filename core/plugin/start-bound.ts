@@ -24,7 +24,7 @@ export async function startWithin(
   if (started === undefined) return;
   const late = Promise.withResolvers<never>();
   const cancelWord = clock.after(patience, () =>
-    log.warn({ plugin }, `the start waits for plugin ${plugin}, for ${patience / 1000} s by now`),
+    log.warn({ plugin }, `the start has been waiting for plugin ${plugin} for ${patience / 1000} s`),
   );
   const cancel = clock.after(longest, () =>
     late.reject(new Error(`it was not done after ${longest / 1000} s`)),

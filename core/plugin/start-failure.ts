@@ -7,7 +7,7 @@ import { adoptError, describeError, WeldrError } from '../errors.ts';
 export function startFailure(plugin: string, raised: unknown): WeldrError {
   const thrown = adoptError(raised);
   const operator = thrown instanceof WeldrError && thrown.blame === 'operator' ? thrown : undefined;
-  // The message about an operator's mistake says everything; its cause is for logs.
+  // The message of an operator's mistake says everything; its cause is for logs.
   const said = operator?.message ?? `${describeError(thrown)}${placeIn(thrown)}`;
   return new WeldrError(operator?.code ?? 'PLUGIN_FAILED', `plugin ${plugin} did not start: ${said}`, {
     cause: operator === undefined ? thrown : undefined,
@@ -15,7 +15,7 @@ export function startFailure(plugin: string, raised: unknown): WeldrError {
   });
 }
 
-/** Returns where the author of a plugin has to look, if the code has a mistake. */
+/** Returns where the author of a plugin should look if the code has a mistake. */
 function placeIn(thrown: unknown): string {
   const isDefect = [TypeError, ReferenceError, RangeError].some(kind => thrown instanceof kind);
   const place = isDefect ? thrownAt(thrown) : undefined;

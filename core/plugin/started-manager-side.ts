@@ -46,7 +46,7 @@ export class StartedManagerSide {
   private readonly listeners: Listener[] = [];
   private metrics: Metrics | undefined;
 
-  /** `isListed`: its list was made at run time, when it is too late to add routes or listen for it. */
+  /** `isListed`: its list was made at run time, when it is too late to add routes or listen on addresses. */
   constructor(instance: PluginInstance, surroundings: ManagerSurroundings, isListed: boolean) {
     this.instance = instance;
     this.surroundings = surroundings;
@@ -181,7 +181,7 @@ class NoAdminRoutes extends AdminRoutes {
 function onlyOfConfig({ plugin, scope }: PluginInstance, what: string): WeldrError {
   return new WeldrError(
     'INPUT_INVALID',
-    `${plugin.name} ${what}, and cannot stand in a ${scope.kind}; it belongs into the config’s own plugins`,
+    `${plugin.name} ${what}, and is not allowed in a ${scope.kind}; it belongs in the config’s own plugins`,
     { field: 'plugins' },
   );
 }

@@ -20,7 +20,10 @@ export interface TrafficCounts {
 export interface RouteHits {
   readonly success: number;
   readonly failed: number;
-  /** When the last of them ended, ms since the epoch, as exact as the workers' interval of messages; null: there was none. */
+  /**
+   * When the last of them ended, ms since the epoch, to within the interval of the workers' messages; null: there was
+   * none.
+   */
   readonly lastAt: number | null;
 }
 
@@ -52,7 +55,10 @@ export class Traffic {
     return this.sources[0]?.hits(route);
   }
 
-  /** Registers a plugin that counts until `end` is called. Of several only the first is used, as all count the same. */
+  /**
+   * Registers a plugin that counts until `end` is called. If there are several, only the first is used: all count the
+   * same.
+   */
   provide(source: TrafficSource): { readonly record: (counts: TrafficCounts) => void; end(): void } {
     this.sources.push(source);
     return {

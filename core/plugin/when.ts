@@ -10,8 +10,8 @@ import type { Condition } from '../stages/scope.ts';
 import type { ListedPlugin, Plugin } from './plugin.ts';
 
 /**
- * Which requests a `when` takes: a matcher of what the client sent, or a function of it. A function that returns no boolean,
- * such as an async one, fails its requests with 500.
+ * Which requests a `when` takes: a matcher of what the client sent, or a function of it. A function that does not return
+ * a boolean, such as an async one, fails its requests with 500.
  */
 export type WhenMatcher = MatcherOptions | ((ctx: ProxyContext) => boolean);
 

@@ -210,7 +210,7 @@ export class WorkerSides {
   // --- what comes and goes with lists --------------------------------------------------------------------------
 
   private async startLater(instance: PluginInstance): Promise<StartedWorkerSide> {
-    if (this.isClosed) throw new WeldrError('CONFLICT', 'this worker ends; another one takes its place');
+    if (this.isClosed) throw new WeldrError('CONFLICT', 'this worker is ending; another one takes its place');
     const started = this.make(instance);
     this.stages.watch(started.entry);
     try {
@@ -246,12 +246,12 @@ export class WorkerSides {
     );
   }
 
-  /** Blocks requests, which plugins that still start, or cannot start, would not see. */
+  /** Blocks requests: plugins that are still starting, or cannot start, would not see them. */
   private hold(scope: Scope, why: 'starting' | 'incomplete'): void {
     const hooks = createHooks(this.options.report, 'start');
     const entry: StageEntry = { plugin: 'start', hooks, scope, role: undefined, conditions: [] };
     this.stages.watch(entry);
-    const text = why === 'starting' ? 'its plugins are being started' : 'a plugin of it is not there';
+    const text = why === 'starting' ? 'its plugins are being started' : 'one of its plugins is missing';
     hooks.request.tap('start', () => reply(503, `503 ${text}\n`, { 'Retry-After': '1' }));
     this.stages.replace(scope, [entry]);
   }

@@ -63,7 +63,7 @@ export class PoolRules {
       }
       if (seen.includes(next)) {
         const circle = [...seen, next].join(' -> ');
-        throw new WeldrError('INPUT_INVALID', `fallback: goes round in a circle: ${circle}`, field);
+        throw new WeldrError('INPUT_INVALID', `fallback: forms a cycle: ${circle}`, field);
       }
       seen.push(next);
       next = this.members.pools.get(next)?.fallback;

@@ -1,4 +1,4 @@
-// Body transforms: streams that plugins insert into a body's way.
+// Body transforms: streams that plugins insert into the path of a body.
 import type { Duplex } from 'node:stream';
 
 /** Makes a body transform: a Node stream that takes the body's chunks and returns those to send instead. */
@@ -14,14 +14,15 @@ export interface AskedTransform {
 const maxTransforms = 16;
 
 /**
- * The transforms of a body with one more. Throws a TypeError for a value that is no function, and for one too many.
+ * Returns a body's transforms with one more. Throws a TypeError for a value that is not a function, or when there are too
+ * many.
  */
 export function withTransform(
   known: readonly AskedTransform[] | undefined,
   make: BodyTransform,
   plugin: string,
 ): readonly AskedTransform[] {
-  if (typeof make !== 'function') throw new TypeError('a transform is a function which makes a stream');
+  if (typeof make !== 'function') throw new TypeError('a transform is a function that makes a stream');
   const all = [...(known ?? []), { make, plugin }];
   if (all.length > maxTransforms) throw new TypeError(`a body has at most ${maxTransforms} transforms`);
   return all;

@@ -17,8 +17,8 @@ import type { RequestPath } from './path.ts';
 import { compilePattern, maxForRegExp, type PathPattern } from './path-pattern.ts';
 
 /**
- * For which of a path's readings a part of a matcher holds, one bit each, the normal form's lowest. `all` has the bits
- * of all readings. A part that does not look at the path holds for all or none.
+ * The readings of a path for which a part of a matcher holds, one bit each; the normal form has the lowest. `all` has the
+ * bits of all readings. A part that does not look at the path holds for all or none.
  */
 type Test<Facts> = (facts: Facts, all: number) => number;
 
@@ -29,13 +29,13 @@ const oneReading = 1;
 const unreadable = 0b11;
 
 /**
- * Compiles a matcher. The function returns whether a request is one of its; it throws BAD_REQUEST when that depends on
- * how an upstream reads the path, such as `/public/..%2flogin` for `{ path: '/login' }`, and a TypeError when a function
- * in the matcher returns anything but true or false, such as a promise. It allocates nothing while
- * paths are plain and no `query`, `cookie` or RegExp is asked.
+ * Compiles a matcher. The function returns whether a request matches; it throws BAD_REQUEST when that depends on how an
+ * upstream reads the path, such as `/public/..%2flogin` for `{ path: '/login' }`, and a TypeError when a function in the
+ * matcher returns anything but true or false, such as a promise. It allocates nothing while paths are plain and no
+ * `query`, `cookie` or RegExp is used.
  *
- * @param where stands before the paths of options in messages, such as `when`
- * @throws WeldrError CONFIG_INVALID for what is no matcher, one sentence a mistake
+ * @param where prefix for the paths of options in messages, such as `when`
+ * @throws WeldrError CONFIG_INVALID for an invalid matcher, with one sentence for each mistake
  * @example const isLogin = compileMatcher({ path: '/login', method: 'POST' }); // isLogin(facts)
  */
 export function compileMatcher<Facts extends MatchFacts>(
@@ -76,7 +76,7 @@ function ambiguous<Facts extends MatchFacts>(
   return new WeldrError('BAD_REQUEST', detail);
 }
 
-/** A path for a message: as much of it as says something. */
+/** A path for a message, cut to a useful length. */
 function quote(path: string): string {
   return JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
 }

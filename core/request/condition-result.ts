@@ -2,8 +2,8 @@
 import { types } from 'node:util';
 
 /**
- * The result of a function which says whether a request is meant. Throws a TypeError with the function's name for
- * anything but a boolean: a promise is not waited for, and would count as true.
+ * Returns the result of a condition in code. Throws a TypeError that names the condition for anything but a boolean: a
+ * promise is not awaited, and would count as true.
  */
 export function conditionResult(result: unknown, condition: string): boolean {
   if (typeof result === 'boolean') return result;

@@ -10,7 +10,7 @@ export interface ContextSlot<T> {
 }
 
 /**
- * Makes a slot, once per module. Each call makes another one, so a module may be evaluated again at a reload.
+ * Makes a slot. Call it once per module: each call makes a new slot, so a module may be evaluated again at a reload.
  *
  * @example const startedAt = contextSlot<number>('my-plugin.startedAt')
  */

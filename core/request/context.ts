@@ -21,7 +21,7 @@ const maxNoteLength = 256;
 
 const requestIdForm = /^[!#-[\]-~]{1,128}$/;
 
-/** Can it be the id of a request? */
+/** Is this a valid request id? */
 export function isRequestId(text: string): boolean {
   return requestIdForm.test(text);
 }
@@ -41,7 +41,7 @@ export class ProxyContext {
     stateOf = ctx => ctx.#state;
   }
 
-  /** @internal The core makes contexts, and `weldr/testing`. */
+  /** @internal Only the core and `weldr/testing` make contexts. */
   constructor(state: RequestState) {
     this.#state = state;
   }
@@ -63,8 +63,8 @@ export class ProxyContext {
   }
 
   /**
-   * The client's address, without brackets; behind a trusted proxy the one that it reported. `unix:` for a client of a unix
-   * socket, which has none; `unknown` when a trusted proxy reported a text that is no address.
+   * The client's address, without brackets; behind a trusted proxy, the one that it reported. `unix:` for a client of a
+   * unix socket, which has none; `unknown` when a trusted proxy reported something that is not an address.
    */
   get clientIp(): string {
     return this.#state.clientIp;
@@ -83,7 +83,8 @@ export class ProxyContext {
   }
 
   /**
-   * Did a proxy that the config trusts (`forwarded.trusted`) connect? Then what it reports of the client is believed.
+   * Is the peer a proxy that the config trusts (`forwarded.trusted`)? If so, what it reports about the client is
+   * believed.
    */
   get peerTrusted(): boolean {
     return this.#state.connection.trusted ?? false;
@@ -114,7 +115,7 @@ export class ProxyContext {
     return this.#state.traceContext;
   }
 
-  /** Is the request only explained? Then nothing may be counted, stored or sent elsewhere because of it. */
+  /** Is the request only explained? If so, nothing may be counted, stored or sent elsewhere because of it. */
   get rehearsal(): boolean {
     return this.#state.rare?.rehearsal ?? false;
   }
@@ -204,14 +205,14 @@ export class ProxyContext {
   }
 
   /**
-   * Gives the request its id, once: 1 to 128 visible ASCII characters without quotes and backslashes. Later log lines of the
-   * request bear it. `field`: the header field that carries it to upstreams, replacing what came. Throws a TypeError for a
-   * bad id or field name, and when the request has an id already.
+   * Gives the request its id, once: 1 to 128 visible ASCII characters without quotes and backslashes. Later log lines of
+   * the request carry it. `field`: the header field that carries it to upstreams, replacing what the client sent. Throws
+   * a TypeError for a bad id or field name, and when the request already has an id.
    */
   identify(id: string, field?: string): void {
     const state = this.#state;
     if (typeof id !== 'string' || !isRequestId(id)) throw new TypeError(`not an id: ${show(id)}`);
-    if (state.id !== undefined) throw new TypeError(`the request has the id ${state.id} already`);
+    if (state.id !== undefined) throw new TypeError(`the request already has the id ${state.id}`);
     if (field !== undefined) {
       if (typeof field !== 'string' || !fieldName(field).isToken)
         throw new TypeError(`not a header name: ${show(field)}`);
@@ -221,13 +222,13 @@ export class ProxyContext {
   }
 
   /**
-   * Makes the request a part of a trace, once, and tells upstreams in all attempts. Throws a TypeError for values that cannot be
-   * sent, and when the request belongs to a trace already.
+   * Makes the request part of a trace, once, and passes the trace to upstreams in all attempts. Throws a TypeError for
+   * values that cannot be sent, and when the request already belongs to a trace.
    */
   joinTrace(trace: TraceContext): void {
     const state = this.#state;
     if (state.traceContext !== undefined) {
-      throw new TypeError(`the request is a part of the trace ${state.traceContext.traceId} already`);
+      throw new TypeError(`the request already belongs to the trace ${state.traceContext.traceId}`);
     }
     const { traceparent, continued } = trace;
     if (traceparent !== undefined) {
@@ -252,7 +253,7 @@ export class ProxyContext {
 
   // --- tools -----------------------------------------------------------------------------------------------------
 
-  /** Aborted when the request ends in any way: for work that a plugin does for it. */
+  /** Aborted when the request ends in any way: for work that a plugin does on its behalf. */
   get signal(): AbortSignal {
     const rare = this.#state.ensureRare();
     if (rare.aborter === undefined) {
@@ -262,19 +263,19 @@ export class ProxyContext {
     return rare.aborter.signal;
   }
 
-  /** The timeouts of this request; a change before an attempt counts for it. */
+  /** The timeouts of this request; a change applies to the attempts that begin after it. */
   get timeouts(): RequestTimeouts {
     return new RequestTimeouts(this.#state.ensureRare());
   }
 
-  /** The most bytes of the request body when that is less than the config's limit; undefined: the config's. */
+  /** The limit of the request body in bytes, if a plugin set one below the config's; undefined: the config's. */
   get bodyLimit(): number | undefined {
     return this.#state.rare?.bodyLimit;
   }
 
   /**
    * Set it before the request is forwarded. A longer body, announced or as it arrives, fails the request with 413. Throws
-   * BODY_TOO_LARGE when an announced one is longer, a TypeError for a value that is no number of bytes.
+   * BODY_TOO_LARGE if the announced body is longer, and a TypeError for a value that is not a number of bytes.
    */
   set bodyLimit(bytes: number | undefined) {
     if (bytes !== undefined && !(Number.isInteger(bytes) && bytes >= 0)) {
@@ -299,9 +300,9 @@ export class ProxyContext {
   }
 
   /**
-   * Sends the response body through a transform on its way to the client, be it an upstream's or a reply's. Call it in
-   * `postProxy` at the latest. The response is then sent without Content-Length. A transform that is added while there is a
-   * response applies to that one only, not to a reply or error that replaces it.
+   * Sends the response body through a transform on its way to the client, whether it is an upstream's or a reply's. Call
+   * it in `postProxy` at the latest. The response is then sent without Content-Length. A transform that is added while
+   * there is a response applies to that one only, not to a reply or error that replaces it.
    *
    * @example ctx.transformResponse(() => createGzip())
    */

@@ -2,8 +2,8 @@
 import type { HeaderList } from './headers.ts';
 
 /**
- * Removes a field in all spellings that CGI and its heirs turn into one variable (RFC 3875 section 4.1.18): `X_User`,
- * `X.User` and `X-User` are all `HTTP_X_USER`. For fields that an upstream trusts.
+ * Removes a field in all spellings that CGI and its successors turn into one variable (RFC 3875 section 4.1.18):
+ * `X_User`, `X.User` and `X-User` are all `HTTP_X_USER`. For fields that an upstream trusts.
  */
 export function deleteField(headers: HeaderList, name: string): void {
   headers.deleteSpellingsOf(folded(name));
@@ -14,7 +14,7 @@ export const folded = (name: string): string => name.toLowerCase().replace(/[._]
 
 /**
  * Removes from the trailers what plugins set or deleted in the head, in all spellings: a receiver may merge trailers into
- * the head (RFC 9110 section 6.5.1), where the sender's would stand beside the plugin's, or replace it.
+ * the head (RFC 9110 section 6.5.1), where the sender's field would appear beside the plugin's or replace it.
  */
 export function deleteSettled(trailers: HeaderList, head: HeaderList): void {
   const settled = new Set(head.settled.map(folded));

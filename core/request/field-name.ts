@@ -1,15 +1,15 @@
-// FieldName: the name of a field as code asks for it, checked and folded once; and marks, by which a list of fields knows
-// that it has none of a name without looking through its lines.
+// FieldName: the name of a field as code asks for it, checked and folded once; and marks, which let a list of fields rule
+// out a name without searching its lines.
 import { isToken } from './headers-syntax.ts';
 
-/** More names than code has; what is beyond them, such as names that clients chose, is worked out at each use. */
+/** More names than code uses. Names beyond these, such as those that clients choose, are worked out at each use. */
 const maxKept = 1024;
 
-/** A name, with what is needed of it at each look-up. */
+/** A name, with what each look-up needs. */
 export interface FieldName {
   /** In lower case. */
   readonly key: string;
-  /** The same with hyphens for dots and underscores, as CGI makes one variable of all of them. */
+  /** The same with hyphens for dots and underscores, because CGI makes one variable of all of them. */
   readonly folded: string;
   /** What its line begins with: `Name: `. */
   readonly start: string;
@@ -27,14 +27,14 @@ export const anyName = -1;
 
 const kept = new Map<string, FieldName>();
 
-/** The name in any case. It may be no token: then no list has a field of it. */
+/** Takes a name in any case. If it is not a token, no list has a field of that name. */
 export function fieldName(name: string): FieldName {
   return kept.get(name) ?? keep(name);
 }
 
 /**
- * One bit of 32, from the length of a name and its first character, in either case: the marks of a list's names are the sum of
- * theirs. A list without the mark of a name has no field of that name; one with it may have.
+ * One bit of 32, from the length of a name and its first character, in either case. The marks of a list are the bits of
+ * all its names. A list without the mark of a name has no field of that name; one with it may have one.
  */
 export function markOf(length: number, first: number): number {
   return 1 << ((length + 5 * (first | 0x20)) & 31);

@@ -23,7 +23,7 @@ export function lineOf(text: string, key: string, match: NameMatch, from = 0): n
   return -1;
 }
 
-/** The value of the line that begins at `pos`, of a name of this length. */
+/** The value of the line that begins at `pos`, whose name has this length. */
 export function valueAt(text: string, pos: number, nameLength: number): string {
   return text.slice(pos + nameLength + 2, text.indexOf('\r\n', pos + nameLength));
 }

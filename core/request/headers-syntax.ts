@@ -11,8 +11,8 @@ export function isFieldValue(text: string): boolean {
 }
 
 /**
- * Fields that concern one connection only (RFC 9110 section 7.6.1), in lower case. Never forwarded; the wire writes
- * those that the next connection needs itself.
+ * Fields that concern one connection only (RFC 9110 section 7.6.1), in lower case. They are never forwarded; the wire
+ * itself writes those that the next connection needs.
  */
 export const hopByHop: ReadonlySet<string> = new Set([
   'connection',

@@ -23,9 +23,9 @@ interface Parts {
 }
 
 /**
- * Field lines in the order received, names compared without case (RFC 9110 section 5.1), lines of one name never
- * merged or reordered (section 5.3). Plugins use the methods. A list that is read little stays the text that it came as:
- * it is parsed for edits, and when more than a few fields are read.
+ * Field lines in the order received, names compared without case (RFC 9110 section 5.1), lines of one name never merged
+ * or reordered (section 5.3). Plugins use the methods. A list stays text until it is edited or more than a few fields are
+ * read.
  */
 export class HeaderList {
   /** The lines as they are sent, `Name: value` CRLF each; stale once there are parts. */
@@ -65,14 +65,14 @@ export class HeaderList {
   }
 
   /**
-   * @internal Names in lower case, pseudo-fields too, whose values no table of HTTP/2 may remember on the whole way
+   * @internal Names in lower case, pseudo-fields included, whose values must not enter an HTTP/2 header table on any hop
    * (RFC 7541 section 6.2.3); undefined: none.
    */
   get neverIndexed(): ReadonlySet<string> | undefined {
     return this.#neverIndexed;
   }
 
-  /** @internal Did a field of this name, in lower case, come as never indexed? */
+  /** @internal Notes that a field of this name, in lower case, arrived as never indexed. */
   keepFromTables(key: string): void {
     this.#neverIndexed ??= new Set();
     this.#neverIndexed.add(key);
@@ -98,7 +98,7 @@ export class HeaderList {
   }
 
   /**
-   * @internal The names, in lower case, that were set or deleted: a late field under one of them is not a plugin's.
+   * @internal The names, in lower case, that were set or deleted: a late field with one of them is not a plugin's.
    */
   get settled(): readonly string[] {
     return this.#settled === '' ? [] : this.#settled.slice(0, -1).split('\n');
@@ -156,8 +156,8 @@ export class HeaderList {
   }
 
   /**
-   * Adds a line at the end. Throws a TypeError for a name that is no token or a value with control characters
-   * (RFC 9110 section 5.5), so that no value which a plugin copies can inject a line.
+   * Adds a line at the end. Throws a TypeError for a name that is not a token or a value with control characters (RFC
+   * 9110 section 5.5), so a value that a plugin copies cannot inject a line.
    */
   append(name: string, value: string): void {
     const field = checkedName(name);
@@ -169,7 +169,7 @@ export class HeaderList {
       this.set(name, value);
       return;
     }
-    // A text is sent as it is, so it must not hold what the wire leaves out.
+    // Text is sent unchanged, so it must not hold what the wire leaves out.
     if (writtenByWire.has(key)) this.#split();
     this.push(name, key, value);
   }
@@ -221,7 +221,7 @@ export class HeaderList {
 
   /** @internal Removes all fields that {@link hasSpellingOf} finds. */
   deleteSpellingsOf(key: string): void {
-    // Even when there is none, so that none comes in the trailers either.
+    // Even when there is none, so that the trailers cannot bring one either.
     if (this.#writing !== frozen) this.#settled += `${key}\n`;
     if (this.#parts !== undefined) {
       for (const each of this.keys) if (isSpelling(each, key)) this.delete(each);

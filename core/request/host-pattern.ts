@@ -14,7 +14,7 @@ export function hostProblem(pattern: unknown): string | undefined {
   if (isIP(pattern) === 6) return `the host ${quoted} needs brackets: write "[${pattern}]"`;
   if (/:\d*$/.test(pattern)) return `the host ${quoted} has a port: leave it out`;
   if (pattern.includes('*'))
-    return `the host ${quoted} has a * which is not its first label: write one such as "*.example.com"`;
+    return `the host ${quoted} has a * that is not its first label: write one such as "*.example.com"`;
   const ascii = /[^\0-\x7f]/.test(pattern) ? domainToASCII(pattern) : '';
   if (ascii !== '') return `the host ${quoted} is not in ASCII: write "${ascii}"`;
   return `expected a host such as "shop.example" or "*.shop.example", got ${quoted}`;

@@ -10,13 +10,13 @@ export const hstsSettings = z
       .min(0)
       .max(10 * 365 * 86_400)
       .default(365 * 86_400)
-      .describe('How long browsers ask by https:// alone, in seconds; 0: they forget it.'),
-    includeSubDomains: z.boolean().default(false).describe('For all names below this one, too.'),
-    preload: z.boolean().default(false).describe('May it be in the lists that browsers bring along?'),
+      .describe('How long browsers use https:// only, in seconds; 0: they forget it.'),
+    includeSubDomains: z.boolean().default(false).describe('Also for all names below this one.'),
+    preload: z.boolean().default(false).describe('May browsers include it in their preload lists?'),
   })
   .refine(({ preload, includeSubDomains }) => !preload || includeSubDomains, {
     path: ['preload'],
-    message: 'goes with includeSubDomains: true; the lists of browsers take nothing else',
+    message: 'needs includeSubDomains: true; the preload lists of browsers accept nothing else',
   });
 
 /** The value of the field (RFC 6797 section 6.1). */

@@ -26,7 +26,7 @@ type OneOrMore<T> = T | readonly T[];
 /** Values of a field by its name: any of these; `true`: present; `false`: absent. */
 type ByName = Readonly<Record<string, OneOrMore<string> | boolean>>;
 
-/** A matcher: all keys must hold, and of an array any element. */
+/** A matcher. All keys must match, and any element of an array. */
 export interface MatcherOptions<Facts extends MatchFacts = MatchFacts> {
   /**
    * `/login` (and `/login/`), `/api/*` (`/api` and all below it), `/users/:id` (one segment), without regard to case;
@@ -38,20 +38,20 @@ export interface MatcherOptions<Facts extends MatchFacts = MatchFacts> {
   /** `shop.example`, `*.shop.example` (any name below it) or `[::1]`: no port, in any case. */
   readonly host?: OneOrMore<string> | undefined;
   /**
-   * By header name, in any case; of several lines any. `X-Role` is `X_Role` and `X.Role`, too, as some servers read them
-   * as one field (RFC 3875 section 4.1.18). Values are compared as they are.
+   * By header name, in any case; of several lines, any may match. `X-Role` also means `X_Role` and `X.Role`, because some
+   * servers read them as one field (RFC 3875 section 4.1.18). Values are compared exactly.
    */
   readonly header?: ByName | undefined;
-  /** By parameter name; decoded, of several any. Names and values are compared as they are. */
+  /** By parameter name, decoded; of several, any may match. Names and values are compared exactly. */
   readonly query?: ByName | undefined;
-  /** By cookie name; of several any. Names and values are compared as they are. */
+  /** By cookie name; of several, any may match. Names and values are compared exactly. */
   readonly cookie?: ByName | undefined;
   /** Addresses and networks, such as `10.0.0.0/8`. */
   readonly clientIp?: OneOrMore<string> | undefined;
   readonly scheme?: OneOrMore<'http' | 'https'> | undefined;
   /** Names of listeners. */
   readonly listener?: OneOrMore<string> | undefined;
-  /** Does not match. */
+  /** Must not match. */
   readonly not?: Matcher<Facts> | undefined;
   /** At least one of these matches. */
   readonly any?: readonly Matcher<Facts>[] | undefined;
@@ -90,7 +90,7 @@ export function listProblem(input: unknown, problemOf: (value: unknown) => strin
     const problem = problemOf(value);
     if (problem !== undefined) return problem;
   }
-  return 'expected texts';
+  return 'expected a list of texts';
 }
 
 const textProblem = (value: unknown): string | undefined =>
@@ -98,7 +98,7 @@ const textProblem = (value: unknown): string | undefined =>
 
 const jsonPathProblem = (value: unknown): string | undefined =>
   value instanceof RegExp
-    ? 'a regular expression can only stand in a config file in TypeScript or JavaScript: write a path such as "/api/*"'
+    ? 'a regular expression needs a config file in TypeScript or JavaScript: write a path such as "/api/*"'
     : patternProblem(value);
 
 function methodProblem(value: unknown): string | undefined {
@@ -134,7 +134,7 @@ function byName(nameProblem: (name: string) => string | undefined) {
 const tokenName = (name: string): string | undefined =>
   isToken(name)
     ? undefined
-    : `${JSON.stringify(name)} is no name that can be sent: use letters, digits and -`;
+    : `${JSON.stringify(name)} is not a name that can be sent: use letters, digits and -`;
 const anyName = (name: string): string | undefined =>
   name === '' ? 'a name is empty: give one such as "page"' : undefined;
 
@@ -149,7 +149,7 @@ export const plainKeys = {
   header: byName(tokenName)
     .optional()
     .describe(
-      'Values of header fields by name, `X-Role` for `X_Role`, too; `true`: it is there; `false`: it is not.',
+      'Values of header fields by name (`X-Role` also means `X_Role`); `true`: present; `false`: absent.',
     ),
   query: byName(anyName).optional().describe('Values of query parameters by name, or `true`, or `false`.'),
   cookie: byName(tokenName).optional().describe('Values of cookies by name, or `true`, or `false`.'),
@@ -183,7 +183,7 @@ export const matcherSchema: z.ZodType<MatcherJson> = z
       .describe('`/login` (and `/login/`), `/api/*` (`/api` and all below it), `/users/:id` (one segment).'),
     ...plainKeys,
     get not() {
-      return matcherSchema.optional().describe('Does not match.');
+      return matcherSchema.optional().describe('Must not match.');
     },
     get any() {
       return z

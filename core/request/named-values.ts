@@ -31,7 +31,7 @@ export function parametersOf(query: string, name: string): string[] {
   return values;
 }
 
-/** Is a pair of a query, as it is written, one of this name? */
+/** Does a pair of a query, as written, have this name? */
 export function parameterNamed(pair: string, name: string): boolean {
   const at = pair.indexOf('=');
   return decode(at < 0 ? pair : pair.slice(0, at)) === name;
@@ -81,7 +81,7 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(spaced);
   } catch {
-    // An invalid % escape, or bytes that are no UTF-8.
+    // An invalid % escape, or bytes that are not UTF-8.
     return spaced;
   }
 }

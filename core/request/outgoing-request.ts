@@ -85,7 +85,7 @@ export class OutgoingRequest implements OutgoingSource {
   }
 }
 
-// Else the core would call a method that a plugin overwrites on an instance.
+// Otherwise the core would call a method that a plugin overwrites on an instance.
 Object.freeze(OutgoingRequest.prototype);
 
 function show(value: unknown): string {

@@ -4,8 +4,8 @@ import { RequestPath } from './path.ts';
 import { decodeUnreserved } from './path-normal-form.ts';
 
 /**
- * Characters of a path that a regular expression is tried on; a longer one is refused. This bounds what an expression
- * that backtracks can cost, but does not make it cheap: `(a+)+$` stays a mistake of the config's author.
+ * The longest path, in characters, that a regular expression is tried on; a longer one is refused. This bounds what a
+ * backtracking expression can cost, but does not make it cheap: `(a+)+$` remains a mistake of the config's author.
  */
 export const maxForRegExp = 8 * 1024;
 
@@ -49,7 +49,7 @@ function suggestSlash(pattern: string): string {
 
 function starProblem(pattern: string, quoted: string): string {
   const prefix = pattern.slice(0, pattern.indexOf('*')).replace(/\/?$/, '/*');
-  return `the path ${quoted} has a * which is not a last segment: write ${JSON.stringify(prefix)} for all below, or ":name" for one segment`;
+  return `the path ${quoted} has a * that is not its last segment: write ${JSON.stringify(prefix)} for everything below, or ":name" for one segment`;
 }
 
 /** Does a segment of a pattern stand for any one segment, as `:id` does? */
@@ -62,7 +62,7 @@ function encodeText(text: string): string {
   return text.replace(/[^\x21-\x7e]+/g, encodeURIComponent);
 }
 
-/** A pattern's segments in normal form, in the case in which they are written; of `/*` none, of `/` an empty one, of `/a/*` `a`. */
+/** A pattern's segments in normal form, with their case: none for `/*`, an empty one for `/`, `a` for `/a/*`. */
 export function segmentsOf(pattern: string): { segments: string[]; isPrefix: boolean } {
   const isPrefix = pattern.endsWith('/*');
   const path = isPrefix ? pattern.slice(0, -2) : pattern.replace(/\/$/, '');
@@ -74,7 +74,7 @@ function fold(segments: readonly string[]): string {
   return segments.map(segment => `/${segment.toLowerCase()}`).join('');
 }
 
-/** Does `text` from `start` on begin with `folded`, whatever the case of ASCII letters? */
+/** Does `text` continue with `folded` at `start`, whatever the case of ASCII letters? */
 function startsWithFolded(text: string, start: number, folded: string): boolean {
   for (let i = 0; i < folded.length; i++) {
     let code = text.charCodeAt(start + i);
@@ -102,7 +102,7 @@ class Exact implements PathPattern {
   }
 }
 
-/** `/api/*`: `/api` and all below it; of `/*` everything, `*` included. */
+/** `/api/*`: `/api` and all below it; `/*`: everything, `*` included. */
 class Prefix implements PathPattern {
   private readonly path: string;
 
@@ -118,7 +118,7 @@ class Prefix implements PathPattern {
   }
 }
 
-/** `/users/:id`, `/users/:id/*`: a parameter stands for one segment, which is not empty. */
+/** `/users/:id`, `/users/:id/*`: a parameter matches one segment that is not empty. */
 class Segments implements PathPattern {
   /** Undefined for a parameter. */
   private readonly segments: readonly (string | undefined)[];

@@ -2,14 +2,14 @@
 // in use does; a reading is the result of any of them, in any order and number.
 import { decodeUnreserved, removeDotSegments } from './path-normal-form.ts';
 
-/** The most readings of one path, the normal form included: a set of them is a number of so many bits. */
+/** The most readings of one path, the normal form included: a set of readings is a number with that many bits. */
 export const maxReadings = 30;
 
 /** The most work for one path: forms on the way, and their characters together. */
 const maxForms = 64;
 const maxCharacters = 32 * 1024;
 
-/** Changes a path as some software does. Forms hold decoded bytes, one a character. */
+/** Changes a path as some software does. Forms hold decoded bytes, one per character. */
 type Rule = (path: string) => string;
 
 const rules: readonly Rule[] = [
@@ -60,13 +60,13 @@ export function lenientReadings(path: string): string[] | undefined {
   for (const form of forms) {
     const decoded = decodeUnreserved(form);
     readings.add(encode(removeDotSegments(decoded)));
-    // Routers that take a path as it comes, such as Express, see the dots.
+    // Routers that take a path as it is, such as Express, see the dots.
     readings.add(encode(decoded));
   }
   return [...readings];
 }
 
-/** As the normal form writes it, so that patterns compare. */
+/** Encodes as the normal form does, so that patterns can be compared. */
 function encode(path: string): string {
   const encoded = path.replace(/[^\x21-\x7e]|["#<>?\\]|%(?![0-9a-f]{2})/gi, encodeByte);
   return encoded.startsWith('/') ? encoded : `/${encoded}`;
@@ -121,7 +121,7 @@ function decodeSequence(sequence: string): string {
   return code > 0x10ffff ? '' : String.fromCodePoint(code);
 }
 
-/** Without bytes that are no UTF-8, as lossy decoders drop them. */
+/** Drops bytes that are not UTF-8, as lossy decoders do. */
 function dropInvalidBytes(path: string): string {
   if (!/[\x80-\xff]/.test(path)) return path;
   return toBytes(Buffer.from(path, 'latin1').toString('utf8').replaceAll('\ufffd', ''));

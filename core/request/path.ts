@@ -13,9 +13,9 @@ const plainChar = Uint8Array.from({ length: 128 }, (_, code) =>
 );
 
 /**
- * The path of a target in its normal form (RFC 3986 section 6.2.2): unreserved characters decoded, hexadecimal digits
- * in upper case, dot segments removed, without the query. `%2F`, `%5C`, `;` and `//` stay what they are, and so does
- * a `%` without two digits behind it. `*` is itself.
+ * The path of a target in its normal form (RFC 3986 section 6.2.2): unreserved characters decoded, hexadecimal digits in
+ * upper case, dot segments removed, without the query. `%2F`, `%5C`, `;` and `//` stay as they are, as does a `%` without
+ * two digits after it. `*` stays `*`.
  *
  * @param target origin-form or `*` (RFC 9112 section 3.2)
  * @example normalisePath('/a/%2e%2e/%7eb%2fc?d') // '/~b%2Fc'
@@ -27,8 +27,8 @@ export function normalisePath(target: string): string {
 }
 
 /**
- * A request's path, read when a matcher first asks and kept for the next one. Most paths are plain: every reader
- * makes the same of them, and they are compared where they stand. One may be used for request after request.
+ * A request's path, read when a matcher first asks and kept for the next one. Most paths are plain: every reader takes
+ * them alike, and they are compared in place. One object may serve request after request.
  */
 export class RequestPath {
   private target = '/';
@@ -50,7 +50,7 @@ export class RequestPath {
     this.why = undefined;
   }
 
-  /** The target, as it came. */
+  /** The target as received. */
   get text(): string {
     return this.target;
   }
@@ -82,7 +82,7 @@ export class RequestPath {
     return this.why;
   }
 
-  /** What follows the first `?`, as it came; empty when there is none. */
+  /** What follows the first `?`, as received; empty when there is none. */
   get query(): string {
     const at = this.target.indexOf('?');
     return at < 0 ? '' : this.target.slice(at + 1);

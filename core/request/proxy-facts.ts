@@ -14,7 +14,7 @@ export interface ProxyFacts {
   readonly alpn: string | undefined;
   /** What the proxy calls the connection, opaque: each byte is one character (latin1), control characters included. */
   readonly uniqueId: string | undefined;
-  /** What the client's TLS with the proxy came to; undefined: nothing is said of it, or the client spoke none. */
+  /** The result of the client's TLS handshake with the proxy; undefined: nothing was reported, or there was no TLS. */
   readonly tls: ProxyTlsFacts | undefined;
 }
 
@@ -24,13 +24,13 @@ export interface ProxyTlsFacts {
   readonly version: string | undefined;
   /** Such as `TLS_AES_128_GCM_SHA256`. */
   readonly cipher: string | undefined;
-  /** What the client showed to the proxy; undefined: nothing. */
+  /** The certificate that the client showed to the proxy; undefined: none. */
   readonly clientCertificate: ProxyClientCertificate | undefined;
 }
 
 /** A client's certificate, as far as a PROXY header describes it. */
 export interface ProxyClientCertificate {
   readonly commonName: string | undefined;
-  /** Did the proxy find it in order? */
+  /** Did the proxy verify it successfully? */
   readonly authorized: boolean;
 }

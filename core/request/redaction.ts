@@ -86,7 +86,7 @@ export class Redaction {
     return text;
   }
 
-  /** Frameworks read `user[password]` as a secret one, too. */
+  /** Frameworks read `user[password]` as a parameter too, so a secret name in brackets counts. */
   private isSecret(name: string): boolean {
     if (this.secrets === 'all') return true;
     const read = decoded(name).toLowerCase();
@@ -95,7 +95,7 @@ export class Redaction {
   }
 }
 
-/** Servers part a query at `&`, some of them at `;` as well. */
+/** Servers split a query at `&`, some also at `;`. */
 function endOf(query: string, pos: number): number {
   for (let i = pos; i < query.length; i++) {
     const char = query.charCodeAt(i);

@@ -30,8 +30,8 @@ export interface RehearsalStart {
 const longestKept = 16_384;
 
 /**
- * Returns its context, whose `ctx.rehearsal` is true. Fields that the wire removes are not listed; `Content-Length` is the length
- * of the body. Throws a TypeError for headers that cannot be sent.
+ * Returns the context of such a request; its `rehearsal` is true. Fields that the wire removes are left out;
+ * `Content-Length` is the length of the body. Throws a TypeError for headers that cannot be sent.
  */
 export function rehearse(
   { method, target, scheme, host, headers, clientIp, listener }: Rehearsed,

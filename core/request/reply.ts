@@ -73,9 +73,9 @@ function copyOf(headers: HeaderList): HeaderList {
 }
 
 /**
- * Makes a reply for a stage to return. A text body is sent as UTF-8 `text/plain` unless `headers` set another type; these are
- * an object, or pairs, in which names may repeat.
- * Throws a TypeError for a status outside 200 to 599, a header that cannot be sent, or a body of another type.
+ * Makes a reply for a stage to return. A text body is sent as UTF-8 `text/plain` unless `headers` sets another type.
+ * `headers` is an object, or pairs in which names may repeat. Throws a TypeError for a status outside 200 to 599, a
+ * header that cannot be sent, or a body of another type.
  *
  * @example hooks.request.tap('closed', () => reply(503, 'Back soon.\n', { 'Retry-After': '60' }))
  */

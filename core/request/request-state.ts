@@ -55,7 +55,7 @@ const ofBase = 0;
 const ofAttempt = 1;
 const ofNothing = 2;
 
-/** What few requests need: kept apart, as each field of the record costs every request. */
+/** What few requests need: kept apart, because each field of the record costs every request. */
 class RareState implements TimeoutRecord {
   rehearsal = false;
   upgrade: string | undefined = undefined;
@@ -258,7 +258,7 @@ export class RequestState implements OutgoingSource {
     return list;
   }
 
-  /** Begins an attempt; `now` is of the same clock as `startedAt`. */
+  /** Begins an attempt; `now` uses the clock of `startedAt`. */
   beginAttempt(upstream: Upstream, now: number): void {
     this.tried = this.tried.length === 0 ? upstream.alone : Object.freeze([...this.tried, upstream]);
     this.attempt = new Attempt(upstream, now);

@@ -18,7 +18,7 @@ export class RequestTimeouts {
     this.#record = record;
   }
 
-  /** Until the connection to the upstream stands. */
+  /** Until the connection to the upstream is established. */
   get connect(): number | undefined {
     return this.#record.connectTimeout;
   }
@@ -27,7 +27,7 @@ export class RequestTimeouts {
     this.#record.connectTimeout = checked(ms);
   }
 
-  /** From the request sent to the response head. */
+  /** From sending the request to the response head. */
   get response(): number | undefined {
     return this.#record.responseTimeout;
   }

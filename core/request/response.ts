@@ -1,4 +1,4 @@
-// Response: the response head that a client is about to get: an upstream's, a plugin's or Weldr's own.
+// Response: the response head that a client is about to get, whether an upstream's, a plugin's or Weldr's own.
 import { HeaderList } from './headers.ts';
 import { isFinalStatus } from './reply.ts';
 import type { RequestState, ResponseSource } from './request-state.ts';
@@ -24,9 +24,9 @@ export class Response {
     if (!isFinalStatus(status)) {
       throw new TypeError(`a response's status is from 200 to 599, got ${String(status)}`);
     }
-    if (state.status === 101) throw new TypeError('the status of a response which switches protocols is 101');
+    if (state.status === 101) throw new TypeError('the status of a response that switches protocols is 101');
     if (state.status === 0 || state.responseLeft)
-      throw new TypeError('this response is not to be sent any more');
+      throw new TypeError('this response was sent or replaced');
     state.status = status;
   }
 

@@ -34,7 +34,7 @@ export class Route {
 
   constructor(name: string, end: Pool | RouteReply, pattern?: string) {
     if (typeof name !== 'string' || name === '')
-      throw new TypeError(`a route's name is a text, got ${String(name)}`);
+      throw new TypeError(`a route's name is a string, got ${String(name)}`);
     const makesReply = typeof end === 'function';
     if (!makesReply && !isPool(end))
       throw new TypeError(`the route ${name} leads to no pool and makes no reply`);

@@ -11,6 +11,6 @@ export interface TraceContext {
    * unchanged.
    */
   readonly traceparent: string | undefined;
-  /** Is it the client's trace, so that the client's `tracestate` passes beside another `traceparent`? */
+  /** Is it the client's trace? If so, the client's `tracestate` passes beside another `traceparent`. */
   readonly continued: boolean;
 }

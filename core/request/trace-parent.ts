@@ -14,7 +14,7 @@ export interface TraceParent {
   readonly sampled: boolean;
 }
 
-/** Undefined: it is no traceparent. Later versions may be longer, version 00 may not. */
+/** Returns undefined for text that is not a traceparent. Later versions may be longer, version 00 may not. */
 export function parseTraceParent(text: string): TraceParent | undefined {
   if (text.length > maxLength) return undefined;
   const [, version, traceId, spanId, flags, more] = form.exec(text) ?? [];

@@ -214,7 +214,7 @@ function refuseBadFallbacks(pools: Settings['pools']): void {
         throw invalid(field, `there is no pool ${JSON.stringify(next)}; there are ${known}`);
       }
       if (seen.includes(next))
-        throw invalid(field, `goes round in a circle: ${[...seen, next].join(' -> ')}`);
+        throw invalid(field, `forms a cycle: ${[...seen, next].join(' -> ')}`);
       seen.push(next);
     }
   }

@@ -4,7 +4,7 @@ import type { RequestState } from '../request/request-state.ts';
 
 /** Carries one request. */
 export interface Carrier {
-  /** Sends the request to `state.upstream`; calls `responded` or `attemptFailed` of the pipeline once, sooner or later. */
+  /** Sends the request to `state.upstream`; later calls `responded` or `attemptFailed` of the pipeline, once. */
   forward(state: RequestState): void;
   /** Sends the upstream's response with the head in `state`, and its body as it arrives; then calls `completed` or `aborted`. */
   respond(state: RequestState): void;

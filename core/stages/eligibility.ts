@@ -24,8 +24,8 @@ export function isPassedOver({ pool, rare }: RequestState, upstream: Upstream): 
 }
 
 /**
- * Returns an eligible upstream that was not tried: one with room before those that are full, then one that stands by; if all
- * were tried, one of these. Begins to look at a random place, so that the same upstream is not always the first.
+ * Returns an eligible upstream that was not tried: one with room before those that are full, then one that stands by; if
+ * all were tried, one of these. Starts at a random place, so that the same upstream is not always the first.
  */
 export function findEligible(chain: Chain, ctx: ProxyContext, state: RequestState): Upstream | undefined {
   const { candidates } = state.pool;

@@ -70,8 +70,8 @@ export class FinalStages {
   }
 
   /**
-   * Runs `respond` on the head that is about to leave, and sends it. `failed`: what the request failed with, logged after the
-   * taps, as one of them may be the first to give a refused request its id.
+   * Runs `respond` on the head that is about to leave, and sends it. `failed`: what the request failed with, logged after
+   * the taps, because one of them may be the first to give a refused request its id.
    */
   protected respond(state: RequestState, failed?: WeldrError): void {
     const { ctx } = this;
@@ -92,7 +92,10 @@ export class FinalStages {
     else this.carrier.reply(state);
   }
 
-  /** A tap of `respond` failed: the client gets a 500, which the stage sees once more, whatever its taps do then. */
+  /**
+   * A tap of `respond` failed: the client gets a 500, which passes through the stage once more, whatever its taps do
+   * then.
+   */
   private failInRespond(ctx: ProxyContext, state: RequestState, thrown: Error): void {
     const error = thrown instanceof WeldrError ? thrown : new WeldrError('INTERNAL', thrown.message);
     state.error = error;
@@ -149,6 +152,6 @@ function abort(aborter: AbortController): void {
   try {
     aborter.abort();
   } catch {
-    // A plugin overwrote a part of the signal: its listeners are not called, and the request is over all the same.
+    // A plugin overwrote a part of the signal: its listeners are not called, but the request is over.
   }
 }

@@ -13,7 +13,7 @@ import { enters, wasIn } from './visited-pools.ts';
 
 /** The most attempts of one request, whatever plugins ask for. */
 export const maxAttempts = 10;
-/** How often a balancer is called for one attempt while its choices are not eligible; then all upstreams are looked at. */
+/** How often a balancer is called for one attempt while its choices are not eligible; then all upstreams are searched. */
 export const maxDraws = 4;
 
 const admitting = 1;
@@ -40,9 +40,9 @@ const stageNames = [
 
 /**
  * The life of a request: request, route, select-upstream, pre-proxy, forward, judge, post-proxy, respond, finished.
- * Serves requests one after another; its callbacks are made once, so that a request makes no closure. What a tap returns
- * after its request has continued without it is ignored, and the pipeline is not used again ({@link reusable}): a late
- * result could not be told from one for the next request.
+ * Serves requests one after another; its callbacks are made once, so a request makes no closure. What a tap returns after
+ * its request has continued without it is ignored, and the pipeline is not used again ({@link reusable}): a late result
+ * could not be told from one for the next request.
  */
 export class Pipeline extends FinalStages {
   private draws = 0;

@@ -43,7 +43,7 @@ export function keysOf<T extends object>(hooks: T): (keyof T)[] {
   return Object.keys(hooks) as (keyof T)[];
 }
 
-/** Receives what a plugin threw where no request can fail for it; `requestId`: the request that it was about. */
+/** Receives what a plugin threw where no request can fail because of it; `requestId`: the request that it was about. */
 export type ReportPluginError = (error: WeldrError, requestId?: string) => void;
 
 /**

@@ -1,4 +1,4 @@
-// ScopePairs: values by the scopes of a route and a pool, of which a change of one scope forgets only its own.
+// ScopePairs: values by the scopes of a route and a pool. A change of one scope forgets only its own values.
 
 /** Values by the scopes of route and pool; `''` for a route or pool without its own plugins. */
 export class ScopePairs<T> {

@@ -15,7 +15,7 @@ export type Role = 'balancer' | 'retry' | 'passive-health' | 'active-check';
 
 export const configScope: Scope = Object.freeze({ kind: 'config' });
 
-/** The scope as text: `''` for the config, else such as `pool:api`. */
+/** The scope as text: `''` for the config, otherwise such as `pool:api`. */
 export function scopeName(scope: Scope): string {
   return scope.kind === 'config' ? '' : `${scope.kind}:${scope.name}`;
 }

@@ -1,4 +1,4 @@
-// Checks of what plugins tap: refuses a tap that can never run, or that has to precede a tap which does not exist.
+// Checks of what plugins tap: refuses a tap that can never run, or that must precede a tap which does not exist.
 import type { FullTap } from 'tapable';
 import { keysOf, type RequestHooks } from './request-hooks.ts';
 import type { StageEntry } from './stage-entry.ts';

@@ -20,7 +20,7 @@ export class Stages {
   /** Says when the requests that are under way are over. */
   readonly epochs: RequestEpochs;
   private readonly entries = new Set<StageEntry>();
-  /** The same by the names of their scopes. */
+  /** The entries by the names of their scopes. */
   private readonly byScope: Map<string, StageEntry[]>;
   private entrance: Entrance | undefined = undefined;
   private plainChain: Chain | undefined = undefined;
@@ -98,7 +98,7 @@ export class Stages {
           return Object.freeze(tap);
         },
       });
-      // A plugin's own interceptor would run behind the guards, on a hook which is never called itself.
+      // A plugin's own interceptor would run behind the guards, on a hook that is never called itself.
       hook.intercept = () => {
         throw failure(
           entry.plugin,
@@ -190,8 +190,8 @@ export class Stages {
   }
 
   /**
-   * Joins what can be joined now, so that mistakes show at the start. Throws PLUGIN_FAILED for a tap that can never run, and
-   * for one that has to precede a tap which does not exist.
+   * Joins what can be joined now, so that mistakes show at the start. Throws PLUGIN_FAILED for a tap that can never run,
+   * and for one that must precede a tap which does not exist.
    */
   check(): void {
     for (const entry of this.entries) checkEntry(entry, this.entries);

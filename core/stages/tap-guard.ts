@@ -1,4 +1,4 @@
-// Guards around what plugins tap into hooks: a mistake becomes an error which names the plugin and the stage.
+// Guards around what plugins tap into hooks: a mistake becomes an error that names the plugin and the stage.
 import { types } from 'node:util';
 import type { FullTap } from 'tapable';
 import { adoptError, describeError, WeldrError } from '../errors.ts';
@@ -97,7 +97,7 @@ function guardedCallbackTap(tap: FullTap, place: Place) {
     };
     stateOf(ctx).tap = place.plugin;
     const fail = (thrown: unknown): void => {
-      // The request may have gone on by then: its failure can only be reported.
+      // The request may have continued by then: its failure can only be reported.
       if (called) place.guard.report(asFailure(place, thrown), ctx.id);
       else end(asFailure(place, thrown));
     };
@@ -147,7 +147,7 @@ export function guardedReply(make: (ctx: ProxyContext) => unknown, guard: Guard,
   };
 }
 
-/** Guards `respond`: a tap that fails has its request fail; a reply that it returns takes the response's place. */
+/** Guards `respond`: a tap that fails fails its request; a reply that it returns replaces the response. */
 export function guardRespond(hook: AnyHook, guard: Guard): void {
   const stage = hook.name ?? '';
   hook.intercept({
@@ -244,18 +244,18 @@ export function guardListener(hook: AnyHook, guard: Guard): void {
   });
 }
 
-/** The names of the taps that a tap has to precede. */
+/** The names of the taps that a tap must precede. */
 export function wantedBefore({ before }: FullTap): readonly string[] {
   const wanted: unknown = before;
   if (wanted === undefined) return [];
   return (Array.isArray(wanted) ? wanted : [wanted]).map(String);
 }
 
-/** Throws PLUGIN_FAILED if a tap has to precede one which does not exist. */
+/** Throws PLUGIN_FAILED if a tap must precede one that does not exist. */
 export function refuseUnknownBefore(tap: FullTap, stage: string, known: ReadonlySet<string>): void {
   for (const name of wantedBefore(tap)) {
     if (!known.has(name))
-      throw failure(tap.name, stage, `wants to be before ${name}, which has no tap there`);
+      throw failure(tap.name, stage, `must run before ${name}, which has no tap there`);
   }
 }
 

@@ -9,7 +9,7 @@ import { type Stopwatch, type Tap, timed } from './stopwatch.ts';
 import { type AnyHook, failureOf, wantedBefore } from './tap-guard.ts';
 import { isTold, observedTap, type TapObserver } from './tap-observer.ts';
 
-/** Who watches the taps that are joined. */
+/** What watches the joined taps. */
 export interface TapWatchers {
   /** Measures the taps; undefined: nothing does. */
   readonly stopwatch: Stopwatch | undefined;
@@ -42,7 +42,7 @@ export function joinTaps(
       joined.push({ tap, fn: asJoined(tap, condition, stage, entry, watchers) });
     }
   }
-  // A tap may have to precede one of a later plugin, which has to be tapped first.
+  // A tap may precede one of a later plugin, which must then be tapped first.
   const names = new Set(joined.map(({ tap }) => tap.name));
   for (const { tap, fn } of joined) if (tap.before === undefined) tapAgain(into, tap, fn, []);
   for (const { tap, fn } of joined) {

@@ -151,7 +151,7 @@ const wrong: Record<string, [config: object, message: string]> = {
       },
       pools: { api: { plugins: ['a'] } },
     },
-    'define.b.when.plugins[0]: goes round in a circle: a -> b -> a',
+    'define.b.when.plugins[0]: forms a cycle: a -> b -> a',
   ],
   'two plugins in one item': [
     { plugins: [{ stats: {}, retry: {} }] },

@@ -63,10 +63,10 @@ test('are logged as kept once while the source fails, and once when it has recov
   found.put('api', ['http://a:1', 'http://b:1']);
   assert.equal(lines(side), [
     'error: the zone: nobody answers; the servers that were found before stay',
-    'warn: the zone: it names no servers, where there were 2; allowEmpty: true would let them go; those of before stay',
-    'info: the zone: it is as it should be again',
+    'warn: the zone: it names no servers, where there were 2; allowEmpty: true would let them go; the previous servers stay',
+    'info: the zone: it has recovered',
     'error: the zone: servers[1].url: "nonsense" is not a server\'s URL: expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT with no user, path or query, or unix:/PATH; did you mean "http://nonsense"?; the servers that were found before stay',
-    'info: the zone: it is as it should be again',
+    'info: the zone: it has recovered',
   ]);
   await side.close();
 });
@@ -97,7 +97,7 @@ test('are for the pool that lists the plugin, or the one that it names', () => {
   assert.is(poolOf({}, { kind: 'pool', name: 'api' }), 'api');
   assert.throws(
     () => poolOf({ pool: 'blue' }, { kind: 'pool', name: 'api' }),
-    /it stands in the pool api and names the pool blue/,
+    /it is in the pool api but names the pool blue/,
   );
   assert.is(sourceNameOf({}, 'dns', 'p'.repeat(63)).length, 63);
 });

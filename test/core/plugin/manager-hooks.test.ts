@@ -56,7 +56,7 @@ manager('refuse a tap before one that does not exist', () => {
   hooks.listening.tap('known', () => {});
   assert.throws(
     () => hooks.listening.tap({ name: 'lost', before: 'unknown' }, () => {}),
-    /plugin lost in listening: wants to be before unknown/,
+    /plugin lost in listening: must run before unknown/,
   );
   hooks.listening.tap({ name: 'found', before: 'known' }, () => {});
   assert.equal(

@@ -158,7 +158,7 @@ test('put children over the limit into one for other, and log it once', () => {
     { child: 2, value: 3, labels: ['other', 'other'] },
   ]);
   assert.is(delta?.overLimit, 3);
-  assert.equal(warnings, ['the metric tries_total has 2 children; what comes is counted as other']);
+  assert.equal(warnings, ['the metric tries_total has 2 children; further ones are counted as other']);
   tries.labels('v', 'v');
   assert.is(recorder.take()?.[0]?.overLimit, 1);
 });

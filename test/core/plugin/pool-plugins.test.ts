@@ -130,11 +130,11 @@ test('a plugin that cannot be in a pool is refused with the reason, and leaves n
   const side = await managerSide([roundRobin()], { define });
   const worker = await workerSide([roundRobin()], { manager: side });
   const messages: Record<string, RegExp> = {
-    routing: /"routing" \(routes\) decides where requests go, and cannot stand in a pool/,
+    routing: /"routing" \(routes\) decides where requests go, and is not allowed in a pool/,
     entrance: /is never asked in the scope of pool api/,
-    counts: /stats adds GET \/stats to the admin API, and cannot stand in a pool/,
-    store: /keeps what operators change, and cannot stand in a pool/,
-    door: /door listens on an address, and cannot stand in a pool/,
+    counts: /stats adds GET \/stats to the admin API, and is not allowed in a pool/,
+    store: /keeps what operators change, and is not allowed in a pool/,
+    door: /door listens on an address, and is not allowed in a pool/,
   };
   for (const [name, message] of Object.entries(messages)) {
     assert.match((await rejectionOf(put(side, 'api', [name]))).message, message, name);
@@ -308,7 +308,7 @@ test('a row from another node that names a plugin which define lacks closes the 
   assert.equal(
     warnings().map(({ msg }) => msg),
     [
-      'the pool api responds with 503, as a plugin that it lists is missing: there is no plugin "auth" in define, which has gate',
+      'the pool api responds with 503, because a plugin that it lists is missing: there is no plugin "auth" in define, which has gate',
     ],
   );
   // Other fields of the pool can still be changed.

@@ -178,7 +178,7 @@ const transforms = suite('body transforms');
 transforms('are functions, a bounded number of them', () => {
   for (const add of ['transformRequest', 'transformResponse'] as const) {
     const ctx = context();
-    assert.throws(() => ctx[add]({} as never), /a transform is a function which makes a stream/);
+    assert.throws(() => ctx[add]({} as never), /a transform is a function that makes a stream/);
     const make = (): never => {
       throw new Error('not made yet');
     };
@@ -277,7 +277,7 @@ attempts('makes the response of the last one read-only', async () => {
     { upstreams: ['http://a:1'] },
   );
   assert.is((await side.run()).status, 200);
-  assert.equal(seen, ['TypeError: this response is not to be sent any more']);
+  assert.equal(seen, ['TypeError: this response was sent or replaced']);
 });
 
 attempts('that failed has no response, and respond can edit the error that replaces it', async () => {
@@ -312,7 +312,7 @@ ids('is set once, and is nothing that a log could misread', () => {
   assert.is(ctx.id, undefined);
   ctx.identify('abc-1');
   assert.is(ctx.id, 'abc-1');
-  assert.throws(() => ctx.identify('def'), /has the id abc-1 already/);
+  assert.throws(() => ctx.identify('def'), /already has the id abc-1/);
 });
 
 ids('can be sent to upstreams in place of what came, whichever plugin edits the request', () => {

@@ -484,7 +484,7 @@ for (const [matcher, message] of [
   [{ path: ['/a', '*'] }, /^path(?:\[1\])?: the path "\*" does not begin with "\/": write "\/\*"$/],
   [
     { path: '/a/*/b' },
-    /^path: the path "\/a\/\*\/b" has a \* which is not a last segment: write "\/a\/\*" for all below, or ":name"/,
+    /^path: the path "\/a\/\*\/b" has a \* that is not its last segment: write "\/a\/\*" for everything below, or ":name"/,
   ],
   [{ path: '/api*' }, /write "\/api\/\*"/],
   [{ path: '/a?b' }, /^path: the path "\/a\?b" holds \? or #: name parameters under "query"$/],
@@ -501,11 +501,11 @@ for (const [matcher, message] of [
   [{ method: 'GE T' }, /^method: expected a method such as "GET", got "GE T"$/],
   [{ host: 'a:80' }, /^host: the host "a:80" has a port: leave it out$/],
   [{ host: '::1' }, /write "\[::1\]"$/],
-  [{ host: 'a.*.b' }, /^host: the host "a\.\*\.b" has a \* which is not its first label/],
+  [{ host: 'a.*.b' }, /^host: the host "a\.\*\.b" has a \* that is not its first label/],
   [{ host: 'café.example' }, /write "xn--caf-dma\.example"$/],
   [{ host: 'a b' }, /^host: expected a host such as/],
   [{ header: {} }, /^header: no name is given/],
-  [{ header: { 'a b': 'c' } }, /^header: "a b" is no name that can be sent/],
+  [{ header: { 'a b': 'c' } }, /^header: "a b" is not a name that can be sent/],
   [{ header: { a: 1 } }, /^header\.a: expected a value, a list of values, true or false, got 1$/],
   [
     { clientIp: '10.0.0.0/33' },
@@ -539,7 +539,7 @@ test('names the place of its mistake in the config', () => {
 });
 
 test('in JSON holds no code', () => {
-  const error = /^path: a regular expression can only stand in a config file in TypeScript or JavaScript/;
+  const error = /^path: a regular expression needs a config file in TypeScript or JavaScript/;
   assert.throws(() => parse(matcherSchema, { path: /x/ }), error);
   assert.throws(() => parse(matcherSchema, { not: () => true }));
   assert.equal(parse(matcherSchema, { any: [{ path: '/a' }, { not: { method: ['GET'] } }] }), {

@@ -79,17 +79,17 @@ const wrong: [config: object, field: string, message: string][] = [
   [
     { pools: { a: { fallback: 'a' } } },
     'pools.a.fallback',
-    'pools.a.fallback: goes round in a circle: a -> a',
+    'pools.a.fallback: forms a cycle: a -> a',
   ],
   [
     { pools: { a: { fallback: 'b' }, b: { fallback: 'c' }, c: { fallback: 'a' } } },
     'pools.c.fallback',
-    'pools.c.fallback: goes round in a circle: a -> b -> c -> a',
+    'pools.c.fallback: forms a cycle: a -> b -> c -> a',
   ],
   [
     { pools: { a: { fallback: 'default' }, default: { fallback: 'a' } } },
     'pools.default.fallback',
-    'pools.default.fallback: goes round in a circle: a -> default -> a',
+    'pools.default.fallback: forms a cycle: a -> default -> a',
   ],
   [
     { pools: { a: { fallback: 'toString' } } },

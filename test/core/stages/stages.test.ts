@@ -319,7 +319,7 @@ before('fails the start when it names a tap that does not exist', async () => {
   const start = workerSide([tapBefore('lost', 'nobody', []), firstRole('balancer', [])], { upstreams });
   assert.match(
     (await rejectionOf(start)).message,
-    'plugin lost in selectUpstream: wants to be before nobody, which has no tap there',
+    'plugin lost in selectUpstream: must run before nobody, which has no tap there',
   );
 });
 
@@ -369,7 +369,7 @@ late('throw to the plugin if they can never run, and no request fails', async ()
   const { side, hooks, ofPool } = await tappable();
   assert.throws(
     () => hooks.preProxy.tap({ name: 'late', before: 'nobody' }, () => undefined),
-    /wants to be before nobody, which has no tap there/,
+    /must run before nobody, which has no tap there/,
   );
   assert.throws(
     () => ofPool.route.tap('late', () => undefined),

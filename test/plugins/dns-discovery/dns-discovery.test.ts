@@ -67,7 +67,7 @@ test('keeps its servers while the name server is silent, and when the name is go
     await passing(side, 1100, 'the name is gone', () => warnings(side).length > 0);
     for (let i = 0; i < 5; i++) await passing(side, 10_000, 'a look', () => true);
     assert.equal(warnings(side), [
-      'the name app.test: the name does not exist: it names no servers, where there were 2; allowEmpty: true would let them go; those of before stay',
+      'the name app.test: the name does not exist: it names no servers, where there were 2; allowEmpty: true would let them go; the previous servers stay',
     ]);
     assert.equal(urls(side), ['http://10.0.0.1', 'http://10.0.0.2']);
     await names.close();
@@ -105,7 +105,7 @@ test('has one question at a time under way, and gives it up when its time has pa
   const side = await started;
   try {
     assert.equal(warnings(side), [
-      'the name app.test: it was not answered within 50000 ms; none was found so far',
+      'the name app.test: it was not answered within 50000 ms; none have been found so far',
     ]);
   } finally {
     await side.close();
@@ -195,7 +195,7 @@ test('starts without servers when no name server has the name, and says why', as
     ]);
     await names.change(['10.0.0.1 nobody.test']);
     await passing(side, 2200, 'it is there', () => urls(side).length === 1);
-    assert.ok(side.logs.some(({ msg }) => msg === 'the name nobody.test: it is as it should be again'));
+    assert.ok(side.logs.some(({ msg }) => msg === 'the name nobody.test: it has recovered'));
   } finally {
     await side.close();
     await names.close();

@@ -89,7 +89,7 @@ test('also looks at the file regularly', async () => {
   // Its folder does not exist, so nothing can be watched.
   path = join(folder, 'later/servers.yaml');
   await start({ interval: '5s' });
-  assert.equal(said(), [`the file ${path}: the file does not exist; none was found so far`]);
+  assert.equal(said(), [`the file ${path}: the file does not exist; none have been found so far`]);
   mkdirSync(join(folder, 'later'));
   replace('- http://a:1\n');
   await side?.clock.advanceAsync(4999);
@@ -122,7 +122,7 @@ test('keeps the last good list while the file is invalid, and logs line and reme
   }
   const lines = said().length;
   replace('- http://a:1\n');
-  await heard('it is well', () => side?.logs.at(-1)?.msg === `the file ${path}: it is as it should be again`);
+  await heard('it is well', () => side?.logs.at(-1)?.msg === `the file ${path}: it has recovered`);
   assert.is(said().length, lines);
 });
 
