@@ -193,7 +193,7 @@ export class CertificateRegistry {
     if (!isPut || this.byOperators.has(name) || this.byOperators.size < maxCertificates) return;
     throw new WeldrError(
       'LIMIT_REACHED',
-      `operators have put ${maxCertificates} certificates already, the most there may be`,
+      `operators have put ${maxCertificates} certificates already, which is the limit`,
     );
   }
 }

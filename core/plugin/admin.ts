@@ -92,13 +92,13 @@ export interface AdminRoute {
   /** Does it check `precondition`? If not, it is never called with a condition: such requests get 412. */
   readonly conditional?: true;
   /**
-   * Who may call it; default: readers if it is a GET, else operators. `everybody`, even from other sites: only for what
+   * Who may call it; default: readers for a GET, otherwise operators. `everybody`, even from other sites: only for what
    * reveals nothing about this Weldr, such as the files of a page.
    */
   readonly access?: 'everybody' | 'readers' | 'operators';
   /** What it does, in one line, for `GET /openapi.json`. */
   readonly summary?: string;
-  /** The parameters of its query, by name, for the same. A call with another one is answered with 400. */
+  /** The parameters of its query, by name, for the same. A call with another one gets 400. */
   readonly query?: Readonly<Record<string, string>>;
   /** Ignores parameters that it does not declare: for probes and scrapers, which may add their own. */
   readonly ignoresQuery?: true;

@@ -113,7 +113,7 @@ export class DefinedPlugins {
     }
   }
 
-  /** The same for a list that was taken over: leaves out plugins that the scope cannot have. */
+  /** The same for a list that was accepted before: leaves out plugins that the scope cannot have. */
   usableOf(scope: Scope, names: readonly string[] | undefined): UsablePlugins {
     if (names === undefined) return { instances: this.read(scope, undefined), problems: [] };
     const problems: string[] = [];

@@ -24,7 +24,7 @@ export interface ListingManager {
 export interface ListChange {
   readonly scope: Scope;
   readonly names?: ListedNames;
-  /** Does the scope serve no requests yet? Then it serves none before its plugins run. */
+  /** Does the scope serve no requests yet? If so, it serves none until its plugins run. */
   readonly isNew: boolean;
 }
 

@@ -106,21 +106,21 @@ export class DiscoveredLayer {
     }
   }
 
-  /** Takes over what another process found, before the plugins start; they find it as after a reload. */
+  /** Takes over what another process found, before the plugins start; to them it looks like a reload. */
   inherit(found: readonly FoundHeritage[]): void {
     for (const { source: name, pool, servers } of found) {
       try {
         const list = discoveredServers(servers, undefined);
         this.put(this.sources.find(known => known.name === name) ?? this.make(name, ''), pool, list);
       } catch (thrown) {
-        // What this version does not understand is found again.
+        // A later start finds what this version does not understand.
         if (!(thrown instanceof WeldrError)) throw thrown;
       }
     }
   }
 
   /**
-   * Gives a source to an instance of a plugin, with everything that the instance before a reload left in it. Throws
+   * Gives a source to an instance of a plugin, with everything that the previous instance left in it at a reload. Throws
    * INPUT_INVALID for a bad name, CONFIG_INVALID when another instance has it, LIMIT_REACHED.
    */
   claim(name: string, owner: SourceOwner, guard?: GuardOptions): DiscoverySource {
@@ -142,7 +142,7 @@ export class DiscoveredLayer {
     source.owner = owner;
     source.madeBy = instance;
     source.guard = guard;
-    // Late results of an instance that ended must not undo those of the next one.
+    // Late results of an instance that ended must not undo those of its successor.
     const owned = (change: () => SourceChange): SourceChange =>
       source.owner === owner ? change() : noChange;
     return {
@@ -193,7 +193,7 @@ export class DiscoveredLayer {
 
   private make(name: string, instance: string): Source {
     if (this.sources.length >= maxSources) {
-      throw new WeldrError('LIMIT_REACHED', `there are ${maxSources} sources already, the most there may be`);
+      throw new WeldrError('LIMIT_REACHED', `there are ${maxSources} sources already, which is the limit`);
     }
     const rank = this.ranks.get(instance) ?? Number.POSITIVE_INFINITY;
     const source: Source = {
@@ -255,7 +255,7 @@ export class DiscoveredLayer {
 
 const noChange: SourceChange = Object.freeze({ added: 0, removed: 0, changed: 0 });
 
-/** The list as the guard holds it back; undefined: it passes. */
+/** The list, if the guard holds it back; undefined: it passes. */
 function hold({ guard, pools, held }: Source, pool: string, after: DiscoveredServers): HeldList | undefined {
   const before = pools.get(pool);
   if (guard === undefined || before === undefined) return undefined;

@@ -27,7 +27,7 @@ export interface SourceSummary {
 /**
  * The servers that a plugin finds, by pool. They are in memory only, below the config and the operators: the config's
  * definition of a server wins, and one that an operator removed stays away until the operator adds it again. When two
- * sources name the same server, the plugin that is first in the config decides.
+ * sources name the same server, the plugin that comes first in the config decides.
  */
 export interface DiscoverySource {
   /** Its servers are shown with the layer `discovered:NAME`. */
@@ -60,13 +60,13 @@ const discoveredServer = z.preprocess(
   input => (typeof input === 'string' ? { url: input } : input),
   serverDefinition.refine(server => server.ttl === undefined, {
     path: ['ttl'],
-    message: 'a source says itself when a server leaves; leave it out of the next list',
+    message: 'a source ends a server by leaving it out of its next list',
   }),
 );
 
 /**
- * Checks the list of a source; a server that equals the one in `before` is that very object. Throws INPUT_INVALID for the
- * first invalid server only: a list of thousands needs no message of thousands of lines.
+ * Checks the list of a source; a server that equals the one in `before` is returned as that same object. Throws
+ * INPUT_INVALID for the first invalid server only: a list of thousands needs no message of thousands of lines.
  */
 export function discoveredServers(input: unknown, before: DiscoveredServers | undefined): DiscoveredServers {
   if (!Array.isArray(input)) throw invalid('servers', `expected a list of servers, got ${showInput(input)}`);
@@ -74,7 +74,7 @@ export function discoveredServers(input: unknown, before: DiscoveredServers | un
   for (let i = 0; i < input.length; i++) {
     const server = parse(discoveredServer, input[i], 'INPUT_INVALID', `servers[${i}]`);
     const { url } = server;
-    if (found.has(url)) throw invalid(`servers[${i}]`, `${url} is in the list twice`);
+    if (found.has(url)) throw invalid(`servers[${i}]`, `${url} is listed twice`);
     const known = before?.get(url);
     found.set(url, known !== undefined && isDeepStrictEqual(known, server) ? known : server);
   }

@@ -75,7 +75,7 @@ export function rowOfFirstEntry(entry: z.output<typeof firstEntry>, mark: Mark):
   return { ...identity, row };
 }
 
-/** A setting as a row: its fields lie over the config's. */
+/** A setting as a row: its fields override the config's. */
 export function rowOfFirstSetting({ name, value }: z.output<typeof firstSetting>, mark: Mark): RowChange {
   const identity = { kind: settingKindName, key: name };
   const isUnset = typeof value !== 'object' || value === null || Array.isArray(value);

@@ -1,4 +1,4 @@
-// KnownPools: which pools exist, by what the layers say of them and of their servers.
+// KnownPools: which pools exist, according to the layers and to their servers.
 import type { Base, Entity } from '../state/entity.ts';
 import { type ListedNames, listedNames } from '../state/listed-names.ts';
 import type { Row } from '../state/row.ts';
@@ -9,7 +9,7 @@ import type { PoolMembers } from './pool-members.ts';
 import { noPoolSettings, type PoolSettings, poolKindName, poolSettingsOf } from './pool-settings.ts';
 import { partsOfServerKey, serverKey, serverKindName } from './server-kind.ts';
 
-/** What the pools are known by. */
+/** What the pools are derived from. */
 export interface KnownPoolsParts {
   readonly state: State;
   readonly configured: ConfiguredLayer;
@@ -43,7 +43,7 @@ export class KnownPools {
     return this.has(name) || (!this.isRemoved(name) && (this.members.pools.get(name)?.size ?? 0) > 0);
   }
 
-  /** May routes and fallbacks lead to it? A pool which only its servers make ends when the last of them has to go. */
+  /** May routes and fallbacks lead to it? A pool that only its servers make ends when the last of them must go. */
   has(name: string): boolean {
     if (this.isRemoved(name)) return false;
     if (this.entity(name) !== undefined) return true;
@@ -61,7 +61,7 @@ export class KnownPools {
     return this.state.entity(poolKindName, name);
   }
 
-  /** What is below the operator's word; undefined: nothing. */
+  /** The base below the operator's row; undefined: none. */
   base(name: string): Base | undefined {
     const configured = this.configured.poolSettings(name);
     if (configured !== undefined) return { value: configured, layer: 'config' };
@@ -70,12 +70,12 @@ export class KnownPools {
     return layer === undefined ? undefined : { value: noPoolSettings, layer };
   }
 
-  /** The plugins that operators list for a pool. One that was removed has only those that the config made in place. */
+  /** The plugins that operators list for a pool. A removed pool has only those that the config made in place. */
   listOf(name: string, entity: Entity | undefined): ListedNames {
     return listedNames(entity, this.base(name) !== undefined);
   }
 
-  /** The fallback of a pool, with the changes made that are being checked. */
+  /** The fallback of a pool, including the changes that are being checked. */
   fallbackOf(name: string): string | undefined {
     const row = this.state.row(poolKindName, name);
     // Most pools have no row, and need no merge.
@@ -94,13 +94,13 @@ export class KnownPools {
     return ids;
   }
 
-  /** What operators said of the servers of a pool. Compares prefixes, as other pools may have many keys. */
+  /** What operators changed of the servers of a pool. Compares prefixes, because other pools may have many keys. */
   *serverRowsOf(name: string): Generator<Row> {
     const start = serverKey(name, '');
     for (const row of this.state.all) if (row.kind === serverKindName && row.key.startsWith(start)) yield row;
   }
 
-  /** Notes whether any layer defines a pool now; returns the settings it had, undefined where none did before. */
+  /** Notes whether any layer defines a pool now; returns the settings it had, undefined if none did before. */
   note(name: string, entity: Entity | undefined): PoolSettings | undefined {
     const before = this.defined.has(name) ? this.members.pools.get(name)?.settings : undefined;
     if (entity === undefined) this.defined.delete(name);
@@ -108,7 +108,7 @@ export class KnownPools {
     return before;
   }
 
-  /** Does it take room? Routes may lead to a pool that ended and comes back, so its name stays and takes none. */
+  /** Does it count against the limit? A pool that ended and may come back keeps its name, but does not count. */
   takesRoom(name: string): boolean {
     return name === 'default' || this.defined.has(name) || (this.members.pools.get(name)?.size ?? 0) > 0;
   }

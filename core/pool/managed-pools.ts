@@ -37,7 +37,7 @@ import { ServerExpiry } from './server-expiry.ts';
 import { definitionOf, partsOfServerKey, serverKey, serverKind, serverKindName } from './server-kind.ts';
 import { type AddedServer, type ServerPatch, ServerWrites } from './server-writes.ts';
 
-/** State of a process that is in no config and perhaps in no store: plain JSON. */
+/** State of a process that is in no config and perhaps not in a store: plain JSON. */
 export interface Heritage {
   readonly rows: readonly Row[];
   readonly health: readonly KnownHealth[];
@@ -137,7 +137,7 @@ export class ManagedPools {
     return this.all.get(name);
   }
 
-  /** Sets the function which finds what leads to a pool besides fallbacks, for people. */
+  /** Sets the function that finds what leads to a pool besides fallbacks, for people. */
   set leads(leads: (pool: string) => readonly string[]) {
     this.rules.leads = leads;
   }
@@ -202,7 +202,7 @@ export class ManagedPools {
     this.state.goOn();
   }
 
-  /** Keeps the rows in a store from then on; see {@link State.use}. */
+  /** Keeps the rows in a store from now on; see {@link State.use}. */
   async useStore(store: StateStore): Promise<void> {
     await this.state.use(store);
   }
@@ -230,7 +230,7 @@ export class ManagedPools {
 
   /**
    * Ends a start or a reload: `instances` of plugins run now, in the order of the config. Drops the verdicts and sources
-   * of all others, as a checker that left the config would never withdraw its verdicts.
+   * of all others, because a checker that left the config would never withdraw its verdicts.
    */
   retain(instances: readonly string[]): void {
     this.members.retainVerdicts(new Set(instances));
@@ -243,7 +243,7 @@ export class ManagedPools {
     this.discovered.forget(instance);
   }
 
-  /** Reports a pool's servers to the observers again, as another plugin may be responsible for them now. */
+  /** Reports a pool's servers to the observers again, because another plugin may be responsible for them now. */
   redefine(pool: string): void {
     this.members.redefine(pool);
   }
@@ -309,7 +309,7 @@ export class ManagedPools {
     for (const id of this.known.idsOf(name)) this.merge(name, id, by);
   }
 
-  /** The problems with the plugins listed for a pool, a sentence each. */
+  /** The problems with the plugins listed for a pool, one sentence each. */
   pluginProblems(name: string): readonly string[] {
     return this.options.plugins?.problems(name) ?? [];
   }
@@ -319,7 +319,7 @@ export class ManagedPools {
     return this.options.plugins?.madeInPlace(name) ?? [];
   }
 
-  /** What the layers below the operator's say of a server; undefined: nothing. */
+  /** What the layers below the operator's define for a server; undefined: nothing. */
   private baseOf(pool: string, id: string): (Base & { readonly layer: Layer }) | undefined {
     const configured = this.configured.find(pool, id);
     if (configured !== undefined) return { value: configured, layer: 'config' };
@@ -354,7 +354,7 @@ export class ManagedPools {
     this.writes.cut(pool, id);
   }
 
-  /** Resolves when a server has no request in flight, or is gone. */
+  /** Resolves when a server has no requests in flight, or is gone. */
   async drained(pool: string, id: string): Promise<void> {
     await this.members.get(pool, id)?.drain.ended();
   }

@@ -22,7 +22,7 @@ export interface PoolCounts {
 export interface PluginsOfPool {
   /** Their names; no list changes them. */
   readonly inPlace: readonly string[];
-  /** Problems with the listed plugins, a sentence each. */
+  /** Problems with the listed plugins, one sentence each. */
   readonly problems: readonly string[];
 }
 
@@ -55,8 +55,8 @@ export interface ManagerPools {
   reportHealth(pool: string, id: string, health: HealthReport): void;
 
   /**
-   * Returns the {@link DiscoverySource} for the servers that this plugin finds. Ask for it while the plugin starts: after a
-   * reload the plugin of the next config gets it with all that it holds, and sources without an owner are emptied, their
+   * Returns the {@link DiscoverySource} for the servers that this plugin finds. Call this while the plugin starts: after
+   * a reload the plugin of the next config gets it with all its servers, and sources without an owner are emptied, their
    * servers drained. Throws INPUT_INVALID for a bad name, CONFIG_INVALID when another plugin has a source of this name,
    * LIMIT_REACHED. `guard`: when to hold back a list that names few servers; default: never.
    */
@@ -66,7 +66,7 @@ export interface ManagerPools {
 
   /**
    * Declares a setting of this plugin that operators may change at run time, field by field, over the config's value
-   * (`base`); until the plugin ends. `OperatorPools.write` changes it: kind `setting`, its name as key.
+   * (`base`), until the plugin ends. `OperatorPools.write` changes it: kind `setting`, its name as key.
    *
    * @example
    * const limit = pools.setting('quota', { schema, base: options, changed: value => apply(value) });

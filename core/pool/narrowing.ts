@@ -7,7 +7,7 @@ import type { Vantage } from './vantage.ts';
 /** The share of its servers that a zone needs to take all requests, unless the pool sets another. */
 const usualThreshold = 0.7;
 
-/** Called with the share of its weight that an active upstream counts with; 0: it is left to other Weldrs. */
+/** Called with the share of its weight at which an active upstream counts; 0: it is left to other Weldrs. */
 export type TakeShare = (upstream: Upstream, share: number) => void;
 
 interface Ranked {
@@ -16,10 +16,11 @@ interface Ranked {
 }
 
 /**
- * All Weldrs order the servers of a pool by the hashes of their names; each starts at another place and takes the next active ones.
- * So a server that goes is replaced by a different one at each Weldr that had it, and one that comes or goes changes at most two
- * of any subset. After deterministic subsetting (B. Beyer and others: "Site Reliability Engineering", 2016,
- * chapter 20) and its successor with little churn (P. Ward and others: "Reinventing Backend Subsetting at Google", 2022).
+ * All Weldrs order the servers of a pool by the hashes of their names; each starts at another place and takes the next
+ * active ones. So each Weldr that had a server which leaves replaces it with a different one, and a server that comes or
+ * goes changes at most two of any subset. After deterministic subsetting (B. Beyer and others: "Site Reliability
+ * Engineering", 2016, chapter 20) and its low-churn successor (P. Ward and others: "Reinventing Backend Subsetting at
+ * Google", 2022).
  */
 export class Narrowing {
   private readonly vantage: Vantage;
@@ -84,7 +85,7 @@ export class Narrowing {
   }
 }
 
-/** A part of a circle of upstreams: the first `size` that are active, from a place on. */
+/** A part of a circle of upstreams: the first `size` active ones from a place on. */
 class Window {
   /** The sum of their weights. */
   readonly weight: number;

@@ -10,9 +10,9 @@ import type { PoolEntry } from './pool-entry.ts';
 import type { ServerDefinition } from './server-definition.ts';
 
 /**
- * What operators change of servers and settings, over what the config lists and what plugins find; kept in the store, if
- * one is used. Only an operator's changes belong here: a plugin that finds servers uses `ManagerPools.source`. The author
- * (`by`) is shown with a change and logged; default: the plugin.
+ * What operators change about servers and settings, over what the config lists and plugins find; kept in the store, if
+ * there is one. Only an operator's changes belong here: a plugin that finds servers uses `ManagerPools.source`. The
+ * author (`by`) is shown with a change and logged; default: the plugin.
  */
 export class OperatorPools {
   readonly #pools: ManagedPools;
@@ -73,7 +73,8 @@ export class OperatorPools {
 
   /**
    * Removes a server; durable when it resolves. It gets no more new requests, and is gone when it has finished those it
-   * had, or at once with `force`. One that the config lists or a source finds stays away until it is added again. Rejects with NOT_FOUND, STORE_UNAVAILABLE, CONFLICT.
+   * had, or at once with `force`. One that the config lists or a source finds stays away until it is added again. Rejects
+   * with NOT_FOUND, STORE_UNAVAILABLE, CONFLICT.
    */
   async remove(
     pool: string,
@@ -89,7 +90,7 @@ export class OperatorPools {
     this.#pools.cut(pool, id);
   }
 
-  /** Resolves when a server has no request in flight, or is gone. */
+  /** Resolves when a server has no requests in flight, or is gone. */
   async drained(pool: string, id: string): Promise<void> {
     await this.#pools.drained(pool, id);
   }
@@ -110,8 +111,8 @@ export class OperatorPools {
   }
 
   /**
-   * Loads a store and keeps the rows in it from then on; earlier rows are written to it. Rejects with CONFIG_INVALID when
-   * another plugin has set a store already.
+   * Loads a store and keeps the rows in it from now on; earlier rows are written to it. Rejects with CONFIG_INVALID when
+   * another plugin has already set a store.
    */
   async useStore(store: StateStore): Promise<void> {
     await this.#pools.useStore(store);

@@ -6,5 +6,5 @@ import type { UpstreamRecord } from './upstream-record.ts';
 export type PoolChange =
   | { readonly op: 'set'; readonly pool: string; readonly upstream: UpstreamRecord }
   | { readonly op: 'delete'; readonly pool: string; readonly id: string }
-  /** What is said of the pool as a whole. */
+  /** The settings of the pool as a whole. */
   | { readonly op: 'settings'; readonly pool: string; readonly settings: PoolSettings };

@@ -1,4 +1,4 @@
-// PoolEntry: everything that the manager knows of one server, and the record that workers get of it.
+// PoolEntry: everything that the manager knows about one server, and the record that workers get of it.
 import type { Layer, Upstream, UpstreamRecord, UpstreamState } from './pool.ts';
 import { noPoolSettings, type PoolSettings } from './pool-settings.ts';
 import type { ServerDefinition } from './server-definition.ts';
@@ -16,7 +16,7 @@ export interface HealthReport {
   readonly neverPassed?: boolean;
 }
 
-/** Everything that the manager knows of one server. */
+/** Everything that the manager knows about one server. */
 export interface PoolEntry {
   readonly upstream: Upstream;
   readonly server: ServerDefinition;
@@ -45,7 +45,7 @@ export function firstRecord(
   return { ...fixedPart(server, layer, poolSettings), state, reason, activeSince };
 }
 
-/** The record of a server that the config lists, before anything is known of it. */
+/** The record of a server that the config lists, before anything is known about it. */
 export const configuredRecord = (server: ServerDefinition): UpstreamRecord => {
   const stateAuthor = 'an operator';
   return firstRecord(
@@ -94,7 +94,7 @@ function stateOf(entry: PoolEntry): [UpstreamState, string] {
   return ['active', upstream.state === 'down' ? 'healthy again' : `active by ${entry.stateAuthor}`];
 }
 
-/** The state that its definition and its judges ask for; undefined: `active`. */
+/** The state that its definition and its judges demand; undefined: `active`. */
 function wantedState({
   server,
   stateAuthor,

@@ -27,7 +27,7 @@ export class PoolLimits {
     let existing = 0;
     for (const pool of pools) if (this.known.takesRoom(pool.name)) existing++;
     if (existing < maxPools) return;
-    throw new WeldrError('LIMIT_REACHED', `there are ${maxPools} pools already, the most there may be`);
+    throw new WeldrError('LIMIT_REACHED', `there are ${maxPools} pools already, which is the limit`);
   }
 
   /** Throws LIMIT_REACHED when a server that is new would be too many. */
@@ -47,7 +47,7 @@ export class PoolLimits {
       if (member.leaving || (pool === poolName && member.layer === layer)) leaving++;
       else others++;
     }
-    // Draining servers do not count: else one long list could not replace another.
+    // Draining servers do not count: otherwise one long list could not replace another.
     if (servers.size + others > maxServers || leaving > maxServers) throw tooManyServers();
   }
 }
@@ -55,6 +55,6 @@ export class PoolLimits {
 function tooManyServers(): WeldrError {
   return new WeldrError(
     'LIMIT_REACHED',
-    `the pools hold ${maxServers} servers already, the most there may be`,
+    `the pools hold ${maxServers} servers already, which is the limit`,
   );
 }

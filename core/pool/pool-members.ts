@@ -48,8 +48,7 @@ export interface ManagedPoolsOptions {
   /** Called with each change of an entity, after the start. */
   tell?(change: EffectiveChange): void;
   /**
-   * Called with each backup that steps in because no other server of its pool is active, or steps back; after the
-   * start.
+   * Called with each backup that steps in because no other server of its pool is active, or steps back; after the start.
    */
   takeover?(backup: Upstream): void;
   /** Called once for each stored row that cannot be used. */
@@ -73,9 +72,9 @@ export class PoolMembers {
   readonly pools = new Pools();
   /** The number of batches of changes so far. */
   revision = 0;
-  /** What another process knew of servers that are yet to come, by key; only at the start. */
+  /** What another process knew about servers that have yet to appear, by key; only at the start. */
   private readonly inherited = new Map<string, KnownHealth>();
-  /** Is the start over? A server that is new after it starts slowly. */
+  /** Is the start over? Servers that are new after it start slowly. */
   started = false;
   private readonly options: ManagedPoolsOptions;
   private readonly members = new Map<string, Member>();
@@ -239,7 +238,7 @@ export class PoolMembers {
     return member;
   }
 
-  /** Takes over what another process of this Weldr knew, for servers that are yet to come. */
+  /** Takes over what another process of this Weldr knew, for servers that have yet to appear. */
   inherit(health: readonly KnownHealth[]): void {
     for (const known of health) this.inherited.set(keyOf(known.pool, known.id), known);
   }
@@ -309,7 +308,7 @@ export class PoolMembers {
     if (isDeepStrictEqual(record, before)) return;
     const pool = this.pools.ensure(member.upstream.pool);
     pool.set(record);
-    // The drain knows its workers before they hear of it, and reports its end after this change.
+    // The drain learns its workers before they hear of it, and reports its end after this change.
     const begins = record.state === 'draining' && before.state !== 'draining';
     if (begins) this.startDrain(member);
     else if (record.state !== 'draining' && before.state === 'draining') member.drain.cancel();

@@ -12,7 +12,7 @@ export interface PoolPlugins {
   prepare(pool: string, list: ListedNames): Promise<() => Promise<void>>;
   /** Makes a list the active one. `isNew`: the pool serves no requests yet. */
   want(pool: string, list: ListedNames, how: { readonly isNew: boolean }): void;
-  /** The problems with the plugins listed for a pool, a sentence each. */
+  /** The problems with the plugins listed for a pool, one sentence each. */
   problems(pool: string): readonly string[];
   /** The plugins that the config made in place for a pool: no list changes them. */
   madeInPlace(pool: string): readonly string[];

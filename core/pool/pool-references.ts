@@ -5,7 +5,7 @@ export class PoolReferences {
   private readonly poolsOf = new Map<string, readonly string[]>();
   private readonly by = new Map<string, Set<string>>();
 
-  /** Sets the pools that a thing leads to; none: it is forgotten. */
+  /** Sets the pools that a thing leads to; if there are none, the thing is forgotten. */
   set(thing: string, pools: readonly string[]): void {
     for (const pool of this.poolsOf.get(thing) ?? []) {
       const things = this.by.get(pool);

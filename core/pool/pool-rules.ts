@@ -41,7 +41,7 @@ export class PoolRules {
     }
     this.limits.expectRoomForPool(name);
     const list = this.known.listOf(name, after);
-    // A list that was taken over with a problem stays until it is changed.
+    // A list that was accepted with a problem stays until it is changed.
     if (!sameList(list, this.members.listOf(name))) this.plugins?.expect(name, list);
     this.expectFallbacks(name, poolSettingsOf(after.value).fallback);
   }
@@ -53,7 +53,7 @@ export class PoolRules {
     return await this.plugins?.prepare(name, list);
   }
 
-  /** Throws INPUT_INVALID for fallbacks that lead nowhere or in a circle. */
+  /** Throws INPUT_INVALID for fallbacks that lead nowhere or form a cycle. */
   private expectFallbacks(name: string, fallback: string | undefined): void {
     const seen = [name];
     for (let next = fallback; next !== undefined; ) {
@@ -72,7 +72,7 @@ export class PoolRules {
 
   /** Throws CONFLICT for a pool that is still needed. */
   private expectUnneeded(name: string, how: 'asked' | 'forced'): void {
-    if (name === 'default') throw new WeldrError('CONFLICT', 'the pool default is always there');
+    if (name === 'default') throw new WeldrError('CONFLICT', 'the pool default cannot be removed');
     if (how === 'asked') this.expectNotLedTo(name);
     let added = 0;
     for (const { op } of this.known.serverRowsOf(name)) if (op === 'define') added++;
@@ -83,7 +83,7 @@ export class PoolRules {
 
   /** Throws CONFLICT for a pool that fallbacks or routes lead to. */
   private expectNotLedTo(name: string): void {
-    const forced = 'or remove it with ?force, and requests that go there are answered with 503';
+    const forced = 'or remove it with ?force, and requests that go there get 503';
     for (const pool of this.members.pools) {
       if (this.known.fallbackOf(pool.name) !== name) continue;
       throw new WeldrError(
@@ -95,7 +95,7 @@ export class PoolRules {
     if (leading.length === 0) return;
     throw new WeldrError(
       'CONFLICT',
-      `the pool ${name} is where ${leading.join(', ')} ${leading.length === 1 ? 'leads' : 'lead'}; change that first, ${forced}`,
+      `${leading.join(', ')} ${leading.length === 1 ? 'leads' : 'lead'} to the pool ${name}; change that first, ${forced}`,
     );
   }
 }

@@ -15,7 +15,7 @@ const maxPlugins = 50;
 /** A list of names of the config's `define`. */
 export const pluginNames = z.array(z.string().min(1).max(100)).max(maxPlugins);
 
-/** The schema; a pool of the config has servers and plugins beside. */
+/** The schema; a pool of the config also has servers and plugins. */
 export const poolSettings = z.strictObject({
   fallback: z.string().optional().describe("The pool to use when none of this one's servers is available."),
   healthCheck: healthCheckSettings
@@ -24,7 +24,7 @@ export const poolSettings = z.strictObject({
   timeouts: z
     .strictObject({
       connect: duration().optional().describe('Until the connection (and its TLS) is established.'),
-      response: duration().optional().describe('From the request sent to the response head.'),
+      response: duration().optional().describe('From sending the request to the response head.'),
       body: duration().optional().describe('Silence within the body of a response.'),
     })
     .optional()
@@ -45,7 +45,7 @@ export const poolSettings = z.strictObject({
           .number()
           .min(0.01)
           .max(1)
-          .describe('The share of the zone’s servers that has to be active for it to take all requests.'),
+          .describe('The share of the zone’s servers that must be active for it to take all requests.'),
       }),
     ])
     .optional()
@@ -54,7 +54,7 @@ export const poolSettings = z.strictObject({
     ),
   subset: z
     .strictObject({
-      size: z.number().int().min(1).max(50_000).describe('How many servers, by preference 20 or more.'),
+      size: z.number().int().min(1).max(50_000).describe('How many servers, preferably 20 or more.'),
     })
     .optional()
     .describe('Each Weldr uses only so many servers of each zone; `member` decides which.'),
@@ -74,7 +74,7 @@ export const poolSettings = z.strictObject({
 /** As parsed: durations in ms. */
 export type PoolSettings = z.output<typeof poolSettings>;
 
-/** Of a pool of which nothing is said. */
+/** The settings of a pool that none were given for. */
 export const noPoolSettings: PoolSettings = Object.freeze({});
 
 /** The name of the kind. */

@@ -16,15 +16,15 @@ export let isPool: (value: unknown) => value is Pool;
 
 const noUpstreams: readonly Upstream[] = Object.freeze([]);
 
-/** What a pool reports to its observers. All optional; called after the change is visible. */
+/** What a pool reports to its observers. All methods are optional; called after the change is visible. */
 export interface PoolObserver {
   /** An upstream joined. */
   added?(upstream: Upstream): void;
   /** It left for good; requests that it has continue. */
   removed?(upstream: Upstream): void;
   /**
-   * Weight, state, TLS or another setting changed. With an unchanged record: a backup stepped in or back, or its share of the
-   * requests of this Weldr changed.
+   * Weight, state, TLS or another setting changed. If the record is unchanged: a backup stepped in or back, or its share
+   * of the requests of this Weldr changed.
    */
   changed?(upstream: Upstream, before: UpstreamRecord): void;
 }
@@ -36,7 +36,7 @@ export class Pool implements UpstreamHome {
   #settings: PoolSettings = noPoolSettings;
   readonly #byId = new Map<string, Upstream>();
   readonly #candidates = new Candidates();
-  /** The number of active upstreams that are no backups. */
+  /** The number of active upstreams that are not backups. */
   #primaries = 0;
   /** The backups that are active; they are available while there is no active primary. */
   readonly #backups = new Set<Upstream>();
@@ -113,7 +113,7 @@ export class Pool implements UpstreamHome {
 
   /** The upstreams that are available for new requests, in no particular order. Do not keep it across changes. */
   get available(): readonly Upstream[] {
-    // A frozen copy, which serves many requests, as changes are rare.
+    // A frozen copy serves many requests, because changes are rare.
     this.#shown ??= Object.freeze(this.#candidates.copyReady());
     return this.#shown;
   }
@@ -212,7 +212,7 @@ export class Pool implements UpstreamHome {
     return known;
   }
 
-  /** Removes an upstream; undefined if there is none of this id. */
+  /** Removes an upstream; undefined if there is none with this id. */
   delete(id: string): Upstream | undefined {
     const upstream = this.#byId.get(id);
     if (upstream === undefined) return undefined;
@@ -359,5 +359,5 @@ export class Pool implements UpstreamHome {
   }
 }
 
-// Else a method that a plugin assigns to an instance or a prototype would replace the class's own.
+// Otherwise a method that a plugin assigns to an instance or a prototype would replace the class's own.
 for (const { prototype } of [Upstream, Pool]) Object.freeze(prototype);

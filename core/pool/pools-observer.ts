@@ -11,7 +11,7 @@ export interface JoiningServer {
   readonly poolSettings: PoolSettings;
 }
 
-/** Follows the pools. All optional; called after the change is visible. Errors it throws are logged. */
+/** Follows the pools. All methods are optional; called after the change is visible. Errors that they throw are logged. */
 export interface PoolsObserver {
   /**
    * Returns this plugin's complaint about a server before it joins, or undefined. With a complaint it is down from the first

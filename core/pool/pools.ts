@@ -78,5 +78,5 @@ export class Pools {
   }
 }
 
-// Else a method that a plugin assigns to the prototype would replace the class's own.
+// Otherwise a method that a plugin assigns to the prototype would replace the class's own.
 Object.freeze(Pools.prototype);

@@ -21,7 +21,7 @@ const maxService = 200;
 
 /** Settings of active health checks; all optional, the health-check plugin's defaults fill the rest. */
 export const healthCheckSettings = z.strictObject({
-  enabled: z.boolean().describe('Check at all?').optional(),
+  enabled: z.boolean().describe('Check it?').optional(),
   interval: duration()
     .refine(ms => ms >= 10, 'an interval is at least 10ms')
     .describe('From one check to the next.')
@@ -37,19 +37,19 @@ export const healthCheckSettings = z.strictObject({
       error: ({ input }) =>
         `expected a path that begins with / and has no spaces, such as "/up", got ${JSON.stringify(input)}`,
     })
-    .describe('What is asked for.')
+    .describe('The path that is requested.')
     .optional(),
   method: z.enum(['GET', 'HEAD', 'OPTIONS']).describe('The method of the check.').optional(),
   grpc: z
     .union([
       z.boolean(),
       z.strictObject({
-        service: z.string().min(1).max(maxService).describe('The service that is asked about.'),
+        service: z.string().min(1).max(maxService).describe('The service whose health is asked for.'),
       }),
     ])
     .meta({
       description:
-        'Ask by the gRPC health protocol instead: `true`, how the server is; or how one of its services is.',
+        'Use the gRPC health protocol instead: `true`, for the whole server; or for one of its services.',
       examples: [true, { service: 'shop.v1.Orders' }],
     })
     .optional(),
@@ -127,14 +127,14 @@ export const hostSetting = z
   .refine(isAuthority, "expected 'client', 'upstream' or a host name")
   .meta({
     description:
-      "What `Host` says: `client`, what the client sent; `upstream`, the host and port of the server's URL; else this name. Default: the pool's, and that is `client`.",
+      "What `Host` says: `client`, what the client sent; `upstream`, the host and port of the server's URL; otherwise this name. Default: the pool's, and that is `client`.",
     examples: ['client', 'upstream', 'shop.example'],
   });
 
 /** Is HTTP/2 spoken? */
 export const http2Setting = z.boolean().meta({
   description:
-    "Is HTTP/2 spoken? `true`: over TLS it must be, without TLS it is at once; `false`: HTTP/1.1 is. Default: the pool's; and over TLS what the server chooses, else HTTP/1.1.",
+    "Is HTTP/2 spoken? `true`: always, over TLS and without it; `false`: never. Default: the pool's setting; otherwise over TLS what the server chooses, and HTTP/1.1 without TLS.",
 });
 
 /** Is a server told of the client by the PROXY protocol? */
@@ -178,7 +178,7 @@ export const serverDefinition = z
       .max(1_000_000)
       .optional()
       .describe(
-        "Connections, over HTTP/2 requests, to it at once, of all workers together. Default: the pool's `limits.upstreamConnections`, of each worker.",
+        "Connections to it (over HTTP/2: requests) at once, of all workers together. Default: the pool's `limits.upstreamConnections`, of each worker.",
       ),
     zone: zoneName.optional().describe('Where it is: Weldrs of the same `zone` prefer it.'),
     host: hostSetting.optional(),
@@ -196,7 +196,7 @@ export const serverDefinition = z
     ttl: duration()
       .refine(ms => ms >= 1000, 'a ttl is at least 1s')
       .optional()
-      .describe('It leaves by itself unless it is registered again within this time.'),
+      .describe('It leaves automatically unless it is registered again within this time.'),
   })
   .refine(s => s.tls === undefined || s.url.startsWith('https:'), {
     path: ['tls'],
@@ -209,7 +209,7 @@ export const serverDefinition = z
   .refine(s => s.proxyProtocol === undefined || (s.http2 !== true && !s.url.startsWith('h2c:')), {
     path: ['proxyProtocol'],
     message:
-      'goes with HTTP/1.1: a connection of HTTP/2 carries requests of many clients; leave one of them out',
+      'needs HTTP/1.1: an HTTP/2 connection carries requests of many clients; leave one of them out',
   })
   .refine(s => s.healthCheck?.port === undefined || !s.url.startsWith('unix:'), {
     path: ['healthCheck', 'port'],

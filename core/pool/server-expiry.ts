@@ -18,7 +18,7 @@ export class ServerExpiry {
     this.clock = clock;
   }
 
-  /** Sets the timer of a server again, as its registration was made or repeated; none where it has no ttl. */
+  /** Sets the timer of a server again, when its registration was made or repeated; a server without a ttl gets none. */
   schedule(member: Member, { row, value }: Entity): void {
     member.cancelExpiry?.();
     member.cancelExpiry = undefined;
@@ -30,7 +30,7 @@ export class ServerExpiry {
       cancel = this.clock.after(ms, expire);
       member.cancelExpiry = cancel;
     };
-    // A registration that was under way when the time ran out has set another timer by the time of our turn.
+    // A registration that was under way when the time ran out has set another timer by our turn.
     const overdue = () => member.cancelExpiry === cancel && !member.leaving;
     const expire = () => {
       this.state.expire(serverKindName, serverKey(pool, id), overdue).catch(() => {

@@ -1,4 +1,4 @@
-// ServerWrites: what operators change of single servers.
+// ServerWrites: operators' changes of single servers.
 import { WeldrError } from '../errors.ts';
 import type { Entity } from '../state/entity.ts';
 import type { State } from '../state/state.ts';
@@ -50,7 +50,7 @@ export class ServerWrites {
     try {
       await this.write(pool, id, { op: 'remove' }, by);
     } catch (thrown) {
-      // One that leaves was removed before.
+      // A leaving server was removed before.
       const isLeaving = this.members.get(pool, id)?.leaving === true;
       if (!isLeaving || !(thrown instanceof WeldrError) || thrown.code !== 'NOT_FOUND') throw thrown;
     }

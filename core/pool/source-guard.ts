@@ -24,7 +24,7 @@ export const guardOptions = {
     .min(1)
     .max(1000)
     .default(3)
-    .describe('Answers in a row that have to name the same servers before a greater loss is taken.'),
+    .describe('Answers in a row that must name the same servers before a greater loss is accepted.'),
 };
 
 const schema = z.strictObject(guardOptions);
@@ -35,14 +35,14 @@ export type GuardOptions = z.output<typeof schema>;
 /** The list of one pool that was held back. */
 export interface HeldList {
   readonly servers: DiscoveredServers;
-  /** How often it came in a row. */
+  /** How many times in a row it came. */
   readonly seen: number;
   /** Why, and what would make it pass; for people. */
   readonly reason: string;
 }
 
 /**
- * Returns the list as held back, or undefined when it may replace the one before. `held`: the list that was held back
+ * Returns the list as held back, or undefined when it may replace the previous one. `held`: the list that was held back
  * last. What counts is how many servers a pool keeps: a deployment may replace all of them by as many others.
  */
 export function guardedList(
@@ -65,7 +65,7 @@ function objection(guard: GuardOptions, before: number, after: number, seen: num
     return `it names ${after} of ${before} servers, fewer than minServers (${minServers})`;
   }
   if ((before - after) / before <= maxChange || seen >= confirmations) return undefined;
-  return `it names ${after} of ${before} servers, a greater loss than maxChange (${maxChange}); ${confirmations} answers in a row that name the same ones would have it taken`;
+  return `it names ${after} of ${before} servers, a loss greater than maxChange (${maxChange}); ${confirmations} answers in a row with the same servers would confirm it`;
 }
 
 function sameIds(one: DiscoveredServers, other: DiscoveredServers): boolean {

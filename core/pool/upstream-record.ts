@@ -27,7 +27,7 @@ export interface UpstreamRecord {
   readonly id: string;
   /** Share of the requests relative to the others, 1 or more; default 1. */
   readonly weight: number;
-  /** The value of `Host`: `client`, what the client sent; `upstream`, the upstream's own name; else this name. */
+  /** The value of `Host`: `client`, what the client sent; `upstream`, the upstream's own name; otherwise this name. */
   readonly host: string;
   /** It gets requests only while no other server of its pool is active. */
   readonly backup?: true | undefined;
@@ -40,7 +40,7 @@ export interface UpstreamRecord {
   /** Facts about it by name, such as its version. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly tls?: UpstreamTls | undefined;
-  /** Is HTTP/2 used? Undefined: over TLS if it chooses it, else not. */
+  /** Is HTTP/2 used? Undefined: over TLS if the server chooses it, otherwise not. */
   readonly http2?: boolean | undefined;
   /** Each connection begins with a PROXY header of this version, and serves one client connection. */
   readonly proxyProtocol?: ProxyVersion | undefined;

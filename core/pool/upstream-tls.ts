@@ -18,7 +18,7 @@ export const upstreamTls = z
       })
       .optional()
       .describe('The authorities that its certificate is checked against, as PEM.'),
-    cert: pem.optional().describe('The certificate that Weldr shows it, as PEM; with `key`.'),
+    cert: pem.optional().describe('The certificate that Weldr presents to it, as PEM; with `key`.'),
     key: pem.optional().describe('The key of `cert`, as PEM, not encrypted.'),
     servername: z
       .string()

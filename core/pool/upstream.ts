@@ -6,7 +6,7 @@ import type { UpstreamRecord, UpstreamState } from './upstream-record.ts';
 /** What an upstream needs of the pool that it is a member of. */
 export interface UpstreamHome {
   readonly settings: PoolSettings;
-  /** So many more requests, or fewer, are in flight at an available upstream. */
+  /** The requests in flight at an available upstream grew by this number, which may be negative. */
   count(requests: number): void;
   /** It has as many requests as it may have at once, or no longer has. */
   roomChanged(upstream: Upstream): void;
@@ -185,8 +185,8 @@ export class Upstream {
   }
 
   /**
-   * Has it as many requests of this worker as its `maxConnections` allows? Others are chosen then; if all are full,
-   * requests wait.
+   * Does it have as many requests of this worker as its `maxConnections` allows? If so, others are chosen; if all are
+   * full, requests wait.
    */
   get full(): boolean {
     return this.#inFlight >= this.#room;
@@ -208,15 +208,16 @@ export class Upstream {
   }
 
   /**
-   * Is it available for new requests? A backup is not while another server of its pool is, nor is one that is {@link apart}.
+   * Is it available for new requests? A backup is not while another server of its pool is, nor is one that is {@link
+   * apart}.
    */
   get available(): boolean {
     return this.#isAvailable;
   }
 
   /**
-   * Is it active, but left to other Weldrs by the pool's `subset` or because it is in another zone? Requests that are bound to it,
-   * as by a cookie, may go there all the same.
+   * Is it active, but left to other Weldrs by the pool's `subset` or because it is in another zone? Requests that are
+   * bound to it, as by a cookie, may still go there.
    */
   get apart(): boolean {
     return this.#record.state === 'active' && this.#standing === 'apart';

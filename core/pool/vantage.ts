@@ -17,16 +17,16 @@ export interface Vantage {
 const goldenRatio = 0.618_033_988_749_894_9;
 
 /**
- * Where the subset of a Weldr begins: evenly spread for any number of members, counted from 0; without a number, by the hash of the
- * host name.
+ * Where the subset of a Weldr begins: evenly spread for any number of members, counted from 0; without a number, by the
+ * hash of the host name.
  */
 export function subsetStart(member: number | undefined, host: string): number {
   return member === undefined ? hashOf(host) / 2 ** 32 : (member * goldenRatio) % 1;
 }
 
 /**
- * One worker's part of the requests that a server may have at once: parts differ by at most one and add up to `all`, but each worker
- * may give at least one.
+ * One worker's part of the requests that a server may have at once: parts differ by at most one and add up to `all`, but
+ * each worker may give at least one.
  */
 export function shareOfWorker(all: number, { worker, workers }: Vantage): number {
   const rest = worker < all % workers ? 1 : 0;

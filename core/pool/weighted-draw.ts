@@ -16,7 +16,7 @@ export class WeightedDraw {
   private version = -1;
   private upstreams = none;
   private isEven = true;
-  /** The part of each column that is its own, 0 to 1, and who has the rest. */
+  /** The part of each column that is its own, 0 to 1, and the upstream that has the rest. */
   private own = new Float64Array(0);
   private other = new Uint32Array(0);
 
@@ -42,8 +42,8 @@ export class WeightedDraw {
   }
 
   /**
-   * Returns one that is neither in `tried` nor `but`; undefined: there is none. Scans all only when a few draws find none, as
-   * in a small pool that is nearly used up.
+   * Returns one that is neither in `tried` nor `but`; undefined: there is none. Scans all only when a few draws find
+   * none, as in a small pool that is nearly used up.
    */
   nextUntried(tried: readonly Upstream[], but?: Upstream): Upstream | undefined {
     for (let draws = 0; draws < maxDraws; draws++) {

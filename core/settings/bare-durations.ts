@@ -1,7 +1,7 @@
 // Warns of durations without a unit that are so short that seconds were surely meant: `connect: 5` is 5 ms.
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
 
-/** Shorter than this is taken for a mistake, ms. 0 is not: it is none in any unit. */
+/** Anything shorter is taken for a mistake, ms. 0 is not: it is zero in any unit. */
 const plausible = 50;
 
 const timeouts = [

@@ -33,7 +33,7 @@ function configInFile(catalogue: PluginCatalogue) {
   });
 }
 
-/** `{ "name": { …options } }`: an object whose one key is the name of a plugin, but for `id`. */
+/** `{ "name": { …options } }`: an object whose only key besides `id` is the name of a plugin. */
 function formOf(catalogue: PluginCatalogue, scoped: () => z.ZodType): z.ZodType {
   const options: Record<string, z.ZodType> = {};
   for (const [name, { schema }] of Object.entries(catalogue)) {
@@ -55,19 +55,19 @@ function formOf(catalogue: PluginCatalogue, scoped: () => z.ZodType): z.ZodType 
         .string()
         .min(1)
         .optional()
-        .describe('Sets plugins of one name in a list apart; all but one need it.'),
+        .describe('Distinguishes plugins with the same name in a list; all but one need it.'),
     })
     .meta({
       id: 'pluginWithOptions',
       minProperties: 1,
       if: { required: ['id'] },
-      // biome-ignore lint/suspicious/noThenProperty: the word of JSON schema
+      // biome-ignore lint/suspicious/noThenProperty: JSON schema's keyword
       then: { minProperties: 2, maxProperties: 2 },
       else: { maxProperties: 1 },
     });
 }
 
-/** In YAML, `stats:` with nothing behind it is null. */
+/** In YAML, `stats:` with nothing after it is null. */
 function optionsOf(schema: z.ZodType): z.ZodType {
   return canStandAlone(schema) ? schema.nullable().optional() : schema.optional();
 }

@@ -81,8 +81,8 @@ export function configWith<P extends z.ZodType, S extends z.ZodType, D extends z
 }
 
 /**
- * Checks a config and fills in its defaults; `overrides` go before what it says. With a `catalogue`, its plugins are
- * asked for by name, as in JSON. Throws CONFIG_INVALID with all that is wrong, fields named as in `plugins[1].interval`.
+ * Checks a config and fills in its defaults; `overrides` take precedence over it. With a `catalogue`, plugins are named
+ * as in JSON. Throws CONFIG_INVALID with everything that is wrong, fields named as in `plugins[1].interval`.
  */
 export function checkConfig(
   config: unknown,
@@ -199,7 +199,7 @@ function refuseTwoDefaults({ servers, pools }: Settings): void {
   if (servers.length === 0 || (pools['default']?.servers.length ?? 0) === 0) return;
   throw invalid(
     'servers',
-    'these are the pool default, which pools.default lists servers of too; keep one list',
+    'these are the servers of the pool default, which pools.default lists too; keep one list',
   );
 }
 

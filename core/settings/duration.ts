@@ -30,12 +30,12 @@ const sizes: Quantity = {
   max: Number.MAX_SAFE_INTEGER,
 };
 
-/** Milliseconds of a text such as `"30s"`, `"1.5m"`, `"250ms"`; undefined when it is no duration. */
+/** Milliseconds of a text such as `"30s"`, `"1.5m"`, `"250ms"`; undefined when it is not a duration. */
 export function parseDuration(text: string): number | undefined {
   return parseQuantity(text, durations);
 }
 
-/** Bytes of a text such as `"16kb"` or `"1mb"` (powers of 1024); undefined when it is no size. */
+/** Bytes of a text such as `"16kb"` or `"1mb"` (powers of 1024); undefined when it is not a size. */
 export function parseSize(text: string): number | undefined {
   return parseQuantity(text, sizes);
 }

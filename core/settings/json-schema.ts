@@ -5,8 +5,8 @@ import { z } from 'zod';
 export type JsonSchema = z.core.JSONSchema.JSONSchema;
 
 /**
- * The JSON schema of what a zod schema takes. Checks in code are left out, so it accepts a little more than the zod schema.
- * `meta({ shorterAs: 'url' })` on a schema allows its `url` alone to stand for the whole.
+ * The JSON schema of what a zod schema takes. Checks in code are left out, so it accepts a little more than the zod
+ * schema. `meta({ shorterAs: 'url' })` on a schema allows its `url` alone to stand for the whole.
  *
  * @throws Error for a schema that JSON schema cannot express, such as `z.custom` or a flag of a pattern
  */
@@ -27,7 +27,7 @@ function refuseFlags(schema: z.core.$ZodType): void {
   for (const check of schema._zod.def.checks ?? []) {
     const { def } = check._zod;
     if ('pattern' in def && def.pattern instanceof RegExp && /[imsv]/.test(def.pattern.flags)) {
-      throw new Error(`JSON schema has no word for the flags of ${def.pattern}`);
+      throw new Error(`JSON schema cannot express the flags of ${def.pattern}`);
     }
   }
 }
@@ -36,7 +36,7 @@ function refuseFlags(schema: z.core.$ZodType): void {
 function allowShorter(json: JsonSchema): void {
   const { shorterAs, id, title, description, examples, default: value, ...whole } = json;
   delete json['shorterAs'];
-  // A copy of a schema which was through here has the mark again.
+  // A copy of a schema that was processed here has the mark again.
   if (typeof shorterAs !== 'string' || json.anyOf !== undefined) return;
   const short = shorterAs === 'items' ? json.items : json.properties?.[shorterAs];
   if (typeof short !== 'object' || Array.isArray(short)) throw new Error(`there is no ${shorterAs}`);
@@ -44,7 +44,7 @@ function allowShorter(json: JsonSchema): void {
   json.anyOf = [short, whole];
 }
 
-/** Joins a choice of types in one schema, whose mistakes editors explain better: `"type": ["string", "integer"]`. */
+/** Joins a choice of types in one schema, which editors explain better: `"type": ["string", "integer"]`. */
 function joinTypes(json: JsonSchema): void {
   const { anyOf = [] } = json;
   const types = anyOf.map(({ type }) => type);

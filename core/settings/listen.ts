@@ -68,7 +68,7 @@ export const listenAddress = z
     examples: ['0.0.0.0:8080', 'unix:/run/weldr/http.sock'],
   });
 
-/** Parts of an address such as `0.0.0.0:8080`; undefined when it is none. */
+/** Parts of an address such as `0.0.0.0:8080`; undefined when it is not one. */
 export function parseTcpAddress(text: string): { host: string; port: number } | undefined {
   const match = /^(\[[0-9a-f:.]+\]|[^:[\]\s]*):(\d{1,5})$/i.exec(text);
   if (match === null) return undefined;
@@ -83,7 +83,7 @@ function addressProblem(text: string): string | undefined {
   const path = unixPathOf(text);
   if (path !== undefined) {
     const problem = unixPathProblem(path);
-    return problem === undefined ? undefined : `${JSON.stringify(text)} is no address: ${problem}`;
+    return problem === undefined ? undefined : `${JSON.stringify(text)} is not an address: ${problem}`;
   }
   return parseTcpAddress(text) === undefined
     ? `${expected}, got ${JSON.stringify(text)}${meantAddress(text)}`
@@ -110,7 +110,7 @@ const listenName = z
 
 const listenObject = z
   .strictObject({
-    name: listenName.optional().describe('Names the listener; default: the address in full.'),
+    name: listenName.optional().describe('Names the listener; default: the full address.'),
     address: listenAddress.describe('HOST:PORT, [IPv6]:PORT, :PORT or unix:/PATH.'),
     mode: z
       .string()
@@ -145,10 +145,10 @@ const listenObject = z
       refuse('mode', 'only the file of a unix: socket has a mode; leave it out');
     }
     if (given.http2 === true && given.tls === undefined) {
-      refuse('http2', 'HTTP/2 by ALPN goes with `tls`; without it say h2c: true');
+      refuse('http2', 'HTTP/2 by ALPN needs `tls`; without it, write h2c: true');
     }
     if (given.h2c === true && given.tls !== undefined) {
-      refuse('h2c', 'goes without `tls`; over TLS HTTP/2 is agreed on by ALPN');
+      refuse('h2c', 'only works without `tls`; over TLS, ALPN decides on HTTP/2');
     }
   });
 
@@ -166,7 +166,7 @@ export const listenSchema = z
     input => (Array.isArray(input) ? input : [input]),
     z
       .array(entry)
-      .min(1, 'expected one address at least')
+      .min(1, 'expected at least one address')
       .max(64)
       .transform((given, context) => {
         const listens = given.map(toListen);

@@ -48,7 +48,7 @@ function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
     text: p === '' ? message : `${p}: ${message}`,
   });
   if (issue.code === 'unrecognized_keys') {
-    // One line a key, from `hints`.
+    // One line per key, from `hints`.
     const lines = issue.message.split('\n');
     return issue.keys.map((key, i) => at(joinPath(path, [key]), lines[i] ?? noSuchOption));
   }
@@ -117,7 +117,7 @@ function amount(bound: 'at least' | 'at most', value: number, origin: string): s
 /** The message for a union that has none of its own. */
 const noMessage = 'Invalid input';
 
-/** Is it about a part of the input? Then that option of a union was meant, as its kind was right. */
+/** Is it about a part of the input? Then that option of a union was meant, because its kind was right. */
 function isWithin({ code, path }: z.core.$ZodIssue): boolean {
   return code === 'unrecognized_keys' || path.length > 0;
 }

@@ -16,7 +16,7 @@ function* warningsIn(value: unknown, at: string, depth: number): Generator<strin
   if (typeof value === 'string') {
     const path = fileOfSecret(value);
     if (path !== undefined && isOpen(path)) {
-      yield `${at}: ${path} can be read by every user of this machine: chmod o= it`;
+      yield `${at}: ${path} can be read by every user of this machine: run chmod o= on it`;
     }
   } else if (typeof value === 'object' && value !== null && depth < maxDepth) {
     for (const [key, inner] of Object.entries(value)) {

@@ -42,7 +42,7 @@ function secretIn(text: string): string {
 }
 
 function variable(name: string): string {
-  if (!variableName.test(name)) throw new Error(`expected the name of a variable behind env:, got "${name}"`);
+  if (!variableName.test(name)) throw new Error(`expected the name of a variable after env:, got "${name}"`);
   const value = process.env[name];
   if (value === undefined) throw new Error(`the variable ${name} is not set; set it where Weldr is started`);
   if (value === '') throw new Error(`the variable ${name} is empty`);
@@ -58,7 +58,7 @@ function content(path: string): string {
       `the secret cannot be read: ${describeError(thrown)}; make ${path} a file that this user may read`,
     );
   }
-  if (text.length > maxBytes) throw new Error(`${path} has over ${maxBytes} bytes, which is no secret`);
+  if (text.length > maxBytes) throw new Error(`${path} has over ${maxBytes} bytes, too many for a secret`);
   const value = text.replace(/\r?\n$/, '');
   if (value === '') throw new Error(`${path} is empty`);
   return value;

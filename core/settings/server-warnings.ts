@@ -1,4 +1,4 @@
-// Warns of servers and pools that are legal and surely a mistake.
+// Warns of servers and pools that are legal but surely a mistake.
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { expiryOf } from '../certificates/certificate-expiry.ts';
 import { nearest } from '../errors/nearest.ts';
@@ -38,7 +38,7 @@ export function* poolWarnings(
       const at = `${pool.at}[${index}]`;
       const loop = own.covering(server.url);
       if (loop !== undefined) {
-        yield `${at}.url: ${server.url} is this Weldr itself, which listens on ${loop}; requests for it are answered 508`;
+        yield `${at}.url: ${server.url} is this Weldr itself, which listens on ${loop}; requests for it get 508`;
       }
       yield* portWarnings(server, at);
       yield* roomWarnings(server, settings.workers, at);
@@ -62,7 +62,7 @@ function* groupWarnings({ name, at, servers }: PlacedPool): Generator<string> {
   if (servers.every(({ state }) => state !== 'active')) {
     yield `${at}: no server of pool ${name} has state "active", so none gets new requests`;
   } else if (servers.every(({ backup }) => backup === true)) {
-    yield `${at}: all servers of pool ${name} are backups, which step in for others; take backup out of those that are not`;
+    yield `${at}: all servers of pool ${name} are backups, which only step in for others; remove backup from those that are not`;
   }
 }
 
@@ -83,7 +83,7 @@ function* roomWarnings(
 ): Generator<string> {
   const count = workers === 'auto' ? availableParallelism() : workers;
   if (maxConnections === undefined || maxConnections >= count) return;
-  yield `${at}.maxConnections: there may be ${count}, one of each worker; set workers to ${maxConnections} for ${maxConnections} in all`;
+  yield `${at}.maxConnections: there may be ${count}, one from each worker; set workers to ${maxConnections} for ${maxConnections} in all`;
 }
 
 /** A port that is usual for the other protocol. */
@@ -105,13 +105,13 @@ function* protocolWarnings(
 ): Generator<string> {
   const wantsHttp2 = url.startsWith('h2c:') || (http2 ?? pool.http2) === true;
   if (!wantsHttp2 || (proxyProtocol ?? pool.proxyProtocol) === undefined) return;
-  yield `${at}: ${url} is spoken to in HTTP/1.1, as the PROXY protocol does not go with HTTP/2; leave one of them out`;
+  yield `${at}: ${url} is spoken to in HTTP/1.1, because the PROXY protocol does not work with HTTP/2; leave one of them out`;
 }
 
 function* tlsWarnings(tls: UpstreamTls | undefined, at: string, who: string): Generator<string> {
   if (tls === undefined) return;
   if (tls.verify === false) {
-    yield `${at}.verify: without it anybody on the way can pose as ${who}; name its authority in tls.ca instead`;
+    yield `${at}.verify: without it, anyone on the network path can pose as ${who}; name its authority in tls.ca instead`;
   }
   for (const field of ['ca', 'cert'] as const) {
     const expiry = tls[field] === undefined ? undefined : expiryOf(tls[field], Date.now());

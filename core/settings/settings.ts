@@ -23,7 +23,7 @@ const timeouts = z.strictObject({
   connect: duration()
     .prefault('5s')
     .describe('To an upstream: until the connection (and its TLS) is established.'),
-  response: duration().prefault('60s').describe('From the request sent to the response head.'),
+  response: duration().prefault('60s').describe('From sending the request to the response head.'),
   body: duration().prefault('60s').describe('Silence within a body, towards either side.'),
   header: duration().prefault('15s').describe("From the first byte of a client's request head to its last."),
   idle: duration().prefault('75s').describe("A client's connection without a request."),
@@ -35,26 +35,26 @@ const timeouts = z.strictObject({
   tunnel: duration().prefault('1h').describe('Silence in an upgraded connection.'),
   halfClosed: duration()
     .prefault('1s')
-    .describe('A client that closed its sending side and waits: longer than this and it counts as gone.'),
+    .describe('How long a client that closed its sending side may wait before it counts as gone.'),
   stage: duration().prefault('30s').describe('One stage of a request, when a plugin works asynchronously.'),
 });
 
 const limits = z.strictObject({
-  requestLine: size().prefault('8kb').describe('Bytes of a request line: over it 414.'),
+  requestLine: size().prefault('8kb').describe('Bytes of a request line; over it: 414.'),
   headers: size()
     .prefault('32kb')
-    .describe('Bytes of a header section, of a request (over it 431) or a response (502).'),
+    .describe('Bytes of a header section; over it: 431 for a request, 502 for a response.'),
   headerCount: z
     .number()
     .int()
     .min(8)
     .max(10_000)
     .default(200)
-    .describe('Field lines of a header section, same answers.'),
-  body: size().optional().describe('Bytes of a request body: over it 413; default: no limit.'),
+    .describe('Field lines of a header section, with the same statuses.'),
+  body: size().optional().describe('Bytes of a request body; over it: 413. Default: no limit.'),
   bodyRate: size()
     .prefault('0b')
-    .describe("Bytes a second that a client's body must keep up, over `timeouts.body`; 0: any byte will do."),
+    .describe("Bytes a second that a client's body must average over `timeouts.body`; 0: any byte will do."),
   connections: z.number().int().min(1).default(20_000).describe('Client connections of one worker.'),
   connectionsPerAddress: z
     .number()
@@ -62,14 +62,14 @@ const limits = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      'Client connections of one worker from one address; an IPv6 /64 is one, as are all of unix sockets. Default: no limit.',
+      'Client connections of one worker from one address; an IPv6 /64 counts as one, as do all unix sockets. Default: no limit.',
     ),
   interimResponses: z
     .number()
     .int()
     .min(0)
     .default(10_000)
-    .describe('1xx responses of a server before the final one: over it 502.'),
+    .describe('1xx responses of a server before the final one; over it: 502.'),
   upstreamConnections: z
     .number()
     .int()
@@ -98,14 +98,14 @@ const forwarded = z
       .enum(['append', 'preserve', 'remove'])
       .default('append')
       .describe(
-        "`append`: add the client's address to what trusted proxies sent, drop what others sent; `preserve`: pass on what came, add nothing (X-Forwarded-Client-Cert of trusted proxies alone); `remove`: pass on nothing.",
+        "`append`: add the client's address to what trusted proxies sent, drop what others sent; `preserve`: pass on what was received, add nothing (X-Forwarded-Client-Cert: only from trusted proxies); `remove`: pass on nothing.",
       ),
     rfc7239: z.boolean().default(false).describe('Send `Forwarded` (RFC 7239) as well.'),
     clientCertificate: z
       .union([
         z.boolean(),
         z.strictObject({
-          cert: z.boolean().default(false).describe('Send the certificate itself, too, as `Cert`.'),
+          cert: z.boolean().default(false).describe('Also send the certificate itself, as `Cert`.'),
         }),
       ])
       .default(false)
@@ -116,7 +116,7 @@ const forwarded = z
     context.addIssue({
       code: 'custom',
       path: ['clientCertificate'],
-      message: `goes with mode: 'append'; '${mode}' adds nothing to what came`,
+      message: `needs mode: 'append'; '${mode}' adds nothing`,
     });
   });
 
@@ -163,7 +163,7 @@ export const settingsSchema = z.strictObject({
   limits: limits.prefault({}).describe('Limits.'),
   forwarded: forwarded
     .prefault({})
-    .describe('What servers learn of the client, in X-Forwarded-* and Forwarded.'),
+    .describe('What servers learn about the client, in X-Forwarded-* and Forwarded.'),
   trace: z.boolean().default(false).describe('Proxy TRACE; refused with 405 when false.'),
   via: z
     .string()
@@ -171,12 +171,12 @@ export const settingsSchema = z.strictObject({
     .or(z.literal(false))
     .default('weldr')
     .describe(
-      'The name in `Via`; `false`: no `Via` is sent, and a request that comes back to this proxy is not recognised.',
+      'The name in `Via`; `false`: no `Via` is sent, and a request that comes back to this proxy is not detected.',
     ),
   drainTimeout: duration()
     .prefault('30s')
     .describe(
-      'The longest that requests in flight are waited for, at the stop, at a reload and when a server is removed.',
+      'The longest wait for requests in flight, at a stop, at a reload and when a server is removed.',
     ),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -195,7 +195,7 @@ export const settingsSchema = z.strictObject({
     .describe('Where the log goes. Not changed by a reload.'),
   zone: zoneName
     .optional()
-    .describe('Where this Weldr is: of a pool, the servers of the same `zone` get its requests.'),
+    .describe('Where this Weldr is: the servers of a pool in the same `zone` get its requests.'),
   member: z
     .number()
     .int()
@@ -203,7 +203,7 @@ export const settingsSchema = z.strictObject({
     .max(1_000_000)
     .optional()
     .describe(
-      'Its number among the Weldrs that share the servers of a pool with a `subset`, from 0. Default: by the name of the host.',
+      'Its number among the Weldrs that share the servers of a pool with a `subset`, from 0. Default: by the host name.',
     ),
 });
 

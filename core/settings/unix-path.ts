@@ -4,8 +4,8 @@
 export const longestUnixPath = process.platform === 'linux' ? 107 : 103;
 
 /**
- * The path in an address such as `unix:/run/app.sock`; undefined when the text is no such address. {@link unixPathProblem}
- * checks whether it can be used.
+ * The path in an address such as `unix:/run/app.sock`; undefined for other texts. {@link unixPathProblem} checks whether
+ * it can be used.
  */
 export function unixPathOf(text: string): string | undefined {
   return text.startsWith('unix:') ? text.slice('unix:'.length) : undefined;

@@ -1,4 +1,4 @@
-// Warns of what is legal in a config and surely a mistake, a sentence each: for `weldr check` and the log of a start.
+// Warns of what is legal in a config but surely a mistake, one sentence each: for `weldr check` and the log of a start.
 import { isIP } from 'node:net';
 import { unixPeer } from '../network/network.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
@@ -15,7 +15,7 @@ export interface PluginRemarks {
   readonly addresses: readonly string[];
 }
 
-/** More than this many do not help. */
+/** More than this many are not helpful. */
 const mostShown = 20;
 
 /** All warnings about a config, at most 20; `given`: as it was written. Looks at files, and opens nothing. */
@@ -50,7 +50,7 @@ function* trustWarnings({ forwarded, listen }: Settings): Generator<string> {
     yield* openTrustWarnings(trusted, at);
     const isUnix = target.kind === 'unix';
     if (trusted.some(who => (who === unixPeer) === isUnix)) continue;
-    const remedy = isUnix ? `say "${unixPeer}"` : 'name the addresses of the proxies in front';
+    const remedy = isUnix ? `write "${unixPeer}"` : 'name the addresses of the proxies in front';
     yield `${at}: no client of ${address} is among them, so all are refused; ${remedy}`;
   }
 }

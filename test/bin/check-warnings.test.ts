@@ -43,7 +43,7 @@ test('warns about likely mistakes, and exits 0', async () => {
   assert.match(stdout, /is valid: 1 server; plugins: round-robin\n$/);
   assert.equal(stderr.split('\n'), [
     "weldr: warning: weldr.config.ts: timeouts.connect: 5 is 5 ms; write '5s' for seconds, or '5ms' if that is meant",
-    'weldr: warning: weldr.config.ts: servers[0].tls.verify: without it anybody on the way can pose as https://10.0.0.7; name its authority in tls.ca instead',
+    'weldr: warning: weldr.config.ts: servers[0].tls.verify: without it, anyone on the network path can pose as https://10.0.0.7; name its authority in tls.ca instead',
     '',
   ]);
 });

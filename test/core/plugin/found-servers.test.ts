@@ -62,10 +62,10 @@ test('are logged as kept once while the source fails, and once when it has recov
   for (let i = 0; i < 3; i++) found.put('api', ['http://a:1', 'nonsense']);
   found.put('api', ['http://a:1', 'http://b:1']);
   assert.equal(lines(side), [
-    'error: the zone: nobody answers; the servers that were found before stay',
+    'error: the zone: nobody answers; the previous servers stay',
     'warn: the zone: it names no servers, where there were 2; allowEmpty: true would let them go; the previous servers stay',
     'info: the zone: it has recovered',
-    'error: the zone: servers[1].url: "nonsense" is not a server\'s URL: expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT with no user, path or query, or unix:/PATH; did you mean "http://nonsense"?; the servers that were found before stay',
+    'error: the zone: servers[1].url: "nonsense" is not a server\'s URL: expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT with no user, path or query, or unix:/PATH; did you mean "http://nonsense"?; the previous servers stay',
     'info: the zone: it has recovered',
   ]);
   await side.close();

@@ -68,7 +68,7 @@ test('takes a large loss when the same servers were named several times in a row
   w.put(servers(10));
   assert.is(w.put(servers(5)).removed, 5, 'half of them may go at once');
   const held =
-    'it names 2 of 5 servers, a greater loss than maxChange (0.5); 3 answers in a row that name the same ones would have it taken';
+    'it names 2 of 5 servers, a loss greater than maxChange (0.5); 3 answers in a row with the same servers would confirm it';
   assert.equal(w.put(servers(2)), { ...unchanged, held });
   assert.is(w.put(servers(2).reverse()).held, held);
   assert.is(w.put(servers(2)).removed, 3);

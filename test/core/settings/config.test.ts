@@ -69,7 +69,7 @@ const wrong: [config: object, field: string, message: string][] = [
   [
     { servers: ['http://a'], pools: { default: ['http://b'] } },
     'servers',
-    'servers: these are the pool default, which pools.default lists servers of too; keep one list',
+    'servers: these are the servers of the pool default, which pools.default lists too; keep one list',
   ],
   [
     { pools: { a: { fallback: 'b' } } },

@@ -69,7 +69,7 @@ const tls = { certificates: [{ cert: 'shop.pem', key: 'file:shop.key' }] };
 
 const wrong: [input: unknown, message: RegExp][] = [
   [5, /^listen\[0\]: expected an address such as .*, got 5; did you mean ":5"\?$/],
-  [[], /^listen: expected one address at least$/],
+  [[], /^listen: expected at least one address$/],
   [{}, /^listen\[0\]\.address: expected string, got nothing$/],
   [{ address: ':80', prot: 1 }, /^listen\[0\]\.prot: there is no such option/],
   [{ address: ':80', name: 'a b' }, /^listen\[0\]\.name: expected a name of letters/],
@@ -77,7 +77,7 @@ const wrong: [input: unknown, message: RegExp][] = [
   [{ address: 'unix:/a', mode: 660 }, /^listen\[0\]\.mode: expected string, got 660$/],
   [{ address: 'unix:/a', mode: '668' }, /^listen\[0\]\.mode: expected a mode in octal, as text, such as/],
   [{ address: 'unix:/a', mode: '4660' }, /^listen\[0\]\.mode/],
-  ['unix:', /^listen\[0\]: "unix:" is no address: write the path in full, such as unix:\/run\/app\.sock$/],
+  ['unix:', /^listen\[0\]: "unix:" is not an address: write the path in full, such as unix:\/run\/app\.sock$/],
   ['unix:a.sock', /write the path in full/],
   ['unix:/run/../a', /without empty, "\." and "\.\." parts/],
   ['unix:/run/a\0b', /control characters/],
@@ -122,11 +122,11 @@ const wrong: [input: unknown, message: RegExp][] = [
   [{ address: ':1', proxyProtocol: { trusted: [] } }, /^listen\[0\]\.proxyProtocol\.trusted: /],
   [
     { address: ':1', http2: true },
-    /^listen\[0\]\.http2: HTTP\/2 by ALPN goes with `tls`; without it say h2c: true$/,
+    /^listen\[0\]\.http2: HTTP\/2 by ALPN needs `tls`; without it, write h2c: true$/,
   ],
   [
     { address: ':1', tls, h2c: true },
-    /^listen\[0\]\.h2c: goes without `tls`; over TLS HTTP\/2 is agreed on by ALPN$/,
+    /^listen\[0\]\.h2c: only works without `tls`; over TLS, ALPN decides on HTTP\/2$/,
   ],
   [{ address: ':1', h2c: 'yes' }, /^listen\[0\]\.h2c: expected boolean, got "yes"$/],
 ];

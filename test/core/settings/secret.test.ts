@@ -32,7 +32,7 @@ test('is the variable of env:NAME', () => {
   assert.throws(() => read('env:SECRET_OF_A_TEST'), 'password: the variable SECRET_OF_A_TEST is empty');
   delete process.env['SECRET_OF_A_TEST'];
   assert.throws(() => read('env:SECRET_OF_A_TEST'), 'password: the variable SECRET_OF_A_TEST is not set');
-  assert.throws(() => read('env:'), 'password: expected the name of a variable behind env:, got ""');
+  assert.throws(() => read('env:'), 'password: expected the name of a variable after env:, got ""');
 });
 
 test('is the content of file:PATH without its last line break, read again each time', () => {

@@ -22,38 +22,38 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
   'a server that is this Weldr itself': [
     { listen: ':8081', servers: ['http://127.0.0.1:8081', 'http://localhost:8081', 'http://10.9.9.9:8081'] },
     [
-      'servers[0].url: http://127.0.0.1:8081 is this Weldr itself, which listens on 0.0.0.0:8081; requests for it are answered 508',
-      'servers[1].url: http://localhost:8081 is this Weldr itself, which listens on 0.0.0.0:8081; requests for it are answered 508',
+      'servers[0].url: http://127.0.0.1:8081 is this Weldr itself, which listens on 0.0.0.0:8081; requests for it get 508',
+      'servers[1].url: http://localhost:8081 is this Weldr itself, which listens on 0.0.0.0:8081; requests for it get 508',
     ],
   ],
   'a server on the own unix socket': [
     { listen: 'unix:/run/a.sock', pools: { api: ['unix:/run/a.sock', 'unix:/run/b.sock'] } },
     [
-      'pools.api.servers[0].url: unix:/run/a.sock is this Weldr itself, which listens on unix:/run/a.sock; requests for it are answered 508',
+      'pools.api.servers[0].url: unix:/run/a.sock is this Weldr itself, which listens on unix:/run/a.sock; requests for it get 508',
     ],
   ],
   'a server that is the own admin API': [
     { plugins: [roundRobin(), adminApi()], servers: ['http://127.0.0.1:8687'] },
     [
-      'servers[0].url: http://127.0.0.1:8687 is this Weldr itself, which listens on 127.0.0.1:8687; requests for it are answered 508',
+      'servers[0].url: http://127.0.0.1:8687 is this Weldr itself, which listens on 127.0.0.1:8687; requests for it get 508',
     ],
   ],
   'unchecked certificates of a server': [
     server({ tls: { verify: false } }),
     [
-      'servers[0].tls.verify: without it anybody on the way can pose as https://10.0.0.7; name its authority in tls.ca instead',
+      'servers[0].tls.verify: without it, anyone on the network path can pose as https://10.0.0.7; name its authority in tls.ca instead',
     ],
   ],
   'unchecked certificates of a whole pool': [
     { pools: { api: { servers: ['https://10.0.0.7'], tls: { verify: false } } } },
     [
-      'pools.api.tls.verify: without it anybody on the way can pose as the servers of pool api; name its authority in tls.ca instead',
+      'pools.api.tls.verify: without it, anyone on the network path can pose as the servers of pool api; name its authority in tls.ca instead',
     ],
   ],
   'a pool of backups': [
     server({ backup: true }),
     [
-      'servers: all servers of pool default are backups, which step in for others; take backup out of those that are not',
+      'servers: all servers of pool default are backups, which only step in for others; remove backup from those that are not',
     ],
   ],
   'a zone without servers': [
@@ -64,7 +64,7 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
   ],
   'fewer connections than workers': [
     { workers: 4, servers: [{ url: 'http://10.0.0.7', maxConnections: 3 }] },
-    ['servers[0].maxConnections: there may be 4, one of each worker; set workers to 3 for 3 in all'],
+    ['servers[0].maxConnections: there may be 4, one from each worker; set workers to 3 for 3 in all'],
   ],
   'a pool without an active server': [
     {
@@ -99,7 +99,7 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       },
     },
     [
-      'pools.api.servers[0]: https://a.example is spoken to in HTTP/1.1, as the PROXY protocol does not go with HTTP/2; leave one of them out',
+      'pools.api.servers[0]: https://a.example is spoken to in HTTP/1.1, because the PROXY protocol does not work with HTTP/2; leave one of them out',
     ],
   ],
   'all clients, or none, as proxies that introduce clients': [
@@ -114,7 +114,7 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
     [
       'listen[0].proxyProtocol.trusted[0]: 0.0.0.0/0 lets every client say what its address is; name the proxies in front',
       'listen[1].proxyProtocol.trusted: no client of 0.0.0.0:2 is among them, so all are refused; name the addresses of the proxies in front',
-      'listen[2].proxyProtocol.trusted: no client of unix:/run/a.sock is among them, so all are refused; say "unix:"',
+      'listen[2].proxyProtocol.trusted: no client of unix:/run/a.sock is among them, so all are refused; write "unix:"',
     ],
   ],
   'plain HTTP to the port of HTTPS, and the other way round': [
@@ -210,7 +210,7 @@ test('name a file with a secret that every user can read', () => {
   try {
     chmodSync(path, 0o644);
     assert.equal(warnings({ plugins }), [
-      `plugins[1].token: ${path} can be read by every user of this machine: chmod o= it`,
+      `plugins[1].token: ${path} can be read by every user of this machine: run chmod o= on it`,
     ]);
     chmodSync(path, 0o640);
     assert.equal(warnings({ plugins }), []);

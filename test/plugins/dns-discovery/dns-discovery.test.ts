@@ -74,7 +74,7 @@ test('keeps its servers while the name server is silent, and when the name is go
     await passing(side, 3000, 'nobody answers', () => warnings(side).length > 1);
     assert.match(
       warnings(side)[1] ?? '',
-      /^the name app\.test: .*(?:no name server|not answered).*; the servers that were found before stay$/,
+      /^the name app\.test: .*(?:no name server|not answered).*; the previous servers stay$/,
     );
     assert.is(urls(side).length, 2);
   } finally {

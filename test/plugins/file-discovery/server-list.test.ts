@@ -65,10 +65,10 @@ test('names the line of a server that the pool cannot take', () => {
     field: 'servers[2].weight',
   });
   assert.is(list.explain(error), 'line 2: weight: a weight is at least 1');
-  const twice = new WeldrError('INPUT_INVALID', 'servers[1]: http://b:1 is in the list twice', {
+  const twice = new WeldrError('INPUT_INVALID', 'servers[1]: http://b:1 is listed twice', {
     field: 'servers[1]',
   });
-  assert.is(list.explain(twice), 'line 1: http://b:1 is in the list twice');
+  assert.is(list.explain(twice), 'line 1: http://b:1 is listed twice');
   assert.is(list.explain(new Error('no room')), 'no room');
 });
 

@@ -75,7 +75,7 @@ test("it is added in mode 'append' only", () => {
     const { error } = settingsSchema.safeParse({ forwarded: { mode, clientCertificate: true } });
     assert.match(
       error?.issues[0]?.message ?? '',
-      `goes with mode: 'append'; '${mode}' adds nothing to what came`,
+      `needs mode: 'append'; '${mode}' adds nothing`,
     );
     assert.ok(settingsSchema.safeParse({ forwarded: { mode, clientCertificate: false } }).success);
   }
