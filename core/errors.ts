@@ -1,5 +1,5 @@
-// The one table of everything that can go wrong: code, status, who is to blame, whether a retry makes sense, in which phase
-// it happens, whether it counts against an upstream's health, and how it is logged.
+// The one table of everything that can go wrong: code, status, who is to blame, whether a retry makes sense, in which
+// phase it happens, whether it counts against an upstream's health, and how it is logged.
 
 import { messageOf, thrownText } from './errors/foreign-message.ts';
 import { isOfOtherCopy, markCopy } from './package/copy-mark.ts';
@@ -84,7 +84,7 @@ export const errorTable = {
   CONNECT_TIMEOUT: upstream(504, 'connect', 'safe', 'counts', 'connecting to the upstream took too long'),
   TLS_FAILED: upstream(502, 'connect', 'safe', 'counts', 'the TLS handshake with the upstream failed'),
   OWN_ADDRESS: upstream(508, 'connect', 'safe', 'counts', 'the upstream is this proxy itself'),
-  // A race of two idle timeouts.
+  // A race between two idle timeouts.
   STALE_CONNECTION: upstream(
     502,
     'response-head',
@@ -98,7 +98,7 @@ export const errorTable = {
     'response-head',
     'safe',
     'ignored',
-    'the upstream did not take the request up',
+    'the upstream did not process the request',
   ),
   UPSTREAM_RESET: upstream(
     502,
@@ -155,10 +155,10 @@ export const errorTable = {
   // configuration, admin API and store
   CONFIG_INVALID: operator(400, 'operation', 'the config is not valid'),
   LISTEN_FAILED: operator(409, 'operation', 'an address cannot be listened on'),
-  UPGRADE_FAILED: operator(409, 'operation', 'no other process has taken this one over'),
+  UPGRADE_FAILED: operator(409, 'operation', 'no other process has taken over from this one'),
   INPUT_INVALID: operator(400, 'operation', 'the input is not valid'),
-  NOT_FOUND: operator(404, 'operation', 'there is no such thing'),
-  CONFLICT: operator(409, 'operation', 'it was changed meanwhile'),
+  NOT_FOUND: operator(404, 'operation', 'it does not exist'),
+  CONFLICT: operator(409, 'operation', 'it was changed in the meantime'),
   PRECONDITION_FAILED: operator(412, 'operation', 'it is not what was expected'),
   LIMIT_REACHED: operator(409, 'operation', 'there are too many already'),
   FORBIDDEN: operator(403, 'operation', 'this caller may not do that'),
@@ -183,13 +183,13 @@ export interface WeldrErrorOptions {
   readonly stage?: string | undefined;
 }
 
-/** The properties that an error carries of what it was made with. */
+/** The properties that an error carries over from its creation. */
 const told = ['name', 'message', 'cause', 'field', 'plugin', 'stage'] as const;
 const derived = ['status', 'blame', 'retry', 'phase', 'countsAgainstHealth', 'level', 'title'] as const;
 
 /**
- * The only error class of Weldr. {@link errorTable} has what follows from a code; `message` is the detail for logs and, of
- * client and operator errors, for the response.
+ * The only error class of Weldr. {@link errorTable} says what follows from a code; `message` is the detail for logs and,
+ * for client and operator errors, for the response.
  */
 export class WeldrError extends Error {
   override readonly name = 'WeldrError';
@@ -220,7 +220,7 @@ export class WeldrError extends Error {
 
   /**
    * Clients see the status and title, and plugins can reach errors, so these properties cannot be changed. The error is
-   * not frozen, as loggers mark the errors that they are writing.
+   * not frozen, because loggers mark the errors that they are writing.
    */
   private lock(): void {
     for (const key of told) {
@@ -326,7 +326,7 @@ function describe(thrown: unknown, depth: number): string {
   const own = ownMessage(error, depth);
   if (error.cause === undefined || depth >= maxCauses) return own;
   const cause = describe(error.cause, depth + 1);
-  // The message may hold the cause already.
+  // The message may already contain the cause.
   return own.includes(cause) ? own : `${own}: ${cause}`;
 }
 

@@ -1,4 +1,4 @@
-// Generations: a bounded map that forgets the keys which were unused for longest.
+// Generations: a bounded map that forgets the keys that have been unused for longest.
 
 /**
  * Keeps keys in two generations. When the young one is full it becomes the old one, whose keys are forgotten at the next

@@ -61,7 +61,7 @@ export class LatencyHistogram {
     return Number(sum.toFixed(3));
   }
 
-  /** The time in ms that this part (0 to 1) of all times stayed below; null when nothing was recorded. */
+  /** The time in ms below which this part (0 to 1) of all times stayed; null when nothing was recorded. */
   quantile(part: number): number | null {
     if (this.total === 0) return null;
     let left = part * this.total;

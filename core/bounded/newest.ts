@@ -1,4 +1,4 @@
-// Keeps a map or set small: the key that was put in first makes room.
+// Keeps a map or set small: the key that was added first makes room.
 
 /** Deletes the oldest key when there are more than `most`. Call it after each key that is added. */
 export function keepNewest<K>(kept: Map<K, unknown> | Set<K>, most: number): void {

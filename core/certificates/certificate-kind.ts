@@ -21,14 +21,14 @@ const pem = z.string().min(1).max(100_000);
 /** What an operator puts. */
 export const certificateInput = z
   .strictObject({
-    cert: pem.describe('The certificate as PEM, its chain behind it.'),
+    cert: pem.describe('The certificate as PEM, followed by its chain.'),
     key: pem.describe('Its key as PEM; it is never shown again.'),
     passphrase: z
       .string()
       .min(1)
       .max(1_024)
       .optional()
-      .describe('Of an encrypted key, which is kept decrypted.'),
+      .describe('The passphrase of an encrypted key, which is stored decrypted.'),
   })
   .describe('A certificate that clients are shown, with its key.');
 
@@ -68,13 +68,13 @@ export function certificateValue(certificate: Certificate): JsonObject {
   return value;
 }
 
-/** Cached, as reading it costs more than the rest of a change. */
+/** Cached, because reading it costs more than the rest of a change. */
 const known = new WeakMap<JsonObject, Certificate>();
 
 /** Throws INPUT_INVALID for a certificate that cannot be used. */
 function checked(name: string, value: JsonObject): { certificate: Certificate; value: JsonObject } {
   const { cert, key, passphrase } = certificateInput.parse(value);
-  // A file may hold the key as well, which is not meant to be kept with the certificate.
+  // A file may also hold the key, which is not meant to be kept with the certificate.
   const blocks = certificateBlocks(cert).join('\n');
   const made = readCertificate(blocks === '' ? cert : blocks, key, passphrase);
   if (!('name' in made)) throw invalid(made.field, made.message);

@@ -7,7 +7,7 @@ const pattern = /^[a-z0-9*_:][a-z0-9*_.:-]{0,252}$/;
 /** Can a certificate have this name? */
 export const isCertificateName = (text: string): boolean => pattern.test(text);
 
-/** Returns a name as people write it, in lower case. Throws INPUT_INVALID for what is no name. */
+/** Returns a name as people write it, in lower case. Throws INPUT_INVALID for an invalid name. */
 export function certificateName(text: string): string {
   const name = text.toLowerCase();
   if (isCertificateName(name)) return name;
@@ -19,8 +19,8 @@ export function certificateName(text: string): string {
 }
 
 /**
- * Returns the same certificates, each under a unique name: of several for one name the later ones get their type of key as
- * a suffix, and a number if that is not enough. One that occurs several times keeps one name.
+ * Returns the same certificates, each under a unique name: if several share a name, the later ones get their type of key
+ * as a suffix, and a number if that is not enough. One that occurs several times keeps one name.
  */
 export class DistinctNames {
   private readonly taken = new Map<string, string>();

@@ -38,7 +38,10 @@ export class CertificateNames {
     return this.bySet.values();
   }
 
-  /** Returns the certificates for a name as a client sends it, as the same array for the same ones; none: no certificate has the name. */
+  /**
+   * Returns the certificates for a name as a client sends it, as the same array for the same ones; empty: no certificate
+   * has the name.
+   */
   for(asked: string): readonly Certificate[] {
     const name = asked.toLowerCase();
     const label = name.indexOf('.');

@@ -1,4 +1,5 @@
-// CertificateRegistry: all certificates of this Weldr by name: those of the config, with what operators put over them.
+// CertificateRegistry: all certificates of this Weldr by name: those of the config, with those that operators put over
+// them.
 import type { Logger } from 'pino';
 import { WeldrError } from '../errors.ts';
 import { type Base, shadowedBy } from '../state/entity.ts';
@@ -53,7 +54,7 @@ export interface CertificateRegistryOptions {
   /** The state that holds operators' certificates, among others. */
   readonly state: State;
   readonly clock: Clock;
-  /** Where it logs operators' changes; undefined: nowhere yet. */
+  /** Where operators' changes are logged; undefined: nowhere yet. */
   log?(): Logger | undefined;
   /** Receives each change, once the config is known. */
   tell?(change: CertificateChange): void;
@@ -101,7 +102,7 @@ export class CertificateRegistry {
     for (const name of new Set([...before.keys(), ...this.configured.keys()])) {
       const [old, next] = [before.get(name)?.certificate, this.configured.get(name)?.certificate];
       if (old?.fingerprint === next?.fingerprint) continue;
-      // Below an operator's certificate, a new one of the config changes nothing that is shown.
+      // An operator's certificate over it hides a change of the config's.
       if (!isFirst && !this.byOperators.has(name)) this.tellOfConfig(name, { before: old, now: next });
       this.notify(name);
     }
@@ -172,7 +173,7 @@ export class CertificateRegistry {
 
   private tellOfConfig(name: string, what: BeforeAndNow): void {
     const [by, happened] = ['the config', happenedTo(what)];
-    const verb = { added: 'is new', changed: 'is another one', removed: 'is removed' }[happened];
+    const verb = { added: 'is new', changed: 'was replaced', removed: 'is removed' }[happened];
     this.options.tell?.({ name, happened, by, text: `certificate ${name} ${verb}, by ${by}` });
   }
 
@@ -201,8 +202,8 @@ export class CertificateRegistry {
 /** `before` and `after`: the operators' certificate then and now; `now`: the active one. */
 function changeText(what: Readonly<Record<'before' | 'after' | 'now', Certificate | undefined>>): string {
   if (what.now === undefined) return 'is removed';
-  if (what.after === undefined) return 'is the one of the config again';
-  return what.before === undefined ? 'is new' : 'is another one';
+  if (what.after === undefined) return 'is the config’s again';
+  return what.before === undefined ? 'is new' : 'was replaced';
 }
 
 type BeforeAndNow = Readonly<Record<'before' | 'now', Certificate | undefined>>;

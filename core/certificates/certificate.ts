@@ -1,11 +1,11 @@
-// Certificate: one that Weldr shows to clients, with its key, and what it says.
+// Certificate: a certificate that Weldr shows to clients, with its key and its contents.
 import type { X509Certificate } from 'node:crypto';
 import { describeError } from '../errors.ts';
 import { certificatesIn, isEncrypted, type PairFault, pairFault } from './pem.ts';
 
 /** A certificate with its key: plain JSON, as it goes to the workers. */
 export interface Certificate {
-  /** Which it is: by default the first of its names. */
+  /** Its identity: by default the first of its names. */
   readonly name: string;
   /** The names and addresses that it covers, in lower case; a name may begin with `*.`, for one label. */
   readonly names: readonly string[];
@@ -40,7 +40,7 @@ export function readCertificate(
   const names = leaf === undefined ? [] : namesOf(leaf);
   const [name] = names;
   if (leaf === undefined || name === undefined) {
-    return { field: 'cert', message: 'is for no name: it has neither a subjectAltName nor a common name' };
+    return { field: 'cert', message: 'covers no name: it has neither a subjectAltName nor a common name' };
   }
   return {
     name,

@@ -16,21 +16,21 @@ export const listenerTls = z
             .string()
             .refine(isCertificateName, 'expected small letters, digits and "*_.:-", at most 253')
             .optional()
-            .describe('What it is called at run time; default: the first name in it.'),
-          cert: pemSource.describe('The certificate, its chain behind it: a path, env:NAME or PEM.'),
+            .describe('Its name at run time; default: the first name in it.'),
+          cert: pemSource.describe('The certificate, followed by its chain: a path, env:NAME or PEM.'),
           key: pemSource.describe('Its key: a path, env:NAME or PEM.'),
           passphrase: z
             .string()
             .min(1)
             .max(1_024)
             .optional()
-            .describe('Of an encrypted key: file:PATH, env:NAME or the text.'),
+            .describe('The passphrase of an encrypted key: file:PATH, env:NAME or the text.'),
         }),
       )
       .max(10_000)
       .default([])
       .describe(
-        'Certificates by the names in them; the first is the default. Those of other listeners, and those put at run time, are shown for their names, too.',
+        'Certificates by the names in them; the first is the default. Those of other listeners, and those put at run time, are also shown for their names.',
       ),
     profile: z
       .enum(['intermediate', 'modern'])
@@ -39,7 +39,7 @@ export const listenerTls = z
     unknownName: z
       .enum(['default', 'refuse'])
       .default('default')
-      .describe('A name that no certificate has: show the default one, or refuse the handshake.'),
+      .describe('For a name that no certificate has: show the default one, or refuse the handshake.'),
     clientAuth: z
       .strictObject({
         ca: pemSource.describe('Who may sign the certificates of clients: a path, env:NAME or PEM.'),
@@ -47,7 +47,7 @@ export const listenerTls = z
         mode: z
           .enum(['request', 'require'])
           .default('require')
-          .describe('Ask for a certificate, or insist on one.'),
+          .describe('Ask for a certificate, or require one.'),
       })
       .optional()
       .describe('Certificates of clients.'),

@@ -26,9 +26,9 @@ export interface ManagerCertificates {
   list(): readonly CertificateInfo[];
   get(name: string): CertificateInfo | undefined;
   /**
-   * Puts a certificate in place of any of that name. When it resolves, the certificate is in the store, if there is one, and
-   * the workers of this Weldr show it; in a cluster the other nodes follow. Rejects with INPUT_INVALID, whose `field` is
-   * what is wrong (`cert`, `key`, `passphrase`), STORE_UNAVAILABLE, CONFLICT or LIMIT_REACHED.
+   * Puts a certificate in place of any with that name. When it resolves, the certificate is in the store, if there is
+   * one, and the workers of this Weldr show it; in a cluster the other nodes follow. Rejects with INPUT_INVALID, whose
+   * `field` is what is wrong (`cert`, `key`, `passphrase`), STORE_UNAVAILABLE, CONFLICT or LIMIT_REACHED.
    */
   put(name: string, pair: CertificatePair, by?: string): Promise<CertificateInfo>;
   /** Removes what was put; the config's certificate of that name, if there is one, is shown again. Rejects as `put` does. */
@@ -69,7 +69,7 @@ export class PluginCertificates implements ManagerCertificates {
     const key = certificateName(name);
     await state.write([{ kind: certificateKindName, key, op: 'put', value: { ...pair } }], by);
     const info = registry.get(key);
-    if (info === undefined) throw new WeldrError('CONFLICT', `the certificate ${key} was removed meanwhile`);
+    if (info === undefined) throw new WeldrError('CONFLICT', `the certificate ${key} was removed in the meantime`);
     return info;
   }
 
@@ -90,7 +90,7 @@ export class PluginCertificates implements ManagerCertificates {
     return forget;
   }
 
-  /** Called when the plugin has ended: it follows nothing any more. */
+  /** Called when the plugin has ended: it no longer follows anything. */
   close(): void {
     for (const stop of [...this.#stops]) stop();
   }
@@ -99,7 +99,7 @@ export class PluginCertificates implements ManagerCertificates {
     return `plugin ${this.#options.instance}`;
   }
 
-  /** A plugin's mistake must not keep others from learning of a change. */
+  /** A plugin's mistake must not keep others from hearing of a change. */
   #guard(call: () => void): void {
     try {
       call();

@@ -2,7 +2,7 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { describeError } from '../errors.ts';
 
-/** What is wrong with a certificate and its key, and which of the two it is. */
+/** What is wrong with a certificate and its key, and in which of the two. */
 export interface PairFault {
   readonly field: 'cert' | 'key';
   readonly message: string;
@@ -59,7 +59,7 @@ function keyFault(leaf: X509Certificate, key: string): PairFault | undefined {
 /** What only OpenSSL knows, such as keys that are too short for it. */
 function refusal(cert: string, key: string): PairFault | undefined {
   try {
-    // Without authorities, as the system's take a while to load.
+    // Without authorities, because the system's take a while to load.
     process.getBuiltinModule('node:tls').createSecureContext({ cert, key, ca: [] });
     return undefined;
   } catch (thrown) {

@@ -47,7 +47,7 @@ export function readTls(tls: ListenerTls, field: string): TlsReading {
   return { material, paths: [...paths] };
 }
 
-/** Returns a text without its final line break, which files have. */
+/** Returns a text without the final line break that files have. */
 function secretOf(source: string, place: string, paths: Set<string>): string {
   if (!/^(env|file):/.test(source)) return source;
   return contentOf(source, place, paths).replace(/\r?\n$/, '');

@@ -17,7 +17,7 @@ export type EventListener = (event: WeldrEvent) => void;
 /** The events after a given one. */
 export interface EventsAfter {
   readonly events: readonly WeldrEvent[];
-  /** Are events missing between that one and these, or is that one unknown? They are not kept any more. */
+  /** Are events missing between that one and these, or is that one unknown? If so, they are no longer kept. */
   readonly gap: boolean;
 }
 

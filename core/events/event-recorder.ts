@@ -10,7 +10,7 @@ import type { NewEvent, Subject } from './event.ts';
 import type { EventLog } from './event-log.ts';
 import type { NewProblem, Problems } from './problems.ts';
 
-/** How often it checks, ms; after how many checks a store counts as away. */
+/** How often it checks, ms; and after how many checks a store counts as away. */
 const lookEvery = 1_000;
 const awayAfterLooks = 3;
 
@@ -24,7 +24,7 @@ export interface EventRecorderOptions {
   readonly clock: Clock;
 }
 
-/** What has to be polled, as nothing reports its changes. */
+/** What must be polled, because nothing reports its changes. */
 export interface Watched {
   storeIsAway(): boolean;
   /** Returns what leads to pools that do not exist; undefined: nothing does. */
@@ -90,13 +90,13 @@ export class EventRecorder {
     }
     this.danglingIsUnknown = true;
     const values = { from: plain(from), to: plain(to) };
-    // Fields of requests, of checks and the like may hold credentials.
+    // Fields of requests, checks and the like may hold credentials.
     const isPlain = field === undefined || (isShown(from) && isShown(to));
     const shown = isPlain ? text : `${what}: ${field} changed, by ${by}`;
     this.add({ type: `${kind}.${happened}`, text: shown, by, field, ...(isPlain ? values : {}), ...about });
   }
 
-  /** Records that a backup of a pool gets requests now, or no longer. */
+  /** Records that a backup of a pool gets requests now, or no longer does. */
   backup({ pool, id, available }: Upstream, text: string): void {
     const severity = available ? 'warning' : 'info';
     this.add({ type: 'server.backup', severity, text, pool, server: id });
@@ -120,7 +120,7 @@ export class EventRecorder {
     if (leading) this.add({ type: 'leader.won', text: 'this node leads the cluster', node });
     else if (before?.leading === true) {
       const successor = node === undefined ? '' : `: ${node} does`;
-      const text = `this node does not lead the cluster any more${successor}`;
+      const text = `this node no longer leads the cluster${successor}`;
       this.add({ type: 'leader.lost', severity: 'warning', text, node });
     } else if (node === undefined) {
       this.add({ type: 'leader.changed', severity: 'warning', text: 'no node leads the cluster' });
@@ -138,7 +138,7 @@ export class EventRecorder {
     });
   }
 
-  /** Reports which plugins of a scope, such as `pool api`, do not run; none: all do. */
+  /** Reports which plugins of a scope, such as `pool api`, do not run; an empty list: all of them run. */
   scopeProblems(scope: string, problems: readonly string[]): void {
     const text = `${scope} works without plugins that it lists: ${problems.join('; ')}`;
     this.problem(`plugins of ${scope}`, problems.length === 0 ? undefined : { severity: 'error', text });
@@ -158,7 +158,7 @@ export class EventRecorder {
     // The event was added above.
     problems.set(coreSource, 'reload', undefined);
     problems.set(coreSource, 'reload', {
-      text: `the last reload failed, so the config before it stays active: ${reason}`,
+      text: `the last reload failed, so the previous config stays active: ${reason}`,
     });
   }
 
@@ -184,7 +184,7 @@ export class EventRecorder {
     const [judge] = state === 'down' ? entry.complaints.keys() : [judgeIn(before)];
     const reason = withoutJudge(upstream.record.reason, judge);
     const lastOne = state === 'down' && pools.pool(pool)?.available.length === 0;
-    const none = lastOne ? '; the pool has no other that can be had' : '';
+    const none = lastOne ? '; the pool has no other available server' : '';
     const event: NewEvent = {
       type: 'server.state',
       severity: lastOne ? 'error' : state === 'down' ? 'warning' : 'info',
@@ -219,7 +219,7 @@ export class EventRecorder {
   }
 }
 
-/** The reason why a server is down begins with the judge that says so. */
+/** The reason why a server is down begins with the judge that reports it. */
 function judgeIn({ state, reason }: UpstreamRecord): string | undefined {
   return state === 'down' ? /^(.+?): /.exec(reason)?.[1] : undefined;
 }
@@ -237,7 +237,7 @@ function subjectOf(what: string): { readonly kind: string; readonly about: Subje
   return { kind, about: { server, pool } };
 }
 
-/** Is it none, or a value in itself? */
+/** Is it absent, or a plain value? */
 function isShown(value: unknown): boolean {
   return value === undefined || value === null || plain(value) !== undefined;
 }

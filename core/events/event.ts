@@ -82,7 +82,7 @@ const fields = [
 
 /** Returns a text from outside as one line of limited length. */
 export function bounded(text: string, most: number): string {
-  // Line breaks and control characters of terminals: the text is shown in both a terminal and a page.
+  // Line breaks and control characters of terminals: the text is shown both in a terminal and on a page.
   const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').toWellFormed();
   return line.length <= most ? line : `${line.slice(0, most - 1).toWellFormed()}…`;
 }

@@ -12,8 +12,8 @@ const span = 10_000;
 /** What happened, and what is wrong. */
 export interface ManagerEvents {
   /**
-   * Adds an event, `by` this plugin unless it says otherwise. It must hold no secret. Of more than 50 in 10 s only the
-   * number is kept. Throws an Error for an invalid type.
+   * Adds an event, `by` this plugin unless it says otherwise. It must hold no secret. If there are more than 50 in 10 s,
+   * only the number of the others is kept. Throws an Error for an invalid type.
    *
    * @example events.add({ type: 'quota.spent', severity: 'warning', text: 'the quota of shop is spent', pool: 'shop' });
    */
@@ -113,7 +113,7 @@ export class PluginEvents implements ManagerEvents {
     return forget;
   }
 
-  /** Called when the plugin has ended: it follows and reports nothing any more. */
+  /** Called when the plugin has ended: it no longer follows or reports anything. */
   close(): void {
     this.#endSpan();
     this.#closed = true;

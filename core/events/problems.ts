@@ -35,7 +35,7 @@ export class Problems {
 
   /**
    * Reports a problem, or, with undefined, its end; `name` distinguishes the problems of a source. With another text it
-   * stays the same problem, since the same time. Returns the event to record; undefined: nothing new.
+   * remains the same problem, with the same start. Returns the event to record; undefined: nothing new.
    */
   set(source: string, name: string, told: NewProblem | undefined): NewEvent | undefined {
     const known = this.bySource.get(source) ?? new Map<string, Problem>();

@@ -25,7 +25,7 @@ export const explainInput = triedRequest
       })
       .default(200)
       .describe(
-        'What servers are supposed to answer: a status, or an error such as `CONNECT_FAILED`; nothing is sent to them.',
+        'The supposed response of servers: a status, or an error such as `CONNECT_FAILED`; nothing is sent to them.',
       ),
   })
   .describe('A request to explain; it is not sent.');

@@ -27,8 +27,8 @@ export interface ExplainMeans {
 }
 
 /**
- * Explains a request whose context is a rehearsal. Each attempt ends as `answer` says. `refusal`: why the request would be
- * refused. Gives up plugins that take too long.
+ * Explains a request whose context is a rehearsal. Each attempt ends as `answer` says. `refusal`: why the request would
+ * be refused. Plugins that take too long are abandoned.
  */
 export function explainRequest(
   means: ExplainMeans,
@@ -82,7 +82,7 @@ class RehearsalCarrier implements Carrier {
 
   forward(state: RequestState): void {
     const { answer, means, pipeline } = this;
-    this.recorder.sending(this.ctx, state, `not sent; as if it answered ${answer}`);
+    this.recorder.sending(this.ctx, state, `not sent; as if the answer was ${answer}`);
     const limit = state.rare?.bodyLimit;
     if (limit !== undefined && state.bodyLength > limit) {
       pipeline.refuse(this.ctx, new WeldrError('BODY_TOO_LARGE'));
@@ -124,7 +124,7 @@ class RehearsalCarrier implements Carrier {
   }
 }
 
-/** The explanation of a request whose steps were recorded and which took so many ms. */
+/** The explanation of a request whose steps were recorded and which took `ms`. */
 export function explanationOf(state: RequestState, recorder: StepRecorder, ms: number): Explanation {
   const { method, target, host } = state;
   return {

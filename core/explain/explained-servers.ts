@@ -43,13 +43,13 @@ function explain(
   return { server: id, chosen, available: why === undefined, why, weight, inFlight };
 }
 
-/** What about the server itself stands against it. */
+/** What about the server itself rules it out. */
 function obstacle(upstream: Upstream, { tried }: RequestState): string | undefined {
   const { record, state } = upstream;
   if (state !== 'active') return record.reason === '' ? state : `${state}: ${record.reason}`;
   if (upstream.apart) return 'left to other Weldrs, by its zone or a subset';
-  if (!upstream.available) return 'a backup, and others are there';
-  if (tried.includes(upstream)) return 'was tried already';
+  if (!upstream.available) return 'a backup while others are available';
+  if (tried.includes(upstream)) return 'was already tried';
   return upstream.full ? 'has as many requests as its maxConnections allows' : undefined;
 }
 
@@ -64,9 +64,9 @@ function refusal(
   if (eligible.taps.length === 0) return undefined;
   const before = state.tap;
   try {
-    return eligible.call(ctx, upstream) === false ? `not eligible, says ${state.tap}` : undefined;
+    return eligible.call(ctx, upstream) === false ? `not eligible, according to ${state.tap}` : undefined;
   } catch {
-    return `${state.tap} fails when it is asked`;
+    return `${state.tap} fails on it`;
   } finally {
     state.tap = before;
   }

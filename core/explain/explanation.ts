@@ -17,17 +17,17 @@ export interface ExplainedServer {
   readonly chosen: boolean;
   /** Could it have been given this request? */
   readonly available: boolean;
-  /** Why not, or what stands against it. */
+  /** Why not, or what rules it out. */
   readonly why?: string | undefined;
   readonly weight: number;
-  /** Its requests of this worker. */
+  /** The requests that it has from this worker. */
   readonly inFlight: number;
 }
 
 /**
- * What a step did. `passed`: let the request pass, edited or not. `skipped`: was not asked. `replied`: made a response. `routed`,
- * `chose`, `refused` (a server), `retries`, `failed`: as the words say. Weldr itself: `entered` a pool, `sends` (a request that is
- * only explained) or has `sent` to a server.
+ * What a step did. `passed`: let the request pass, edited or not. `skipped`: was not asked. `replied`: made a response.
+ * `routed`, `chose`, `refused` (a server), `retries`, `failed`: as the words say. For Weldr itself: `entered` a pool,
+ * `sends` (a request that is only explained) or has `sent` to a server.
  */
 export type Word =
   | 'passed'

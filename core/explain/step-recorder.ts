@@ -39,7 +39,7 @@ export class StepRecorder implements TapObserver {
   private response: object | undefined = undefined;
   private began = 0;
   private asked: Upstream | undefined = undefined;
-  /** What was recorded already. */
+  /** What has already been recorded. */
   private pool: Pool | undefined = undefined;
   private chosen: Upstream | undefined = undefined;
   private attempts = 0;
@@ -82,9 +82,9 @@ export class StepRecorder implements TapObserver {
 
   skipped(ctx: ProxyContext, { stage, plugin, conditions }: TapPlace): void {
     this.catchUp(ctx, stateOf(ctx));
-    // An inner plugin of its role replaces it where that one's conditions hold.
+    // An inner plugin of its role replaces it where the inner one's conditions hold.
     const reason = hold(ctx, conditions)
-      ? 'another plugin of its role stands further in'
+      ? 'a plugin of its role further in takes its place'
       : 'its when does not hold';
     this.add({ stage, plugin, word: 'skipped', why: reason });
   }
@@ -124,7 +124,7 @@ export class StepRecorder implements TapObserver {
     this.tellOfError(error);
   }
 
-  /** Records what Weldr did by itself since the last step. */
+  /** Records what Weldr did on its own since the last step. */
   private catchUp(ctx: ProxyContext, state: RequestState): void {
     this.tellOfPool(state);
     this.tellOfAttempt(ctx, state);
@@ -139,7 +139,7 @@ export class StepRecorder implements TapObserver {
     this.add({ stage: 'route', plugin, word: 'replied', status, route: state.route?.name });
   }
 
-  /** Of a real attempt. An explained one sends nothing, and was recorded before. */
+  /** For real attempts. An explained one sends nothing, and was recorded before. */
   private tellOfResult({ attempt, rare }: RequestState): void {
     if (attempt === undefined || attempt === this.toldAttempt || rare?.rehearsal === true) return;
     const { respondedAt, finishedAt, startedAt, status, error, upstream } = attempt;
@@ -184,7 +184,7 @@ export class StepRecorder implements TapObserver {
     });
   }
 
-  /** The core does not take every choice of a balancer. */
+  /** The core does not accept every choice of a balancer. */
   private tellOfAttempt(ctx: ProxyContext, { attempt, tried }: RequestState): void {
     if (attempt === undefined || tried.length === this.attempts) return;
     this.attempts = tried.length;
@@ -223,7 +223,7 @@ export class StepRecorder implements TapObserver {
     return value instanceof Retry ? { word: 'retries', pool: value.pool } : { word: 'passed' };
   }
 
-  /** There a reply is put in place at once, with a list of its own. */
+  /** In this stage a reply takes effect at once, with its own header list. */
   private wordInRespond({
     responseHeaders,
     responseSource,

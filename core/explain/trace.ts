@@ -16,13 +16,13 @@ export const traceInput = z
       )
       .transform(text => text.toLowerCase())
       .optional()
-      .describe('Requests for this host, without its port; `*.shop.example`: for all below it.'),
+      .describe('Requests for this host, without its port; `*.shop.example`: for all names below it.'),
     path: z
       .string()
       .max(2_048)
       .regex(/^\//, 'expected a path such as "/api/*"')
       .optional()
-      .describe('Requests for this path; `/api/*`: for all that begin with it.'),
+      .describe('Requests for this path; `/api/*`: for all paths below it.'),
     method: z
       .string()
       .transform(method => method.toUpperCase())
@@ -34,20 +34,20 @@ export const traceInput = z
       .regex(/^[1-5](?:\d\d|[xX]{2})$/, 'expected a status such as "503" or "5xx"')
       .transform(text => text.toLowerCase())
       .optional()
-      .describe('Requests that were answered so: `503`, `5xx`.'),
+      .describe('Requests with this response status: `503`, `5xx`.'),
     route: z.string().min(1).max(255).optional().describe('Requests that this route took.'),
-    pool: z.string().min(1).max(255).optional().describe('Requests that came to this pool in the end.'),
+    pool: z.string().min(1).max(255).optional().describe('Requests that ended in this pool.'),
     server: z
       .string()
       .min(1)
       .max(2_048)
       .optional()
       .describe('Requests that were sent to this server, `http://10.0.0.7:3000` or `10.0.0.7:3000`.'),
-    count: z.number().int().min(1).max(100).default(5).describe('How many; then it is over.'),
+    count: z.number().int().min(1).max(100).default(5).describe('How many; then the trace ends.'),
     duration: duration()
       .refine(ms => ms >= 1_000 && ms <= 600_000, 'a trace takes 1s to 10m')
       .prefault('60s')
-      .describe('For how long; then it is over.'),
+      .describe('For how long; then the trace ends.'),
   })
   .describe('Which real requests are traced.');
 

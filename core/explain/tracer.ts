@@ -36,7 +36,7 @@ interface Recorded {
 export class Tracer implements TapObserver {
   private readonly means: TracerMeans;
   private readonly open = new Map<number, Open>();
-  /** Also those that no trace selects, so that each is checked once. */
+  /** Includes those that no trace selects, so that each is checked once. */
   private known = new WeakMap<ProxyContext, Recorded | 'unwanted'>();
   private recording = 0;
 
@@ -140,7 +140,7 @@ function hasStatus({ status }: TraceWish, state: RequestState): boolean {
     : status === String(state.status);
 }
 
-/** Was it routed and sent where the trace looks? */
+/** Did it go to the route, pool and server that the trace asks for? */
 function wentWhere({ route, pool, server }: TraceWish, state: RequestState): boolean {
   if (route !== undefined && state.route?.name !== route) return false;
   if (pool !== undefined && state.pool.name !== pool) return false;

@@ -25,7 +25,7 @@ export const triedRequest = z
       ),
     headers: z
       .record(
-        z.string().refine(isToken, 'is no name of a header'),
+        z.string().refine(isToken, 'is not a header name'),
         z.union([fieldValue, z.array(fieldValue).max(100)]),
       )
       .default({})
@@ -35,7 +35,7 @@ export const triedRequest = z
       .refine(text => isIP(text) !== 0, 'expected an address such as 192.0.2.1')
       .default('127.0.0.1')
       .describe("The client's address."),
-    listener: z.string().max(1_000).default('').describe('The name of the listener that it comes by.'),
+    listener: z.string().max(1_000).default('').describe('The name of the listener that it arrives at.'),
   })
   .describe('A request, which is not sent.');
 
@@ -58,7 +58,7 @@ export function rehearsedOf({ method, url, headers, clientIp, listener }: TriedR
   );
   const named = lines.find(([name]) => name.toLowerCase() === 'host')?.[1];
   if (named !== undefined && !isAuthority(named)) {
-    throw new WeldrError('INPUT_INVALID', `headers: ${JSON.stringify(named.slice(0, 200))} is no host`, {
+    throw new WeldrError('INPUT_INVALID', `headers: ${JSON.stringify(named.slice(0, 200))} is not a host`, {
       field: 'headers',
     });
   }

@@ -41,7 +41,7 @@ export async function explainInWorker(
   return await explainRequest({ stages, pools, clock }, ctx, input.answer, refusalOf(ctx, settings));
 }
 
-/** Its listener: the one that the input names, else the first that serves its scheme. */
+/** Its listener: the one that the input names, or the first that serves its scheme. */
 function listenerOf(
   all: readonly Listen[],
   { listener, url }: ExplainInput,

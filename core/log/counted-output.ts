@@ -2,13 +2,13 @@
 import type { Clock } from '../time/clock.ts';
 import type { LogOutput } from './log-output.ts';
 
-/** How long it is silent after a report, ms. */
+/** The pause after a report, ms. */
 const pause = 10_000;
 
 /** What a CountedOutput reports to, and its clock. */
 export interface CountedOutputOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
-  /** Logs that so many lines were lost. */
+  /** Logs that this many lines were lost. */
   tell(lost: number): void;
 }
 

@@ -1,4 +1,4 @@
-// Where log lines go: stdout or a file, without ever waiting for it. At the exit pino's own destination (sonic-boom) waits
+// Where log lines go: stdout or a file, without ever waiting for it. At exit, pino's own destination (sonic-boom) waits
 // forever for a full disk or a reader that does not read.
 import { close, fstatSync, openSync, write } from 'node:fs';
 import { describeError } from '../errors.ts';
@@ -15,11 +15,13 @@ export interface LogOutput {
   write(lines: string): boolean;
   /** Resolves once everything is written, after half a second at the latest. */
   flush(): Promise<void>;
-  /** Opens the file at its path again, as after it was renamed. Throws when it cannot: the old file stays open. */
+  /**
+   * Opens the file at its path again, for example after it was renamed. Throws when it cannot: the old file stays open.
+   */
   reopen(): void;
 }
 
-/** The output for stdout, be it a file or a pipe. */
+/** The output for stdout, whether it is a file or a pipe. */
 export function openLogOutput(): LogOutput {
   return readsByItself() ? new FileOutput(stdout) : new StreamOutput();
 }
@@ -76,9 +78,9 @@ class FileOutput implements LogOutput {
   private waiting: string[] = [];
   private waitingLength = 0;
   private writing = false;
-  /** Lines are being lost, which was reported. */
+  /** Are lines being lost? If so, it was reported. */
   private losing = false;
-  /** The last line was written in part. */
+  /** Was the last line written only in part? */
   private torn = false;
   private readonly idle: (() => void)[] = [];
 

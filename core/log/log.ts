@@ -11,7 +11,7 @@ import { withoutMarks } from './reading-mark.ts';
 /** The log of one process. */
 export interface ProcessLog {
   readonly log: Logger;
-  /** Writes whole lines as they are, such as those that another process logged. False: they are lost. */
+  /** Writes whole lines unchanged, such as those that another process logged. Returns false if they are lost. */
   forward(lines: string): boolean;
   /** Waits until all lines are written, for half a second at most. Call it before `process.exit`. */
   flush(): Promise<void>;
@@ -42,7 +42,7 @@ export async function openLog({ level, file, bindings = {} }: LogOptions): Promi
     tell: lost =>
       log.warn(
         { dropped: lost },
-        `${lost} lines of the log were dropped: they were not read or written as fast as they came`,
+        `${lost} lines of the log were dropped: they could not be read or written fast enough`,
       ),
   });
   const write = (lines: string): boolean => {

@@ -1,4 +1,4 @@
-// The mark in the URLs of a config's modules that sets one reading apart from the next. People never see it.
+// The mark in the URLs of a config's modules that distinguishes one reading from the next. People never see it.
 
 const mark = /[?&]weldr-reading=\d+/g;
 

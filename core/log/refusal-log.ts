@@ -25,6 +25,6 @@ export class RefusalLog {
   private endSpan(): void {
     const leftOut = this.count - maxLines;
     this.count = 0;
-    if (leftOut > 0) this.log.warn({ leftOut }, `${leftOut} more refusals are left out here`);
+    if (leftOut > 0) this.log.warn({ leftOut }, `${leftOut} more refusals were left out here`);
   }
 }

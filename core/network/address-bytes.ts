@@ -1,4 +1,4 @@
-// The bytes of an address, as headers and filters of packets have them.
+// The bytes of an address, as headers and packet filters have them.
 
 /** The eight groups of an IPv6 address, whose end may be written as IPv4. */
 export function ipv6Groups(address: string): number[] {

@@ -1,4 +1,4 @@
-// The key that a client is counted under: its address, or its network for IPv6, where addresses cost nothing.
+// The key that a client is counted under: its address, or for IPv6, where addresses cost nothing, its network.
 
 import { ipv6Groups } from './address-bytes.ts';
 import { unixPeer } from './network.ts';

@@ -74,7 +74,7 @@ export class NetworkSet {
     (isIpv4 ? this.ipv4 : this.ipv6).addSubnet(address, bits, family);
   }
 
-  /** Is this address in the set? A text that is no address is not; `unix:` is if the set names it. */
+  /** Is this address in the set? Text that is not an address is not; `unix:` is if the set names it. */
   has(ip: string): boolean {
     if (this.isEmpty) return false;
     const known = this.kept.get(ip);

@@ -1,5 +1,5 @@
-// The mark of a class whose objects may come from another copy of Weldr, such as one that a package of plugins brings
-// along. The core relies on what its own constructors check, so it makes an object of its own from such a one.
+// The mark of a class whose objects may come from another copy of Weldr, such as one that a package of plugins includes.
+// The core relies on what its own constructors check, so it makes its own object from such a one.
 
 /** Marks a class by its prototype, or a function that is a value itself. */
 export function markCopy(name: string, marked: object): void {

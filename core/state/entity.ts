@@ -5,7 +5,7 @@ import type { Layer, OperatorLayer } from './layer.ts';
 import { type JsonObject, mergePatch, stableJson } from './merge-patch.ts';
 import type { Row } from './row.ts';
 
-/** What a layer below the operator's says about a thing, whole. */
+/** The whole of what a layer below the operator's says about a thing. */
 export interface Base {
   readonly value: JsonObject;
   /** `config`, or `discovered:NAME`. */
@@ -19,7 +19,7 @@ export interface Kind {
   readonly identity: readonly string[];
   /** Fields that are neither shown nor logged. */
   readonly secret: readonly string[];
-  /** Is an operator's word always a whole thing? Then no row patches or removes a base. */
+  /** Does an operator's row always hold a whole thing? If so, no row patches or removes a base. */
   readonly isWhole?: boolean;
   /** Does a put set all fields, even over a base? Otherwise fields that it leaves out keep the base's value. */
   readonly putIsWhole?: boolean;
@@ -48,7 +48,7 @@ export interface Entity {
   readonly base: Base | undefined;
 }
 
-/** Takes a problem of a row that cannot be used as it is. */
+/** Receives a problem of a row that cannot be used as it is. */
 export type ReportRow = (problem: string) => void;
 
 /** Returns the entity that a base and a row make; undefined: there is none. A row that cannot be used is ignored. */
@@ -73,7 +73,7 @@ export function effective(
     );
     return { value, layer: row.op === 'define' ? layer : (base?.layer ?? layer), row, base };
   } catch (thrown) {
-    const instead = base === undefined ? 'it has no effect' : `what the ${base.layer} says is used instead`;
+    const instead = base === undefined ? 'it has no effect' : `the value from ${base.layer} is used instead`;
     report(`cannot be used (${describeError(thrown).replaceAll('\n', ', ').slice(0, 300)}): ${instead}`);
     return below;
   }

@@ -6,7 +6,7 @@ import type { StateStore } from './store.ts';
 /** Holds these rows; refuses every change. */
 export class FixedStore implements StateStore {
   readonly layer = 'api';
-  /** So that no row is dropped that is only looked at. */
+  /** A row that is only looked at must not be dropped. */
   readonly expires = true;
   private readonly rows: readonly Row[];
 
@@ -19,6 +19,6 @@ export class FixedStore implements StateStore {
   }
 
   async write(): Promise<never> {
-    throw new WeldrError('STORE_UNAVAILABLE', 'this store is only looked at');
+    throw new WeldrError('STORE_UNAVAILABLE', 'this store is read-only');
   }
 }

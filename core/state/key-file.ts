@@ -10,7 +10,7 @@ const openToOthers = 0o077;
 
 /**
  * Reads the key from a file: 32 bytes in base64. `missing`: what to do when the file does not exist. Rejects with
- * CONFIG_INVALID for what is no key, cannot be read, or can be read by users other than its owner.
+ * CONFIG_INVALID for a file that holds no key, cannot be read, or can be read by users other than its owner.
  */
 export async function readKeyFile(path: string, missing: 'make' | 'refuse'): Promise<Buffer> {
   try {
@@ -41,12 +41,12 @@ export async function checkKeyFile(path: string): Promise<void> {
 
 async function readKey(path: string): Promise<Buffer> {
   const [text, { mode }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
-  if ((mode & openToOthers) !== 0) throw invalid(path, 'can be read by others: chmod 600 it');
+  if ((mode & openToOthers) !== 0) throw invalid(path, 'can be read by others: run chmod 600 on it');
   const key = Buffer.from(text.trim(), 'base64');
   if (key.length !== secretKeyLength) {
     throw invalid(
       path,
-      `holds no key: expected ${secretKeyLength} bytes in base64, as of openssl rand -base64 32`,
+      `holds no key: expected ${secretKeyLength} bytes in base64, as openssl rand -base64 32 makes them`,
     );
   }
   return key;

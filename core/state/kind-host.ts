@@ -5,25 +5,25 @@ import type { Mark } from './row.ts';
 /** A kind, and where its things live once they are active. */
 export interface KindHost {
   readonly kind: Kind;
-  /** What is below the operator's word. */
+  /** The base below the operator's row. */
   base(key: string): Base | undefined;
-  /** Called when the rows of this thing have changed: the owner brings the thing to what they say now. */
+  /** Called when the rows of this thing have changed: the owner updates the thing to match them. */
   changed(key: string, cause: Mark): void;
-  /** Checks whether this may be, with everything else that exists. Throws LIMIT_REACHED, CONFLICT … */
+  /** Checks whether this is allowed, with everything else that exists. Throws LIMIT_REACHED, CONFLICT … */
   admit?(key: string, after: Entity | undefined, write: AdmittedWrite): void;
   /**
-   * Makes ready what this needs before it is written. Resolves with how to undo it, should it not be written; undefined:
-   * it needs nothing. Rejects with why it cannot be, after everything has been undone.
+   * Makes ready what this needs before it is written. Resolves with how to undo it, in case it is not written; undefined:
+   * it needs nothing. Rejects with the reason why it is impossible, after everything has been undone.
    */
   prepare?(key: string, after: Entity | undefined): Promise<Undo | undefined> | undefined;
-  /** Does a thing of this kind which only operators define have an effect? Default: yes. */
+  /** Does a thing of this kind that only operators define have an effect? Default: yes. */
   takesNew?(): boolean;
 }
 
-/** The facts about a write for those who admit what it makes. */
+/** The facts about a write for the code that admits its result. */
 export interface AdmittedWrite {
   readonly before: Entity | undefined;
-  /** Is it to be removed even where other things name it? */
+  /** Must it be removed even where other things name it? */
   readonly force: boolean;
 }
 

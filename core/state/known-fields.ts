@@ -25,7 +25,7 @@ export function parseObject(schema: z.ZodType, value: unknown) {
   return expectObject(plainJson(parse(schema, value, 'INPUT_INVALID')));
 }
 
-/** Throws INPUT_INVALID for what is no object. */
+/** Throws INPUT_INVALID for anything but an object. */
 export function expectObject(value: unknown) {
   if (isObject(value)) return value;
   throw new WeldrError('INPUT_INVALID', 'expected an object');

@@ -6,5 +6,5 @@
  */
 export type Layer = `discovered:${string}` | 'config' | OperatorLayer;
 
-/** An operator's word: kept by this Weldr, or shared by a cluster. */
+/** The layer of an operator's row: kept by this Weldr, or shared by a cluster. */
 export type OperatorLayer = 'api' | 'cluster';

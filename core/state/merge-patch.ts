@@ -9,7 +9,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Returns `target` with `patch` laid over it: objects are merged, null removes, everything else replaces. Changes neither. */
+/** Returns `target` with `patch` applied: objects are merged, null removes, everything else replaces. Changes neither. */
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
   const merged = new Map<string, unknown>(isObject(target) ? Object.entries(target) : []);
@@ -33,8 +33,8 @@ export function patchBetween(before: JsonObject, after: JsonObject): JsonObject 
 }
 
 /**
- * Returns `patch` after a change that set the fields of `given`, so that `base` with it makes `wanted`: fields that were
- * set to the base's value are dropped, fields that were not touched stay. Undefined: nothing is left.
+ * Returns `patch` after a change that set the fields of `given`, such that `base` with the patch makes `wanted`: fields
+ * that were set to the base's value are dropped, fields that were not touched stay. Undefined: nothing is left.
  */
 export function amendPatch(
   patch: JsonObject,

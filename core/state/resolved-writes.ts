@@ -1,21 +1,21 @@
-// What writes come to by the rows that are known here: the rows after them, checked all together. Nothing is changed.
+// What writes lead to, given the rows that are known here: the rows after them, checked all together. Nothing is changed.
 import { WeldrError } from '../errors.ts';
 import type { Entity } from './entity.ts';
 import { type Mark, maxBatch, type Row, type RowChange, rowId } from './row.ts';
 import { type RowTable, sameRow } from './row-table.ts';
 import { rowAfter, type Write } from './write.ts';
 
-/** What became of one write. */
+/** The result of one write. */
 export interface Written {
   readonly kind: string;
   readonly key: string;
   readonly before: Entity | undefined;
   readonly after: Entity | undefined;
-  /** Is the row another one? */
+  /** Does the row differ from the one before? */
   readonly changed: boolean;
 }
 
-/** What a batch of writes comes to. */
+/** The result of a batch of writes. */
 export interface ResolvedWrites {
   readonly written: Written[];
   readonly changes: RowChange[];
@@ -23,7 +23,7 @@ export interface ResolvedWrites {
   readonly same: readonly Written[];
 }
 
-/** Where writes meet what is known. */
+/** What writes are resolved against. */
 export interface WriteGround {
   readonly table: RowTable;
   /** May a base that is not seen here exist elsewhere, in the config of another node? */
@@ -45,7 +45,7 @@ export function resolveWrites(writes: readonly Write[], mark: Mark, ground: Writ
   for (const [index, write] of writes.entries()) {
     const { kind, key } = write;
     if (seen.has(rowId(kind, key))) {
-      throw new WeldrError('INPUT_INVALID', `changes[${index}]: ${key} is in the batch twice`, {
+      throw new WeldrError('INPUT_INVALID', `changes[${index}]: ${key} occurs twice in the batch`, {
         field: `changes[${index}]`,
       });
     }
@@ -74,7 +74,7 @@ function resolveOne(
   const { kind, key } = write;
   const host = table.host(kind);
   if (!host.kind.isKey(key)) {
-    throw new WeldrError('INPUT_INVALID', `key: there can be no ${kind} ${JSON.stringify(key)}`, {
+    throw new WeldrError('INPUT_INVALID', `key: no ${kind} can have the key ${JSON.stringify(key)}`, {
       field: 'key',
     });
   }

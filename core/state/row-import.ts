@@ -4,9 +4,9 @@ import { TimeSlices } from '../time/time-slices.ts';
 import type { KindHost } from './kind-host.ts';
 import type { Row, RowChange } from './row.ts';
 
-/** Rows of a batch: few, as a leader's renewals wait for each batch. */
+/** Rows of a batch: few, because a leader's renewals wait for each batch. */
 const batchSize = 25;
-/** Batches that are under way at once: a store may be far. */
+/** Batches that are under way at once: a store may be far away. */
 const batchesAtOnce = 4;
 
 /** Where rows are imported to. */
@@ -37,14 +37,14 @@ export async function importRows(rows: readonly Row[], target: ImportTarget): Pr
   for (const one of taken) if (one.status === 'rejected') throw one.reason;
 }
 
-/** The change that leaves a row. */
+/** The change that results in a row. */
 export const changeTo = (row: Row): RowChange => ({ kind: row.kind, key: row.key, row });
 
 function expectUsable(row: Row, where: string, target: ImportTarget): void {
   const host = target.knownHost(row.kind);
   if (host?.kind.isKey(row.key) === false) {
     const field = `${where}.key`;
-    throw new WeldrError('INPUT_INVALID', `${field}: there can be no ${row.kind} of this key`, { field });
+    throw new WeldrError('INPUT_INVALID', `${field}: no ${row.kind} can have this key`, { field });
   }
   if (host === undefined || row.op !== 'define') return;
   try {

@@ -8,18 +8,21 @@ import { type Batch, type Mark, type Row, type RowChange, rowId } from './row.ts
 
 /** What a {@link RowTable} works with. */
 export interface RowTableOptions {
-  /** The layer that operators' whole entities are shown with, as of now. */
+  /** The current layer that operators' whole entities are shown with. */
   layer(): OperatorLayer;
   /** Called once for each problem of a row that cannot be used as it is. */
   report(row: Row, problem: string): void;
 }
 
-/** All rows, of unknown kinds too. */
+/** All rows, including those of unknown kinds. */
 export class RowTable {
   private readonly options: RowTableOptions;
   private readonly kinds = new Map<string, KindHost>();
   private readonly rows = new Map<string, Row>();
-  /** What rows made of the bases that they were last over: checking it again costs more than the rest of a change. */
+  /**
+   * The results of rows over the bases that they were last merged with: checking again costs more than the rest of a
+   * change.
+   */
   private readonly merged = new WeakMap<
     Row,
     { readonly base: Base | undefined; readonly layer: OperatorLayer; readonly entity: Entity | undefined }
@@ -33,7 +36,7 @@ export class RowTable {
     this.options = options;
   }
 
-  /** Makes a kind known; its rows are active from then on. */
+  /** Makes a kind known; its rows are active from now on. */
   register(host: KindHost): void {
     this.kinds.set(host.kind.name, host);
     this.unknownKinds.delete(host.kind.name);
@@ -92,7 +95,7 @@ export class RowTable {
     return entity;
   }
 
-  /** Looks at how things would be after all changes of a batch. */
+  /** Shows `look` the state after all changes of a batch. */
   supposing(changes: readonly RowChange[], look: () => void): void {
     const before = changes.map(({ kind, key }) => ({ kind, key, row: this.row(kind, key) }));
     this.set(changes);
@@ -103,7 +106,7 @@ export class RowTable {
     }
   }
 
-  /** Makes changes, and brings the kinds to them. */
+  /** Makes changes, and updates the kinds to match. */
   apply({ changes, reset, ...mark }: Batch): void {
     const touched = new Map<string, RowChange>();
     if (reset === true) {
@@ -118,7 +121,7 @@ export class RowTable {
     if (all.length > 0) for (const observer of this.observers) observer(all);
   }
 
-  /** Makes `rows` all that there is, as one batch of what differs. */
+  /** Makes `rows` the only rows, as one batch of the differences. */
   replace(rows: readonly Row[], mark: Mark): void {
     const gone = new Map(this.rows);
     const changes: RowChange[] = [];
@@ -143,11 +146,11 @@ export class RowTable {
     if (row !== undefined && !this.kinds.has(kind)) this.reportKind(row);
     const isKey = this.kinds.get(kind)?.kind.isKey(key) ?? true;
     if (!isKey && row !== undefined)
-      this.reportOnce(row, `there can be no ${kind} of this key: it has no effect`);
+      this.reportOnce(row, `no ${kind} can have this key: it has no effect`);
     return isKey;
   }
 
-  /** Once for all rows of a kind: a later version, or a plugin that only others' configs have, keeps them. */
+  /** Once for all rows of a kind: a later version, or a plugin that only other nodes' configs have, keeps them. */
   private reportKind(row: Row): void {
     if (this.unknownKinds.has(row.kind)) return;
     this.unknownKinds.add(row.kind);

@@ -1,4 +1,4 @@
-// Row: an operator's word about one thing, and batches of changes to rows. Only these are stored.
+// Row: an operator's change of one thing, and batches of changes to rows. Only these are stored.
 import { z } from 'zod';
 import type { JsonObject } from './merge-patch.ts';
 
@@ -10,7 +10,7 @@ export interface Mark {
   readonly at: number;
 }
 
-/** An operator's word about one thing; one per key. `by` and `at` are those of the last write. */
+/** An operator's change of one thing; one per key. `by` and `at` are those of the last write. */
 export interface Row extends Mark {
   /** Such as `server` or `setting`. */
   readonly kind: string;
@@ -23,7 +23,7 @@ export interface Row extends Mark {
   readonly op: 'define' | 'patch' | 'remove';
   /** The entity or the patch; absent for `remove`. */
   readonly value?: JsonObject | undefined;
-  /** The marks of fields that an earlier write than the last one set. */
+  /** The marks of fields that a write before the last one set. */
   readonly marks?: Readonly<Record<string, Mark>> | undefined;
 }
 

@@ -17,8 +17,9 @@ const secretPathOf = (kind: string): readonly [string, string?] =>
   kind === 'certificate' ? ['key'] : ['tls', 'key'];
 
 /**
- * Encrypts `tls.key` of rows, and `key` of certificates, with AES-256-GCM, bound to kind and key of the row. The nonce is an HMAC of row and text, so
- * that the same secret of the same row has the same text always and stores can compare (as SIV modes do, RFC 8452).
+ * Encrypts `tls.key` of rows, and `key` of certificates, with AES-256-GCM, bound to kind and key of the row. The nonce is
+ * an HMAC of row and text, so the same secret of the same row always has the same text and stores can compare (as SIV
+ * modes do, RFC 8452).
  */
 export class SealedStore implements StateStore {
   readonly seals = true;
@@ -69,7 +70,7 @@ export class SealedStore implements StateStore {
     return withSecret(row, part => (isSealed(part) ? this.decrypt(row, part.sealed) : part));
   }
 
-  /** A secret that another node sealed with another key cannot be used, and its row says so. */
+  /** A secret that another node sealed with a different key cannot be used, and its row says so. */
   private openedOrAsItIs(row: Row): Row {
     try {
       return this.opened(row);
@@ -100,7 +101,7 @@ export class SealedStore implements StateStore {
     } catch (thrown) {
       throw new WeldrError(
         'CONFIG_INVALID',
-        `the TLS key of ${row.kind} ${row.key} was encrypted with another key than that of keyFile, or was changed`,
+        `the TLS key of ${row.kind} ${row.key} was encrypted with a key other than keyFile’s, or was changed`,
         { cause: thrown, field: 'keyFile' },
       );
     }

@@ -18,7 +18,10 @@ export interface SettingDeclaration<T> {
   readonly base: T;
   /** Called when the active value has changed. */
   changed?(value: T): void;
-  /** Does the plugin use it for its own notes, rather than operators for settings? Then changes are not reported. Default: no. */
+  /**
+   * Does the plugin use it for its own notes, rather than operators for settings? If so, changes are not reported.
+   * Default: no.
+   */
   readonly isInternal?: boolean;
 }
 
@@ -69,7 +72,7 @@ export class RunTimeSettings {
     });
   }
 
-  /** Declares a setting; `close` ends that, unless another declaration has taken its place. */
+  /** Declares a setting; `close` ends this, unless another declaration has taken its place. */
   declare<T>(
     name: string,
     { schema, base, changed, isInternal = false }: SettingDeclaration<T>,

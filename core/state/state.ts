@@ -1,4 +1,4 @@
-// State: everything that operators said, durable before it is active, and what the layers make of it.
+// State: everything that operators changed, durable before it is active, and what the layers make of it.
 
 import { adoptError, WeldrError } from '../errors.ts';
 import type { Clock } from '../time/clock.ts';
@@ -18,20 +18,20 @@ export interface StateOptions {
   readonly clock: Clock;
   /** Called once for each problem of a row that cannot be used as it is. */
   report(row: Row, problem: string): void;
-  /** Resolves when what was changed is active everywhere; only then is a write answered. Default: at once. */
+  /** Resolves when a change is active everywhere; only then is a write answered. Default: at once. */
   settled?(): Promise<void>;
 }
 
-/** How often a write is tried over what others wrote meanwhile. */
+/** How often a write is tried when others have written in the meantime. */
 const maxTries = 5;
 
-/** What operators said of all kinds. */
+/** Operators' changes of all kinds. */
 export class State {
   private readonly options: StateOptions;
   private readonly table: RowTable;
   private readonly turns = new Turns();
   private store: StateStore | undefined;
-  /** A store was let go of and the next one is not loaded yet: what was acknowledged now would be lost. */
+  /** The store was released and the next one is not loaded yet: what was acknowledged now would be lost. */
   private betweenStores = false;
 
   constructor(options: StateOptions) {
@@ -42,7 +42,7 @@ export class State {
     });
   }
 
-  /** Makes a kind known; its rows are active from then on. */
+  /** Makes a kind known; its rows are active from now on. */
   register(host: KindHost): void {
     this.table.register(host);
   }
@@ -52,7 +52,7 @@ export class State {
     this.table.unregister(kind);
   }
 
-  /** Does a row of this kind have an effect where nothing is below it? */
+  /** Does a row of this kind have an effect without a base? */
   takesNew(kind: string): boolean {
     const host = this.table.knownHost(kind);
     return host !== undefined && (host.takesNew?.() ?? true);
@@ -83,7 +83,7 @@ export class State {
     return this.store !== undefined && this.store.seals !== true;
   }
 
-  /** All rows, of unknown kinds too. */
+  /** All rows, including those of unknown kinds. */
   get all(): IterableIterator<Row> {
     return this.table.all;
   }
@@ -92,7 +92,7 @@ export class State {
     return this.table.row(kind, key);
   }
 
-  /** Does a layer below the operator's say something of what a row is about? */
+  /** Does a layer below the operator's define the thing of a row? */
   hasBase({ kind, key }: Row): boolean {
     return this.table.knownHost(kind)?.base(key) !== undefined;
   }
@@ -105,9 +105,9 @@ export class State {
   // --- changing --------------------------------------------------------------------------------------------------
 
   /**
-   * Makes changes, all or none; durable and active when it resolves. Rejects with what a write expects or finds
-   * wrong, STORE_UNAVAILABLE, CONFLICT, LIMIT_REACHED. `applied` is called when the changes are active here, and maybe
-   * not in all workers yet.
+   * Makes changes, all or none; durable and active when it resolves. Rejects when an expectation of a write fails or a
+   * value is wrong, and with STORE_UNAVAILABLE, CONFLICT, LIMIT_REACHED. `applied` is called when the changes are active
+   * here, though perhaps not yet in all workers.
    */
   async write(writes: readonly Write[], by: string, applied?: () => void): Promise<readonly Written[]> {
     const done = await this.turns.take(writes, async () => {
@@ -125,18 +125,18 @@ export class State {
         } catch (raised) {
           for (const undo of undos) await undo();
           const thrown = adoptError(raised);
-          // What another node wrote is known by now: the write is tried again, with what it expects.
+          // What another node wrote is known by now: the write is tried again, with its expectations.
           const again = thrown instanceof WeldrError && thrown.code === 'CONFLICT' && tries < maxTries;
           if (!again) throw thrown;
         }
       }
     });
-    // What another write set to the same may still be on its way.
+    // An equal value that another write set may still be on its way.
     await this.options.settled?.();
     return done;
   }
 
-  /** Returns what {@link write} would make of these now. Throws what it would reject with, apart from the store's part. */
+  /** Returns what {@link write} would do now. Throws what it would reject with, except for errors of the store. */
   plan(writes: readonly Write[], by: string): readonly Written[] {
     return this.resolve(writes, this.markOf(by)).written;
   }
@@ -150,8 +150,8 @@ export class State {
   }
 
   /**
-   * Takes rows over as they are, from an export. Rejects with INPUT_INVALID and the place for the first that cannot be
-   * used, and then nothing has changed.
+   * Imports rows from an export unchanged. Rejects with INPUT_INVALID and the place for the first that cannot be used;
+   * then nothing has changed.
    */
   async take(rows: readonly Row[], by: string): Promise<void> {
     const mark = this.markOf(by);
@@ -162,7 +162,7 @@ export class State {
     await this.options.settled?.();
   }
 
-  /** Forgets everything that operators said: the config and the sources decide. */
+  /** Forgets all operators' changes: the config and the sources decide. */
   async reset(by: string): Promise<void> {
     await this.commit({ ...this.markOf(by), reset: true, changes: [] });
     await this.options.settled?.();
@@ -176,7 +176,7 @@ export class State {
     return resolveWrites(writes, mark, { table: this.table, shared: this.layer === 'cluster' });
   }
 
-  /** The same, but never decided by what another process has changed without this one having heard of it. */
+  /** The same, but never based on rows that another process has changed without this one knowing. */
   private async resolveAsStored(
     writes: readonly Write[],
     mark: Mark,
@@ -188,14 +188,14 @@ export class State {
       return planned;
     } catch (thrown) {
       const code = thrown instanceof WeldrError ? thrown.code : undefined;
-      // Once: a refusal by what the store has confirmed stays one.
+      // Only once: if the store confirms what is known, the refusal is final.
       const isByWhatIsKnown = code === 'NOT_FOUND' || code === 'PRECONDITION_FAILED';
       if (isByWhatIsKnown && tries === 1) await this.confirmIfReachable(writes);
       throw thrown;
     }
   }
 
-  /** While the store is away, what is known has to do for a refusal. */
+  /** While the store is away, a refusal is based on what is known. */
   private async confirmIfReachable(rows: readonly Pick<Write, 'kind' | 'key'>[]): Promise<void> {
     try {
       await this.store?.confirm?.(rows);
@@ -237,7 +237,7 @@ export class State {
    */
   async use(store: StateStore): Promise<void> {
     if (this.store !== undefined) {
-      throw new WeldrError('CONFIG_INVALID', 'two plugins want to store the pool; keep one of them');
+      throw new WeldrError('CONFIG_INVALID', 'two plugins store the pool; keep one of them');
     }
     this.store = store;
     const stored = await store.load();
@@ -252,8 +252,8 @@ export class State {
   }
 
   /**
-   * Lets go of the store, at a reload; its rows stay active until the next store is loaded. Changes are refused
-   * until then, or until {@link goOn}.
+   * Releases the store, at a reload; its rows stay active until the next store is loaded. Changes are refused until then,
+   * or until {@link goOn}.
    */
   release(): void {
     this.betweenStores ||= this.store !== undefined;
@@ -266,12 +266,12 @@ export class State {
     this.replace(rows);
   }
 
-  /** Applies what the process that takes this one's place has made durable. */
+  /** Applies what the successor of this process has made durable. */
   follow(batch: Batch): void {
     this.table.apply(batch);
   }
 
-  /** The reload is over: changes are taken, with a store or without. */
+  /** The reload is over: changes are accepted, with a store or without. */
   goOn(): void {
     this.betweenStores = false;
   }

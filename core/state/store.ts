@@ -12,8 +12,8 @@ export interface StateStore {
    * Resolves when the batch is durable, all of it. Rejects with STORE_UNAVAILABLE (nothing was written) or CONFLICT
    * (another node changed one of its rows since this process saw it; `watch` has received what is stored now).
    *
-   * Resolves with a batch if others have since changed rows of this one, and the store has learned that first: it is
-   * applied over this one at once, so that nothing is decided by outdated rows.
+   * Resolves with a batch if others have since changed rows of this one, and the store learned that first: it is applied
+   * over this one at once, so that nothing is decided by outdated rows.
    */
   write(batch: Batch): Promise<Batch | undefined>;
   /**

@@ -1,10 +1,10 @@
-// Write: what an operator asks for, and the row that it leaves. Pure: the caller writes to the store.
+// Write: what an operator asks for, and the row that results. Pure: the caller writes to the store.
 import { WeldrError } from '../errors.ts';
 import type { Base, Entity, Kind } from './entity.ts';
 import { amendPatch, isObject, type JsonObject, mergePatch, patchBetween } from './merge-patch.ts';
 import type { Mark, Row } from './row.ts';
 
-/** What an operator wants of one thing. */
+/** A change of one thing that an operator asks for. */
 export type Write = {
   readonly kind: string;
   readonly key: string;
@@ -31,7 +31,7 @@ export type Write = {
   | { readonly op: 'forget'; readonly fields?: readonly string[] | undefined }
 );
 
-/** What a write finds. */
+/** What a write meets. */
 export interface Found {
   readonly kind: Kind;
   readonly base: Base | undefined;
@@ -76,7 +76,7 @@ export function rowAfter(write: Write, found: Found, mark: Mark): Row | undefine
   }
 }
 
-/** Returns the row of a thing with these fields, and otherwise its active ones. */
+/** Returns the row of a thing with these fields; its other fields stay as they are. */
 function changed(write: Write, given: unknown, found: Found, mark: Mark): Row | undefined {
   const { kind, base, row, entity } = found;
   if (!isObject(given)) {
@@ -107,12 +107,12 @@ function replaced(write: Write, given: unknown, found: Found, mark: Mark): Row |
   return patched(write, value, Object.keys(value ?? {}), row?.op === 'patch' ? row : undefined, mark);
 }
 
-/** Removes it for good, or refuses: a base would stay what it is. */
+/** Removes it for good, or refuses: a base would remain. */
 function withoutWhole({ key }: Write, { base, kind }: Found): undefined {
   if (base === undefined) return undefined;
   throw new WeldrError(
     'CONFLICT',
-    `the ${base.layer} has the ${kind.name} ${key}: take it out there; what was put over it goes with ?override`,
+    `the ${base.layer} has the ${kind.name} ${key}: remove it there; ?override removes what was put over it`,
   );
 }
 

@@ -1,7 +1,7 @@
 // LookLoop: polls something, one look at a time, and sooner when there is a reason.
 import type { CancelTimer, Clock } from './clock.ts';
 
-/** A loop around `look`, which returns after how many ms to look again, and never rejects. */
+/** A loop around `look`, which returns the time until the next look in ms, and never rejects. */
 export class LookLoop {
   private readonly clock: Clock;
   private readonly look: () => Promise<number>;

@@ -110,7 +110,7 @@ test('a certificate outside the config is put and removed, and leaves nothing be
     side.logs.flatMap(({ msg }) => (msg.startsWith('certificate ') ? msg : [])),
     [
       'certificate shop.test is new, by 127.0.0.1',
-      'certificate shop.test is another one, by plugin reader',
+      'certificate shop.test was replaced, by plugin reader',
       'certificate shop.test is removed, by plugin reader',
     ],
   );
@@ -213,7 +213,7 @@ test('a stored certificate that has expired is loaded, an unusable one is not', 
   assert.ok(problems.some(msg => msg.includes('later.test: ocsp is not known to this version')));
   assert.ok(
     problems.some(msg =>
-      /shop\.test: cannot be used \(key: is not the key.*config says is used instead/.test(msg),
+      /shop\.test: cannot be used \(key: is not the key.*the value from config is used instead/.test(msg),
     ),
   );
   assert.not.match(JSON.stringify(side.logs), 'PRIVATE KEY');

@@ -114,7 +114,7 @@ test('the leader is recorded when it changes, and not with each renewal', async 
     manager.events.all.map(({ type, text }) => [type, text]),
     [
       ['leader.won', 'this node leads the cluster'],
-      ['leader.lost', 'this node does not lead the cluster any more'],
+      ['leader.lost', 'this node no longer leads the cluster'],
       ['leader.changed', 'there leads the cluster'],
     ],
   );

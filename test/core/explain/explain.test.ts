@@ -193,10 +193,10 @@ test('says why servers could not be chosen, and which fallback was asked', async
   assert.equal(
     choice?.servers?.map(({ server, chosen, why }) => [server, chosen, why]),
     [
-      ['http://e:1', true, 'not eligible, says picky'],
+      ['http://e:1', true, 'not eligible, according to picky'],
       ['http://a:1', false, 'down: connection refused'],
       ['http://b:1', false, 'draining'],
-      ['http://f:1', false, 'a backup, and others are there'],
+      ['http://f:1', false, 'a backup while others are available'],
     ],
   );
   side.pools.get('default')?.delete('http://e:1');
@@ -229,7 +229,7 @@ test('names the plugin that is not asked, as another of its role is further in',
   const reasons = ({ steps }: Explanation) =>
     steps.map(({ plugin, word, why }) => [plugin.split('/').at(-1), word, why]);
   assert.equal(reasons(await side.explain({ headers: { 'X-In': '1' } })).slice(0, 2), [
-    ['first', 'skipped', 'another plugin of its role stands further in'],
+    ['first', 'skipped', 'a plugin of its role further in takes its place'],
     ['first#inner', 'chose', undefined],
   ]);
   assert.equal(reasons(await side.explain()).slice(0, 1), [['first', 'chose', undefined]]);

@@ -316,7 +316,7 @@ stores('may hold unusable rows: they have no effect, are reported once, and noth
   assert.is(reported.length, 6);
   assert.ok(reported.some(line => line.includes('knows a route')));
   assert.ok(reported.some(line => line.includes('mood is not known to this version')));
-  assert.ok(reported.some(line => line.includes('what the config says is used instead')));
+  assert.ok(reported.some(line => line.includes('the value from config is used instead')));
   assert.equal(pools.state.row('server', serverKey('default', b))?.value, later, 'it is kept');
   await pools.update('default', b, { weight: 3 });
   assert.equal(pools.state.row('server', serverKey('default', b))?.value, { ...later, weight: 3 });

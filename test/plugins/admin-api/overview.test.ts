@@ -77,7 +77,7 @@ test('no server, no worker, no leader, worker deaths and reports of plugins are 
         ['warning', 'empty has no servers'],
         [
           'warning',
-          'the last reload failed, so the config before it stays active: listen: expected an address',
+          'the last reload failed, so the previous config stays active: listen: expected an address',
         ],
         ['warning', 'worker 2 died 3 times in the last 10 minutes, and was replaced: signal SIGKILL'],
       ].sort(),
