@@ -66,7 +66,7 @@ export function balancerChecks(balancer: Plugin, options: BalancerCheckOptions =
 }
 
 /**
- * Runs all checks of a balancer. Rejects with an Error which names the first one that failed and what was seen:
+ * Runs all checks of a balancer. Rejects with an Error that names the first one that failed and what was seen:
  * `my-balancer: shares requests by weight: an upstream of weight 3 got 20 of 600 requests instead of 150.0`.
  */
 export async function testBalancer(balancer: Plugin, options: BalancerCheckOptions = {}): Promise<void> {

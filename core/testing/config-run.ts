@@ -34,8 +34,8 @@ export interface TestConfig {
 }
 
 /**
- * Runs requests through a config as it is, so that a test sees where they go and what plugins make of them: route, pool,
- * upstream, reply, fields, notes. Manager sides are not started, so all servers are as in the config. Rejects like
+ * Runs requests through an unchanged config, so that a test sees where they go and what plugins do with them: route,
+ * pool, upstream, reply, fields, notes. Manager sides are not started, so all servers are as in the config. Rejects like
  * `weldr check` for an invalid config, and with what a plugin throws at its start.
  *
  * @example

@@ -35,7 +35,7 @@ export interface ContextOptions {
   /** Is it only explained, not sent? */
   readonly rehearsal?: boolean;
   readonly pool?: Pool;
-  /** The upstreams that count as tried already. */
+  /** The upstreams that count as already tried. */
   readonly tried?: readonly Upstream[];
   /** Milliseconds of the monotonic clock; default 1000, where a new FakeClock begins. */
   readonly startedAt?: number;

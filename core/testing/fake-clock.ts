@@ -1,4 +1,4 @@
-// FakeClock: time that stands still until a test moves it.
+// FakeClock: time that does not move until a test moves it.
 import type { CancelTimer, Clock } from '../time/clock.ts';
 
 interface Timer {
@@ -110,7 +110,7 @@ function isBefore(a: Timer, b: Timer): boolean {
 }
 
 function refuseEndless(calls: number): void {
-  if (calls >= maxCallsAnAdvance) throw new Error(`${maxCallsAnAdvance} timers ran; is one without an end?`);
+  if (calls >= maxCallsAnAdvance) throw new Error(`${maxCallsAnAdvance} timers ran; does one set itself again forever?`);
 }
 
 /** Resolves when all promises have settled that need neither I/O nor time. */

@@ -1,4 +1,4 @@
-// KeptParts: what of a manager side in a test stays when another side follows it, as at a reload.
+// KeptParts: the parts of a manager side in a test that stay when another side follows it, as at a reload.
 import type { Logger } from 'pino';
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import { EventLog } from '../events/event-log.ts';

@@ -67,9 +67,9 @@ export interface TestManagerSide extends KeptParts {
 }
 
 /**
- * Starts the manager side of a plugin, or of several in order. Rejects as a start of Weldr does: with CONFIG_INVALID for a
- * value that is no plugin, bad options, two plugins of one name and bad servers, and with what a plugin throws at its
- * start, after the clean-ups.
+ * Starts the manager side of a plugin, or of several in order. Rejects as a start of Weldr does: with CONFIG_INVALID for
+ * a value that is not a plugin, bad options, two plugins of one name and bad servers, and with what a plugin throws at
+ * its start, after the clean-ups.
  */
 export async function managerSide(
   plugin: Plugin | readonly Plugin[],
@@ -166,7 +166,7 @@ function isPluginList(plugin: Plugin | readonly Plugin[]): plugin is readonly Pl
 }
 
 async function noWorker(): Promise<never> {
-  throw new WeldrError('CONFLICT', 'no worker takes requests now; ask again in a moment');
+  throw new WeldrError('CONFLICT', 'no worker takes requests now; try again in a moment');
 }
 
 function testStatus(

@@ -1,4 +1,4 @@
-// Random numbers that a seed repeats (mulberry32), so that a failure comes again.
+// Random numbers that a seed reproduces (mulberry32), so that a failure can be repeated.
 
 /** Whole numbers from 0 to 2^32-1, the same ones for the same seed. */
 export function seededBits(seed: number): () => number {

@@ -11,9 +11,9 @@ import { sendLater, throughJson } from './message-line.ts';
 /** A worker as its manager sees it: its replica of the pools, and the worker sides of the plugins. */
 export interface WorkerReplica {
   apply(change: PoolChange): void;
-  /** What operators say of kinds that plugins own. */
+  /** Applies operators' rows of kinds that plugins own. */
   applyRows(changes: readonly RowChange[]): void;
-  /** Takes what operators list as plugins; default: it is ignored. */
+  /** Applies operators' lists of plugins; default: they are ignored. */
   applyList?(change: ListChange): void;
   /** Starts the plugins of a list; default: none. */
   prepare?(scope: Scope, names: ListedNames): Promise<void>;
@@ -57,7 +57,7 @@ export class WorkerReplicas implements ListingWorkers {
     replica: WorkerReplica,
     { pools, runTime }: { readonly pools: ManagedPools; readonly runTime: RunTimePlugins },
   ): () => void {
-    if (this.replicas.has(worker)) throw new Error(`worker ${worker} runs already; give this one another id`);
+    if (this.replicas.has(worker)) throw new Error(`worker ${worker} is already running; give this one another id`);
     this.replicas.set(worker, replica);
     for (const change of pools.snapshot()) replica.apply(change);
     for (const change of runTime.all) replica.applyList?.(change);

@@ -46,8 +46,8 @@ export interface WorkerSideOptions {
   /** The longest that one stage may take, ms; default 30 000. */
   readonly stageTimeout?: number;
   /**
-   * The worker's place in the fleet: parts of `{ worker: 0, workers: 1, zone: 'a', start: 0 }`; `start` is where subsets begin, 0 to
-   * below 1. Default: all pools are seen whole, and no server is full.
+   * The worker's place in the fleet: parts of `{ worker: 0, workers: 1, zone: 'a', start: 0 }`; `start` is where subsets
+   * begin, 0 to below 1. Default: all pools are seen whole, and no server is full.
    */
   readonly vantage?: Partial<Vantage>;
   /** Does `writeLog` take lines now? Default: yes. */
@@ -86,7 +86,7 @@ export interface TestWorkerSide {
   readonly logs: readonly LogLine[];
   /** The lines that plugins wrote with `writeLog`. */
   readonly lines: readonly string[];
-  /** What plugins threw in `attemptFinished` and `finished`, where no request can fail for it. */
+  /** What plugins threw in `attemptFinished` and `finished`, where no request can fail because of it. */
   readonly reported: readonly WeldrError[];
   /** Runs a request through all stages. */
   run(options?: RunOptions): Promise<RunResult>;
@@ -96,13 +96,13 @@ export interface TestWorkerSide {
   select(ctx: ProxyContext): Promise<Upstream | undefined>;
   /** Runs the clean-ups, last in first out, and leaves the manager. */
   close(): Promise<void>;
-  /** Ends it like a process that died: without clean-ups; the manager is told. */
+  /** Ends it like a process that died: without clean-ups; the manager is notified. */
   kill(): void;
 }
 
 /**
- * Starts the worker side of a plugin, or of several in order. When none of them taps `selectUpstream`,
- * {@link firstAvailable} does. Rejects as a start of Weldr does: with CONFIG_INVALID for a value that is no plugin, bad
+ * Starts the worker side of a plugin, or of several in order. When none of them taps `selectUpstream`, {@link
+ * firstAvailable} does. Rejects as a start of Weldr does: with CONFIG_INVALID for a value that is not a plugin, bad
  * options and two plugins of one name, and with what a plugin throws at its start, after the clean-ups.
  */
 export async function workerSide(
@@ -214,7 +214,7 @@ interface WorkerMeans {
 
 /** A worker that has joined a manager. */
 interface Joined {
-  /** The lists of plugins by operators; later changes apply by themselves. */
+  /** Operators' lists of plugins; later changes apply automatically. */
   lists(): readonly ListChange[];
   leave(): void;
 }

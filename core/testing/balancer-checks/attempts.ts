@@ -115,7 +115,7 @@ export const eligible: CheckDefinition = {
         throw new Error(`${refused} got ${shares.describe(refused)} though it was refused`);
       const others = upstreams.filter(id => id !== refused);
       shares.expectNotStarved(before, others, `while ${refused} was refused,`);
-      // A balancer that goes by the client chooses the same for the same client.
+      // A balancer that chooses by client chooses the same for the same client.
       if (scans > redraws * 0.6 && redraws > 20 && !isSticky) {
         throw new Error(
           `asked again for the same request it chose what had been refused: in ${scans} of ${redraws} such requests all upstreams had to be looked at`,
@@ -145,7 +145,7 @@ async function keepsClients(started: Trial): Promise<boolean> {
 // As long as others: these checks are not about latency.
 const after = 5;
 
-/** What may become of a request, besides that it is answered. */
+/** The fates of a request, besides being answered. */
 const fates: readonly {
   readonly name: string;
   readonly answer: UpstreamAnswer;
@@ -162,7 +162,7 @@ const fates: readonly {
   { name: 'answered with errors', answer: { status: 503, after }, retried: false },
 ];
 
-// A balancer that counts failures forgets them sooner or later.
+// A balancer that counts failures forgets them at some point.
 const untilForgotten = 3_600_000;
 
 export const inFlight: CheckDefinition = {
@@ -216,7 +216,7 @@ const isLast = ({ retried }: (typeof fates)[number]): boolean => !retried;
 
 /**
  * The shares while one of two upstreams has a request in flight; with a fate, after other simultaneous requests there
- * ended that way. No time passes, as this is not about latency.
+ * ended that way. No time passes: this is not about latency.
  */
 async function sharesWhileBusy(
   balancer: Parameters<typeof trial>[0],
@@ -241,7 +241,7 @@ async function sharesWhileBusy(
     if (!isBusy) throw new Error(`${unlucky} was never chosen, in 200 requests`);
     others.resolve(undefined);
     await started.turn();
-    // Chosen only: requests that run would also end.
+    // Only chosen, not run: requests that run would also end.
     for (let n = 0; n < 500; n++) {
       const { pool } = started;
       shares.add((await started.expectChoice(pool, context({ ...client(1000 + n), pool }))).id);
@@ -280,7 +280,9 @@ export const leftBusy: CheckDefinition = {
   },
 };
 
-/** Requests which an upstream had when it left end after it has come back: who forgot them counts below nothing. */
+/**
+ * Requests that an upstream had when it left end after it has come back: a balancer that forgot them counts below zero.
+ */
 async function leaveBusy(
   balancer: Parameters<typeof trial>[0],
   how: string,

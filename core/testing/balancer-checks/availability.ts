@@ -71,11 +71,11 @@ export const backups: CheckDefinition = {
           throw new Error(`${url} got ${shares.of(url)} of ${shares.total} requests ${when}`);
         }
       };
-      await expectOnly([urlOf(0)], 'before the only one that is no backup went down');
+      await expectOnly([urlOf(0)], 'before the only one that is not a backup went down');
       started.pool.set(upstreamRecord({ url: urlOf(0), state: 'down' }));
-      await expectOnly(waiting, 'while the only one that is no backup was down');
+      await expectOnly(waiting, 'while the only one that is not a backup was down');
       started.pool.set(upstreamRecord(urlOf(0)));
-      await expectOnly([urlOf(0)], 'after the only one that is no backup came back');
+      await expectOnly([urlOf(0)], 'after the only one that is not a backup came back');
     });
   },
 };
@@ -102,7 +102,7 @@ async function followChanges(started: Trial): Promise<void> {
     }
   }
   for (const url of alike(20)) pool.set(upstreamRecord(url));
-  // Some join while others are down, and these come back when none joins.
+  // Some join while others are down, and the others come back when none joins.
   const away = [urlOf(3), urlOf(4)];
   for (const url of away) pool.set(upstreamRecord({ url, state: 'down' }));
   await chooseRightly(started, 0);
@@ -141,7 +141,7 @@ export const flaps: CheckDefinition = {
   },
 };
 
-/** The pool changes with nearly each request: who begins from the start each time gives all of them to a few. */
+/** The pool changes with nearly every request: a balancer that starts over each time gives all of them to a few. */
 async function keepFlapping({ balancer }: Subject): Promise<void> {
   const others = alike(4);
   const requests = 160;
@@ -206,7 +206,7 @@ export const largePool: CheckDefinition = {
     const upstreams = alike(160);
     return trial(balancer, { upstreams }, async started => {
       const shares = await started.count(15 * upstreams.length);
-      // In a ring of few points the smallest parts may get none.
+      // In a ring with few points the smallest parts may get none.
       if (shares.size >= upstreams.length * 0.88) return;
       throw new Error(
         `only ${shares.size} of ${upstreams.length} upstreams were chosen, in ${shares.total} requests`,

@@ -10,12 +10,12 @@ export interface BalancerCheck {
 /** What a balancer promises beyond what all of them do. The defaults are the strictest. */
 export interface BalancerCheckOptions {
   /**
-   * How close its shares are to the weights. `smooth` (default): within one request over each round, without bursts. A number
-   * from 0 to 1, for random ones: within this part of its share over 20,000 requests, plus the noise of chance. `none`: it
-   * goes by something else, such as requests in flight, latency or the client.
+   * How close its shares are to the weights. `smooth` (default): within one request over each round, without bursts. A
+   * number from 0 to 1, for random ones: within this part of its share over 20,000 requests, plus the noise of chance.
+   * `none`: it decides by something else, such as requests in flight, latency or the client.
    */
   readonly distribution?: 'smooth' | 'none' | number;
-  /** Does it mind weights? Default true; false: the shares are to be equal. */
+  /** Does it respect weights? Default true; false: the shares must be equal. */
   readonly weights?: boolean;
   /**
    * Does it promise a client its upstream, as a ring of hashes does? Default false. True: a client keeps its upstream
@@ -31,10 +31,10 @@ export interface Subject {
   readonly options: BalancerCheckOptions;
 }
 
-/** A check before it is known what is checked. */
+/** A check before its subject is known. */
 export interface CheckDefinition {
   readonly name: string;
-  /** Is it asked of a balancer of these options? Default: of all. */
+  /** Does it apply to a balancer with these options? Default: to all. */
   readonly appliesTo?: (options: BalancerCheckOptions) => boolean;
   readonly run: (subject: Subject) => Promise<void>;
 }

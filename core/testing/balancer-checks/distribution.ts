@@ -39,7 +39,7 @@ export const sharesByWeight: CheckDefinition = {
     }),
 };
 
-/** Has the weights change places: from then on the new ones count, whatever an upstream was ahead or behind. */
+/** Has the weights change places: from then on the new ones count, whatever lead or lag an upstream had. */
 async function expectNewShares(started: Trial, distribution: 'smooth' | number): Promise<void> {
   const changed = weights.toReversed();
   for (const upstream of weighing(changed)) started.pool.set(upstreamRecord(upstream));
@@ -53,7 +53,7 @@ async function expectNewShares(started: Trial, distribution: 'smooth' | number):
   }
 }
 
-/** What chance adds or takes, all but once in many thousands of runs: over four standard deviations. */
+/** What chance adds or takes, except once in many thousands of runs: over four standard deviations. */
 const byChance = (share: number): number => 4.5 * Math.sqrt(share);
 
 function expectShares(shares: Shares, expected: readonly number[], allowed: (share: number) => number): void {
@@ -84,7 +84,7 @@ export const noBursts: CheckDefinition = {
 // Chance alone never gives this to an upstream with less than half of the requests.
 const longestRun = 40;
 
-/** By chance a request goes where the one before it went as often as the squares of the shares add up to. */
+/** By chance, a request goes where the previous one went as often as the squares of the shares add up to. */
 async function expectFewRepeats(started: Trial, expected: readonly number[]): Promise<void> {
   const shares = await started.count(1000);
   if (shares.longestRun > longestRun)
@@ -98,8 +98,8 @@ async function expectFewRepeats(started: Trial, expected: readonly number[]): Pr
 }
 
 /**
- * A share that is never off by a whole request since the beginning is never off by two between any two moments; a burst of all
- * five requests for one of twelve is.
+ * A share that is never off by a whole request since the beginning is never off by two between any two moments; a burst
+ * of all five requests for one of twelve is.
  */
 async function expectNoBurst(started: Trial, expected: readonly number[]): Promise<void> {
   const ahead = expected.map(() => ({ least: 0, most: 0, leastAt: 0, mostAt: 0 }));

@@ -55,7 +55,7 @@ async function chooseFrom(started: Trial, pool: Pool, n: number): Promise<string
   return upstream?.id ?? '';
 }
 
-/** Each chooses all of its upstreams, whichever others choose in between. */
+/** Each chooses all of its upstreams, no matter which ones others choose in between. */
 async function expectApart(
   when: string,
   chooses: readonly ((n: number) => Promise<string>)[],
@@ -67,7 +67,7 @@ async function expectApart(
   for (const one of shares) one.expectAll(alike(4), when);
 }
 
-// As many as there are upstreams: random choices would hit only some five.
+// As many as there are upstreams: random choices would hit only about five.
 const workers = 8;
 const leastDifferent = 3;
 const steps = 4;
@@ -92,7 +92,7 @@ export const notInStep: CheckDefinition = {
   },
 };
 
-/** Has all workers choose at the same time, some times; each has requests of clients of its own. */
+/** Has all workers choose at the same time, several times; each has requests from its own clients. */
 async function expectDifferent(started: readonly Trial[], when: string): Promise<void> {
   let different = 0;
   for (let step = 0; step < steps; step++) {

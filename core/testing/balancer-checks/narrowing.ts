@@ -21,7 +21,7 @@ export const narrowed: CheckDefinition = {
       await expectAvailableOnly(started, 200, 'while the own zone was well');
       for (const url of here.slice(0, 3)) put(started, url, 'down');
       const mindsWeights = options.distribution !== 'none' && options.weights !== false;
-      // A balancer that goes by requests in flight may not use one of little weight before all others are busy.
+      // A balancer that chooses by requests in flight may not use one of little weight before all others are busy.
       const some = mindsWeights ? [] : elsewhere;
       const spilt = await expectAvailableOnly(started, 400, 'while half of the own zone was down', some);
       if (mindsWeights) expectSpill(spilt);

@@ -1,12 +1,12 @@
-// Check of what a balancer makes of requests that are only explained.
+// Check of what a balancer does with requests that are only explained.
 import type { CheckDefinition } from './balancer-check.ts';
 import { Shares } from './shares.ts';
 import { alike, client, trial } from './trial.ts';
 
 const upstreams = alike(4);
-// Enough for a random balancer to choose all of them, but for one run in many millions.
+// Enough for a random balancer to choose all of them, except in one run of many millions.
 const requests = 80;
-/** As many between two requests as bring one that takes turns for them back to the same upstream. */
+/** As many between two requests as bring a balancer that takes turns for them back to the same upstream. */
 const between = upstreams.length - 1;
 /** Clients that send no other requests. */
 const firstClient = 50_000;

@@ -6,9 +6,9 @@ export class Shares {
   private last = '';
   private run = 0;
   total = 0;
-  /** The most requests in a row which one upstream got. */
+  /** The most requests in a row that one upstream got. */
   longestRun = 0;
-  /** The requests which went where the one before them went. */
+  /** The requests that went where the previous one went. */
   repeats = 0;
 
   add(id: string): void {

@@ -29,11 +29,11 @@ export interface TrialOptions {
   readonly id?: number;
   /** Counts the looks at upstreams. */
   readonly reads?: Reads;
-  /** From where the pools are looked at. */
+  /** The vantage that the pools are seen from. */
   readonly vantage?: Vantage;
 }
 
-// How often an asynchronous choice is waited for: turns of promises, then of the event loop, then of 10 ms.
+// How long an asynchronous choice is waited for: turns of promises, then of the event loop, then of 10 ms.
 const promiseTurns = 8;
 const loopTurns = 50;
 const mostTurns = promiseTurns + loopTurns + 100;
@@ -47,7 +47,7 @@ export const urlOf = (n: number): string => `http://10.0.${n >> 8}.${n & 255}:80
 /** The first `count` upstreams, all of them alike. */
 export const alike = (count: number): string[] => Array.from({ length: count }, (_, n) => urlOf(n));
 
-/** The facts of the n-th request that a balancer may go by: the client, its cookie and the target. */
+/** The facts of the n-th request that a balancer may choose by: the client, its cookie and the target. */
 export function client(n: number): Pick<ContextOptions, 'clientIp' | 'clientPort' | 'target' | 'headers'> {
   return {
     clientIp: `192.0.${(n >> 8) & 255}.${n & 255}`,
@@ -57,7 +57,7 @@ export function client(n: number): Pick<ContextOptions, 'clientIp' | 'clientPort
   };
 }
 
-/** Starts a balancer, runs `body` and closes it. Rejects with what was wrong, also with what the balancer left behind. */
+/** Starts a balancer, runs `body` and closes it. Rejects with what was wrong, including what the balancer left behind. */
 export async function trial(
   balancer: Plugin,
   options: TrialOptions,
@@ -103,13 +103,13 @@ export class Trial {
 
   private nextClient: number;
   /**
-   * How long requests take, ms. Time passes, so that averages and slow starts behave as in a worker; all take the same, as
-   * averages that differ by rounding keep doing so.
+   * How long requests take, ms. Time passes, so averages and slow starts behave as in a worker. All requests take the
+   * same: averages that differ by rounding continue to differ.
    */
   latency = 5;
-  /** Is told of each attempt's upstream, before it is asked; a reply ends the request there. */
+  /** Is called with each attempt's upstream, before the request is sent; a reply ends the request there. */
   onChosen: (upstream: Upstream) => Reply | undefined = () => undefined;
-  /** Is an attempt which failed to be tried again? */
+  /** Is a failed attempt to be retried? */
   retries: () => boolean = () => false;
 
   private constructor(side: TestWorkerSide, firstClient: number) {
@@ -140,7 +140,7 @@ export class Trial {
     return await this.settled(this.side.select(ctx));
   }
 
-  /** As {@link choose}; throws unless an upstream was chosen that may be. */
+  /** Like {@link choose}; throws unless the chosen upstream is allowed. */
   async expectChoice(pool: Pool, ctx: ProxyContext = context({ pool })): Promise<Upstream> {
     return expectAvailable(await this.choose(ctx), pool);
   }
@@ -155,7 +155,7 @@ export class Trial {
     return expectChosen(await this.settled(this.side.run({ answers: [this.usual()], ...options })));
   }
 
-  /** Has a request explained, which is sent nowhere. Throws for mistakes of the balancer. */
+  /** Has a request explained, which is not sent anywhere. Throws for mistakes of the balancer. */
   async explain(options: ExplainOptions): Promise<void> {
     const { server, response } = await this.settled(this.side.explain(options));
     if (response.code === 'PLUGIN_FAILED') throw new Error(response.why);
@@ -212,8 +212,8 @@ export class Trial {
   }
 
   /**
-   * Runs requests one after another and counts where they went. Each is of a new client: a balancer that keeps clients at
-   * their upstreams need not move them.
+   * Runs requests one after another and counts where they went. Each is from a new client: a balancer that keeps clients
+   * at their upstreams need not move them.
    */
   async count(requests: number, shares = new Shares()): Promise<Shares> {
     for (let n = 0; n < requests; n++) {
@@ -223,7 +223,7 @@ export class Trial {
     return shares;
   }
 
-  /** What a promise comes to, which a balancer may have to wait for; an Error if it does not settle. */
+  /** The result of a promise, which a balancer may have to wait for; an Error if it does not settle. */
   async settled<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const settling = () => {
@@ -246,7 +246,7 @@ export class Trial {
     }
   }
 
-  /** Lets promises and the event loop go on, no time. */
+  /** Lets promises and the event loop continue, but no time pass. */
   async turn(): Promise<void> {
     await settle();
   }
@@ -262,7 +262,7 @@ export function expectAvailable(chosen: unknown, pool: Pool): Upstream {
 
 function expectChosen(result: RunResult): RunResult {
   const { error, upstream } = result;
-  // Faults of a check are no failures of a plugin.
+  // Faults of a check are not failures of a plugin.
   if (upstream === undefined || error?.code === 'PLUGIN_FAILED') throw new Error(whyNothing(result));
   return result;
 }

@@ -12,7 +12,7 @@ export class Reads {
   private readonly species = this.speciesOf();
   private readonly lists = new WeakMap<readonly Upstream[], readonly Upstream[]>();
 
-  /** The same list, of which each read counts; so do those of lists which are made of it by `map`, `filter`, `slice`. */
+  /** The same list, with each read counted, also in lists that are made of it by `map`, `filter`, `slice`. */
   watched(list: readonly Upstream[]): readonly Upstream[] {
     const known = this.lists.get(list);
     if (known !== undefined) return known;
@@ -37,7 +37,7 @@ export class Reads {
     });
   }
 
-  /** What `map` and its like make their lists with (ECMA-262, ArraySpeciesCreate). */
+  /** What `map` and the like make their lists with (ECMA-262, ArraySpeciesCreate). */
   private speciesOf(): object {
     const watch = (list: unknown[]): unknown[] => this.watch(list);
     function Derived(length: number): unknown[] {
@@ -47,7 +47,7 @@ export class Reads {
   }
 }
 
-/** Pools, upstreams and their prototypes are frozen: what counts stands in classes of its own. */
+/** Pools, upstreams and their prototypes are frozen, so counting is done in derived classes. */
 function watchedPools(reads: Reads): Pools {
   class WatchedUpstream extends Upstream {
     constructor(pool: string, record: UpstreamRecord) {

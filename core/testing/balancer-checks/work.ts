@@ -5,15 +5,15 @@ import type { CheckDefinition } from './balancer-check.ts';
 import { alike, client, trial } from './trial.ts';
 import { Reads } from './watched-pools.ts';
 
-// Enough to tell a part from all; a cost that is linear here is linear for 10,000 too.
+// Enough to tell a part from all; a cost that is linear here is also linear for 10,000.
 const upstreams = 500;
 const choices = 100;
 // Far more than any search or sample looks at, far less than all.
 const mostReads = upstreams / 5;
 
 /**
- * Counts looks at upstreams and at lists that `map` and the like make of the pool's. It misses copies by hand that are then
- * searched without a look at an upstream, such as sums of weights in an array.
+ * Counts looks at upstreams and at lists that `map` and the like make of the pool's. It misses copies by hand that are
+ * then searched without a look at an upstream, such as sums of weights in an array.
  */
 export const work: CheckDefinition = {
   name: 'looks at a few upstreams, however many there are',

@@ -1,5 +1,5 @@
-// Objects that only look like a value that a stage takes, or cannot even be looked at: the request fails with
-// plugin and stage, nothing is thrown uncaught, and the next request is served.
+// Objects that only look like a value that a stage accepts, or cannot even be looked at: the request fails with plugin
+// and stage, nothing is thrown uncaught, and the next request is served.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { Upstream } from '../../../core/pool/pool.ts';
@@ -25,7 +25,7 @@ const isOf = (stages: readonly string[], stage: Stage): boolean => stages.includ
 const waysOf = (stage: Stage): Way[] =>
   isOf(asynchronous, stage) ? ['tap', 'tapPromise', 'tapAsync'] : ['tap'];
 
-const returning = suite('a plugin that returns what is foreign');
+const returning = suite('a plugin that returns a foreign value');
 
 for (const stage of [...asynchronous, ...synchronous]) {
   for (const way of waysOf(stage)) {
@@ -56,7 +56,7 @@ returning('in a stage that ignores results harms nothing', async () => {
     const victim = await Victim.start(stage, 'tap');
     for (const [name, make] of [...forged, ...opaque]) {
       // Its `then` is called, as it may report something; a rejection that it leaves behind is the plugin's fault.
-      if (name.includes('behind the back')) continue;
+      if (name.includes('in the background')) continue;
       const result = await victim.run(() => make(), '/', `${name} in ${stage}`);
       assert.is(result.status, 200, name);
       await victim.runPlain(name);
@@ -106,7 +106,7 @@ returning('an upstream of no pool, or that has left its pool, is replaced by ano
   }
 });
 
-const throwing = suite('a plugin that throws what is foreign');
+const throwing = suite('a plugin that throws a foreign value');
 
 const bent = (key: string, value: unknown): WeldrError => {
   const error = new WeldrError('BAD_REQUEST', 'bent');
@@ -120,9 +120,9 @@ const bent = (key: string, value: unknown): WeldrError => {
 const lying: readonly Foreign[] = [
   ['an object with the prototype of WeldrError', () => Object.create(WeldrError.prototype)],
   ['a Proxy of a WeldrError', () => new Proxy(new WeldrError('BAD_REQUEST'), {})],
-  ['a Proxy of a WeldrError which throws', () => hostile(new WeldrError('BAD_REQUEST'))],
+  ['a Proxy of a WeldrError that throws', () => hostile(new WeldrError('BAD_REQUEST'))],
   [
-    'an error with getters which throw',
+    'an error with getters that throw',
     () =>
       Object.defineProperties(new Error('x'), {
         message: { get: fail },
@@ -189,7 +189,7 @@ for (const stage of all) {
   }
 }
 
-throwing('nothing, but tries to edit the error of an attempt, changes nothing of it', async () => {
+throwing('nothing, but tries to edit the error of an attempt, does not change it', async () => {
   for (const stage of ['judge', 'postProxy', 'respond', 'attemptFinished', 'finished'] as const) {
     const victim = await Victim.start(stage, 'tap');
     for (const key of ['status', 'title', 'blame', 'retry', 'level', 'code', 'message', 'stage', 'cause']) {

@@ -1,4 +1,4 @@
-// Values that a plugin may return or throw, and that are not what they look like, or cannot be looked at.
+// Values that a plugin may return or throw, and that are not what they seem, or cannot be looked at.
 import { Pool, Upstream } from '../../../core/pool/pool.ts';
 import { Reply, reply } from '../../../core/request/reply.ts';
 import { Retry, retry } from '../../../core/request/retry.ts';
@@ -47,20 +47,20 @@ for (const [name, value, prototype] of genuine) {
     [`an object with the prototype of ${name}`, () => Object.create(prototype)],
     [`an object with prototype and fields of ${name}`, () => Object.assign(Object.create(prototype), value)],
     [`a Proxy of a ${name}`, () => new Proxy(value, {})],
-    [`a Proxy of a ${name} which throws`, () => hostile(value)],
+    [`a Proxy of a ${name} that throws`, () => hostile(value)],
     [`a revoked Proxy of a ${name}`, () => revoked(value)],
   );
 }
 
 /** Values that cannot be looked at. */
 export const opaque: readonly Foreign[] = [
-  ['a Proxy which throws', () => hostile({})],
-  ['a function Proxy which throws', () => hostile(() => {})],
+  ['a Proxy that throws', () => hostile({})],
+  ['a function Proxy that throws', () => hostile(() => {})],
   ['a revoked Proxy', () => revoked({})],
-  ['an object whose text throws', () => ({ toString: fail, [Symbol.toPrimitive]: fail })],
+  ['an object whose conversion to a string throws', () => ({ toString: fail, [Symbol.toPrimitive]: fail })],
   ['an object whose then throws when it is read', () => Object.defineProperty({}, 'then', { get: fail })],
   ['a thenable whose then throws', () => thenable(fail)],
-  ['a thenable whose then returns what throws', () => thenable(() => hostile({}))],
-  ['a thenable which rejects behind the back', () => thenable(() => Promise.reject(new Error('unhandled?')))],
+  ['a thenable whose then returns a value that throws', () => thenable(() => hostile({}))],
+  ['a thenable that rejects in the background', () => thenable(() => Promise.reject(new Error('unhandled?')))],
   ['a function with then', () => thenable(fail, () => {})],
 ];

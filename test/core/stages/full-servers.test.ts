@@ -54,14 +54,14 @@ test('keeps the requests that it is chosen for, which wait, when all are full', 
   assert.equal(ids((await side.run()).attempts), [a]);
 });
 
-test('is skipped only for upstreams that are eligible', async () => {
+test('is skipped only for eligible upstreams', async () => {
   const side = await wantingFirst(hooks => {
     hooks.eligible.tap('not b', (_, { id }) => id !== b);
   });
   occupy(side, a, 2);
   for (let n = 0; n < 5; n++) assert.equal(ids((await side.run()).attempts), [c]);
   occupy(side, c, 2);
-  // Only b has room, and may not have it.
+  // Only b has room, and it is not eligible.
   assert.match(ids((await side.run()).attempts)[0] ?? '', /^http:\/\/[ac]:1$/);
 });
 

@@ -1,5 +1,5 @@
-// Thenables, rejections, errors and bytes that fight back when they are looked at: they fail the request that they were
-// returned or thrown for, with plugin and stage, and harm nothing else.
+// Thenables, rejections, errors and bytes that fight back when they are looked at: they fail the request for which they
+// were returned or thrown, with plugin and stage, and harm nothing else.
 import * as assert from 'uvu/assert';
 import { errorTable, WeldrError } from '../../../core/errors.ts';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
@@ -24,14 +24,14 @@ const everyTrap: ProxyHandler<object> = Object.fromEntries(
   Object.getOwnPropertyNames(Reflect).map(trap => [trap, boom]),
 );
 
-const returning = suite('a plugin that returns what fights back');
+const returning = suite('a plugin that returns a hostile value');
 
 returning('in selectUpstream: an upstream that left is not confused with a new one', async () => {
   const victim = await Victim.start('selectUpstream', 'tap');
   const { default: pool } = victim.side.pools;
   const before = pool.delete('http://a:1') ?? fail();
   const now = pool.set(before.record);
-  const result = await victim.run(() => before, '/', 'one that left and came again');
+  const result = await victim.run(() => before, '/', 'one that left and came back');
   assert.is(result.status, 200);
   assert.ok(result.attempts.includes(now) && !result.attempts.includes(before));
   assert.is(before.inFlight, 0);
@@ -55,31 +55,31 @@ const thenables: readonly [name: string, make: () => unknown, message: RegExp][]
   [
     'whose then throws',
     () => ({
-      // biome-ignore lint/suspicious/noThenProperty: it is what is tested
+      // biome-ignore lint/suspicious/noThenProperty: this is what is tested
       then: boom,
     }),
     /boom$/,
   ],
   [
-    'which rejects with what cannot be shown',
+    'that rejects with a value that cannot be shown',
     () => ({
-      // biome-ignore lint/suspicious/noThenProperty: it is what is tested
+      // biome-ignore lint/suspicious/noThenProperty: this is what is tested
       then: (_: unknown, reject: (why: unknown) => void) => reject(new Proxy({}, everyTrap)),
     }),
     /cannot be shown$/,
   ],
   [
-    'which never calls back',
+    'that never calls back',
     () => ({
-      // biome-ignore lint/suspicious/noThenProperty: it is what is tested
+      // biome-ignore lint/suspicious/noThenProperty: this is what is tested
       then() {},
     }),
     new RegExp(`took over ${stageTimeout} ms$`),
   ],
   [
-    'which gives a function',
+    'that resolves with a function',
     () => ({
-      // biome-ignore lint/suspicious/noThenProperty: it is what is tested
+      // biome-ignore lint/suspicious/noThenProperty: this is what is tested
       then: (resolve: (value: unknown) => void) => resolve(() => {}),
     }),
     /returned the function/,
@@ -94,7 +94,7 @@ function onceThenable(): object {
 }
 
 for (const stage of asynchronous) {
-  returning(`in ${stage}: a thenable from tapPromise is waited for, within bounds`, async () => {
+  returning(`in ${stage}: a thenable from tapPromise is awaited, within bounds`, async () => {
     const victim = await Victim.start(stage, 'direct');
     for (const [name, make, message] of thenables) {
       const result = await victim.run(make, '/', `one ${name} in ${stage}`);
@@ -136,7 +136,7 @@ for (const stage of asynchronous) {
   });
 }
 
-const throwing = suite('a plugin that throws what fights back');
+const throwing = suite('a plugin that throws a hostile value');
 
 class Disguised extends WeldrError {
   override get status(): number {
@@ -151,8 +151,8 @@ class Unlikely extends WeldrError {
 }
 
 const thrown: readonly [name: string, make: () => unknown][] = [
-  ['a proxy of which everything throws', () => new Proxy({}, everyTrap)],
-  ['a proxy which throws itself', thrownByItself],
+  ['a proxy whose every trap throws', () => new Proxy({}, everyTrap)],
+  ['a proxy that throws itself', thrownByItself],
   ['a proxy of an error', () => new Proxy(new Error('inner'), everyTrap)],
   ['an error whose message throws', () => Object.defineProperty(new Error(), 'message', { get: boom })],
   ['an error whose message is an object', () => Object.assign(new Error(), { message: { toString: boom } })],
@@ -246,7 +246,7 @@ function assertNamed(error: WeldrError | undefined, stage: Stage, what: string):
   assert.match(error?.message ?? '', `plugin spoiler in ${stage}: `, what);
 }
 
-const spoiling = suite('what Weldr gives away');
+const spoiling = suite('what Weldr hands out');
 
 spoiling('the error table and the fields of errors cannot be changed', () => {
   assert.not(Reflect.set(errorTable.CONNECT_FAILED, 'status', 99));

@@ -65,7 +65,7 @@ test('keeps its own stack as the cause of an error', () => {
   assert.is(adopted.cause, thrown);
 });
 
-test('is told from an object that only claims to be one', () => {
+test('is distinguished from an object that only claims to be one', () => {
   const brand = Symbol.for('weldr.WeldrError');
   const claims = { code: 'NOT_FOUND', message: 'x', [brand]: true };
   assert.is(adoptError(claims), claims);

@@ -17,7 +17,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('Pipeline');
 
-/** Which of the upstreams it is: they differ by their ports. */
+/** The port of an upstream, which identifies it here. */
 const portOf = (upstream: Upstream | undefined) => upstream?.authority.split(':')[1];
 
 /** A carrier that records its calls, and responds through `onForward`. */
@@ -289,7 +289,7 @@ test('a late answer is ignored, whatever made the request continue without it', 
       assert.match(told.at(-1) ?? '', /^finished /, `${stage} ${way}`);
       assert.is(wire.ctx.outcome, way === 'aborted' ? 'aborted' : 'complete');
       if (way === 'late') assert.is(wire.ctx.error?.message, `plugin slow in ${stage}: took over 30 ms`);
-      assert.not.ok(wire.pipeline.reusable, 'the late answer could be taken for that of the next request');
+      assert.not.ok(wire.pipeline.reusable, 'the late answer could be mistaken for the next request's');
       gate.resolve(undefined);
       await turn();
       await turn();

@@ -1,4 +1,4 @@
-// The guards around tapable: a mistake of a plugin fails its request with the plugin's name, and nothing hangs.
+// The guards around tapable: a plugin's mistake fails its request with the plugin's name, and nothing hangs.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { Pool, Upstream } from '../../../core/pool/pool.ts';
@@ -41,7 +41,7 @@ function call(stage: Stage, ctx = context()): Promise<unknown> {
   });
 }
 
-/** Plugins break the types: what JavaScript lets through. */
+/** Plugins break the types: what JavaScript allows. */
 // biome-ignore lint/suspicious/noExplicitAny: the point of these tests
 type Wrong = any;
 
@@ -85,7 +85,7 @@ stages('is done at once when all taps are synchronous', () => {
   assert.is(answer, upstream);
 });
 
-stages('takes the results that it allows, and nothing else', async () => {
+stages('accepts the results that it allows, and nothing else', async () => {
   const home = pool(['http://a:1']);
   const ctx = context({ pool: home });
   const answer = reply(200);
@@ -130,7 +130,7 @@ stages('names an upstream of another pool in its error', async () => {
   );
 });
 
-stages('route takes a pool, a route or a reply, and nothing else', () => {
+stages('route accepts a pool, a route or a reply, and nothing else', () => {
   const blue = new Pool('blue');
   for (const value of [blue, new Route('a', blue), reply(200), undefined]) {
     const { hooks } = fresh();
@@ -163,7 +163,7 @@ stages('eligible: false refuses, and true lets the next tap decide', () => {
   );
 });
 
-stages('takes synchronous taps only where it is synchronous', () => {
+stages('accepts only synchronous taps where it is synchronous', () => {
   const { hooks } = fresh();
   for (const stage of [
     'route',
@@ -214,7 +214,7 @@ for (const [what, thrown] of [
   ['undefined', undefined],
   ['null', null],
   ['a symbol', Symbol('odd')],
-  ['an object that cannot become a text', { toString: () => assert.unreachable() }],
+  ['an object that cannot be converted to a string', { toString: () => assert.unreachable() }],
   [
     'an error whose message cannot be read',
     Object.defineProperty(new Error(), 'message', { get: () => assert.unreachable() }),
@@ -284,7 +284,7 @@ const mistakes: [what: string, tap: (hooks: RequestHooks) => void, message: RegE
     /plugin bad in preProxy: too early/,
   ],
   [
-    'a tapPromise that returns no promise',
+    'a tapPromise that does not return a promise',
     hooks => hooks.preProxy.tapPromise('bad', (() => undefined) as Wrong),
     /plugin bad in preProxy: gave tapPromise\(\) a function that returns no promise/,
   ],

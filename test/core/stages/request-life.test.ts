@@ -35,7 +35,7 @@ const ids = (upstreams: readonly Upstream[]): string[] => upstreams.map(upstream
 
 const request = suite('the stage request');
 
-request('calls every tap until one replies, whatever those before it did', async () => {
+request('calls every tap until one replies, whatever earlier ones did', async () => {
   const asked: string[] = [];
   const side = await worker(hooks => {
     hooks.request.tap('one', () => void asked.push('one'));
@@ -124,7 +124,7 @@ route('leads to the default pool when no tap decides; the first decision wins', 
   assert.is((await side.run({ target: '/blue' })).pool.name, 'blue');
 });
 
-route('takes only a route of a name and a pool', async () => {
+route('takes only a route with a name and a pool', async () => {
   for (const [name, pool] of [
     ['x', undefined],
     ['x', { name: 'default' }],
@@ -203,7 +203,7 @@ route('fails a request whose route makes no reply, and names the plugin', async 
 
 const eligible = suite('eligible');
 
-eligible('makes another upstream replace one that is refused', async () => {
+eligible('has another upstream replace one that is refused', async () => {
   let draws = 0;
   const side = await worker(hooks => {
     hooks.eligible.tap('no a', (_, upstream) => upstream.id !== 'http://a:1');
@@ -252,7 +252,7 @@ eligible('that refuses all upstreams acts like an empty pool: the fallback, then
   );
 });
 
-eligible('is not called for an upstream that has left its pool meanwhile', async () => {
+eligible('is not called for an upstream that has left its pool in the meantime', async () => {
   let draws = 0;
   const side = await worker(hooks => {
     hooks.selectUpstream.tap('remembers', ctx => {
@@ -336,7 +336,7 @@ backup('with the fewest requests for its weight gets a retry', async () => {
 
 const fallback = suite('the fallback of a pool');
 
-fallback('is used when no upstream of the pool is available, then its own one, each pool once', async () => {
+fallback('is used when no upstream of the pool is available, then that pool's own fallback, each pool once', async () => {
   const side = await worker(() => {}, {
     upstreams: { default: [{ url: 'http://a:1', state: 'down' }], one: [], two: ['http://c:1'] },
     fallbacks: { default: 'one', one: 'two', two: 'default' },
@@ -349,7 +349,7 @@ fallback('is used when no upstream of the pool is available, then its own one, e
   assert.is(result.headers.get('retry-after'), '5');
 });
 
-fallback('that does not exist, or that is not set, ends in 503 with a count of states', async () => {
+fallback('that does not exist, or is not set, ends in 503 with a count of states', async () => {
   const side = await worker(() => {}, {
     upstreams: [
       { url: 'http://a:1', state: 'down' },
@@ -438,7 +438,7 @@ judge('sees each attempt; its first answer wins', async () => {
 
 const postProxy = suite('postProxy');
 
-postProxy('runs once, on the outcome that is kept, also a failure', async () => {
+postProxy('runs once, on the outcome that is kept, even a failure', async () => {
   const seen: unknown[] = [];
   const side = await worker(hooks => {
     hooks.judge.tap('again', ctx => (ctx.attempts.length < 3 ? retry : undefined));
@@ -761,7 +761,7 @@ edits('of one attempt do not reach the next pool', async () => {
   );
 });
 
-edits('of a choice are kept, and none of earlier attempts', async () => {
+edits('of a choice are kept, those of earlier attempts are not', async () => {
   let draws = 0;
   const side = await worker(hooks => {
     hooks.selectUpstream.tap('in turn', ctx => {

@@ -76,7 +76,7 @@ const values: readonly [name: string, value: unknown][] = [
   ['a negative number', -1],
   ['a symbol', Symbol('odd')],
   ['two lines', 'a\r\nX: y'],
-  ['a Proxy which throws', hostile({})],
+  ['a Proxy that throws', hostile({})],
 ];
 
 /** All assignments that are possible in a stage, as found by a first run. */
@@ -145,7 +145,7 @@ const returning = suite('a plugin that returns nonsense');
 const home = await workerSide(firstAvailable, { upstreams: ['http://x:1'] });
 const foreign = home.pools.default.get('http://x:1');
 
-/** No stage takes any of them. */
+/** No stage accepts any of them. */
 const nonsense: readonly [name: string, make: () => unknown][] = [
   ['null', () => null],
   ['zero', () => 0],

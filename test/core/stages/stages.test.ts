@@ -1,4 +1,4 @@
-// Stages: which plugins a request meets in which order, by scope, condition and role; and taps that can never run.
+// Stages: which plugins a request meets, and in which order, by scope, condition and role; and taps that can never run.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import type { ChildPlugins, Plugin, WorkerSide } from '../../../core/plugin/plugin.ts';
@@ -305,7 +305,7 @@ before('puts a tap before one of another plugin, wherever that is', async () => 
   }
 });
 
-before('keeps the order of taps that have to precede the same one', async () => {
+before('keeps the order of taps that must precede the same one', async () => {
   const seen: string[] = [];
   const side = await workerSide(
     [tapBefore('one', 'balancer', seen), firstRole('balancer', seen), tapBefore('two', ['balancer'], seen)],
