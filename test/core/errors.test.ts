@@ -17,7 +17,7 @@ table('allows no retry of what the client caused', () => {
   for (const [code, row] of rows) if (row.blame === 'client') assert.is(row.retry, 'never', code);
 });
 
-table('allows a retry whatever the method only where no upstream has begun the request', () => {
+table('allows a retry of any method only if no upstream has begun the request', () => {
   const safe = rows.filter(([, row]) => row.retry === 'safe').map(([code]) => code);
   assert.equal(safe.sort(), [
     'CONNECT_FAILED',
@@ -89,12 +89,12 @@ describe('names every error of an AggregateError without a message, as from conn
   assert.is(describeError(error), 'connect ECONNREFUSED ::1:80; connect ECONNREFUSED 127.0.0.1:80');
 });
 
-describe('says something for an error without a message', () => {
+describe('is not empty for an error without a message', () => {
   assert.is(describeError(new TypeError()), 'TypeError');
   assert.is(describeError(Object.assign(new Error(), { code: 'ECONNRESET' })), 'ECONNRESET');
 });
 
-describe('ends for an error that causes itself', () => {
+describe('ends for an error that is its own cause', () => {
   const error = new Error('loop');
   error.cause = error;
   assert.match(describeError(error), /^loop(: loop)*$/);

@@ -5,7 +5,7 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('keepNewest');
 
-test('deletes the key that was put in first when there are too many', () => {
+test('deletes the key that was added first when there are too many', () => {
   const kept = new Map([
     ['a', 1],
     ['b', 2],

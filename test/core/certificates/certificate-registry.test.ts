@@ -57,7 +57,7 @@ const brief = ({ name, names, layer, shadows, defaultOf }: CertificateInfo) => (
   defaultOf: defaultOf.join(),
 });
 
-test('a certificate that is put replaces that of the config, which returns when it is removed', async () => {
+test('a certificate that is put replaces the config’s, which returns when it is removed', async () => {
   const { side, certificates } = await start();
   side.certificates.setConfig(materials(shop, api));
   assert.equal(certificates.list().map(brief), [

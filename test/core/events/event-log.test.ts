@@ -23,7 +23,7 @@ test('ids grow, over restarts too', () => {
   assert.ok(Number.isSafeInteger(first.last));
 });
 
-test('keeps the latest events, and reports that there were others', () => {
+test('keeps the latest events, and reports that others are missing', () => {
   const log = new EventLog(new FakeClock());
   const begin = log.last;
   for (let count = 0; count <= maxEvents; count++) tell(log, String(count));
@@ -71,7 +71,7 @@ test('continues after the events of another process', () => {
     ['before', 'while it starts', 'after'],
   );
   const { events, gap } = log.after(before.last);
-  assert.equal([events.length, gap], [2, false], 'who followed the other process misses nothing');
+  assert.equal([events.length, gap], [2, false], 'a follower of the other process misses nothing');
 });
 
 test('an event is bounded, on one line, frozen, and has known fields only', () => {

@@ -36,7 +36,7 @@ test('the start of a config is not an event', async () => {
   assert.equal(manager.events.all, []);
 });
 
-test('a change of state holds from what, to what, why and by whom', async () => {
+test('a change of state says from what, to what, why and by whom', async () => {
   const { manager, side } = await withSide();
   side.pools.verdict('api', a, 'connection refused');
   const [down] = manager.events.all;
@@ -128,7 +128,7 @@ test('a store that is away for some seconds is recorded, and is a problem until 
   manager.clock.advance(1000);
   isAway = false;
   manager.clock.advance(1000);
-  assert.equal(manager.events.all, [], 'a moment is none');
+  assert.equal(manager.events.all, [], 'a moment does not count');
   isAway = true;
   manager.clock.advance(5000);
   assert.equal(
@@ -217,7 +217,7 @@ test('references to missing pools, and plugins that do not run, are problems unt
   stop();
 });
 
-test('a field that is not a plain value is recorded only as changed, as it may hold credentials', async () => {
+test('a field that is not a plain value is recorded only as changed, because it may hold credentials', async () => {
   const { manager, side } = await withSide();
   const value = { healthCheck: { headers: { authorization: 'Bearer hunter2' } } };
   await side.operator.write([{ kind: 'server', key: `api/${a}`, op: 'patch', value }], 'me');

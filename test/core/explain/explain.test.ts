@@ -158,7 +158,7 @@ test('names the plugin or route that replied, and ends there', async () => {
   await app.close();
 });
 
-test('says why servers could not be chosen, and which fallback was asked', async () => {
+test('says why servers could not be chosen, and which fallback was tried', async () => {
   const picky: Plugin = {
     name: 'picky',
     worker: ({ hooks }) => hooks.eligible.tap('picky', (_, { id }) => id !== 'http://e:1'),
@@ -222,7 +222,7 @@ test('says why servers could not be chosen, and which fallback was asked', async
   await side.close();
 });
 
-test('names the plugin that is not asked, as another of its role is further in', async () => {
+test('names the plugin that is not asked, because another with its role is further in', async () => {
   const side = await workerSide([first(), when({ header: { 'X-In': '1' } }, withId('inner', first()))], {
     upstreams: [{ url: 'http://a:1' }],
   });
@@ -236,7 +236,7 @@ test('names the plugin that is not asked, as another of its role is further in',
   await side.close();
 });
 
-test('assumes what servers answer, so that retries are explained', async () => {
+test('assumes the responses of servers, so retries are explained', async () => {
   const again: Plugin = {
     name: 'again',
     worker: ({ hooks }) =>
@@ -257,7 +257,7 @@ test('assumes what servers answer, so that retries are explained', async () => {
     'forward weldr sends http://b:1',
   ]);
   assert.equal(brief(failing).slice(-2), ['forward weldr failed 502', 'respond test passed']);
-  assert.is(failing.steps[1]?.why, 'not sent; as if it answered CONNECT_FAILED');
+  assert.is(failing.steps[1]?.why, 'not sent; as if the answer was CONNECT_FAILED');
   assert.equal([failing.response.status, failing.response.code], [502, 'CONNECT_FAILED']);
   const elsewhere = await side.explain({ answer: 503 });
   assert.equal(brief(elsewhere).slice(2, 6), [
@@ -286,7 +286,7 @@ test('names the plugin that throws, and what it threw', async () => {
   await side.close();
 });
 
-test('gives up on a plugin that hangs, and names it; what it says later is ignored', async () => {
+test('abandons a plugin that hangs, and names it; its later result is ignored', async () => {
   const clock = new FakeClock();
   let answer = (): void => {};
   const hanging: Plugin = {

@@ -25,7 +25,7 @@ async function start() {
   return { side, tracer, told };
 }
 
-test('leave stages as they are before and after a trace', async () => {
+test('leave stages unchanged before and after a trace', async () => {
   const { side, tracer, told } = await start();
   const tapsOf = () =>
     [side.stages.plain.selectUpstream, side.stages.plain.finished].flatMap(({ taps }) => taps);
@@ -44,7 +44,7 @@ test('leave stages as they are before and after a trace', async () => {
   await side.close();
 });
 
-test('record matching requests up to their number, and none that is only explained', async () => {
+test('record matching requests up to their number, but none that is only explained', async () => {
   const { side, tracer, told } = await start();
   tracer.want([
     { ...wish({ path: '/a/*', count: 2 }), id: 1 },

@@ -100,7 +100,7 @@ test('keeps its lines when another start opens it', async () => {
 test('a full disk stops nothing, and is reported once on stderr', async () => {
   await withLogFile('/dev/full', async (weldr, url) => {
     for (let n = 0; n < 50; n++) assert.ok((await fetch(url)).ok);
-    await until('a word', () => weldr.output.includes('the log cannot be written'));
+    await until('the report', () => weldr.output.includes('the log cannot be written'));
     for (let n = 0; n < 50; n++) assert.ok((await fetch(url)).ok);
     assert.is(weldr.output.split('the log cannot be written to /dev/full: ENOSPC').length, 2, weldr.output);
   });

@@ -21,7 +21,7 @@ test('hold the IPv4 address at the end of an IPv6 address', () => {
   assert.equal(ipv6Groups('::ffff:192.0.2.1'), [0, 0, 0, 0, 0, 0xffff, 0xc000, 0x0201]);
 });
 
-test('are what clients are counted under, by network', () => {
+test('form the key that clients are counted under, by network', () => {
   assert.is(addressKey('2001:DB8:0:a::7'), '2001:db8:0:a::/64');
   assert.is(addressKey('2001:db8:ffff::1', 40), '2001:db8:ff00::/40');
   assert.is(addressKey('::ffff:192.0.2.1'), '192.0.2.1');

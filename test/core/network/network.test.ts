@@ -38,7 +38,7 @@ test('hold nothing when there are none', () => {
   for (const ip of ['127.0.0.1', '::1']) assert.not(set.has(ip));
 });
 
-test('do not hold a text that is no address', () => {
+test('do not hold text that is not an address', () => {
   const set = new NetworkSet(['0.0.0.0/0', '::/0']);
   for (const ip of ['', 'localhost', '10.0.0', '10.0.0.1 ', '[::1]', '010.0.0.1', '1'])
     assert.not(set.has(ip), ip);

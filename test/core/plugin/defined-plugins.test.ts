@@ -4,7 +4,7 @@ import { WeldrError } from '../../../core/errors.ts';
 import { instantiateAll } from '../../../core/plugin/plugin-lists.ts';
 import { suite } from '../../support/suite.ts';
 
-const test = suite('lists of define');
+const test = suite('lists of names');
 
 const named = (name: string) => ({ name });
 const define = { a: named('a'), b: named('b'), c: named('c') };

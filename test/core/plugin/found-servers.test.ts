@@ -91,7 +91,7 @@ test('are counted, and so are held lists', async () => {
   await side.close();
 });
 
-test('are for the pool that lists the plugin, or the one that it names', () => {
+test('go to the pool that lists the plugin, or the one that it names', () => {
   assert.is(poolOf({}, { kind: 'config' }), 'default');
   assert.is(poolOf({ pool: 'api' }, { kind: 'config' }), 'api');
   assert.is(poolOf({}, { kind: 'pool', name: 'api' }), 'api');

@@ -6,7 +6,7 @@ import { Upstream } from '../../../core/pool/pool.ts';
 import { settle, upstreamRecord } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
 
-/** Plugins break the types: what JavaScript lets through. */
+/** Plugins break the types: what JavaScript allows. */
 // biome-ignore lint/suspicious/noExplicitAny: the point of these tests
 type Wrong = any;
 
@@ -14,7 +14,7 @@ const upstream = new Upstream('default', upstreamRecord('http://a:1'));
 
 const manager = suite("the manager's hooks");
 
-manager('await asynchronous taps in their order, past those that fail', async () => {
+manager('await asynchronous taps in order, past those that fail', async () => {
   const reported: WeldrError[] = [];
   const hooks = createManagerHooks(error => void reported.push(error));
   const seen: string[] = [];

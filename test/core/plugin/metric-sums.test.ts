@@ -85,7 +85,7 @@ test('show 0 for a metric that is defined and has not been counted yet', () => {
   );
 });
 
-test('count a value that is a bucket’s bound into that bucket, and one over all into +Inf', () => {
+test('count a value equal to a bucket’s bound in that bucket, and one above all bounds in +Inf', () => {
   const { sums, workers } = start(1);
   const histogram = workers[0]?.of('jwt').histogram(wait);
   for (const value of [-1, 0.1, 0.1000001, 1, 10, 10.5, 1e9]) histogram?.observe(value);
@@ -99,7 +99,7 @@ test('count a value that is a bucket’s bound into that bucket, and one over al
   assert.ok(Math.abs((values['wait_seconds_sum'] ?? 0) - 1_000_000_020.7) < 1e-3);
 });
 
-test('drop the gauges of a worker with it, and keep what it counted', () => {
+test('drop the gauges of a worker when it ends, and keep what it counted', () => {
   const { sums, workers } = start(2);
   for (const worker of workers) {
     worker.of('jwt').gauge(open).inc(worker.number);
@@ -234,7 +234,7 @@ test('show the shape of the youngest worker though an old one defines its own la
   assert.equal(shown(sums), { open: 2, 'tries_total{how="good"}': 2 });
 });
 
-test('have no name and no series twice, whatever instances define', () => {
+test('have no name or series twice, whatever instances define', () => {
   const { sums, workers } = start(1, ['a', 'b', 'c']);
   workers[0]?.of('a').counter(tries).labels('good').inc(1);
   workers[0]?.of('b').counter(tries).labels('good').inc(2);
@@ -254,7 +254,7 @@ test('have no name and no series twice, whatever instances define', () => {
   assert.is(Object.keys(added).filter(key => key.startsWith('wait_seconds')).length, 1);
 });
 
-test('add histograms of two instances without a label of their own', () => {
+test('add histograms of two instances without their own labels', () => {
   const { sums, workers } = start(1, ['a', 'b']);
   workers[0]?.of('a').histogram(wait).observe(0.05);
   workers[0]?.of('b').histogram(wait).observe(2);
@@ -267,7 +267,7 @@ test('add histograms of two instances without a label of their own', () => {
   }
 });
 
-test('keep to the limit of children though each worker has others, and say how often it was reached', () => {
+test('keep to the limit of children even if each worker has different ones, and report how often it was reached', () => {
   const { sums, workers } = start(3);
   const spec = { name: 'paths_total', help: 'x', labels: ['path'], maxChildren: 4 } as const;
   const gauge = { ...spec, name: 'paths' };
@@ -289,7 +289,7 @@ test('keep to the limit of children though each worker has others, and say how o
   assert.is(shown(sums)['paths{path="/3/0"}'], 1);
 });
 
-test('receive definitions, labels and gauges again when a worker is asked to resend, counts once', () => {
+test('receive definitions, labels and gauges again when a worker is asked to resend, but counts only once', () => {
   const { sums, workers } = start(1);
   const [worker] = workers;
   const good = worker?.of('jwt').counter(tries).labels('good');
@@ -311,7 +311,7 @@ test('receive definitions, labels and gauges again when a worker is asked to res
   assert.equal(shown(sums), { 'tries_total{how="good"}': 3, open: 2 }, 'one that knows them');
 });
 
-test('do not throw at messages that do not fit', () => {
+test('do not throw for messages that do not fit', () => {
   const { sums, workers } = start(1);
   workers[0]?.of('jwt').histogram(wait).observe(1);
   workers[0]?.tell();
@@ -324,7 +324,7 @@ test('do not throw at messages that do not fit', () => {
   assert.equal(shown(sums), before);
 });
 
-test('show all that workers counted after all takes, whatever the order (seeded)', () => {
+test('show everything that workers counted after all takes, whatever the order (seeded)', () => {
   for (let seed = 1; seed <= 60; seed++) propertyHolds(seed);
 });
 
@@ -378,7 +378,7 @@ function propertyHolds(seed: number): void {
   );
 }
 
-test('children that are not retained are forgotten in all processes, and begin again at zero', () => {
+test('children that are not retained are forgotten in all processes, and start again at zero', () => {
   const { sums, workers } = start(2);
   const children = workers.map(worker => {
     const metrics = worker.of('jwt');
@@ -406,7 +406,7 @@ test('children that are not retained are forgotten in all processes, and begin a
   });
 });
 
-test('a child that a worker removed frees its place; what it counted stays, its gauge does not', () => {
+test('a child that a worker removed frees its place; its counts stay, its gauge does not', () => {
   const { sums, workers } = start(1);
   const [worker] = workers;
   if (worker === undefined) throw new Error('there is no worker');

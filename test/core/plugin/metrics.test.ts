@@ -30,7 +30,7 @@ test('are the same when they are defined again by the same instance', () => {
   assert.is(metrics.gauge(plain), metrics.gauge(plain));
 });
 
-test('of one name and two shapes are refused with both shapes', () => {
+test('with one name and two shapes are refused, and both shapes are shown', () => {
   const { metrics } = start();
   metrics.histogram({ name: 'wait', help: 'Wait.', labels: ['a', 'b'], buckets: [1, 2] });
   assert.throws(
@@ -83,7 +83,7 @@ for (const [what, define, message] of mistakes) {
   });
 }
 
-test('are at most a thousand an instance', () => {
+test('are at most a thousand per instance', () => {
   const { metrics } = start();
   for (let n = 0; n < 1000; n++) metrics.gauge({ name: `g${n}`, help: 'x' });
   assert.throws(() => metrics.gauge({ name: 'g1000', help: 'x' }), /limit of 1000/);
@@ -108,7 +108,7 @@ test('send definitions and labels once, then only what changed', () => {
   assert.is(recorder.take(), undefined);
 });
 
-test('send the children that wait longest first, a bounded number at a time', () => {
+test('send the children that have waited longest first, a bounded number at a time', () => {
   const { recorder, metrics } = start();
   const tries = metrics.counter({ name: 'tries_total', help: 'Tries.', labels: ['how'] });
   for (const how of ['a', 'b', 'c']) tries.labels(how).inc();
@@ -128,7 +128,7 @@ test('send the children that wait longest first, a bounded number at a time', ()
   assert.is(recorder.take(2), undefined);
 });
 
-test('do not count what is no number, and log it once a metric', () => {
+test('do not count what is not a number, and log it once per metric', () => {
   const { recorder, metrics, warnings } = start();
   const counter = metrics.counter({ name: 'a_total', help: 'x' });
   const gauge = metrics.gauge({ name: 'b', help: 'x' });
@@ -172,7 +172,7 @@ test('have at most a thousand children by default', () => {
   assert.equal(delta?.children.at(-1), { child: 1000, value: 4000, labels: ['other'] });
 });
 
-test('keep sets of label values apart, whatever is in them', () => {
+test('keep sets of label values apart, whatever they contain', () => {
   const { recorder, metrics } = start();
   const pairs = metrics.counter({ name: 'pairs_total', help: 'x', labels: ['a', 'b'] });
   const sets = [
@@ -191,7 +191,7 @@ test('keep sets of label values apart, whatever is in them', () => {
   );
 });
 
-test('cut label values, and keep no half of a character', () => {
+test('cut label values, but never within a character', () => {
   const { recorder, metrics } = start();
   const seen = metrics.counter({ name: 'seen_total', help: 'x', labels: ['agent'] });
   for (const end of ['a', 'b']) seen.labels(`${'x'.repeat(300)}${end}`).inc();

@@ -27,7 +27,7 @@ const problemOf = (lists: PluginLists): WeldrError => errorOf(() => instantiate(
 
 const names = suite('the name of an instance');
 
-names('is given to an object of a class, too, which keeps its sides', () => {
+names('is also given to an object of a class, which keeps its sides', () => {
   class Counting implements Plugin {
     readonly name = 'counting';
     worker(): void {}
@@ -79,7 +79,7 @@ names('is scope, name and id', () => {
   );
 });
 
-names('is unique: the error of a second one says where the first is, and what to do', () => {
+names('is unique: the error for a second one says where the first is, and what to do', () => {
   const twice: [lists: PluginLists, field: string, message: string][] = [
     [
       { plugins: [limit(), bare, limit()] },
@@ -105,7 +105,7 @@ names('is unique: the error of a second one says where the first is, and what to
 
 const roles = suite('the role of a plugin');
 
-roles('can be taken once in a place, and again further in', () => {
+roles('can be taken once at a place, and again further in', () => {
   instantiate({
     plugins: [balancer('a'), within('x', 'when', balancer('b')), within('y', 'route', balancer('c'))],
     pools: { api: [balancer('d')] },
@@ -146,7 +146,7 @@ define('gives plugins names that pools and routes use', () => {
   );
 });
 
-define('suggests the name that was meant for one that it lacks', () => {
+define('suggests the intended name for one that it lacks', () => {
   assert.is(
     problemOf({ plugins: [], pools: { api: ['gat'] }, define: { gate: bare, auth: limit() } }).message,
     'pools.api.plugins[0]: there is no plugin "gat" in define; did you mean "gate"?',
@@ -157,7 +157,7 @@ define('suggests the name that was meant for one that it lacks', () => {
   );
 });
 
-define('holds plugins only', () => {
+define('holds only plugins', () => {
   assert.match(
     problemOf({ plugins: [], define: { gate: limit } }).message,
     'define.gate: expected a plugin such as roundRobin(), got the function of rate-limit: call it',
@@ -230,8 +230,8 @@ for (const [what, value, message] of [
   ],
   ['a function', function mine() {}, 'got the function mine: call it, with (), to make the plugin'],
   ['an object without a name', { nam: 1 }, 'got {"nam":1}'],
-  ['an object whose side is no function', { name: 'x', worker: 1 }, 'got {"name":"x","worker":1}'],
-  ['an object that is a circle', circle, 'got '],
+  ['an object whose side is not a function', { name: 'x', worker: 1 }, 'got {"name":"x","worker":1}'],
+  ['an object that refers to itself', circle, 'got '],
   ['a number', 5, 'got 5'],
 ] as const) {
   lists(`refuses ${what}`, () => {
@@ -268,7 +268,7 @@ lists('refuses such a key wherever the plugin is', () => {
   for (const [given, field] of places) assert.is(problemOf(given).field, field);
 });
 
-lists('takes an object of a class, whatever other fields it has', () => {
+lists('accepts an object of a class, whatever other fields it has', () => {
   class Counting {
     readonly name = 'counting';
     count = 0;

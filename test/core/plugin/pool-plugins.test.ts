@@ -1,4 +1,4 @@
-// The plugins of pools that are made at run time: both sides of them start with the list and end with it.
+// Plugins of pools, listed at run time: both sides of them start with the list and end with it.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
@@ -12,7 +12,7 @@ import { rejectionOf } from '../../support/weldr-error.ts';
 
 const test = suite('plugins of pools at run time');
 
-/** Starts and ends of the sides of a plugin, such as `+w1 api/gate`. */
+/** Starts and ends of a plugin's sides, such as `+w1 api/gate`. */
 class Diary {
   readonly lines: string[] = [];
 
@@ -56,7 +56,7 @@ const remove = (side: TestManagerSide, pool: string) =>
 
 const server = (url: string) => ({ url, weight: 1, state: 'active' as const });
 
-test('a list is active in every worker when the write is answered, and ended when it is taken back', async () => {
+test('a list is active in every worker when the write is answered, and ends when it is removed', async () => {
   const diary = new Diary();
   const define = { gate: diary.plugin('gate'), least: leastRequests() };
   const side = await managerSide([roundRobin()], { define });
@@ -101,7 +101,7 @@ test('plugins of a list run in its order, and one that stays is not restarted', 
   for (const end of [worker, side]) await end.close();
 });
 
-test('a name that is not in define is refused, with the one that was meant', async () => {
+test('a name that is not in define is refused, with the name that was meant', async () => {
   const side = await managerSide([], { define: { least: leastRequests(), gate: { name: 'gate' } } });
   const error = await rejectionOf(put(side, 'api', ['leats']));
   assert.equal([error.code, error.field], ['INPUT_INVALID', 'plugins']);
@@ -114,7 +114,7 @@ test('a name that is not in define is refused, with the one that was meant', asy
   await side.close();
 });
 
-test('a plugin that cannot be in a pool is refused with the reason, and leaves nothing', async () => {
+test('a plugin that cannot be in a pool is refused with the reason, and leaves nothing behind', async () => {
   const define: Record<string, Plugin> = {
     routing: routes([{ name: 'all', path: '/*', pool: 'default' }]),
     entrance: {
@@ -203,7 +203,7 @@ test('a write that the store refuses ends the plugins that were started for it',
   for (const end of [worker, side]) await end.close();
 });
 
-test('requests that came to a plugin finish with it', async () => {
+test('requests that have entered a plugin finish with it', async () => {
   const diary = new Diary();
   const side = await managerSide([roundRobin()], { define: { gate: diary.plugin('gate') } });
   const worker = await workerSide([roundRobin()], { manager: side });
@@ -222,7 +222,7 @@ test('requests that came to a plugin finish with it', async () => {
   for (const end of [worker, side]) await end.close();
 });
 
-test('a request that never ends holds a plugin for the time of a drain at most', async () => {
+test('a request that never ends keeps a plugin for no longer than a drain', async () => {
   const diary = new Diary();
   const side = await managerSide([roundRobin()], { define: { gate: diary.plugin('gate') } });
   const worker = await workerSide([roundRobin()], { manager: side });
@@ -375,11 +375,11 @@ test('an active check of a pool takes over from the config’s, and gives its se
   pools.verdict('api', 'http://127.0.0.1:1', 'health-check', 'it fails');
   assert.equal(judges(), ['health-check']);
   await put(side, 'api', ['quick']);
-  assert.equal(judges(), [], 'who is not in charge any more takes back what it said');
+  assert.equal(judges(), [], 'a judge no longer in charge withdraws its complaint');
   pools.verdict('api', 'http://127.0.0.1:1', 'pool:api/health-check', 'it fails');
   await put(side, 'api', []);
   await settle();
-  assert.equal(judges(), [], 'what has ended says nothing');
+  assert.equal(judges(), [], 'an ended judge does not complain');
   await side.close();
 });
 
@@ -403,7 +403,7 @@ test('a change of one pool keeps the stages of other pools', async () => {
   for (const end of [worker, side]) await end.close();
 });
 
-test('a thousand pools that are made and removed with plugins leave nothing', async () => {
+test('a thousand pools that are made and removed with plugins leave nothing behind', async () => {
   const diary = new Diary();
   const define = { gate: diary.plugin('gate', { memory: () => ({}) }), least: leastRequests() };
   const side = await managerSide([roundRobin()], { define });

@@ -14,7 +14,7 @@ function watched() {
   return { clock, log, lines };
 }
 
-test('is waited for, and leaves no timer', async () => {
+test('is awaited, and leaves no timer', async () => {
   const { clock, log, lines } = watched();
   await startWithin({ clock, log }, 'quick', Promise.resolve());
   await startWithin({ clock, log }, 'quicker', undefined);

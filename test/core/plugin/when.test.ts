@@ -82,7 +82,7 @@ test('an exemption by path cannot be widened by a spelling', async () => {
   }
 });
 
-test('a function is asked once a request, and its plugins see all stages of it or none', async () => {
+test('a function is called once per request, and its plugins see all of its stages or none', async () => {
   let asked = 0;
   const seen: string[] = [];
   const watcher: Plugin = {
@@ -106,7 +106,7 @@ test('a function is asked once a request, and its plugins see all stages of it o
   assert.equal([seen.length, asked], [6, 2]);
 });
 
-test('a plugin of a role replaces the one outside, for these requests alone', async () => {
+test('a plugin with a role replaces the one outside, for these requests only', async () => {
   const stubborn = definePlugin({
     name: 'stubborn',
     role: 'retry',
@@ -142,7 +142,7 @@ test('a when within a when of a pool needs both conditions to match', async () =
   );
 });
 
-test('a hook that is never called within it is refused at the start', async () => {
+test('a hook that is never called within a when is refused at the start', async () => {
   const gate: Plugin = { name: 'gate', worker: ({ hooks }) => hooks.connection.tap('gate', () => 'refuse') };
   const thrown = await workerSide([when({ path: '/x' }, gate), roundRobin()]).catch(error => error);
   assert.match(
@@ -160,18 +160,18 @@ test('two plugins of one name within one when need an id', async () => {
   await (await workerSide([when({ path: '/x' }, ipFilter(), withId('second', ipFilter()))])).close();
 });
 
-/** What JavaScript lets a function return, which the types do not. */
+/** What JavaScript lets a function return, though the types do not. */
 const undecided: readonly [name: string, result: () => unknown][] = [
   ['a promise of true', () => Promise.resolve(true)],
   ['a promise of false', () => Promise.resolve(false)],
-  ['a promise which rejects', () => Promise.reject(new Error('unhandled?'))],
+  ['a promise that rejects', () => Promise.reject(new Error('unhandled?'))],
   ['nothing', () => undefined],
   ['null', () => null],
   ['a text', () => 'yes'],
   ['a number', () => 1],
 ];
 for (const [what, result] of undecided) {
-  test(`a function that returns ${what} lets no request past, and is asked once`, async () => {
+  test(`a function that returns ${what} lets no request past, and is called once`, async () => {
     let asked = 0;
     const isLogin = (): boolean => {
       asked++;
@@ -210,7 +210,7 @@ function withLooker({ children = [] }: Plugin, looker: Plugin): Plugin['children
   return children.map(child => ({ ...child, plugins: [...child.plugins, looker] }));
 }
 
-test('a matcher that makes no sense is refused where it is made', () => {
+test('an invalid matcher is refused where it is made', () => {
   assert.throws(() => when({ path: 'login' }, closed), /path/);
   assert.throws(() => when({}, closed), /when/);
 });

@@ -31,7 +31,7 @@ test('makes a server full while it has that many requests, and never in a proces
   assert.equal([server.full, server.room], [false, undefined]);
 });
 
-test('keeps the list of servers with room right through any changes', () => {
+test('keeps the list of servers with room correct through any changes', () => {
   const pool = new Pool('default');
   pool.setSettings({ subset: { size: 12 } });
   pool.lookFrom({ worker: 0, workers: 1, zone: 'a', start: 0.1 });

@@ -118,7 +118,7 @@ lists('takes back a server that drains because it was missing', () => {
   assert.equal([upstream?.state, upstream?.record.reason], ['active', 'active by discovered:zone']);
 });
 
-lists('waits for the requests of a missing server no longer than a removal does', () => {
+lists('waits for the requests of a missing server as long as a removal does', () => {
   const w = world();
   const source = w.plugin('dns').source('zone');
   source.replace('default', [a]);
@@ -154,7 +154,7 @@ lists('is refused as a whole, with the place of the mistake', () => {
   source.replace('default', [a]);
   const { revision } = w.managed;
   const refused = (list: unknown) =>
-    // A plugin may read anything, whatever the types say.
+    // A plugin may pass anything, whatever the types say.
     refusal(() => source.replace('default', JSON.parse(JSON.stringify(list))));
   assert.equal(refused([b, { url: c, weight: 0 }]), {
     code: 'INPUT_INVALID',
@@ -192,7 +192,7 @@ lists('is bounded by the limit of servers in all pools', () => {
   source.replace('default', many(maxServers - 1, 1));
   assert.is(refusal(() => source.replace('green', [a])).code, 'LIMIT_REACHED');
   assert.is(w.managed.pool('green'), undefined);
-  // The list may be replaced by another, though all of the first still drain; but not again and again.
+  // The list may be replaced by another while all of the first still drain, but not again and again.
   source.replace('default', many(maxServers - 1, 2));
   assert.is(refusal(() => source.replace('default', many(maxServers - 1, 3))).code, 'LIMIT_REACHED');
   w.managed.workerGone(1);
@@ -200,7 +200,7 @@ lists('is bounded by the limit of servers in all pools', () => {
   w.managed.workerGone(1);
 });
 
-lists('of ten thousand is taken, and touches only what differs when it is repeated', () => {
+lists('of ten thousand is accepted, and a repetition touches only what differs', () => {
   const w = world();
   const source = w.plugin('dns').source('zone');
   const list = Array.from({ length: 10_000 }, (_, i) => `http://10.0.${i >> 8}.${i & 255}`);
@@ -283,7 +283,7 @@ layers('have the order of the config where two name the same server', () => {
   assert.is(w.shown()[a], 'active discovered:late-zone 2');
 });
 
-layers('put a source that is requested later at the place of its plugin', () => {
+layers('give a source that is requested later the place of its plugin', () => {
   const w = world();
   const [first, second] = [w.plugin('first'), w.plugin('second')];
   w.managed.retain(['first', 'second']);
@@ -296,7 +296,7 @@ layers('put a source that is requested later at the place of its plugin', () => 
 
 const owners = suite('the plugin of a source');
 
-owners('gets the same source at each call, and none that another plugin has', () => {
+owners('gets the same source from each call, and none that another plugin has', () => {
   const w = world();
   const [dns, file] = [w.plugin('dns'), w.plugin('file')];
   dns.source('zone').replace('default', [a]);
@@ -318,7 +318,7 @@ owners('gets the same source at each call, and none that another plugin has', ()
   );
 });
 
-owners('keeps after a reload what its predecessor found, until it replaces that', () => {
+owners('keeps what its predecessor found after a reload, until it replaces it', () => {
   const w = world();
   const before = w.plugin('dns');
   before.source('zone').replace('default', [a, b]);
@@ -333,7 +333,7 @@ owners('keeps after a reload what its predecessor found, until it replaces that'
   assert.equal(after.replace('default', [b, c]), { added: 1, removed: 1, changed: 0 });
 });
 
-owners('is not disturbed by its predecessor, whatever that still does', () => {
+owners('is not disturbed by anything that its predecessor still does', () => {
   const w = world();
   const before = w.plugin('dns');
   const old = before.source('zone');
@@ -361,7 +361,7 @@ owners('takes its servers along when the config drops it, at the end of the relo
   assert.equal(Object.keys(w.shown()), [b]);
 });
 
-owners('that asks for other sources after a reload leaves no old ones', () => {
+owners('that claims other sources after a reload leaves no old ones', () => {
   const w = world();
   const before = w.plugin('dns');
   before.source('old').replace('default', [a]);
@@ -371,7 +371,7 @@ owners('that asks for other sources after a reload leaves no old ones', () => {
   assert.equal(w.shown(), { [a]: 'draining discovered:old 1', [b]: 'active discovered:new 1' });
 });
 
-owners('gets what the previous process found, as after a reload, and drops what no plugin asks for', () => {
+owners('gets what the previous process found, as after a reload, and drops what no plugin claims', () => {
   const old = world();
   old
     .plugin('dns')
@@ -392,7 +392,7 @@ owners('gets what the previous process found, as after a reload, and drops what 
   assert.is(w.managed.revision, revision);
 });
 
-owners('may pass its source to another without any change of servers', () => {
+owners('may pass its source to another without any change to the servers', () => {
   const w = world();
   const before = w.plugin('dns');
   before.source('zone').replace('default', [a]);

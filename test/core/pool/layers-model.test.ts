@@ -4,6 +4,6 @@ import { runLayersModel } from './layers-model.ts';
 
 const test = suite('the layers, against a model');
 
-test('hold what the model says after each step of 200 sequences', async () => {
+test('agree with the model after each step of 200 sequences', async () => {
   await runLayersModel(1, 201, 120);
 });

@@ -28,7 +28,7 @@ const server = (url: string, weight: number): ServerDefinition => ({
 /** An operator's row: a whole server, a weight over the base, or a removal. */
 type Word = { readonly define: number } | { readonly patch: number } | 'removed';
 
-/** What each layer says, in the plainest form. */
+/** What each layer defines, in the plainest form. */
 class Model {
   readonly config = new Map<string, number>();
   readonly operator = new Map<string, Word>();

@@ -107,7 +107,7 @@ function states(pools: Pools, name = 'default'): Record<string, string> {
 
 function record({ pools }: World, id = a): UpstreamRecord {
   const entry = pools.get('default', id);
-  if (entry === undefined) throw new Error(`${id} is not there`);
+  if (entry === undefined) throw new Error(`${id} does not exist`);
   return entry.upstream.record;
 }
 
@@ -123,7 +123,7 @@ async function failureOf(promise: Promise<unknown>): Promise<string> {
 
 const layers = suite('the layers');
 
-layers('have room for a pool however many were removed', async () => {
+layers('have room for a pool no matter how many were removed', async () => {
   const { pools } = world();
   pools.setConfig({});
   for (let made = 0; made < maxPools; made += 100) {
@@ -154,7 +154,7 @@ layers('show what the config lists, and follow the config', () => {
   assert.equal(states(replica), { [b]: 'active' });
 });
 
-layers('keep what the API added until the API removes it, whatever the config says', async () => {
+layers('keep what the API added until the API removes it, whatever the config lists', async () => {
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
   const { created, entry } = await w.pools.add('default', server(b, { weight: 3 }));
@@ -181,7 +181,7 @@ layers('keep out what the API removed, over reloads, until the API adds it again
   assert.equal(states(w.pools.all), { [a]: 'active' });
 });
 
-layers("let the API's change of a config's server win over the config", async () => {
+layers("let the API's change of a config's server override the config", async () => {
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
   await w.pools.update('default', a, { weight: 9 });
@@ -326,7 +326,7 @@ stores('may hold unusable rows: they have no effect, are reported once, and noth
   );
 });
 
-stores('gets the changes of one server in their order, also when writing takes long', async () => {
+stores('gets the changes of one server in their order, even when a write takes long', async () => {
   const w = world();
   const store = new MemoryStore();
   await w.pools.useStore(store);
@@ -366,7 +366,7 @@ stores('takes the next change after one that failed', async () => {
   assert.is(record(w).weight, 2);
 });
 
-stores('is refused when there is one already', async () => {
+stores('is refused when there already is one', async () => {
   const { pools } = world();
   await pools.useStore(new MemoryStore());
   assert.is(await failureOf(pools.useStore(new MemoryStore())), 'CONFIG_INVALID');
@@ -380,7 +380,7 @@ layers('drop a pool whose last server drains once no layer has it', () => {
   assert.equal(
     [...pools.list('blue')].map(({ leaving }) => leaving),
     [true],
-    'a worker has not said that it is idle',
+    'a worker has not reported that it is idle',
   );
   assert.is(pools.hasPool('blue'), false);
 });
@@ -398,7 +398,7 @@ stores('of a cluster reports changes of other nodes, and names the layer', async
   assert.equal(Object.keys(states(w.pools.all)).sort(), [a, b]);
 });
 
-stores('of a cluster keeps removals, as the config of another node may list the server', async () => {
+stores('of a cluster keeps removals, because the config of another node may list the server', async () => {
   const w = world();
   const store = new MemoryStore([], 'cluster');
   await w.pools.useStore(store);
@@ -457,7 +457,7 @@ stores('is no longer needed when the next config has none', async () => {
 
 const drains = suite('a drain');
 
-drains('takes the server out of new requests at once and ends when every worker says so', async () => {
+drains('stops new requests to the server at once and ends when every worker reports idle', async () => {
   const w = world([1, 2]);
   await w.pools.add('default', server(a));
   let drained = false;
@@ -498,7 +498,7 @@ drains('does not wait for a worker that has ended', async () => {
   assert.is(w.pools.get('default', a), undefined);
 });
 
-drains('ends at once where no worker runs, and workers receive its changes in the right order', async () => {
+drains('ends at once when no worker runs, and workers receive its changes in the right order', async () => {
   const w = world();
   await w.pools.add('default', server(a));
   await w.pools.remove('default', a);
@@ -521,7 +521,7 @@ drains('reports the change before it reports that the server is gone', async () 
   assert.equal(seen, ['active', 'draining', 'gone']);
 });
 
-drains('ends when a worker answers within the notification', async () => {
+drains('ends when a worker reports idle within the notification', async () => {
   const w = world([1]);
   w.pools.observe({
     changes(batch) {
@@ -582,7 +582,7 @@ drains('whose server is then removed continues until its requests have ended', a
   assert.is(w.pools.get('default', a), undefined);
 });
 
-drains('ends when the server is added again meanwhile', async () => {
+drains('ends when the server is added again in the meantime', async () => {
   const w = world([1]);
   await w.pools.add('default', server(a));
   const before = w.pools.get('default', a)?.upstream;
@@ -594,7 +594,7 @@ drains('ends when the server is added again meanwhile', async () => {
   assert.is(w.pools.get('default', a)?.upstream, before);
 });
 
-drains('needs no wait where none is under way', async () => {
+drains('needs no wait when none is under way', async () => {
   const w = world([1]);
   await w.pools.add('default', server(a));
   await w.pools.drained('default', a);
@@ -650,7 +650,7 @@ verdicts('is kept over a reload, and dropped with a checker that is gone', () =>
   assert.is(record(w).state, 'active');
 });
 
-verdicts('sets since when a server is active, which is 0 for those of the start', async () => {
+verdicts('sets the time since which a server is active, 0 for those of the start', async () => {
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
   assert.is(record(w).activeSince, 0);
@@ -745,7 +745,7 @@ ttls('that ends while the server is being registered again has no effect', async
 
 // ---
 
-const following = suite('who follows the pools');
+const following = suite('a follower of the pools');
 
 following('can build a replica from a snapshot and the changes after it', async () => {
   const w = world([1]);
@@ -787,13 +787,13 @@ following('receives definitions until it stops', async () => {
 });
 
 stores(
-  'a write that others have overtaken is replaced at once by what they wrote, and has no further effect',
+  'a write that others have overtaken is replaced at once by theirs, and has no further effect',
   async () => {
     const { pools } = world();
     const overtaking: StateStore = {
       layer: 'cluster',
       load: async () => [],
-      // As when a watch reports another node's write before the answer to this one arrives.
+      // As when a watch reports another node's write before this one is answered.
       write: async ({ changes }) => ({
         by: 'another node',
         at: 2,

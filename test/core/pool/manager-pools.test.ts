@@ -57,7 +57,7 @@ test('are read: names, counts, servers', async () => {
   assert.is(pools.get('blue', a), undefined);
 });
 
-test('give no plugin more than the contract names, also at run time', async () => {
+test('give no plugin more than the contract names, even at run time', async () => {
   const reader = plugin('reader');
   await managerSide(reader, { servers: [a] });
   for (const handed of [reader.pools, reader.side.operator]) {
@@ -90,7 +90,7 @@ test('take verdicts in the name of the plugin, over a reload', async () => {
   assert.is(doctor.pools.complaint('default', a), undefined);
 });
 
-test('forget the verdicts and the health reports of a plugin that is not in the config any more', async () => {
+test('forget the verdicts and the health reports of a plugin that is no longer in the config', async () => {
   const doctor = plugin('doctor');
   const nurse = plugin('nurse');
   const first = await managerSide([doctor, nurse], { servers: [a, b] });
@@ -140,7 +140,7 @@ test('are followed until the plugin ends, or stops following', async () => {
   assert.equal(seen, ['first disabled', 'first draining', `gone ${a}`, 'first active', 'first draining']);
 });
 
-test('change completely when an observer throws, which is reported with the name of its plugin', async () => {
+test('change completely even if an observer throws, which is reported with the name of its plugin', async () => {
   const clumsy = plugin('clumsy');
   const side = await managerSide(clumsy);
   clumsy.pools.observe({

@@ -37,7 +37,7 @@ const partElsewhere = (pool: Pool): number => {
   return others / all;
 };
 
-zones('give requests only to servers of the own zone while enough of them are active', () => {
+zones('give requests only to servers of Weldr’s own zone while enough of them are active', () => {
   const pool = seen([...inZone('here', 0, 10), ...inZone('there', 10, 10)]);
   assert.equal(ids(pool.available), ids([...pool].filter(({ zone }) => zone === 'here')));
   for (let n = 0; n < 3; n++) pool.set(upstreamRecord({ url: urlOf(n), zone: 'here', state: 'down' }));
@@ -45,7 +45,7 @@ zones('give requests only to servers of the own zone while enough of them are ac
   assert.is(pool.available.length, 7);
 });
 
-zones('give other zones what the own zone cannot take, in proportion, and all when it has no server', () => {
+zones('give other zones what its own zone cannot take, in proportion, and everything when that has no server', () => {
   const pool = seen([...inZone('here', 0, 10), ...inZone('there', 10, 20)]);
   for (let down = 4; down <= 10; down++) {
     for (let n = 0; n < down; n++) pool.set(upstreamRecord({ url: urlOf(n), zone: 'here', state: 'down' }));
@@ -57,7 +57,7 @@ zones('give other zones what the own zone cannot take, in proportion, and all wh
   for (const { weight } of pool.available) assert.is(weight, 1);
 });
 
-zones('give no server of another zone more than one of the own', () => {
+zones('give no server of another zone more than one of its own', () => {
   const pool = seen([...inZone('here', 0, 10), ...inZone('there', 10, 2)]);
   for (let n = 0; n < 6; n++) pool.set(upstreamRecord({ url: urlOf(n), zone: 'here', state: 'down' }));
   assert.equal(new Set(pool.available.map(({ weight }) => weight)), new Set([1]));
@@ -75,7 +75,7 @@ zones('are counted by weight, without those that an operator took out', () => {
   assert.equal(ids(pool.available), [urlOf(0)]);
 });
 
-zones('do nothing without a zone of Weldr, without a server in it, or where the pool turns them off', () => {
+zones('do nothing if Weldr has no zone, if no server is in it, or if the pool turns them off', () => {
   const servers = [...inZone('a', 0, 2), ...inZone('b', 2, 2)];
   const nowhere = { ...here, zone: undefined };
   assert.is(seen(servers, {}, nowhere).available.length, 4);
@@ -186,7 +186,7 @@ subsets('are made for each zone that gets requests', () => {
   assert.ok(Math.abs(partElsewhere(pool) - (1 - 0.5 / 0.7)) < 0.03);
 });
 
-subsets('report to followers of the pool which servers step in, step out and count less', () => {
+subsets('report to followers of the pool which servers step in, step out and get less', () => {
   const pool = seen(inZone('here', 0, 50), { subset: { size: 5 } });
   const followed = new Map<Upstream, number>();
   const put = (upstream: Upstream): void => {

@@ -25,7 +25,7 @@ pools('has its active upstreams available', () => {
   );
 });
 
-pools('keeps its list of available upstreams right through any changes', () => {
+pools('keeps its list of available upstreams correct through any changes', () => {
   const made = new Pool('default');
   const random = randomOf(3);
   for (let n = 0; n < 5000; n++) {
@@ -51,7 +51,7 @@ pools('has a backup available only while no other is, and tells its observers', 
   assert.equal(ids(made.available), ['http://b:1', 'http://c:1', 'http://d:1']);
 });
 
-pools('keeps its lists, and those of its observers, right through any changes of backups', () => {
+pools('keeps its lists, and those of its observers, correct through any changes of backups', () => {
   const made = new Pool('default');
   const followed = new Set<Upstream>();
   const put = (upstream: Upstream): void => {
@@ -79,7 +79,7 @@ pools('keeps its lists, and those of its observers, right through any changes of
   }
 });
 
-pools('keeps the Upstream of an id, with what is in flight, through changes of its record', () => {
+pools('keeps the Upstream of an id, with its requests in flight, through changes of its record', () => {
   const made = pool(['http://a:1']);
   const upstream = made.get('http://a:1');
   if (upstream === undefined) throw new Error('unreachable');
@@ -91,7 +91,7 @@ pools('keeps the Upstream of an id, with what is in flight, through changes of i
   );
 });
 
-pools('treats an upstream that was removed and added again as another one', () => {
+pools('treats an upstream that was removed and added again as a new one', () => {
   const made = pool(['http://a:1']);
   const before = made.delete('http://a:1');
   assert.is(made.delete('http://a:1'), undefined);
@@ -100,7 +100,7 @@ pools('treats an upstream that was removed and added again as another one', () =
   assert.equal([before?.home, after.home], [undefined, made]);
 });
 
-pools('hands out a list that no change and no plugin touches', () => {
+pools('hands out a list that neither changes nor plugins touch', () => {
   const made = pool(['http://a:1', 'http://b:1']);
   const { available } = made;
   assert.is(made.available, available, 'one list as long as nothing changes');

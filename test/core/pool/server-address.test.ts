@@ -1,4 +1,4 @@
-// A server's URL: what is accepted, the id that it has, and what is refused.
+// A server's URL: what is accepted, the id that results, and what is refused.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { parseServerAddress } from '../../../core/pool/server-address.ts';

@@ -1,4 +1,4 @@
-// ServerDefinition: what the config and the API may say of a server.
+// ServerDefinition: what the config and the API may define for a server.
 import * as assert from 'uvu/assert';
 import type { WeldrError } from '../../../core/errors.ts';
 import { serverDefinition } from '../../../core/pool/server-definition.ts';

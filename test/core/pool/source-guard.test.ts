@@ -1,4 +1,4 @@
-// The guard of a source: a list that names suspiciously few servers does not replace the one before.
+// The guard of a source: a list that names suspiciously few servers does not replace the previous one.
 import * as assert from 'uvu/assert';
 import type { SourceChange } from '../../../core/pool/discovery-source.ts';
 import { ManagedPools } from '../../../core/pool/managed-pools.ts';
@@ -42,7 +42,7 @@ test('keeps the last list when the next one is empty, however often it comes', (
   assert.is(w.size(), 2);
 });
 
-test('takes an empty list where that is allowed, once it was repeated', () => {
+test('accepts an empty list where that is allowed, once it was repeated', () => {
   const w = world({ allowEmpty: true });
   w.put(servers(2));
   assert.match(w.put([]).held ?? '', 'greater loss than maxChange');
@@ -53,7 +53,7 @@ test('takes an empty list where that is allowed, once it was repeated', () => {
   assert.is(none.put([]).removed, 2);
 });
 
-test('keeps the last list when the next one has fewer servers than there must be', () => {
+test('keeps the last list when the next one has fewer servers than the minimum', () => {
   const w = world({ minServers: 3, maxChange: 1 });
   assert.is(w.put(servers(2)).added, 2, 'a first list is taken as it is');
   assert.is(w.put(servers(4)).added, 2);
@@ -63,7 +63,7 @@ test('keeps the last list when the next one has fewer servers than there must be
   assert.is(w.put(servers(3)).removed, 1);
 });
 
-test('takes a large loss when the same servers were named several times in a row', () => {
+test('accepts a large loss when the same servers were named several times in a row', () => {
   const w = world();
   w.put(servers(10));
   assert.is(w.put(servers(5)).removed, 5, 'half of them may go at once');
@@ -74,7 +74,7 @@ test('takes a large loss when the same servers were named several times in a row
   assert.is(w.put(servers(2)).removed, 3);
 });
 
-test('starts counting again when another list comes in between', () => {
+test('restarts the count when another list comes in between', () => {
   const w = world();
   w.put(servers(9));
   for (const list of [servers(2), servers(2), servers(3), servers(2), servers(2), servers(9), servers(2)]) {

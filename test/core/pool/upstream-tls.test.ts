@@ -13,13 +13,13 @@ import { certificate, privateKey } from '../../support/certificate.ts';
 import { KeptRows } from '../../support/kept-rows.ts';
 import { suite } from '../../support/suite.ts';
 
-const test = suite('TLS of upstreams, as it is written');
+const test = suite('the TLS settings of upstreams');
 
 const openssl = (...args: string[]): string =>
   execFileSync('openssl', args, { encoding: 'utf8', stdio: 'pipe' });
 const other = openssl('ecparam', '-genkey', '-name', 'prime256v1', '-noout');
 
-test('takes a pair, a chain, texts around certificates, names and addresses', () => {
+test('accepts a pair, a chain, texts around certificates, names and addresses', () => {
   for (const tls of [
     {},
     { ca: certificate },
@@ -64,7 +64,7 @@ function shortPair(): { cert: string; key: string } {
 }
 
 const wrong: [what: string, tls: Record<string, unknown>, field: string, why: RegExp][] = [
-  ['a CA that is no PEM', { ca: 'nonsense' }, 'ca', /no certificate that can be read/],
+  ['a CA that is not PEM', { ca: 'nonsense' }, 'ca', /no certificate that can be read/],
   ['an empty CA', { ca: '' }, 'ca', /no certificate/],
   ['a key as the CA', { ca: privateKey }, 'ca', /no certificate/],
   [
@@ -108,7 +108,7 @@ for (const [what, tls, field, why] of wrong) {
       assert.not.match(thrown.message, 'BEGIN EC');
       return;
     }
-    assert.unreachable('it was taken');
+    assert.unreachable('it was accepted');
   });
 }
 
@@ -152,5 +152,5 @@ test('unusable rows are not imported', async () => {
     assert.match(String(thrown), 'tls.key: is not the key of `cert`');
     return;
   }
-  assert.unreachable('it was taken');
+  assert.unreachable('it was accepted');
 });

@@ -33,7 +33,7 @@ test('draws in exact proportion to the weights', () => {
   }
 });
 
-test('draws equally where all weights are the same', () => {
+test('draws equally when all weights are the same', () => {
   const servers = ['http://a:1', 'http://b:1', 'http://c:1', 'http://d:1'];
   assert.equal(
     Object.values(sharesOf(new WeightedDraw(pool(servers), evenly(400)), 400)),
@@ -54,7 +54,7 @@ test('follows the pool: members, weights, none at all', () => {
   assert.is(draw.nextUntried([]), undefined);
 });
 
-test('finds the upstream that was not tried, even where it is almost never drawn', () => {
+test('finds the upstream that was not tried, even when it is almost never drawn', () => {
   const servers = pool([
     { url: 'http://a:1', weight: 1_000 },
     { url: 'http://b:1', weight: 1_000 },

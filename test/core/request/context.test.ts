@@ -22,7 +22,7 @@ slots('keeps a value for one request only', () => {
   assert.equal([one.get(count), one.get(name), two.get(count), two.get(name)], [1, 'one', 2, undefined]);
 });
 
-slots('is separate each time, whatever its name: a module may be evaluated again', () => {
+slots('is a new one each time, whatever its name: a module may be evaluated again', () => {
   const [one, two] = [contextSlot<number>('test.same'), contextSlot<number>('test.same')];
   const ctx = context();
   ctx.set(one, 1);
@@ -223,7 +223,7 @@ replies('refuses a body that cannot be sent', () => {
     assert.throws(() => reply(200, body as never), /a reply's body is/);
 });
 
-replies('cannot be changed, so that it may serve many requests', () => {
+replies('cannot be changed, so it may serve many requests', () => {
   const made = reply(200, 'x');
   for (const key of ['status', 'headers', 'body', 'more']) assert.is(Reflect.set(made, key, 1), false);
   assert.throws(() => made.headers.append('A', 'b'), /cannot be edited/);
@@ -302,7 +302,7 @@ attempts('that failed has no response, and respond can edit the error that repla
 
 const ids = suite('the id of a request');
 
-ids('is set once, and is nothing that a log could misread', () => {
+ids('is set once, and cannot be misread in a log', () => {
   const ctx = context();
   assert.is(ctx.id, undefined);
   for (const wrong of ['', 'a b', 'a"', 'a\\b', 'a\nb', 'é', 'x'.repeat(129), 7]) {
@@ -315,7 +315,7 @@ ids('is set once, and is nothing that a log could misread', () => {
   assert.throws(() => ctx.identify('def'), /already has the id abc-1/);
 });
 
-ids('can be sent to upstreams in place of what came, whichever plugin edits the request', () => {
+ids('can be sent to upstreams in place of the client’s, whichever plugin edits the request', () => {
   for (const when of ['never', 'before', 'after']) {
     const ctx = context({ headers: { 'X-Id': 'forged', X_ID: 'forged', A: '1' } });
     if (when === 'before') ctx.outgoing.headers.set('B', '2');

@@ -12,7 +12,7 @@ function listOf(...lines: [string, string][]): HeaderList {
   return list;
 }
 
-test('finds fields in any case and keeps names as they came', () => {
+test('finds fields in any case and keeps names as received', () => {
   const list = listOf(['Content-TYPE', 'text/plain']);
   assert.is(list.get('content-type'), 'text/plain');
   assert.is(list.has('CONTENT-type'), true);
@@ -221,7 +221,7 @@ test('finds fields in its text as it does in its parts', () => {
   assert.equal(many.getAll('x-a'), ['9']);
 });
 
-test('loses all spellings of a field, in its text as in its parts', () => {
+test('drops all spellings of a field, in its text as in its parts', () => {
   const lines = 'X_User: 1\r\nHost: a.test\r\nx-user: 2\r\nX-Users: 3\r\nX.USER: 4\r\n';
   for (const isText of [true, false]) {
     const list = new HeaderList();

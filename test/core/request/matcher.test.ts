@@ -235,7 +235,7 @@ for (const target of [
 const incidents = suite('what misled other proxies');
 
 incidents('a dot segment that leads elsewhere is seen (CVE-2019-9901)', () => {
-  // Not bypassed, and not read as by Express, which routes by the raw path.
+  // Not bypassed, and not read as Express does, which routes by the raw path.
   for (const path of ['/private', '/info/*']) check({ path }, { refused: targets('/info/../private') });
   check({ path: ['/private', '/info/*'] }, { match: targets('/info/../private') });
   check({ path: '/other' }, { 'no match': targets('/info/../private') });
@@ -454,7 +454,7 @@ test('is negated by not, and widened by any', () => {
       refused: [{ target: '//a' }, { target: '//b', method: 'POST' }],
     },
   );
-  // However it is read, it is one of the two.
+  // Whichever way it is read, it is one of the two.
   check({ any: [{ path: '/x' }, { not: { path: '/x' } }] }, { match: targets('//x') });
 });
 
@@ -467,7 +467,7 @@ test('may be a function, which is called once a request, whatever the path', () 
   assert.is(calls, 1);
 });
 
-test('fails for a function that returns no boolean, as a promise would match every request', () => {
+test('fails for a function that does not return a boolean: a promise would match every request', () => {
   const isLogin = (): boolean => Promise.resolve(false) as unknown as boolean;
   for (const matcher of [isLogin, { not: isLogin }, { any: [isLogin] }]) {
     const matches = compileMatcher<MatchFacts>(matcher);
@@ -525,7 +525,7 @@ for (const [matcher, message] of [
       assert.not.match(error.message, /\n/);
       return error.code === 'CONFIG_INVALID';
     };
-    // As a config file in JavaScript could hold it.
+    // A config file in JavaScript could hold it.
     assert.throws(() => compileMatcher(JSON.parse(show)), invalid);
     assert.throws(() => parse(matcherSchema, JSON.parse(show)), invalid);
   });
@@ -552,7 +552,7 @@ test('has a JSON schema', () => {
   assert.ok(JSON.stringify(schema).includes('"clientIp"'));
 });
 
-test('has the same text in whatever order its keys are written', () => {
+test('has the same text in any order of its keys', () => {
   for (const [matcher, text] of [
     [{ path: '/login', method: 'POST' }, 'path=/login method=POST'],
     [{ method: 'POST', path: '/login' }, 'path=/login method=POST'],

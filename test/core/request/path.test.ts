@@ -1,4 +1,4 @@
-// RequestPath: the normal form of a path, and what upstreams could make of it.
+// RequestPath: the normal form of a path, and how upstreams could read it.
 import * as assert from 'uvu/assert';
 import { normalisePath, RequestPath } from '../../../core/request/path.ts';
 import { suite } from '../../support/suite.ts';
@@ -134,13 +134,13 @@ for (const target of [
   });
 }
 
-test('with too many readings is given up early', () => {
+test('with too many readings is abandoned early', () => {
   const hostile = `/${'a%252f..%5c;b//%c0%af. %3f'.repeat(300)}`;
   const path = new RequestPath(hostile.replaceAll(' ', '%20'));
   assert.match(path.problem ?? '', /too many ways/);
 });
 
-test('takes one target after another', () => {
+test('reads one target after another', () => {
   const path = new RequestPath('/a%2fb');
   assert.is(path.readings.length, 2);
   path.read('/c?d=e');

@@ -9,7 +9,7 @@ const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 const spanId = '00f067aa0ba902b7';
 const traceparent = `00-${traceId}-${spanId}-01`;
 
-test('has a trace, a span and whether it is recorded', () => {
+test('has a trace, a span and a flag for recording', () => {
   assert.equal(parseTraceParent(traceparent), { traceId, spanId, sampled: true });
   assert.equal(parseTraceParent(`00-${traceId}-${spanId}-02`), { traceId, spanId, sampled: false });
   assert.equal(parseTraceParent(`01-${traceId}-${spanId}-03-more`), { traceId, spanId, sampled: true });

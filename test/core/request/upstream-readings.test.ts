@@ -151,7 +151,7 @@ function mutated(random: Random): string {
   return target;
 }
 
-/** What a model's upstream serves: the steps are applied to the path, as it is before any raw `?`. */
+/** The path that a model's upstream serves: the steps are applied to the path before any raw `?`. */
 function served(target: string, applied: readonly string[]): string {
   let path = target.split('?')[0] ?? '';
   for (const name of applied) path = steps[name]?.(path) ?? path;
@@ -170,7 +170,7 @@ function outcomeOf(
   }
 }
 
-test('serve no path to a request that a matcher of this path let pass', () => {
+test('serve no path to a request that a matcher for this path let through', () => {
   const exact = compileMatcher({ path: '/login' });
   const below = compileMatcher({ path: '/login/*' });
   const outside = compileMatcher({ not: { path: '/login/*' } });
@@ -195,7 +195,7 @@ test('serve no path to a request that a matcher of this path let pass', () => {
       }
     }
   }
-  // Each outcome occurred, or the test shows nothing.
+  // Each outcome must occur, or the test proves nothing.
   for (const count of Object.values(seen)) assert.ok(count > 50, JSON.stringify(seen));
 });
 

@@ -1,4 +1,4 @@
-// The JSON schema of configs: it takes what the check takes, refuses what it refuses, and has what an editor shows.
+// The JSON schema of configs: it accepts what the check accepts, refuses what it refuses, and has what an editor shows.
 import { globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -81,7 +81,7 @@ const right: Record<string, unknown> = {
 };
 
 for (const [what, config] of Object.entries(right)) {
-  test(`takes ${what}, and so does the check`, () => {
+  test(`accepts ${what}, and so does the check`, () => {
     assert.equal(problemsOf(schema, config), []);
     checkConfig(config, {}, catalogue);
   });
@@ -104,7 +104,7 @@ const wrong: Record<string, unknown> = {
   },
   'two plugins in one item': { plugins: [{ stats: {}, retry: {} }] },
   'an id alone': { plugins: [{ id: 'x' }] },
-  'an id that is no text': { plugins: [{ stats: {}, id: 1 }] },
+  'an id that is not a string': { plugins: [{ stats: {}, id: 1 }] },
   'an empty item': { plugins: [{}] },
   'a number for a plugin': { plugins: [1] },
   'an invalid duration': { plugins: [{ stats: { interval: 'soon' } }] },
@@ -114,7 +114,7 @@ const wrong: Record<string, unknown> = {
   'a number out of range': { plugins: [{ retry: { attempts: 0 } }] },
   'a list for a number': { plugins: [{ retry: { attempts: [1] } }] },
   'a plugin without an option that it needs': { plugins: ['floatingIp'] },
-  'a plugin with only some options that it needs': { plugins: [{ floatingIp: { interface: 'eth0' } }] },
+  'a plugin with only some of the options that it needs': { plugins: [{ floatingIp: { interface: 'eth0' } }] },
   'a plugin without an option that it needs, as null': { plugins: [{ floatingIp: null }] },
   'options for a plugin without any': { plugins: [{ failOpen: { x: 1 } }] },
   'when without a matcher': { plugins: [{ when: { plugins: [] } }] },
@@ -125,7 +125,7 @@ const wrong: Record<string, unknown> = {
   'a name of define among the plugins of all': { plugins: ['slow'], define: { slow: 'rateLimit' } },
   "a plugin's name in define": { plugins: [], define: { stats: 'stats' } },
   'a name of define in define': { plugins: [], define: { a: 'stats', b: 'a' } },
-  'a server that is no URL': { plugins: [], servers: ['ftp://a'] },
+  'a server that is not a URL': { plugins: [], servers: ['ftp://a'] },
   'a misspelt key of a server': { plugins: [], servers: [{ url: 'http://a', wieght: 1 }] },
   'a pool with a bad name': { plugins: [], pools: { 'a b': [] } },
   'a misspelt key of a pool': { plugins: [], pools: { a: { fallbak: 'b' } } },
@@ -135,8 +135,8 @@ const wrong: Record<string, unknown> = {
 
 for (const [what, config] of Object.entries(wrong)) {
   test(`refuses ${what}, and so does the check`, () => {
-    assert.is.not(problemsOf(schema, config).length, 0, 'the schema takes it');
-    assert.not.ok(takenByCheck(config), 'the check takes it');
+    assert.is.not(problemsOf(schema, config).length, 0, 'the schema accepts it');
+    assert.not.ok(takenByCheck(config), 'the check accepts it');
   });
 }
 
@@ -173,7 +173,7 @@ function poolForm(pool: object & { readonly plugins?: readonly (object | string)
   return { ...pool, plugins: plugins.map(one => (typeof one === 'string' ? one : formOf(one))) };
 }
 
-/** Routes take an expression as a text that begins with `~`. */
+/** Routes take a regular expression as a text that begins with `~`. */
 const expressionAsText = (_: string, value: unknown): unknown =>
   value instanceof RegExp ? `~${value.source}` : value;
 
@@ -182,7 +182,7 @@ const configs = blocks('ts').filter(
 );
 
 for (const { title, text } of configs) {
-  test(`takes the config of ${title}, as JSON`, async () => {
+  test(`accepts the config of ${title}, as JSON`, async () => {
     const path = folder.write(`${title}/weldr.config.ts`, text);
     const { default: config }: { default: PluginsOfConfig } = await import(pathToFileURL(path).href);
     const forms = config.plugins.map(formOf);
@@ -252,7 +252,7 @@ function optionsOf(plugin: string): Record<string, Record<string, unknown>> {
   return (property.anyOf?.[0] ?? property).properties;
 }
 
-test('has every plugin with every option, and with the defaults as people write them', () => {
+test('has every plugin with every option, with the defaults as people write them', () => {
   for (const [name, { schema: options }] of Object.entries(catalogue)) {
     assert.ok(options instanceof z.ZodObject, `${name} has a schema`);
     assert.equal(Object.keys(optionsOf(name)), Object.keys(options.shape), name);
@@ -287,7 +287,7 @@ function checkDefault(name: string, option: z.core.$ZodType, property: unknown):
   assert.ok(isDeepStrictEqual(z.parse(option, shown), left.data), `${name} shows another default`);
 }
 
-test('uses draft 2020-12, and shows nothing of the machine that it was made on', () => {
+test('uses draft 2020-12, and shows nothing about the machine that it was made on', () => {
   assert.is(schema.$schema, 'https://json-schema.org/draft/2020-12/schema');
   assert.not.match(JSON.stringify(schema), z.parse(z.string(), process.env['HOSTNAME'] ?? 'no such name'));
 });
@@ -305,7 +305,7 @@ test('shows a duration as text or number, with pattern and example', () => {
   });
 });
 
-test('has no pattern that needs a flag, which JSON schema does not have', () => {
+test('has no pattern that needs a flag, because JSON schema has none', () => {
   const check = (part: unknown): void => {
     if (typeof part !== 'object' || part === null) return;
     const { pattern }: { pattern?: unknown } = part;

@@ -57,7 +57,7 @@ config('gives the plugins of pools their scope, after its own plugins', () => {
       ['pool:a/bare', 'pool'],
     ],
   );
-  assert.equal(settings.pools['a']?.plugins, ['shared'], 'settings are data: names alone');
+  assert.equal(settings.pools['a']?.plugins, ['shared'], 'settings are data: names only');
 });
 
 config('prefers overrides to its own settings', () => {
@@ -128,7 +128,7 @@ config('may have a fallback of default, and a chain of them', () => {
   checkConfig({ pools: { a: { fallback: 'b' }, b: { fallback: 'default' } }, plugins: [] });
 });
 
-config('has the name of its file before each line of its problems', () => {
+config('puts the name of its file before each line of its problems', () => {
   const error = inFile(
     '/srv/weldr.config.ts',
     new WeldrError('CONFIG_INVALID', 'a: x\nb: y', { field: 'a' }),

@@ -57,14 +57,14 @@ test('shows values that JSON cannot express', () => {
   assert.match(failureOf({ servers: () => 1 }).message, /^servers: expected array, got \[Function/);
 });
 
-test('fails with an error of the config by default', () => {
+test('fails with CONFIG_INVALID by default', () => {
   assert.throws(
     () => parse(schema, 1),
     (error: unknown) => error instanceof WeldrError && error.code === 'CONFIG_INVALID',
   );
 });
 
-test('reports the mistake within the option of a union that was meant', () => {
+test('reports the mistake within the intended option of a union', () => {
   const schema = z.object({ a: z.union([z.number().max(3), z.strictObject({ b: z.number() })]) });
   assert.throws(() => parse(schema, { a: 5 }), /^a: expected a number of at most/);
   assert.throws(() => parse(schema, { a: { b: 'x' } }), /^a\.b: expected number, got "x"$/);

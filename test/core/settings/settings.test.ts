@@ -1,4 +1,4 @@
-// Settings: the config outside its plugins.
+// Settings: the config without its plugins.
 import * as assert from 'uvu/assert';
 import { parse } from '../../../core/settings/options.ts';
 import { settingsSchema } from '../../../core/settings/settings.ts';
@@ -78,7 +78,7 @@ for (const trusted of [
   '/8',
   'unix:/run/app.sock',
 ]) {
-  settings(`do not take ${JSON.stringify(trusted)} for a network`, () => {
+  settings(`do not accept ${JSON.stringify(trusted)} as a network`, () => {
     assert.throws(
       () => parse(settingsSchema, { forwarded: { trusted: [trusted] } }),
       /forwarded\.trusted\[0\]/,

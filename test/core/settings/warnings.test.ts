@@ -1,4 +1,4 @@
-// Warnings about a config: only what is surely a mistake, each in a sentence with its place and the remedy.
+// Warnings about a config: only what is surely a mistake, each in one sentence with its place and the remedy.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,13 +26,13 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       'servers[1].url: http://localhost:8081 is this Weldr itself, which listens on 0.0.0.0:8081; requests for it get 508',
     ],
   ],
-  'a server on the own unix socket': [
+  'a server on this Weldr’s own unix socket': [
     { listen: 'unix:/run/a.sock', pools: { api: ['unix:/run/a.sock', 'unix:/run/b.sock'] } },
     [
       'pools.api.servers[0].url: unix:/run/a.sock is this Weldr itself, which listens on unix:/run/a.sock; requests for it get 508',
     ],
   ],
-  'a server that is the own admin API': [
+  'a server that is this Weldr’s own admin API': [
     { plugins: [roundRobin(), adminApi()], servers: ['http://127.0.0.1:8687'] },
     [
       'servers[0].url: http://127.0.0.1:8687 is this Weldr itself, which listens on 127.0.0.1:8687; requests for it get 508',
@@ -188,7 +188,7 @@ for (const [what, [config, said]] of Object.entries(odd)) {
 const fine: Readonly<Record<string, object>> = {
   'a plain config': { servers: ['http://10.0.0.7:3000'] },
   'a server of another machine on the same port': { listen: ':3000', servers: ['http://10.9.9.9:3000'] },
-  'a server next to the own address': { listen: '127.0.0.1:3000', servers: ['http://127.0.0.2:3000'] },
+  'a server next to this Weldr’s own address': { listen: '127.0.0.1:3000', servers: ['http://127.0.0.2:3000'] },
   'a free port': { listen: ':0', servers: ['http://10.0.0.7'] },
   'one backup': { servers: ['http://10.0.0.7', { url: 'http://10.0.0.8', backup: true }] },
   'an empty pool': { pools: { api: [] } },
@@ -219,7 +219,7 @@ test('name a file with a secret that every user can read', () => {
   }
 });
 
-test('are 20 at most, and say how many more there are', () => {
+test('number 20 at most, and say how many more there are', () => {
   const servers = Array.from({ length: 50 }, (_, i) => ({
     url: `https://10.0.0.${i}`,
     tls: { verify: false },

@@ -336,7 +336,7 @@ backup('with the fewest requests for its weight gets a retry', async () => {
 
 const fallback = suite('the fallback of a pool');
 
-fallback('is used when no upstream of the pool is available, then that pool's own fallback, each pool once', async () => {
+fallback('is used when no upstream of the pool is available, then the fallback of that pool, each pool once', async () => {
   const side = await worker(() => {}, {
     upstreams: { default: [{ url: 'http://a:1', state: 'down' }], one: [], two: ['http://c:1'] },
     fallbacks: { default: 'one', one: 'two', two: 'default' },

@@ -35,7 +35,7 @@ const keys = ['a', 'b', 'c'];
 /** One leaf of a thing: `weight`, `check.path`. */
 type Leaves = Map<string, unknown>;
 
-/** What the model says of one thing. */
+/** What the model knows about one thing. */
 interface Word {
   op: 'define' | 'patch' | 'remove';
   /** By leaf; in a patch undefined means "without it". */
@@ -119,7 +119,7 @@ export class ModelRun {
     return fields;
   }
 
-  /** Some fields; null goes back to the default. */
+  /** Some fields; null resets a field to the default. */
   private patch(): JsonObject {
     return { ...this.fields(), ...(this.random(8) === 0 && { weight: null }) };
   }
@@ -188,7 +188,7 @@ export class ModelRun {
     this.say(key, given, base === undefined ? undefined : leavesOf(base), write.op === 'put');
   }
 
-  /** An operator sets these leaves; with `whole` it sets no others. */
+  /** An operator sets these leaves; with `whole`, no others. */
   private say(key: string, given: Leaves, base: Leaves | undefined, whole: boolean): void {
     const word = this.words.get(key);
     if (base === undefined || word?.op === 'define') {
@@ -209,7 +209,7 @@ export class ModelRun {
     const planned = this.planned(write);
     try {
       const [written] = await this.state.write([write], 'a test');
-      assert.equal(written?.after?.value, planned, 'a dry run says what comes');
+      assert.equal(written?.after?.value, planned, 'a dry run predicts the result');
       return true;
     } catch (thrown) {
       if (
@@ -252,7 +252,7 @@ export class ModelRun {
       const below = this.config.has(key) ? 'config' : 'discovered:inventory';
       assert.is(entity.layer, this.words.get(key)?.op === 'define' ? 'api' : below, key);
     }
-    assert.is(this.store.rows.size, this.words.size, 'no row more than words');
+    assert.is(this.store.rows.size, this.words.size, 'as many rows as words');
   }
 }
 

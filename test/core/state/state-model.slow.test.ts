@@ -4,6 +4,6 @@ import { runModel } from './model.ts';
 
 const test = suite('the state, against a model', { timeoutMs: 900_000, testTimeoutMs: 900_000 });
 
-test('is what the rules say after each step of 100,000 sequences', async () => {
+test('follows the rules after each step of 100,000 sequences', async () => {
   await runModel(1, 100_001, 25);
 });

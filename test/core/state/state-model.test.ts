@@ -4,6 +4,6 @@ import { runModel } from './model.ts';
 
 const test = suite('the state, against a model');
 
-test('is what the rules say after each step of 2,000 sequences', async () => {
+test('follows the rules after each step of 2,000 sequences', async () => {
   await runModel(1, 2001, 25);
 });

@@ -1,4 +1,4 @@
-// The conformance kit for balancers: right ones pass, and each wrong one fails the check named after its mistake.
+// The conformance kit for balancers: correct ones pass, and each wrong one fails the check named after its mistake.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import { type BalancerCheckOptions, balancerChecks, testBalancer } from '../../../core/testing.ts';
@@ -52,7 +52,7 @@ for (const [name, balancer, options] of rightBalancers) {
 
 const wrongBalancers = [...wrongInChoices, ...wrongInShares, ...wrongInAttempts, ...wrongInSeparation];
 
-const wrong = suite('testBalancer finds a balancer which');
+const wrong = suite('testBalancer finds a balancer that');
 
 for (const { mistake, balancer, options, check, message = /./ } of wrongBalancers) {
   wrong(mistake, async () => {

@@ -91,7 +91,7 @@ test('follows the fallbacks of the config', async () => {
   await app.close();
 });
 
-test('adds no balancer: that of the config has to choose', async () => {
+test('adds no balancer: the config’s must choose', async () => {
   const app = await testConfig({ servers: ['http://d:1'], plugins: [toApi] });
   const result = await app.run();
   assert.is(result.status, 503);

@@ -1,4 +1,4 @@
-// Balancers that do all that is asked of one, each in a plain form: the conformance kit must pass them.
+// Balancers that do everything required of one, each in a plain form: the conformance kit must pass them.
 import type { Plugin, WorkerSide } from '../../../core/plugin/plugin.ts';
 import type { Pool, Upstream } from '../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';
@@ -76,7 +76,7 @@ export const weightedRandom = balancer('weighted-random', ({ id }) => {
   };
 });
 
-/** The better of two random upstreams, as `isBetter` says. */
+/** The better of two random upstreams, according to `isBetter`. */
 function twoChoices(
   { available }: Pool,
   tried: readonly Upstream[],
@@ -173,7 +173,7 @@ class Ring {
   }
 }
 
-/** FNV-1a with a finish that spreads texts that differ at the end only. */
+/** FNV-1a with a final step that spreads texts that differ only at the end. */
 export function hash(text: string): number {
   let state = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193);

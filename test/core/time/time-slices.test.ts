@@ -1,4 +1,4 @@
-// Long work that lets others have their turn.
+// Long work that lets other work have its turn.
 import * as assert from 'uvu/assert';
 import { TimeSlices } from '../../../core/time/time-slices.ts';
 import { suite } from '../../support/suite.ts';

@@ -1,4 +1,5 @@
-// Wrong balancers: what they mix up, what a choice costs them, and what they remember of one that was only explained.
+// Wrong balancers: what they mix up, what a choice costs them, and what they remember of a request that was only
+// explained.
 import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../../core/request/context.ts';
 import { balancer, freshFrom, hash, seeded } from '../right-balancers.ts';
