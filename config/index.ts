@@ -91,6 +91,7 @@ export type { RequestTimeouts } from '../core/request/request-timeouts.ts';
 export type { Response } from '../core/request/response.ts';
 export { type Retry as RetryRequest, retry } from '../core/request/retry.ts';
 export type { Route } from '../core/request/route.ts';
+export type { RouteFacts } from '../core/request/route-facts.ts';
 export type { TraceContext } from '../core/request/trace-context.ts';
 export { defineConfig, type WeldrConfig } from '../core/settings/config.ts';
 export { duration, parseDuration, parseSize, size } from '../core/settings/duration.ts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { findCycles, type Import, readModules } from './support/module-graph.ts';
+import { findCycles, readModules } from './support/module-graph.ts';
 import { suite } from './support/suite.ts';
 
 const test = suite('imports');
@@ -58,14 +58,6 @@ const parts: Record<string, RegExp> = {
   h2: /^core\/http\/(?:exchange\/wire\.ts$|upstream\/)/,
   exchange: /^core\/http\/upstream\//,
   upstream: /^$/,
-};
-
-/** The type imports that close a circle within core, and why they are allowed. */
-const closers: Readonly<Record<string, string>> = {
-  'core/request/route.ts -> core/request/context.ts':
-    'a context names its route, which makes replies from a context',
-  'core/plugin/started-worker-side.ts -> core/plugin/worker-sides.ts': 'one side takes the options of all',
-  'core/plugin/started-manager-side.ts -> core/plugin/manager-sides.ts': 'one side takes the options of all',
 };
 
 const rules: Record<string, { rule: Rule; breaks: readonly [from: string, to: string][] }> = {
@@ -205,15 +197,7 @@ test('form no circle', () => {
 
 test('form no circle of types within core either', () => {
   const core = new Map([...modules].filter(([path]) => folderOf(path) === 'core'));
-  const open = (path: string, imports: readonly Import[]): readonly Import[] =>
-    imports.filter(({ target }) => !(`${path} -> ${target}` in closers));
-  assert.is(
-    findCycles(new Map([...core].map(([path, imports]) => [path, open(path, imports)])), 'all').join('\n'),
-    '',
-  );
-  const cycles = findCycles(core, 'all').join('\n');
-  const idle = Object.keys(closers).filter(closer => !cycles.includes(closer));
-  assert.equal(idle, [], 'these imports no longer close a circle: remove them from the list');
+  assert.is(findCycles(core, 'all').join('\n'), '');
 });
 
 test("do not use Node's internal bindings", () => {

@@ -1,73 +1,24 @@
 // ManagerSides: the manager sides of a config's plugins, in the manager and in tests alike: started in order, closed in
 // reverse order, with their own hooks and admin routes, so a reload swaps them all at once. Those of pools and routes
 // come and go with their lists.
-import type { Logger } from 'pino';
-import type { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import { WeldrError } from '../errors.ts';
-import type { EventLog } from '../events/event-log.ts';
-import type { Problems } from '../events/problems.ts';
-import type { ExplainInput } from '../explain/explain-input.ts';
-import type { Explanation } from '../explain/explanation.ts';
-import type { RequestTraces } from '../explain/trace.ts';
-import type { ManagedPools } from '../pool/managed-pools.ts';
-import type { Overrides } from '../settings/settings.ts';
-import type { ReportPluginError } from '../stages/request-hooks.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
-import type { Clock } from '../time/clock.ts';
 import { AdminRoutes } from './admin.ts';
 import { DefinedPlugins } from './defined-plugins.ts';
 import { kindListsOf } from './kind-lists.ts';
 import { KindViews } from './kind-views.ts';
 import { createManagerHooks, type ManagerHooks } from './manager-hooks.ts';
-import type { ManagerKinds } from './manager-kinds.ts';
-import type { MetricDelta } from './metric-delta.ts';
+import { type MetricDelta, metricsLine } from './metric-delta.ts';
+import type { ManagerSidesOptions } from './manager-sides-options.ts';
 import type { MetricFamily } from './metric-family.ts';
-import type { MetricSums } from './metric-sums.ts';
-import type { ManagerStatus } from './plugin.ts';
 import type { PluginInstance } from './plugin-instance.ts';
 import { RolesByPool } from './roles-by-pool.ts';
 import type { RunningPlugin } from './running-plugin.ts';
-import { type ProblemReport, ScopeLists } from './scope-lists.ts';
+import { ScopeLists } from './scope-lists.ts';
 import { ScopedManagerHooks } from './scoped-manager-hooks.ts';
-import { startWithin } from './start-bound.ts';
+import { longestRunTimeStart, startWithin } from './start-bound.ts';
 import { startFailure } from './start-failure.ts';
 import { type ManagerSurroundings, StartedManagerSide } from './started-manager-side.ts';
-import type { Traffic } from './traffic.ts';
-import { longestRunTimeStart, metricsLine } from './worker-sides.ts';
-
-/** What manager sides work with. */
-export interface ManagerSidesOptions {
-  readonly pools: ManagedPools;
-  readonly kinds: ManagerKinds;
-  readonly certificates: CertificateRegistry;
-  readonly log: Logger;
-  readonly clock: Clock;
-  readonly status: ManagerStatus;
-  readonly overrides: Overrides;
-  /** What plugins keep over reloads, by the names of their instances. */
-  readonly memory: Map<string, unknown>;
-  /** What plugins have counted; it outlives reloads. */
-  readonly sums: MetricSums;
-  /** Receives what a plugin threw in a hook. */
-  readonly report: ReportPluginError;
-  /** What happened, what is wrong, and what is counted; they outlive reloads. */
-  readonly events: EventLog;
-  readonly problems: Problems;
-  readonly traffic: Traffic;
-  reload(by?: string): Promise<void>;
-  upgrade(): Promise<string>;
-  explain(request: ExplainInput): Promise<Explanation>;
-  readonly traces: RequestTraces;
-  /** The plugins that lists made at run time can name; default: none. */
-  readonly defined?: DefinedPlugins | undefined;
-  /** Receives what does not start here of a list made at run time. */
-  readonly onProblems?: ProblemReport | undefined;
-  /** The workers that are ready for requests now; default: none. */
-  readyWorkers?(): readonly number[];
-  /** The workers that can receive messages. */
-  workers(): readonly number[];
-  send(worker: number, instance: string, message: unknown): void;
-}
 
 /** The manager sides of one config. */
 export class ManagerSides {

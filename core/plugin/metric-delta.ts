@@ -1,6 +1,9 @@
 // MetricDelta: what changed in a process's metrics, as it is sent to the manager in JSON.
 import type { MetricDefinition } from './metric-definition.ts';
 
+/** The name under which a worker sends its deltas to the manager; no instance has it. */
+export const metricsLine = '';
+
 /** What changed in one metric since it was last sent. */
 export interface MetricDelta {
   /** The number of the metric in its process. */

@@ -6,6 +6,8 @@ import type { Clock } from '../time/clock.ts';
 const patience = 10_000;
 /** When the start fails, ms. Plugins may wait for others, such as a store, with their own bounds. */
 const longestStart = 120_000;
+/** The longest that a plugin whose list is made at run time may take to start, ms: an operator waits for the answer. */
+export const longestRunTimeStart = 20_000;
 
 /** How to wait for a start. */
 export interface StartBound {

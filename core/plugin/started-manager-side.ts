@@ -9,7 +9,7 @@ import { type AdminRoute, AdminRoutes } from './admin.ts';
 import { CleanUps } from './clean-ups.ts';
 import type { KindViews } from './kind-views.ts';
 import type { ManagerHooks } from './manager-hooks.ts';
-import type { ManagerSidesOptions } from './manager-sides.ts';
+import type { ManagerSidesOptions } from './manager-sides-options.ts';
 import type { MetricFamily } from './metric-family.ts';
 import type { MetricRecorder } from './metric-recorder.ts';
 import type { Metrics } from './metrics.ts';

@@ -11,7 +11,7 @@ import type { Metrics } from './metrics.ts';
 import type { WorkerSide } from './plugin.ts';
 import type { PluginInstance } from './plugin-instance.ts';
 import type { Entities } from './plugin-kind.ts';
-import type { WorkerSidesOptions } from './worker-sides.ts';
+import type { WorkerSidesOptions } from './worker-sides-options.ts';
 
 type Listener = (message: unknown) => void;
 

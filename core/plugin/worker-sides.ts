@@ -1,62 +1,31 @@
 // WorkerSides: the worker sides of a config's plugins, in a worker and in tests alike: started in order, closed in
 // reverse order, each with its line to the manager; those of pools and routes come and go with their lists.
-import type { Logger } from 'pino';
 import { WeldrError } from '../errors.ts';
-import type { Pools } from '../pool/pools.ts';
 import { reply } from '../request/reply.ts';
-import type { ConnectionCounts } from '../stages/connection-info.ts';
-import { createHooks, type ReportPluginError } from '../stages/request-hooks.ts';
+import { createHooks } from '../stages/request-hooks.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
 import type { StageEntry } from '../stages/stage-entry.ts';
 import { Stages } from '../stages/stages.ts';
-import type { Clock } from '../time/clock.ts';
 import { DefinedPlugins } from './defined-plugins.ts';
 import { EntityViews } from './entity-views.ts';
 import { kindListsOf } from './kind-lists.ts';
+import { metricsLine } from './metric-delta.ts';
 import { MetricRecorder } from './metric-recorder.ts';
 import type { PluginInstance } from './plugin-instance.ts';
 import { RolesByPool } from './roles-by-pool.ts';
-import type { RowReplica } from './row-replica.ts';
 import type { ListChange } from './run-time-plugins.ts';
-import { type ProblemReport, ScopeLists } from './scope-lists.ts';
-import { startWithin } from './start-bound.ts';
+import { ScopeLists } from './scope-lists.ts';
+import { longestRunTimeStart, startWithin } from './start-bound.ts';
 import { startFailure } from './start-failure.ts';
 import { StartedWorkerSide, type WorkerSurroundings } from './started-worker-side.ts';
+import type { WorkerSidesOptions } from './worker-sides-options.ts';
 
 /** Messages to a plugin that may wait for its side to listen; beyond that the oldest are dropped. */
 const maxUnheard = 1_000;
 
-/** What worker sides work with. */
-export interface WorkerSidesOptions {
-  readonly worker: number;
-  readonly pools: Pools;
-  /** The rows of kinds that plugins own. */
-  readonly rows: RowReplica;
-  readonly log: Logger;
-  readonly clock: Clock;
-  /** The plugins that lists made at run time can name; default: none. */
-  readonly defined?: DefinedPlugins | undefined;
-  /** The longest that a plugin that is no longer listed waits for its requests before it ends, ms; default 30 000. */
-  readonly drainTimeout?: number | undefined;
-  /** Writes whole lines to where the log goes; false: they are lost. */
-  writeLog(lines: string): boolean;
-  /** Receives what a plugin threw outside of requests. */
-  readonly report: ReportPluginError;
-  /** Receives what does not start here of a list made at run time. */
-  readonly onProblems?: ProblemReport | undefined;
-  /** Sends a message of an instance to its manager side. */
-  send(instance: string, message: unknown): void;
-  /** How many connections there are now; default: none. */
-  connections?(): ConnectionCounts;
-}
-
 /** How often counts are sent to the manager, ms, and of how many children at once. */
 const metricsInterval = 250;
 const mostChildrenATime = 500;
-/** The name of the metrics' line, which no instance has. */
-export const metricsLine = '';
-/** The longest that a plugin whose list is made at run time may take to start, ms: an operator waits for the answer. */
-export const longestRunTimeStart = 20_000;
 
 const defaultDrainTimeout = 30_000;
 

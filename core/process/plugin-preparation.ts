@@ -1,7 +1,7 @@
 // PluginPreparation: has all workers start the plugins of a list before it becomes active, and learns whether they did.
 import { WeldrError } from '../errors.ts';
 import type { ListingWorkers } from '../plugin/run-time-plugins.ts';
-import { longestRunTimeStart } from '../plugin/worker-sides.ts';
+import { longestRunTimeStart } from '../plugin/start-bound.ts';
 import type { Scope } from '../stages/scope.ts';
 import type { ListedNames } from '../state/listed-names.ts';
 import type { Clock } from '../time/clock.ts';

@@ -12,7 +12,7 @@ import { ReceivedRequest } from './received-request.ts';
 import type { Outcome, RequestState } from './request-state.ts';
 import { RequestTimeouts } from './request-timeouts.ts';
 import { Response } from './response.ts';
-import type { Route } from './route.ts';
+import type { RouteFacts } from './route-facts.ts';
 import type { TraceContext } from './trace-context.ts';
 
 /** The most notes of one request, and characters of each. */
@@ -128,7 +128,7 @@ export class ProxyContext {
   }
 
   /** The route that the stage `route` chose; undefined: a pool without a route. */
-  get route(): Route | undefined {
+  get route(): RouteFacts | undefined {
     return this.#state.route;
   }
 

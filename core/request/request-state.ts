@@ -12,7 +12,7 @@ import { RequestPath } from './path.ts';
 import type { ProxyFacts } from './proxy-facts.ts';
 import type { Reply } from './reply.ts';
 import type { TimeoutRecord } from './request-timeouts.ts';
-import type { Route } from './route.ts';
+import type { RouteFacts } from './route-facts.ts';
 import type { TlsFacts } from './tls-facts.ts';
 import type { TraceContext } from './trace-context.ts';
 
@@ -85,7 +85,7 @@ class RareState implements TimeoutRecord {
   baseResponseTransforms: readonly AskedTransform[] | undefined = undefined;
   /** The client's lines, when some of them must not pass unchanged; without those that the wire adds. */
   cleanedHeaders: HeaderList | undefined = undefined;
-  route: Route | undefined = undefined;
+  route: RouteFacts | undefined = undefined;
   /** The pools that the request was in, once there is more than one. */
   pools: Pool[] | undefined = undefined;
   /** The finished attempts, if there is more than one. */
@@ -178,7 +178,7 @@ export class RequestState implements OutgoingSource {
     return this.rare?.responseSource ?? 'upstream';
   }
 
-  get route(): Route | undefined {
+  get route(): RouteFacts | undefined {
     return this.rare?.route;
   }
 

@@ -2,6 +2,7 @@
 import { isPool, type Pool } from '../pool/pool.ts';
 import type { ProxyContext } from './context.ts';
 import type { Reply } from './reply.ts';
+import type { RouteFacts } from './route-facts.ts';
 
 /** @internal `value instanceof Route`, for the hot path. */
 export let isRoute: (value: unknown) => value is Route;
@@ -13,13 +14,11 @@ export type RouteReply = (ctx: ProxyContext) => Reply;
  * The destination of a rule: a name for logs, metrics and scopes, and a pool or a reply. A plugin makes its routes once, at
  * its start, with `side.route(name, pool)`, and returns them from the stage `route`.
  */
-export class Route {
+export class Route implements RouteFacts {
   readonly name: string;
-  /** Undefined: it leads to a reply. */
   readonly pool: Pool | undefined;
   /** Makes the reply, once the route's own plugins have admitted the request; undefined: it leads to a pool. */
   readonly reply: RouteReply | undefined;
-  /** The path pattern that leads here, such as `/users/:id`; undefined: there is none, or several. */
   readonly pattern: string | undefined;
   readonly #made = true;
 

@@ -6,15 +6,13 @@ import { isReply, type Reply } from '../request/reply.ts';
 import type { RequestState } from '../request/request-state.ts';
 import { Retry, type retry } from '../request/retry.ts';
 import { isRoute, type Route } from '../request/route.ts';
-import { findEligible, findStandby, isEligible, isPassedOver, needsStandby } from './eligibility.ts';
+import { settleChoice, whyNone } from './eligibility.ts';
 import { FinalStages, idle } from './final-stages.ts';
 import { failure } from './tap-guard.ts';
 import { enters, wasIn } from './visited-pools.ts';
 
 /** The most attempts of one request, whatever plugins ask for. */
 export const maxAttempts = 10;
-/** How often a balancer is called for one attempt while its choices are not eligible; then all upstreams are searched. */
-export const maxDraws = 4;
 
 const admitting = 1;
 const admittingToRoute = 2;
@@ -204,8 +202,9 @@ export class Pipeline extends FinalStages {
 
   private readonly onAdmittedToRoute = (thrown?: Error | null, result?: Reply): void => {
     const { ctx, state } = this;
-    if (ctx === undefined || state?.route === undefined) return;
-    if (this.passes(admittingToRoute, thrown, result)) this.arrive(ctx, state, state.route);
+    const route = state?.route;
+    if (ctx === undefined || state === undefined || !isRoute(route)) return;
+    if (this.passes(admittingToRoute, thrown, result)) this.arrive(ctx, state, route);
   };
 
   /** Follows the route to its pool, or to the reply that it makes. */
@@ -277,36 +276,17 @@ export class Pipeline extends FinalStages {
     } else this.narrow(ctx, state, result);
   };
 
-  /**
-   * Takes a balancer's choice, has it choose again, or takes another eligible upstream: one that stands by if all others were
-   * tried.
-   */
+  /** Takes a balancer's choice or another eligible upstream, or has the balancer choose again. */
   private narrow(ctx: ProxyContext, state: RequestState, choice: Upstream | undefined): void {
-    let upstream = choice;
-    let isRedrawn = false;
+    let upstream: Upstream | 'again' | undefined;
     try {
-      // A stale connection says nothing about the upstream.
-      const code = this.lastFailure?.code;
-      const wasStale = code === 'STALE_CONNECTION' || code === 'STREAM_REFUSED';
-      if (choice !== undefined && !wasStale && needsStandby(state, choice)) {
-        upstream = findStandby(this.chain, ctx, state) ?? choice;
-      }
-      const isTaken =
-        upstream === undefined ||
-        (!isPassedOver(state, upstream) && isEligible(this.chain, ctx, state, upstream));
-      if (!isTaken) {
-        isRedrawn = ++this.draws < maxDraws;
-        if (!isRedrawn) upstream = findEligible(this.chain, ctx, state);
-      }
+      upstream = settleChoice(this.chain, ctx, state, choice, ++this.draws, this.lastFailure?.code);
     } catch (thrown) {
       this.fail(state, thrown);
       return;
     }
-    if (isRedrawn) {
-      this.select(ctx, state);
-      return;
-    }
-    if (upstream !== undefined) this.attempt(ctx, state, upstream);
+    if (upstream === 'again') this.select(ctx, state);
+    else if (upstream !== undefined) this.attempt(ctx, state, upstream);
     else {
       this.draws = 0;
       this.fallBack(ctx, state);
@@ -321,15 +301,7 @@ export class Pipeline extends FinalStages {
       this.enter(ctx, state, next, 'later');
       return;
     }
-    this.endWithError(state, this.lastFailure ?? new WeldrError('NO_UPSTREAM', this.explainNone(state.pool)));
-  }
-
-  private explainNone(pool: Pool): string {
-    if (this.chain.selectUpstream.taps.length === 0) {
-      return `no plugin chooses an upstream for pool ${pool.name}; put a balancer such as roundRobin() into plugins`;
-    }
-    const remedy = pool.size === 0 ? '; add a server to the config, or with weldr servers add' : '';
-    return `no upstream of pool ${pool.name} is available (${pool.describe()})${remedy}`;
+    this.endWithError(state, this.lastFailure ?? new WeldrError('NO_UPSTREAM', whyNone(this.chain, state.pool)));
   }
 
   private attempt(ctx: ProxyContext, state: RequestState, upstream: Upstream): void {

@@ -2,7 +2,7 @@
 // which plugins these are; each combination is joined once, for the first request that needs it.
 import { AsyncSeriesBailHook, SyncBailHook, SyncHook } from 'tapable';
 import type { Pool } from '../pool/pool.ts';
-import type { Route } from '../request/route.ts';
+import type { RouteFacts } from '../request/route-facts.ts';
 import type { Admission, Chain, Departure, Entrance } from './chain.ts';
 import { RequestEpochs } from './request-epochs.ts';
 import { keysOf, type RequestHooks } from './request-hooks.ts';
@@ -156,7 +156,7 @@ export class Stages {
   }
 
   /** Returns the stages of requests of this route in this pool; undefined: the route leads to a reply. */
-  of(route: Route | undefined, pool: Pool | undefined): Chain {
+  of(route: RouteFacts | undefined, pool: Pool | undefined): Chain {
     if (!this.scoped) return this.plain;
     const routeName = route === undefined ? '' : this.scopeOf('route', route.name);
     return this.chain(routeName, pool === undefined ? '' : this.scopeOf('pool', pool.name));

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../../core/errors.ts';
 import type { Counter, Histogram, Labelled, Metrics } from '../../core/plugin/metrics.ts';
 import type { Pool } from '../../core/pool/pool.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
-import type { Route } from '../../core/request/route.ts';
+import type { RouteFacts } from '../../core/request/route-facts.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { reasonOf, statusLabel } from './label-values.ts';
 
@@ -59,10 +59,10 @@ export class RequestMetrics {
   private readonly exemplars: boolean;
   private readonly families: Families;
   /** By route, then pool: keyed by object, so that no name is built per request. */
-  private readonly cells = new Map<Route | undefined, Map<Pool, Cell>>();
+  private readonly cells = new Map<RouteFacts | undefined, Map<Pool, Cell>>();
   /** By names: a route or a pool may be replaced by one of the same name. */
   private readonly named = new Map<string, Map<string, Cell>>();
-  private lastRoute: Route | undefined = undefined;
+  private lastRoute: RouteFacts | undefined = undefined;
   private lastPool: Pool | undefined = undefined;
   private last: Cell | undefined = undefined;
 
@@ -144,7 +144,7 @@ export class RequestMetrics {
     this.lastPool = undefined;
   }
 
-  private cellOf(pool: Pool, route: Route | undefined): Cell {
+  private cellOf(pool: Pool, route: RouteFacts | undefined): Cell {
     let byPool = this.cells.get(route);
     if (byPool === undefined) {
       byPool = new Map();

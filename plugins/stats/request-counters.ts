@@ -5,7 +5,7 @@ import type { WeldrError } from '../../core/errors.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { Pools } from '../../core/pool/pools.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
-import type { Route } from '../../core/request/route.ts';
+import type { RouteFacts } from '../../core/request/route-facts.ts';
 
 /** What a worker counted for one server since its last report; `inFlight` is the current number. */
 export interface ServerCounts {
@@ -62,8 +62,8 @@ export class RequestCounters {
   private readonly byUpstream = new Map<Upstream, UpstreamCounters>();
   private readonly touched: UpstreamCounters[] = [];
   /** The objects themselves, which saves a look-up by name: most requests take the same route as the one before. */
-  private readonly byRoute = new Map<Route, RouteCounters>();
-  private lastRoute: Route | undefined = undefined;
+  private readonly byRoute = new Map<RouteFacts, RouteCounters>();
+  private lastRoute: RouteFacts | undefined = undefined;
   private last: RouteCounters | undefined = undefined;
 
   constructor(pools: Pools) {
@@ -119,7 +119,7 @@ export class RequestCounters {
     return { client, servers, routes: this.takeRoutes(most) };
   }
 
-  private routeOf(route: Route | undefined): RouteCounters | undefined {
+  private routeOf(route: RouteFacts | undefined): RouteCounters | undefined {
     let counters: RouteCounters | undefined;
     if (route !== undefined) {
       counters = this.byRoute.get(route);

@@ -2,7 +2,7 @@
 
 import type { Pool, Upstream } from '../../pool/pool.ts';
 import { reply } from '../../request/reply.ts';
-import { maxDraws } from '../../stages/pipeline.ts';
+import { maxDraws } from '../../stages/eligibility.ts';
 import { context } from '../context.ts';
 import { type UpstreamInput, upstreamRecord } from '../pool.ts';
 import type { UpstreamAnswer } from '../request-run.ts';

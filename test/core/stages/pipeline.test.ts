@@ -289,7 +289,7 @@ test('a late answer is ignored, whatever made the request continue without it', 
       assert.match(told.at(-1) ?? '', /^finished /, `${stage} ${way}`);
       assert.is(wire.ctx.outcome, way === 'aborted' ? 'aborted' : 'complete');
       if (way === 'late') assert.is(wire.ctx.error?.message, `plugin slow in ${stage}: took over 30 ms`);
-      assert.not.ok(wire.pipeline.reusable, 'the late answer could be mistaken for the next request's');
+      assert.not.ok(wire.pipeline.reusable, 'the late answer could be mistaken for that of the next request');
       gate.resolve(undefined);
       await turn();
       await turn();
