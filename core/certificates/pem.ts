@@ -12,7 +12,7 @@ export interface PairFault {
 export const isEncrypted = (key: string): boolean =>
   /^-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(key);
 
-/** Returns the certificates of a PEM text, each as PEM, and nothing else of the text. */
+/** Returns the certificates of a PEM text, each as PEM, without the rest of the text. */
 export const certificateBlocks = (text: string): readonly string[] =>
   text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
 

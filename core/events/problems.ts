@@ -28,7 +28,7 @@ export class Problems {
     this.clock = clock;
   }
 
-  /** All of them. */
+  /** All current problems. */
   get list(): Problem[] {
     return [...this.bySource.values()].flatMap(known => [...known.values()]);
   }

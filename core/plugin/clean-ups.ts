@@ -23,7 +23,7 @@ export class CleanUps {
     this.list.push({ plugin, fn });
   }
 
-  /** Runs all of them, last in first out. Never rejects; a second call does nothing. */
+  /** Runs all clean-ups, last in first out. Never rejects; a second call does nothing. */
   async run(): Promise<void> {
     for (let entry = this.list.pop(); entry !== undefined; entry = this.list.pop()) {
       const { plugin, fn } = entry;

@@ -1,4 +1,4 @@
-// What an item of a list of plugins has to be: checked when a config is read, with messages for its author.
+// What an item of a list of plugins must be: checked when a config is read, with messages for its author.
 import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
 import { parse, showInput } from '../settings/options.ts';
@@ -25,7 +25,7 @@ const parts: Readonly<Record<keyof Plugin, true>> = {
 const partNames = Object.keys(parts);
 const roleNames: readonly string[] = ['balancer', 'retry', 'passive-health', 'active-check'] satisfies Role[];
 
-/** A misspelt side would never run. An object of a class may have fields of its own. */
+/** A misspelt side would never run. An object of a class may have other fields. */
 export function checkParts(plugin: Plugin, where: string): void {
   const { role, id } = plugin;
   if (id !== undefined && (typeof id !== 'string' || id === '')) {

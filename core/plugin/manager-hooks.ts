@@ -96,7 +96,7 @@ export interface ManagerHooks {
   readonly handingOver: AsyncSeriesHook<[]>;
   /** Log files may have been renamed (SIGUSR1): open them again at their paths. */
   readonly reopenFiles: SyncHook<[]>;
-  /** The process is asked to stop; taps run before workers drain, which meanwhile continue as before. */
+  /** The process is asked to stop; taps run before workers drain, which continue as before until then. */
   readonly stopping: AsyncSeriesHook<[]>;
 }
 

@@ -10,7 +10,7 @@ export class MetricRecorder {
   /** The metrics of each plugin that has any. */
   private readonly plugins = new Map<Metrics, RecordedMetric<RecordedChild>[]>();
   private made = 0;
-  /** Metrics of plugins that have ended: after all their values the manager has to receive their end. */
+  /** Metrics of plugins that have ended: after all their values the manager must receive their end. */
   private readonly gone = new Set<RecordedMetric<RecordedChild>>();
   /** The metrics that the manager does not know yet. */
   private untold: ChildOwner[] = [];

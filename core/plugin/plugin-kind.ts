@@ -68,7 +68,7 @@ export interface PluginKind<Options = unknown, Item = unknown> {
 /** The active things of an instance, of the kind of its plugin. */
 export interface Entities<Item = unknown> {
   /**
-   * All of them: those of the config in its order, then those of operators by name. An unchanged item of the config is the
+   * All things: those of the config in its order, then those of operators by name. An unchanged item of the config is the
    * same object as in the options.
    */
   readonly all: ReadonlyMap<string, Item>;

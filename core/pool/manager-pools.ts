@@ -10,7 +10,7 @@ import type { GuardOptions } from './source-guard.ts';
 
 /** How many servers a pool holds. */
 export interface PoolCounts {
-  /** All of them, including those that drain before they go. */
+  /** All servers, including those that drain before they go. */
   readonly servers: number;
   /** Those that are available for new requests. */
   readonly available: number;

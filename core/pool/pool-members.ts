@@ -29,7 +29,7 @@ export interface Member extends PoolEntry {
   cancelExpiry: CancelTimer | undefined;
 }
 
-/** What one instance of a plugin knows of a server's health: plain JSON. */
+/** What one instance of a plugin knows about a server's health: plain JSON. */
 export interface KnownHealth {
   readonly pool: string;
   readonly id: string;

@@ -46,7 +46,7 @@ export class Pool implements UpstreamHome {
   /** Undefined until a label is first looked up, which few configs do. */
   #labels: LabelIndex | undefined = undefined;
   #inFlight = 0;
-  /** Undefined: it is seen whole, as in the manager. */
+  /** Undefined: all of the pool is seen, as in the manager. */
   #vantage: Vantage | undefined = undefined;
   #narrowing: Narrowing | undefined = undefined;
   /** Was it narrowed at the last look? */

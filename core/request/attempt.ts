@@ -28,7 +28,7 @@ export class Attempt {
     return this.#startedAt;
   }
 
-  /** When a connection was started for it; 0: one existed, or the attempt did not get that far. */
+  /** When a connection was opened for it; 0: one existed, or the attempt did not get that far. */
   get connectingAt(): number {
     return this.#connectingAt;
   }
@@ -63,7 +63,7 @@ export class Attempt {
     return this.#error;
   }
 
-  /** @internal A connection is being made for it. */
+  /** @internal A connection is being opened for it. */
   connecting(now: number): void {
     if (this.#connectingAt === 0) this.#connectingAt = now;
   }

@@ -9,7 +9,7 @@ export function deleteField(headers: HeaderList, name: string): void {
   headers.deleteSpellingsOf(folded(name));
 }
 
-/** The spelling that stands for all names which {@link deleteField} treats as one: `x-user`. */
+/** The spelling that stands for all names that {@link deleteField} treats as one: `x-user`. */
 export const folded = (name: string): string => name.toLowerCase().replace(/[._]/g, '-');
 
 /**

@@ -37,7 +37,7 @@ export class HeaderList {
   #touched = false;
   #neverIndexed: Set<string> | undefined = undefined;
   #looks = 0;
-  /** Names that were set or deleted, each with a line end behind it. */
+  /** Names that were set or deleted, each followed by a line end. */
   #settled = '';
 
   get length(): number {

@@ -70,7 +70,7 @@ export class RequestPath {
     return end >= 0 ? this.target.slice(0, end) : (this.readings[0] ?? '');
   }
 
-  /** Of a path that is not plain: the normal form, and what else some upstream could make of it. */
+  /** For a path that is not plain: the normal form, and how else upstreams could read it. */
   get readings(): readonly string[] {
     this.forms ??= this.findReadings();
     return this.forms;

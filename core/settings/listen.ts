@@ -206,7 +206,7 @@ function shortIPv6(host: string): string {
   return new URL(`http://[${host}]`).hostname.slice(1, -1);
 }
 
-/** The text of a target; `port` in place of its own. */
+/** The text of a target; `port` replaces the target's. */
 export function addressOf(target: ListenTarget, port?: number): string {
   if (target.kind === 'unix') return `unix:${target.path}`;
   const host = hostText(target.host);

@@ -14,7 +14,7 @@ export function parse<T extends z.ZodType>(
   code: 'CONFIG_INVALID' | 'INPUT_INVALID' = 'CONFIG_INVALID',
   where = '',
 ): z.output<T> {
-  // A config is parsed once: compiling a parser for it takes longer than the parsing.
+  // A config is parsed once: compiling a parser takes longer than parsing it.
   const jitless = code === 'CONFIG_INVALID';
   const result = schema.safeParse(input, { reportInput: true, error: hints, jitless });
   if (result.success) return result.data;
@@ -114,7 +114,7 @@ function amount(bound: 'at least' | 'at most', value: number, origin: string): s
   return unit === undefined ? `a number of ${bound} ${value}` : `${bound} ${value} ${unit}`;
 }
 
-/** The message for a union that has none of its own. */
+/** The message for a union without its own. */
 const noMessage = 'Invalid input';
 
 /** Is it about a part of the input? Then that option of a union was meant, because its kind was right. */

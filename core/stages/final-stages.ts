@@ -143,7 +143,7 @@ function finishRequest(stages: Stages, { finished }: Chain, ctx: ProxyContext, s
   if (rare?.aborter !== undefined) abort(rare.aborter);
 }
 
-/** What a plugin of a pool began when it admitted the request ends with the request, in whatever pool that is. */
+/** What a plugin of a pool began when it admitted the request ends with the request, no matter in which pool. */
 function finishInPoolsLeft(stages: Stages, ctx: ProxyContext, pools: readonly Pool[]): void {
   for (const pool of pools) if (pool !== ctx.pool) stages.departure(pool.name)?.call(ctx);
 }

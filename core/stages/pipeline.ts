@@ -50,7 +50,7 @@ export class Pipeline extends FinalStages {
   /** The error of the attempt before this one: the client gets it if no other upstream is available. */
   private lastFailure: WeldrError | undefined = undefined;
 
-  /** Is an asynchronous tap working, for which all else waits? */
+  /** Is an asynchronous tap working, and everything else waiting for it? */
   get pending(): boolean {
     return stageNames[this.stage] !== '';
   }

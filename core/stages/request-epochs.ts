@@ -1,4 +1,4 @@
-// RequestEpochs: reports when the requests under way are over, whatever begins meanwhile. A request costs two counts, and
+// RequestEpochs: reports when the requests under way are over, whatever has begun since. A request costs two counts, and
 // allocates nothing.
 
 /** The requests that began between two turns. */

@@ -85,7 +85,7 @@ function isDestination(value: unknown): boolean {
   return isPool(value) || isRoute(value) || isReply(value);
 }
 
-/** An upstream that has left every pool meanwhile is no mistake: another one is chosen. */
+/** An upstream that has left every pool by then is not a mistake: another one is chosen. */
 function isOfPool(value: unknown, ctx: ProxyContext): boolean {
   return isUpstream(value) && (value.home === stateOf(ctx).pool || value.home === undefined);
 }

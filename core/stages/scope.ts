@@ -1,4 +1,4 @@
-// Scope: where a plugin stands, and so which requests it sees.
+// Scope: the place of a plugin in a config, which decides what requests it sees.
 import type { ProxyContext } from '../request/context.ts';
 
 /** The whole config, one route, or one pool. */

@@ -47,7 +47,7 @@ export class Stages {
     this.stopwatch = stopwatch;
   }
 
-  /** Returns the stages of plugins that all stand in the config's own scope, in this order. */
+  /** Returns the stages of plugins that are all in the config's own scope, in this order. */
   static of(...hooks: readonly RequestHooks[]): Stages {
     const stages = new Stages();
     for (const each of hooks) {
@@ -130,7 +130,7 @@ export class Stages {
     return stages;
   }
 
-  /** Observes all requests that begin from now on; undefined: none, and then none pays for it. */
+  /** Observes all requests that begin from now on; undefined: none, and no request pays anything. */
   observe(observer: TapObserver | undefined): void {
     if (observer === this.observer) return;
     this.observer = observer;
@@ -204,7 +204,7 @@ export class Stages {
     this.checked = true;
   }
 
-  /** Does the same for plugins that are about to stand in a scope: see {@link replace}. */
+  /** Does the same for plugins that are about to join a scope: see {@link replace}. */
   checkAll(entries: readonly StageEntry[]): void {
     for (const entry of entries) checkEntry(entry, this.entries, entries);
   }

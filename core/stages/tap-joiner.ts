@@ -17,7 +17,7 @@ export interface TapWatchers {
   readonly observer: TapObserver | undefined;
 }
 
-/** A tap, and the function that is joined for it. */
+/** A tap, and the function that is joined in its place. */
 interface JoinedTap {
   readonly tap: FullTap;
   readonly fn: Tap;

@@ -1,4 +1,4 @@
-// TapObserver: observes each tap that a request meets, in stages that were joined with it; others pay nothing for it.
+// TapObserver: observes each tap that a request meets, in stages that were joined with it; requests in other stages pay nothing.
 import type { Upstream } from '../pool/pool.ts';
 import type { ProxyContext } from '../request/context.ts';
 import type { RequestHooks } from './request-hooks.ts';
@@ -17,7 +17,7 @@ export interface TapPlace {
   /** The instance of the plugin. */
   readonly plugin: string;
   readonly scope: Scope;
-  /** The conditions of the `when` that it stands in. */
+  /** The conditions of the `when` around it. */
   readonly conditions: readonly Condition[];
 }
 

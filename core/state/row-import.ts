@@ -1,4 +1,4 @@
-// An import of rows: checked before any is taken, then taken in small batches so that nothing else has to wait.
+// An import of rows: checked before any is taken, then taken in small batches so that nothing else must wait.
 import { toError, WeldrError } from '../errors.ts';
 import { TimeSlices } from '../time/time-slices.ts';
 import type { KindHost } from './kind-host.ts';

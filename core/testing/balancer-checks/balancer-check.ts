@@ -7,7 +7,7 @@ export interface BalancerCheck {
   run(): Promise<void>;
 }
 
-/** What a balancer promises beyond what all of them do. The defaults are the strictest. */
+/** What a balancer promises beyond what all balancers do. The defaults are the strictest. */
 export interface BalancerCheckOptions {
   /**
    * How close its shares are to the weights. `smooth` (default): within one request over each round, without bursts. A

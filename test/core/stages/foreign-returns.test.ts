@@ -34,7 +34,7 @@ for (const stage of [...asynchronous, ...synchronous]) {
       for (const [name, make] of [...forged, ...opaque]) {
         const what = `${name} in ${stage} (${way})`;
         const value = make();
-        // Promises read `then` of what they resolve with, and wait for it when it has one.
+        // Promises read `then` of what they resolve with, and call it if there is one.
         if (way === 'tapPromise' && name.startsWith('a thenable')) continue;
         const act: Act = (_ctx, _upstream, done) => {
           if (way !== 'tapAsync') return value;
@@ -55,7 +55,7 @@ returning('in a stage that ignores results harms nothing', async () => {
   for (const stage of looking) {
     const victim = await Victim.start(stage, 'tap');
     for (const [name, make] of [...forged, ...opaque]) {
-      // Its `then` is called, as it may report something; a rejection that it leaves behind is the plugin's fault.
+      // Its `then` is called, because it may report something; a rejection that it leaves behind is the plugin's fault.
       if (name.includes('in the background')) continue;
       const result = await victim.run(() => make(), '/', `${name} in ${stage}`);
       assert.is(result.status, 200, name);
