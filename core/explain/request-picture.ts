@@ -72,7 +72,7 @@ function responseParts(state: RequestState): Parts {
 
 function addHeaders(parts: Map<string, string>, list: HeaderList): void {
   const { names, keys, values } = list;
-  // Its own part.
+  // The host is a separate part.
   for (const [at, key] of keys.entries()) {
     if (key === 'host') continue;
     const name = `header ${names[keys.indexOf(key)] ?? key}`;

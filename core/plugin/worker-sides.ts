@@ -130,7 +130,7 @@ export class WorkerSides {
   /** Runs the clean-ups, last in first out. */
   async close(): Promise<void> {
     this.isClosed = true;
-    for (const goOn of this.patient) goOn();
+    for (const proceed of this.patient) proceed();
     for (const started of [...this.running].reverse()) await this.end(started);
     await this.lists.ended();
     this.stopMetrics?.();

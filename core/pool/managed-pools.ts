@@ -199,7 +199,7 @@ export class ManagedPools {
     for (const name of changed.pools) this.mergePool(name, 'the config');
     for (const { pool, id } of changed.servers) this.merge(pool, id, 'the config');
     this.members.started = true;
-    this.state.goOn();
+    this.state.resume();
   }
 
   /** Keeps the rows in a store from now on; see {@link State.use}. */

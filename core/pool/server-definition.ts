@@ -127,7 +127,7 @@ export const hostSetting = z
   .refine(isAuthority, "expected 'client', 'upstream' or a host name")
   .meta({
     description:
-      "What `Host` says: `client`, what the client sent; `upstream`, the host and port of the server's URL; otherwise this name. Default: the pool's, and that is `client`.",
+      "What `Host` says: `client`, what the client sent; `upstream`, the host and port of the server's URL; otherwise this name. Default: the pool's setting, otherwise `client`.",
     examples: ['client', 'upstream', 'shop.example'],
   });
 
@@ -137,7 +137,7 @@ export const http2Setting = z.boolean().meta({
     "Is HTTP/2 spoken? `true`: always, over TLS and without it; `false`: never. Default: the pool's setting; otherwise over TLS what the server chooses, and HTTP/1.1 without TLS.",
 });
 
-/** Is a server told of the client by the PROXY protocol? */
+/** Does a server learn about the client by the PROXY protocol? */
 export const proxyProtocolSetting = z
   .enum(['v1', 'v2'])
   .describe(

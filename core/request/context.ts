@@ -55,7 +55,7 @@ export class ProxyContext {
   }
 
   /**
-   * The request as it is to be sent. What `request` and `route` edit is the base of all attempts; what `preProxy`
+   * The request as it will be sent. What `request` and `route` edit is the base of all attempts; what `preProxy`
    * edits is a copy for this attempt.
    */
   get outgoing(): OutgoingRequest {
@@ -161,14 +161,14 @@ export class ProxyContext {
 
   // --- what came back --------------------------------------------------------------------------------------------
 
-  /** The response that the client is to get; undefined before there is one, and when an attempt has failed. */
+  /** The response that the client will get; undefined before there is one, and when an attempt has failed. */
   get response(): Response | undefined {
     if (this.#state.status === 0 || this.#state.status === 499) return undefined;
     this.#response ??= new Response(this.#state);
     return this.#response;
   }
 
-  /** The status that the client gets or got; 0 before there is one; 499 when the client left before. */
+  /** The status that the client gets or got; 0 before there is one; 499 when the client left before that. */
   get status(): number {
     return this.#state.status;
   }

@@ -206,7 +206,7 @@ export class HeaderList {
     return !this.#lacks(field.mark) && this.#deleteFrom(0, field.key);
   }
 
-  /** @internal Is there a field that CGI would take for this one? `key`: in lower case, with hyphens alone. */
+  /** @internal Is there a field that CGI would take for this one? `key`: in lower case, with hyphens only. */
   hasSpellingOf(key: string): boolean {
     if (this.#lacks(fieldName(key).foldedMark)) return false;
     if (this.#looksAtText()) return lineOf(this.#text, key, 'folded') >= 0;
@@ -274,7 +274,7 @@ export class HeaderList {
     for (let i = 0; i < names.length; i++) yield [names[i] ?? '', values[i] ?? ''];
   }
 
-  /** Is there no field of this mark for certain? */
+  /** Is there certainly no field with this mark? */
   #lacks(mark: number): boolean {
     return (this.#marks & mark) === 0;
   }
@@ -284,7 +284,7 @@ export class HeaderList {
     this.#text += `${start}${value}\r\n`;
   }
 
-  /** Is the text still to be looked through? */
+  /** Is the text still searched, rather than parsed? */
   #looksAtText(): boolean {
     return this.#parts === undefined && ++this.#looks <= maxTextLooks;
   }

@@ -40,7 +40,7 @@ const rules: readonly Rule[] = [
 ];
 
 /**
- * The readings of a path in which unreserved characters are decoded already, each once, with and without dot segments.
+ * The readings of a path in which unreserved characters are already decoded, each once, with and without dot segments.
  * Undefined when there are too many to look at.
  */
 export function lenientReadings(path: string): string[] | undefined {

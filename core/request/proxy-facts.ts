@@ -1,6 +1,6 @@
-// ProxyFacts: what plugins can read of the PROXY header that introduced a client's connection.
+// ProxyFacts: what plugins can read from the PROXY header that introduced a client's connection.
 
-/** What a trusted proxy reported of the client in a PROXY header, besides the client's addresses. */
+/** What a trusted proxy reported about the client in a PROXY header, besides the client's addresses. */
 export interface ProxyFacts {
   /** The proxy's own address; `unix:` for one that connected to a unix socket. */
   readonly address: string;

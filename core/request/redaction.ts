@@ -86,7 +86,7 @@ export class Redaction {
     return text;
   }
 
-  /** Frameworks read `user[password]` as a parameter too, so a secret name in brackets counts. */
+  /** Frameworks read `user[password]` as a parameter too, so a secret name within brackets counts. */
   private isSecret(name: string): boolean {
     if (this.secrets === 'all') return true;
     const read = decoded(name).toLowerCase();

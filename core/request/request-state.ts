@@ -205,7 +205,7 @@ export class RequestState implements OutgoingSource {
     return this.copy;
   }
 
-  /** The request of this attempt, if a plugin read it; undefined: what came. */
+  /** The request of this attempt, if a plugin read it; undefined: what was received. */
   get edited(): OutgoingRequest | undefined {
     return this.copy ?? this.rare?.base;
   }

@@ -3,7 +3,7 @@ import { HeaderList } from './headers.ts';
 import { isFinalStatus } from './reply.ts';
 import type { RequestState, ResponseSource } from './request-state.ts';
 
-/** The response head as the client is to get it. */
+/** The response head as the client will get it. */
 export class Response {
   readonly #state: RequestState;
 

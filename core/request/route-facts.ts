@@ -1,4 +1,4 @@
-// RouteFacts: what a request's record and plugins know of its route.
+// RouteFacts: what a request's record and plugins know about its route.
 import type { Pool } from '../pool/pool.ts';
 
 /** The route of a request. */

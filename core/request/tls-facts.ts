@@ -1,4 +1,4 @@
-// TlsFacts: what plugins can read of the TLS of a client's connection.
+// TlsFacts: what plugins can read about the TLS of a client's connection.
 
 /** The result of a TLS handshake with a client. */
 export interface TlsFacts {

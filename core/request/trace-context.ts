@@ -7,7 +7,7 @@ export interface TraceContext {
   /** Is the request's part of the trace recorded? */
   readonly sampled: boolean;
   /**
-   * The `traceparent` for upstreams, replacing all spellings of what came; undefined: the client's trace fields pass
+   * The `traceparent` for upstreams, replacing all spellings of what was received; undefined: the client's trace fields pass
    * unchanged.
    */
   readonly traceparent: string | undefined;

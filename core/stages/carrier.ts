@@ -10,9 +10,9 @@ export interface Carrier {
   respond(state: RequestState): void;
   /** Drops the upstream's response, if one exists, and sends `state.replyBody` with the head in `state`. */
   reply(state: RequestState): void;
-  /** A tap works asynchronously in the stage that has just begun: the carrier bounds the wait by `stageTimedOut`. */
+  /** A tap works asynchronously in the stage that has just begun: the carrier bounds the wait with `stageTimedOut`. */
   awaitStage(): void;
-  /** Drops the attempt, its connection included, as another one follows. */
+  /** Drops the attempt, its connection included, because another one follows. */
   abandonAttempt(state: RequestState): void;
   /** The request failed with this error, which belongs in the log. */
   failed(state: RequestState, error: WeldrError): void;

@@ -42,7 +42,7 @@ export interface ConnectionCounts {
   readonly queued: ReadonlyMap<string, number>;
 }
 
-/** Counts that are all zero, to count with. */
+/** Counts that start at zero. */
 export function noConnections(): ConnectionCounts & { readonly queued: Map<string, number> } {
   const none = (): ConnectionCount => ({ active: 0, idle: 0 });
   return {

@@ -11,7 +11,7 @@ interface Tappable {
   tapPromise(options: object, fn: unknown): void;
 }
 
-/** Taps a joined hook with `fn`, in the way of a plugin's tap; `before`: the names of the taps that it must precede. */
+/** Taps a joined hook with `fn`, as the plugin tapped its own; `before`: the names of the taps that it must precede. */
 export function tapAgain(
   into: AnyHook,
   { name, stage, type }: FullTap,

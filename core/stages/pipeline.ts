@@ -40,11 +40,11 @@ const stageNames = [
  * The life of a request: request, route, select-upstream, pre-proxy, forward, judge, post-proxy, respond, finished.
  * Serves requests one after another; its callbacks are made once, so a request makes no closure. What a tap returns after
  * its request has continued without it is ignored, and the pipeline is not used again ({@link reusable}): a late result
- * could not be told from one for the next request.
+ * could be mistaken for one for the next request.
  */
 export class Pipeline extends FinalStages {
   private draws = 0;
-  /** Did an asynchronous tap work before the first attempt? */
+  /** Was an asynchronous tap awaited before the first attempt? */
   private waited = false;
   private stranded = false;
   /** The error of the attempt before this one: the client gets it if no other upstream is available. */
@@ -87,7 +87,7 @@ export class Pipeline extends FinalStages {
     this.endWithError(state, error);
   }
 
-  /** Answers a request that never began with a reply of Weldr's own. */
+  /** Sends Weldr's own reply to a request that never began. */
   replyAtOnce(ctx: ProxyContext, answer: Reply): void {
     this.begin(ctx);
     const { state } = this;
@@ -149,7 +149,7 @@ export class Pipeline extends FinalStages {
     this.waited = false;
   }
 
-  /** Waits for a stage, unless it is done already: then the request is at a later one. */
+  /** Waits for a stage, unless it is already done and the request is in a later one. */
   private awaitStage(begun: number): void {
     if (this.stage !== begun) return;
     this.waited = true;
@@ -244,7 +244,7 @@ export class Pipeline extends FinalStages {
     if (this.passes(admittingToPool, thrown, result)) this.select(ctx, state);
   };
 
-  /** Does the request continue after this stage? If not, it was answered, or has left the stage before. */
+  /** Does the request continue after this stage? If not, it was answered or had already left the stage. */
   private passes(stage: number, thrown: Error | null | undefined, result: Reply | undefined): boolean {
     const { state } = this;
     if (state === undefined || this.stage !== stage) return false;
@@ -293,7 +293,7 @@ export class Pipeline extends FinalStages {
     }
   }
 
-  /** No upstream of the pool is available: goes to its fallback, once each. */
+  /** No upstream of the pool is available: goes to its fallback, to each pool once. */
   private fallBack(ctx: ProxyContext, state: RequestState): void {
     const { fallback } = state.pool;
     const next = fallback === undefined ? undefined : this.pools.get(fallback);
@@ -327,7 +327,7 @@ export class Pipeline extends FinalStages {
   private forward(state: RequestState): void {
     const { edited } = state;
     if (edited !== undefined && edited.target === '*' && edited.method !== 'OPTIONS') {
-      // Each of the two alone could be sent, so neither setter could refuse.
+      // Either alone could be sent, so neither setter could refuse it.
       const what = `plugins made the request ${edited.method} *; only OPTIONS has the target *`;
       this.fail(state, new WeldrError('PLUGIN_FAILED', what));
       return;

@@ -13,9 +13,9 @@ import { guardConnection, guardListener, guardRespond, guardStage } from './tap-
 export interface RequestHooks {
   /** A connection was accepted: look at the peer; `'refuse'` closes it. */
   readonly connection: SyncBailHook<[ConnectionInfo], 'refuse' | undefined>;
-  /** Once a request, before anything is chosen: admit it or return a reply, edit `ctx.outgoing`. */
+  /** Once per request, before anything is chosen: admit it or return a reply, edit `ctx.outgoing`. */
   readonly request: AsyncSeriesBailHook<[ProxyContext], Reply | undefined>;
-  /** Once a request: return where it goes; the first tap that does wins. If none does: pool `default`. */
+  /** Once per request: return where it goes; the first tap that does wins. If none does: pool `default`. */
   readonly route: SyncBailHook<[ProxyContext], Pool | Route | Reply | undefined>;
   /** For each attempt: return an upstream of `ctx.pool`; the first tap that does wins. If none does: the pool's fallback, then 503. */
   readonly selectUpstream: AsyncSeriesBailHook<[ProxyContext], Upstream | undefined>;
@@ -30,11 +30,11 @@ export interface RequestHooks {
   /** Once for each final response head that leaves, replies and errors included: edit it; a reply replaces a reply or an error. */
   // biome-ignore lint/suspicious/noConfusingVoidType: a tap that only edits returns nothing
   readonly respond: SyncHook<[ProxyContext], Reply | undefined | void>;
-  /** Once an attempt, after its last byte, its failure or its abort: look, change nothing. */
+  /** Once per attempt, after its last byte, its failure or its abort: look, change nothing. */
   readonly attemptFinished: SyncHook<[ProxyContext]>;
-  /** Once a request, refused ones included, after its last byte, its failure or its abort: look, change nothing. */
+  /** Once per request, refused ones included, after its last byte, its failure or its abort: look, change nothing. */
   readonly finished: SyncHook<[ProxyContext]>;
-  /** Once a connection, turned-away ones included: look, change nothing. */
+  /** Once per connection, turned-away ones included: look, change nothing. */
   readonly connectionFinished: SyncHook<[ConnectionInfo]>;
 }
 

@@ -17,7 +17,7 @@ import type { TapObserver } from './tap-observer.ts';
 
 /** All stages of a worker. */
 export class Stages {
-  /** Says when the requests that are under way are over. */
+  /** Reports when the requests under way are over. */
   readonly epochs: RequestEpochs;
   private readonly entries = new Set<StageEntry>();
   /** The entries by the names of their scopes. */
@@ -176,7 +176,7 @@ export class Stages {
     return admission.taps.length === 0 ? undefined : admission;
   }
 
-  /** Returns the `finished` stage of a pool's own plugins, for a request which ends in another pool; undefined: it has none. */
+  /** Returns the `finished` stage of a pool's own plugins, for a request that ends in another pool; undefined: it has none. */
   departure(pool: string): Departure | undefined {
     const scope = this.scopeOf('pool', pool);
     if (scope === '') return undefined;
@@ -221,7 +221,7 @@ export class Stages {
     return this.byScope.has(scope) ? scope : '';
   }
 
-  /** Forgets what was joined of a scope, which is joined again when it is needed. The config's own scope is part of all. */
+  /** Forgets what was joined for a scope; it is joined again when needed. The config's own scope is part of all. */
   private forget(scope: string): void {
     this.measured?.forget(scope);
     if (scope !== '') {

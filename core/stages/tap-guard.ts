@@ -18,7 +18,7 @@ export interface AnyHook {
   intercept(interceptor: { register(tap: FullTap): FullTap }): void;
 }
 
-/** The plugin whose taps are guarded, and where errors go that no request can fail for. */
+/** The plugin whose taps are guarded, and the receiver of errors that cannot fail a request. */
 export interface Guard {
   /** Undefined: the name of each tap. */
   readonly plugin: string | undefined;
@@ -300,7 +300,7 @@ function show(value: unknown): string {
   }
 }
 
-/** Silences a promise that is not waited for: its mistake was reported, and its rejection must not end the worker. */
+/** Silences a promise that is not awaited: its mistake was reported, and its rejection must not end the worker. */
 function dropRejection(value: unknown): void {
   if (types.isPromise(value)) Promise.prototype.then.call(value, undefined, () => {});
 }

@@ -34,7 +34,7 @@ export function joinTaps(
   const joined: JoinedTap[] = [];
   for (const entry of members) {
     const applies = applicability(entry, members, scopes);
-    // An observer is also told of taps that never run.
+    // An observer also sees taps that never run.
     if (applies === 'never' && watchers.observer === undefined) continue;
     for (const tap of (entry.hooks[stage] as AnyHook).taps) {
       const condition =

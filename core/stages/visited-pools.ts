@@ -7,7 +7,7 @@ export function wasIn(state: RequestState, pool: Pool): boolean {
   return state.pool === pool || state.rare?.pools?.includes(pool) === true;
 }
 
-/** Notes that a request which was in another pool enters this one. Returns whether it does so for the first time. */
+/** Notes that a request that was in another pool enters this one. Returns whether it does so for the first time. */
 export function enters(state: RequestState, pool: Pool): boolean {
   const rare = state.ensureRare();
   rare.pools ??= [state.pool];

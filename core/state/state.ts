@@ -253,7 +253,7 @@ export class State {
 
   /**
    * Releases the store, at a reload; its rows stay active until the next store is loaded. Changes are refused until then,
-   * or until {@link goOn}.
+   * or until {@link resume}.
    */
   release(): void {
     this.betweenStores ||= this.store !== undefined;
@@ -272,7 +272,7 @@ export class State {
   }
 
   /** The reload is over: changes are accepted, with a store or without. */
-  goOn(): void {
+  resume(): void {
     this.betweenStores = false;
   }
 
