@@ -98,15 +98,15 @@ export interface AdminRoute {
   readonly access?: 'everybody' | 'readers' | 'operators';
   /** What it does, in one line, for `GET /openapi.json`. */
   readonly summary?: string;
-  /** The parameters of its query, by name, for the same. A call with another one gets 400. */
+  /** The parameters of its query, by name. A call with another one gets 400. */
   readonly query?: Readonly<Record<string, string>>;
   /** Ignores parameters that it does not declare: for probes and scrapers, which may add their own. */
   readonly ignoresQuery?: true;
-  /** What its body is, for the same; the handler parses it. */
+  /** What its body is, for `GET /openapi.json`; the handler parses it. */
   readonly body?: z.ZodType;
-  /** Its answers, by status, for the same, without the errors that every call has. */
+  /** Its answers, by status, for `GET /openapi.json`, without the errors that every call has. */
   readonly answers?: Readonly<Record<number, string>>;
-  /** It may answer with a stream of events as well, for the same. */
+  /** May it also answer with a stream of events? For `GET /openapi.json`. */
   readonly streams?: true;
   /** The most bytes of a request's body; default 64 KB. */
   readonly maxBody?: number;

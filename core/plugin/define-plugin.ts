@@ -51,7 +51,7 @@ export type FactoryArguments<S extends z.ZodType> =
 export interface PluginFactory<S extends z.ZodType = z.ZodType> {
   (...options: FactoryArguments<S>): Plugin;
   readonly pluginName: string;
-  /** Of the options; undefined: it takes none. */
+  /** The schema of the options; undefined: it takes none. */
   readonly schema: S | undefined;
 }
 

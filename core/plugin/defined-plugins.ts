@@ -32,7 +32,7 @@ interface ConfiguredList {
 interface ListItem {
   readonly item: unknown;
   readonly where: string;
-  /** Is it a name from run time? Then it must be in `define`. */
+  /** Is it a name from run time? If so, it must be in `define`. */
   readonly isGiven: boolean;
 }
 

@@ -84,7 +84,7 @@ export function isPlugin(value: unknown): value is Plugin {
   );
 }
 
-/** Does it hold code? Then it is not a form: forms are data. */
+/** Does it hold code? If so, it is not a form: forms are data. */
 export function hasCode({ worker, manager, children }: Plugin): boolean {
   return worker !== undefined || manager !== undefined || children !== undefined;
 }

@@ -94,7 +94,7 @@ export interface ManagerHooks {
    * to lead. After the taps of plugins, workers end the connections to the service addresses, and no others.
    */
   readonly handingOver: AsyncSeriesHook<[]>;
-  /** Log files may have been renamed (SIGUSR1): open them again at their paths. */
+  /** Open files may have been renamed (SIGUSR1): open them again at their paths. */
   readonly reopenFiles: SyncHook<[]>;
   /** The process is asked to stop; taps run before workers drain, which continue as before until then. */
   readonly stopping: AsyncSeriesHook<[]>;

@@ -42,7 +42,7 @@ export interface ManagerSidesOptions {
   readonly traces: RequestTraces;
   /** The plugins that lists made at run time can name; default: none. */
   readonly defined?: DefinedPlugins | undefined;
-  /** Receives what does not start here of a list made at run time. */
+  /** Receives the problems with lists made at run time whose plugins do not all start here. */
   readonly onProblems?: ProblemReport | undefined;
   /** The workers that are ready for requests now; default: none. */
   readyWorkers?(): readonly number[];

@@ -10,7 +10,7 @@ export interface ChildSum {
   value: number;
   /** The number of values in each bucket of a histogram, not cumulative; the last is `+Inf`. */
   readonly counts: Float64Array;
-  /** The last example of each bucket of a histogram; undefined: none came. */
+  /** The last example of each bucket of a histogram; undefined: none was received. */
   exemplars?: Map<number, Exemplar> | undefined;
   /** It was forgotten: later values start from zero. */
   forgotten?: true;

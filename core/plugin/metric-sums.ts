@@ -156,7 +156,7 @@ export class MetricSums {
     this.dropOldShapes(definition);
   }
 
-  /** Drops the shapes of a metric that no process has any more; the last one stays, for its counts. */
+  /** Drops the shapes of a metric that no process still has; the last one stays, for its counts. */
   private dropOldShapes({ instance, name }: MetricDefinition): void {
     const sums = this.instances.get(instance);
     const shapes = sums?.get(name);

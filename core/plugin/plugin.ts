@@ -75,7 +75,7 @@ export interface Plugin {
   manager?(side: ManagerSide, options: unknown): void | Promise<void>;
 }
 
-/** The parts of a config, beside its own options, that a plugin may contradict. */
+/** The parts of a config, besides its own options, that a plugin may contradict. */
 export interface ConfigFacts {
   /** The settings of flags and environment, which override the options. */
   readonly overrides: Overrides;

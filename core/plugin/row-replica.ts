@@ -15,7 +15,7 @@ export class RowReplica implements EntitySource {
     return this.rows.values();
   }
 
-  /** Sets the bases, and who receives changes from now on. */
+  /** Sets the bases, and the receiver of changes from now on. */
   use(lists: ReadonlyMap<string, KindList>, views: EntityViews): void {
     this.lists = lists;
     this.kinds = new Map([...lists].map(([name, list]) => [name, stateKindOf(list, () => list)]));

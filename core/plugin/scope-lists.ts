@@ -228,7 +228,7 @@ export class ScopeLists<S extends Started> {
     return made;
   }
 
-  /** Forgets a scope that has no plugins any more. */
+  /** Forgets a scope that no longer has plugins. */
   private tidy({ scope, current, staged, problems, turn }: Standing<S>): void {
     const isEmpty = current.length === 0 && staged === undefined && problems.length === 0;
     if (isEmpty && turn === undefined) this.scopes.delete(scopeName(scope));

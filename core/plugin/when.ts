@@ -18,8 +18,8 @@ export type WhenMatcher = MatcherOptions | ((ctx: ProxyContext) => boolean);
 /**
  * Plugins that see only some requests. The matcher runs once per request, on what the client sent. A request whose path
  * servers could read in two ways, one of which matches, is refused with 400. The plugins keep their place in the order of
- * the config; a plugin of a role replaces the one outside for these requests. Throws CONFIG_INVALID for a matcher that
- * makes no sense.
+ * the config; a plugin of a role replaces the one outside for these requests. Throws CONFIG_INVALID for an invalid
+ * matcher.
  *
  * @example when({ path: '/login', method: 'POST' }, rateLimit({ rate: 5 }))
  */
@@ -27,7 +27,7 @@ export function when(matcher: WhenMatcher, ...plugins: readonly Plugin[]): Plugi
   return whenOf(matcher, plugins);
 }
 
-/** Makes what {@link when} makes, also from plugins as a config in JSON lists them. */
+/** Like {@link when}, but also takes plugins as a config in JSON lists them. */
 export function whenOf(matcher: WhenMatcher, plugins: readonly ListedPlugin[]): Plugin {
   const name = typeof matcher === 'function' ? matcher.name || 'function' : describeMatcher(matcher);
   const ask = typeof matcher === 'function' ? asking(matcher, name) : askingFacts(matcher);

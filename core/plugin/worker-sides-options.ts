@@ -24,7 +24,7 @@ export interface WorkerSidesOptions {
   writeLog(lines: string): boolean;
   /** Receives what a plugin threw outside of requests. */
   readonly report: ReportPluginError;
-  /** Receives what does not start here of a list made at run time. */
+  /** Receives the problems with lists made at run time whose plugins do not all start here. */
   readonly onProblems?: ProblemReport | undefined;
   /** Sends a message of an instance to its manager side. */
   send(instance: string, message: unknown): void;
