@@ -113,7 +113,7 @@ export class DiscoveredLayer {
         const list = discoveredServers(servers, undefined);
         this.put(this.sources.find(known => known.name === name) ?? this.make(name, ''), pool, list);
       } catch (thrown) {
-        // A later start finds what this version does not understand.
+        // The plugins find again what this version does not understand.
         if (!(thrown instanceof WeldrError)) throw thrown;
       }
     }
