@@ -52,7 +52,7 @@ test('prints the step of each plugin, and what is edited, chosen and sent', asyn
       'route              0.00 ms  routes       lets it pass',
       'selectUpstream     0.00 ms  round-robin  chooses http://127.0.0.1:1',
       '                              > http://127.0.0.1:1  weight 1, 0 in flight',
-      'forward                     weldr        would send it to http://127.0.0.1:1 (not sent; as if it answered 200)',
+      'forward                     weldr        would send it to http://127.0.0.1:1 (not sent; as if the answer was 200)',
       'respond            0.00 ms  routes       lets it pass',
       '',
       'to http://127.0.0.1:1',

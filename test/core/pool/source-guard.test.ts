@@ -45,7 +45,7 @@ test('keeps the last list when the next one is empty, however often it comes', (
 test('accepts an empty list where that is allowed, once it was repeated', () => {
   const w = world({ allowEmpty: true });
   w.put(servers(2));
-  assert.match(w.put([]).held ?? '', 'greater loss than maxChange');
+  assert.match(w.put([]).held ?? '', 'loss greater than maxChange');
   w.put([]);
   assert.equal(w.put([]), { ...unchanged, removed: 2 });
   const none = world({ allowEmpty: true, maxChange: 1 });

@@ -132,7 +132,7 @@ test('takes a large loss when the file has stayed so for a while, and an empty l
   replace('[http://a:1]');
   await heard('it is held', () => said().length === 1);
   assert.is(shown().length, 4);
-  assert.match(said()[0] ?? '', /greater loss than maxChange \(0\.5\); 3 answers in a row/);
+  assert.match(said()[0] ?? '', /loss greater than maxChange \(0\.5\); 3 answers in a row/);
   await until('it is confirmed', async () => {
     await side?.clock.advanceAsync(5000);
     return shown().length === 1;
