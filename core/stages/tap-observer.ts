@@ -1,4 +1,5 @@
-// TapObserver: observes each tap that a request meets, in stages that were joined with it; requests in other stages pay nothing.
+// TapObserver: observes each tap that a request meets, in stages that were joined with it. Requests in other stages pay
+// nothing.
 import type { Upstream } from '../pool/pool.ts';
 import type { ProxyContext } from '../request/context.ts';
 import type { RequestHooks } from './request-hooks.ts';
