@@ -69,7 +69,8 @@ export class PluginCertificates implements ManagerCertificates {
     const key = certificateName(name);
     await state.write([{ kind: certificateKindName, key, op: 'put', value: { ...pair } }], by);
     const info = registry.get(key);
-    if (info === undefined) throw new WeldrError('CONFLICT', `the certificate ${key} was removed in the meantime`);
+    if (info === undefined)
+      throw new WeldrError('CONFLICT', `the certificate ${key} was removed in the meantime`);
     return info;
   }
 

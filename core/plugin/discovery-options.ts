@@ -18,7 +18,9 @@ const poolName = z
 export const discoveryOptions = {
   pool: poolName
     .optional()
-    .describe('The pool of the servers found; default: the pool whose `plugins` list it, otherwise `default`.'),
+    .describe(
+      'The pool of the servers found; default: the pool whose `plugins` list it, otherwise `default`.',
+    ),
   source: poolName.optional().describe('Its name: the servers are shown with the layer `discovered:NAME`.'),
   ...guardOptions,
 };

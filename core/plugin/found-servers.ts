@@ -131,10 +131,7 @@ export class FoundServers {
   well(about: string): void {
     if (!this.troubles.delete(about)) return;
     const { log, place, source } = this.options;
-    log.info(
-      { source: source.name, ...(about !== '' && { about }) },
-      `${place}: it has recovered`,
-    );
+    log.info({ source: source.name, ...(about !== '' && { about }) }, `${place}: it has recovered`);
   }
 
   /** Forgets the troubles of things that no longer exist. */

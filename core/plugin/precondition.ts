@@ -32,10 +32,7 @@ export class Precondition {
     }
     const none = this.#noneMatch?.map(tag => tag.replace(/^W\//, ''));
     if (none !== undefined && matches(none, etag)) {
-      throw new WeldrError(
-        'PRECONDITION_FAILED',
-        `If-None-Match: it already exists, with the ETag ${etag}`,
-      );
+      throw new WeldrError('PRECONDITION_FAILED', `If-None-Match: it already exists, with the ETag ${etag}`);
     }
   }
 

@@ -60,7 +60,8 @@ export class RecordedMetric<Child extends RecordedChild> implements ChildOwner {
     const overLimit = this.children.overLimit;
     const child = this.children.of(values.map(tidy));
     if (this.children.overLimit > overLimit) {
-      if (overLimit === 0) this.warn(`has ${maxChildren} children; further ones are counted as ${otherValue}`);
+      if (overLimit === 0)
+        this.warn(`has ${maxChildren} children; further ones are counted as ${otherValue}`);
       if (!child.waiting) this.options.changed(child);
     }
     return child;

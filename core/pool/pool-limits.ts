@@ -53,8 +53,5 @@ export class PoolLimits {
 }
 
 function tooManyServers(): WeldrError {
-  return new WeldrError(
-    'LIMIT_REACHED',
-    `the pools hold ${maxServers} servers already, which is the limit`,
-  );
+  return new WeldrError('LIMIT_REACHED', `the pools hold ${maxServers} servers already, which is the limit`);
 }

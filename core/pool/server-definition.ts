@@ -208,8 +208,7 @@ export const serverDefinition = z
   })
   .refine(s => s.proxyProtocol === undefined || (s.http2 !== true && !s.url.startsWith('h2c:')), {
     path: ['proxyProtocol'],
-    message:
-      'needs HTTP/1.1: an HTTP/2 connection carries requests of many clients; leave one of them out',
+    message: 'needs HTTP/1.1: an HTTP/2 connection carries requests of many clients; leave one of them out',
   })
   .refine(s => s.healthCheck?.port === undefined || !s.url.startsWith('unix:'), {
     path: ['healthCheck', 'port'],

@@ -25,8 +25,7 @@ export class Response {
       throw new TypeError(`a response's status is from 200 to 599, got ${String(status)}`);
     }
     if (state.status === 101) throw new TypeError('the status of a response that switches protocols is 101');
-    if (state.status === 0 || state.responseLeft)
-      throw new TypeError('this response was sent or replaced');
+    if (state.status === 0 || state.responseLeft) throw new TypeError('this response was sent or replaced');
     state.status = status;
   }
 

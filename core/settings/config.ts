@@ -213,8 +213,7 @@ function refuseBadFallbacks(pools: Settings['pools']): void {
         const known = ['default', ...Object.keys(pools).filter(pool => pool !== 'default')].join(', ');
         throw invalid(field, `there is no pool ${JSON.stringify(next)}; there are ${known}`);
       }
-      if (seen.includes(next))
-        throw invalid(field, `forms a cycle: ${[...seen, next].join(' -> ')}`);
+      if (seen.includes(next)) throw invalid(field, `forms a cycle: ${[...seen, next].join(' -> ')}`);
       seen.push(next);
     }
   }

@@ -301,7 +301,10 @@ export class Pipeline extends FinalStages {
       this.enter(ctx, state, next, 'later');
       return;
     }
-    this.endWithError(state, this.lastFailure ?? new WeldrError('NO_UPSTREAM', whyNone(this.chain, state.pool)));
+    this.endWithError(
+      state,
+      this.lastFailure ?? new WeldrError('NO_UPSTREAM', whyNone(this.chain, state.pool)),
+    );
   }
 
   private attempt(ctx: ProxyContext, state: RequestState, upstream: Upstream): void {

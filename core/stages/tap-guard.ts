@@ -254,8 +254,7 @@ export function wantedBefore({ before }: FullTap): readonly string[] {
 /** Throws PLUGIN_FAILED if a tap must precede one that does not exist. */
 export function refuseUnknownBefore(tap: FullTap, stage: string, known: ReadonlySet<string>): void {
   for (const name of wantedBefore(tap)) {
-    if (!known.has(name))
-      throw failure(tap.name, stage, `must run before ${name}, which has no tap there`);
+    if (!known.has(name)) throw failure(tap.name, stage, `must run before ${name}, which has no tap there`);
   }
 }
 

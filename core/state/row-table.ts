@@ -145,8 +145,7 @@ export class RowTable {
   private hasUsableKey({ kind, key, row }: RowChange): boolean {
     if (row !== undefined && !this.kinds.has(kind)) this.reportKind(row);
     const isKey = this.kinds.get(kind)?.kind.isKey(key) ?? true;
-    if (!isKey && row !== undefined)
-      this.reportOnce(row, `no ${kind} can have this key: it has no effect`);
+    if (!isKey && row !== undefined) this.reportOnce(row, `no ${kind} can have this key: it has no effect`);
     return isKey;
   }
 

@@ -110,7 +110,8 @@ function isBefore(a: Timer, b: Timer): boolean {
 }
 
 function refuseEndless(calls: number): void {
-  if (calls >= maxCallsAnAdvance) throw new Error(`${maxCallsAnAdvance} timers ran; does one set itself again forever?`);
+  if (calls >= maxCallsAnAdvance)
+    throw new Error(`${maxCallsAnAdvance} timers ran; does one set itself again forever?`);
 }
 
 /** Resolves when all promises have settled that need neither I/O nor time. */

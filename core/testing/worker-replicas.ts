@@ -57,7 +57,8 @@ export class WorkerReplicas implements ListingWorkers {
     replica: WorkerReplica,
     { pools, runTime }: { readonly pools: ManagedPools; readonly runTime: RunTimePlugins },
   ): () => void {
-    if (this.replicas.has(worker)) throw new Error(`worker ${worker} is already running; give this one another id`);
+    if (this.replicas.has(worker))
+      throw new Error(`worker ${worker} is already running; give this one another id`);
     this.replicas.set(worker, replica);
     for (const change of pools.snapshot()) replica.apply(change);
     for (const change of runTime.all) replica.applyList?.(change);

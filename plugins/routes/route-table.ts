@@ -3,7 +3,7 @@
 import type { WorkerSide } from '../../core/plugin/plugin.ts';
 import type { Entities } from '../../core/plugin/plugin-kind.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
-import type { Route } from '../../core/request/route.ts';
+import type { RouteFacts } from '../../core/request/route-facts.ts';
 import { ActiveRoute } from './active-route.ts';
 import { behindList, type RouteEntry } from './route-entry.ts';
 import { RouteIndex } from './route-index.ts';
@@ -24,7 +24,7 @@ export class RouteTable {
   editsResponses = false;
   private readonly options: RouteTableOptions;
   /** The owners of all routes that requests may still have. */
-  private readonly owners = new WeakMap<Route, ActiveRoute>();
+  private readonly owners = new WeakMap<RouteFacts, ActiveRoute>();
   private readonly places: ReadonlyMap<string, number>;
   private readonly index: RouteIndex<ActiveRoute>;
 
@@ -43,7 +43,7 @@ export class RouteTable {
   }
 
   /** Returns the route that leads to a destination, whether or not it is still active. */
-  ownerOf(route: Route): ActiveRoute | undefined {
+  ownerOf(route: RouteFacts): ActiveRoute | undefined {
     return this.owners.get(route);
   }
 

@@ -34,7 +34,10 @@ test('reads the variables', () => {
 
 test('accepts unix sockets for clients, not for the admin API', () => {
   assert.equal(readOverrides({ ip: 'unix:/run/weldr.sock,:80' }, {}).listen, ['unix:/run/weldr.sock', ':80']);
-  assert.throws(() => readOverrides({ ip: 'unix:weldr.sock' }, {}), /^--ip: "unix:weldr.sock" is not an address/);
+  assert.throws(
+    () => readOverrides({ ip: 'unix:weldr.sock' }, {}),
+    /^--ip: "unix:weldr.sock" is not an address/,
+  );
   assert.throws(() => readOverrides({ adminIp: 'unix:/a' }, {}), /^--admin-ip: expected an address such as/);
 });
 

@@ -168,7 +168,10 @@ lists('is refused as a whole, with the place of the mistake', () => {
     refused([{ url: b, wieght: 2 }]).message,
     'servers[0].wieght: there is no such option; did you mean weight?',
   );
-  assert.match(refused([{ url: b, ttl: '30s' }]).message, /^servers\[0\]\.ttl: a source ends a server by leaving it out/);
+  assert.match(
+    refused([{ url: b, ttl: '30s' }]).message,
+    /^servers\[0\]\.ttl: a source ends a server by leaving it out/,
+  );
   assert.equal(refused([b, c, 'HTTP://B:1/']), {
     code: 'INPUT_INVALID',
     message: 'servers[2]: http://b:1 is listed twice',

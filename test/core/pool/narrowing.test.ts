@@ -45,17 +45,20 @@ zones('give requests only to servers of Weldr’s own zone while enough of them 
   assert.is(pool.available.length, 7);
 });
 
-zones('give other zones what its own zone cannot take, in proportion, and everything when that has no server', () => {
-  const pool = seen([...inZone('here', 0, 10), ...inZone('there', 10, 20)]);
-  for (let down = 4; down <= 10; down++) {
-    for (let n = 0; n < down; n++) pool.set(upstreamRecord({ url: urlOf(n), zone: 'here', state: 'down' }));
-    const expected = 1 - (10 - down) / 10 / 0.7;
-    const part = partElsewhere(pool);
-    assert.ok(Math.abs(part - expected) < 0.03, `${down} down: ${part}, not ${expected}`);
-    assert.is(pool.available.length, 10 - down + 20);
-  }
-  for (const { weight } of pool.available) assert.is(weight, 1);
-});
+zones(
+  'give other zones what its own zone cannot take, in proportion, and everything when that has no server',
+  () => {
+    const pool = seen([...inZone('here', 0, 10), ...inZone('there', 10, 20)]);
+    for (let down = 4; down <= 10; down++) {
+      for (let n = 0; n < down; n++) pool.set(upstreamRecord({ url: urlOf(n), zone: 'here', state: 'down' }));
+      const expected = 1 - (10 - down) / 10 / 0.7;
+      const part = partElsewhere(pool);
+      assert.ok(Math.abs(part - expected) < 0.03, `${down} down: ${part}, not ${expected}`);
+      assert.is(pool.available.length, 10 - down + 20);
+    }
+    for (const { weight } of pool.available) assert.is(weight, 1);
+  },
+);
 
 zones('give no server of another zone more than one of its own', () => {
   const pool = seen([...inZone('here', 0, 10), ...inZone('there', 10, 2)]);

@@ -114,7 +114,9 @@ const wrong: Record<string, unknown> = {
   'a number out of range': { plugins: [{ retry: { attempts: 0 } }] },
   'a list for a number': { plugins: [{ retry: { attempts: [1] } }] },
   'a plugin without an option that it needs': { plugins: ['floatingIp'] },
-  'a plugin with only some of the options that it needs': { plugins: [{ floatingIp: { interface: 'eth0' } }] },
+  'a plugin with only some of the options that it needs': {
+    plugins: [{ floatingIp: { interface: 'eth0' } }],
+  },
   'a plugin without an option that it needs, as null': { plugins: [{ floatingIp: null }] },
   'options for a plugin without any': { plugins: [{ failOpen: { x: 1 } }] },
   'when without a matcher': { plugins: [{ when: { plugins: [] } }] },

@@ -76,11 +76,7 @@ const wrong: [config: object, field: string, message: string][] = [
     'pools.a.fallback',
     'pools.a.fallback: there is no pool "b"; there are default, a',
   ],
-  [
-    { pools: { a: { fallback: 'a' } } },
-    'pools.a.fallback',
-    'pools.a.fallback: forms a cycle: a -> a',
-  ],
+  [{ pools: { a: { fallback: 'a' } } }, 'pools.a.fallback', 'pools.a.fallback: forms a cycle: a -> a'],
   [
     { pools: { a: { fallback: 'b' }, b: { fallback: 'c' }, c: { fallback: 'a' } } },
     'pools.c.fallback',

@@ -77,7 +77,10 @@ const wrong: [input: unknown, message: RegExp][] = [
   [{ address: 'unix:/a', mode: 660 }, /^listen\[0\]\.mode: expected string, got 660$/],
   [{ address: 'unix:/a', mode: '668' }, /^listen\[0\]\.mode: expected a mode in octal, as text, such as/],
   [{ address: 'unix:/a', mode: '4660' }, /^listen\[0\]\.mode/],
-  ['unix:', /^listen\[0\]: "unix:" is not an address: write the path in full, such as unix:\/run\/app\.sock$/],
+  [
+    'unix:',
+    /^listen\[0\]: "unix:" is not an address: write the path in full, such as unix:\/run\/app\.sock$/,
+  ],
   ['unix:a.sock', /write the path in full/],
   ['unix:/run/../a', /without empty, "\." and "\.\." parts/],
   ['unix:/run/a\0b', /control characters/],

@@ -188,7 +188,10 @@ for (const [what, [config, said]] of Object.entries(odd)) {
 const fine: Readonly<Record<string, object>> = {
   'a plain config': { servers: ['http://10.0.0.7:3000'] },
   'a server of another machine on the same port': { listen: ':3000', servers: ['http://10.9.9.9:3000'] },
-  'a server next to this Weldr’s own address': { listen: '127.0.0.1:3000', servers: ['http://127.0.0.2:3000'] },
+  'a server next to this Weldr’s own address': {
+    listen: '127.0.0.1:3000',
+    servers: ['http://127.0.0.2:3000'],
+  },
   'a free port': { listen: ':0', servers: ['http://10.0.0.7'] },
   'one backup': { servers: ['http://10.0.0.7', { url: 'http://10.0.0.8', backup: true }] },
   'an empty pool': { pools: { api: [] } },

@@ -61,6 +61,9 @@ export const opaque: readonly Foreign[] = [
   ['an object whose then throws when it is read', () => Object.defineProperty({}, 'then', { get: fail })],
   ['a thenable whose then throws', () => thenable(fail)],
   ['a thenable whose then returns a value that throws', () => thenable(() => hostile({}))],
-  ['a thenable that rejects in the background', () => thenable(() => Promise.reject(new Error('unhandled?')))],
+  [
+    'a thenable that rejects in the background',
+    () => thenable(() => Promise.reject(new Error('unhandled?'))),
+  ],
   ['a function with then', () => thenable(fail, () => {})],
 ];

@@ -336,18 +336,21 @@ backup('with the fewest requests for its weight gets a retry', async () => {
 
 const fallback = suite('the fallback of a pool');
 
-fallback('is used when no upstream of the pool is available, then the fallback of that pool, each pool once', async () => {
-  const side = await worker(() => {}, {
-    upstreams: { default: [{ url: 'http://a:1', state: 'down' }], one: [], two: ['http://c:1'] },
-    fallbacks: { default: 'one', one: 'two', two: 'default' },
-  });
-  assert.equal(ids((await side.run()).attempts), ['http://c:1']);
-  side.pools.get('two')?.delete('http://c:1');
-  const result = await side.run();
-  assert.is(result.status, 503);
-  assert.is(result.pool.name, 'two');
-  assert.is(result.headers.get('retry-after'), '5');
-});
+fallback(
+  'is used when no upstream of the pool is available, then the fallback of that pool, each pool once',
+  async () => {
+    const side = await worker(() => {}, {
+      upstreams: { default: [{ url: 'http://a:1', state: 'down' }], one: [], two: ['http://c:1'] },
+      fallbacks: { default: 'one', one: 'two', two: 'default' },
+    });
+    assert.equal(ids((await side.run()).attempts), ['http://c:1']);
+    side.pools.get('two')?.delete('http://c:1');
+    const result = await side.run();
+    assert.is(result.status, 503);
+    assert.is(result.pool.name, 'two');
+    assert.is(result.headers.get('retry-after'), '5');
+  },
+);
 
 fallback('that does not exist, or is not set, ends in 503 with a count of states', async () => {
   const side = await worker(() => {}, {

@@ -73,10 +73,7 @@ test('an empty subject stays empty, and invalid names are left out', () => {
 test("it is added in mode 'append' only", () => {
   for (const mode of ['preserve', 'remove']) {
     const { error } = settingsSchema.safeParse({ forwarded: { mode, clientCertificate: true } });
-    assert.match(
-      error?.issues[0]?.message ?? '',
-      `needs mode: 'append'; '${mode}' adds nothing`,
-    );
+    assert.match(error?.issues[0]?.message ?? '', `needs mode: 'append'; '${mode}' adds nothing`);
     assert.ok(settingsSchema.safeParse({ forwarded: { mode, clientCertificate: false } }).success);
   }
 });
