@@ -106,12 +106,12 @@ test('keeps the last good list while the file is invalid, and logs line and reme
   const bad: [text: string | Buffer, message: RegExp][] = [
     [
       '- http://a:1\n- url: http://b:1\n  wieght: 2\n',
-      /: line 2: wieght: .*did you mean weight\?; the servers/,
+      /: line 2: wieght: .*did you mean weight\?; the previous servers/,
     ],
-    ['- http://a:1\n- http://a:1/\n', /: line 2: http:\/\/a:1 is listed twice; the servers/],
-    ['- [', /: line 1: .*; the servers/],
-    ['', /: it is empty; a list without servers is written \[\]; the servers/],
-    [Buffer.from([0x2d, 0x20, 0xff]), /: it is not UTF-8; the servers/],
+    ['- http://a:1\n- http://a:1/\n', /: line 2: http:\/\/a:1 is listed twice; the previous servers/],
+    ['- [', /: line 1: .*; the previous servers/],
+    ['', /: it is empty; a list without servers is written \[\]; the previous servers/],
+    [Buffer.from([0x2d, 0x20, 0xff]), /: it is not UTF-8; the previous servers/],
   ];
   for (const [text, message] of bad) {
     const before = said().length;
