@@ -164,7 +164,7 @@ export class FileSink implements LineSink {
       return;
     }
     this.lost.add(this.restLines, reasonOf(error, this.path));
-    // The FIFO's reader has left, but another may come.
+    // The FIFO's reader has left, but another one may open it.
     if (codeOf(error) === 'EPIPE' && !this.opening && !this.closed) this.open();
     this.done(file);
   }

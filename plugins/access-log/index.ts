@@ -13,7 +13,7 @@ export type { AccessLogOptions } from './options.ts';
 
 /**
  * Logs requests: `accessLog()`. A line names the client and what it asked for, the upstreams tried, how long each phase
- * took, and who made the response. Lines are written in batches; lines that cannot be written are dropped and counted.
+ * took, and what made the response. Lines are written in batches; lines that cannot be written are dropped and counted.
  *
  * @example accessLog({ file: '/var/log/weldr/access.log', when: { status: ['5xx'], slower: '1s' }, sample: 0.01 })
  */

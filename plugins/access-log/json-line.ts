@@ -1,4 +1,4 @@
-// The format `json`: one object per line, built by hand as JSON.stringify would cost several times as much.
+// The format `json`: one object per line, built by hand because JSON.stringify would cost several times as much.
 import { describeError, type WeldrError } from '../../core/errors.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { Attempt } from '../../core/request/attempt.ts';
@@ -115,7 +115,7 @@ function attemptText(ctx: ProxyContext, attempt: Attempt, records: RecordText): 
   return `${times},"attempts":[${records.of(ctx, attempt, waits)}]`;
 }
 
-/** Returns the same for several attempts: waits are summed up, and the response is the last one's. */
+/** Returns the same for several attempts: waits are summed up, and the response is that of the last attempt. */
 function attemptsText(ctx: ProxyContext, records: RecordText): string {
   const { attempts } = ctx;
   let queue = 0;

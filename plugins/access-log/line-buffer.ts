@@ -17,7 +17,7 @@ const patience = 500;
 
 /** The destination of lines. */
 export interface LineSink {
-  /** Is it writing, so that it takes no lines? It calls `onIdle` when it is done. */
+  /** Whether it is writing and takes no lines. It calls `onIdle` when it is done. */
   readonly busy: boolean;
   /**
    * Writes whole lines without waiting. It may read them until it is no longer `busy`. Reports those that it loses to its

@@ -2,7 +2,7 @@
 import type { LineSink } from './line-buffer.ts';
 import type { LostLines } from './lost-lines.ts';
 
-/** Writes lines between those of the log, which reopens its file by itself. */
+/** Writes lines between those of the log, which reopens its own file. */
 export class LogSink implements LineSink {
   readonly busy = false;
   onIdle = (): void => {};

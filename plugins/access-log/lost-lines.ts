@@ -18,7 +18,7 @@ export class LostLines {
   private readonly means: LostLinesMeans;
   private count = 0;
   private why = '';
-  /** Was there a log line within this span? */
+  /** Whether there was a log line within this span. */
   private said = false;
 
   constructor(means: LostLinesMeans) {

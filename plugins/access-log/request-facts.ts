@@ -6,7 +6,7 @@ import type { ProxyContext } from '../../core/request/context.ts';
 export const maxPath = 4096;
 export const maxField = 1024;
 
-/** Returns who made the response; `client`: it left before there was one. */
+/** Returns what made the response; `client`: it left before there was one. */
 export function madeBy(ctx: ProxyContext): 'upstream' | 'weldr' | 'plugin' | 'client' {
   return ctx.response?.source ?? 'client';
 }

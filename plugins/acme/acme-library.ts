@@ -1,11 +1,11 @@
-// AcmeLibrary: acme-client with its requests sent by a Transport: its own client follows environment variables, waits as long
-// as an authority says, and loses the details of errors.
+// AcmeLibrary: acme-client, with its requests sent by a Transport. Its own HTTP client follows environment variables, waits as
+// long as an authority says, and loses the details of errors.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import acme from 'acme-client';
 import type { Clock } from '../../core/time/clock.ts';
 import { type AcmeAnswer, problemIn, type Transport } from './transport.ts';
 
-/** The owner of a request: the library has one HTTP client for all of its users. */
+/** Identifies whose request it is: the library has one HTTP client for all of its callers. */
 interface Caller {
   readonly transport: Transport;
   readonly clock: Clock;

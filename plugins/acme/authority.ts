@@ -7,7 +7,7 @@ import type { Transport } from './transport.ts';
 
 /** How long an authority may take for asynchronous work, such as checking a challenge, ms. */
 const patience = 3 * 60_000;
-/** The interval of polls, ms: at first, and at last. */
+/** The interval of polls, ms: the first and the longest. */
 const firstPoll = 250;
 const slowestPoll = 10_000;
 
@@ -30,7 +30,7 @@ export interface Order {
   readonly keyType: 'ecdsa' | 'rsa';
   /** The id of the certificate to renew, if the authority wants it. */
   readonly replaces: string | undefined;
-  /** Answers these challenges, by token, and no others; resolves once every worker and node that may be asked does. */
+  /** Publishes these answers to challenges, by token, and no others; resolves once every worker and node that may be asked has them. */
   answer(answers: Readonly<Record<string, string>>): Promise<void>;
 }
 

@@ -8,7 +8,7 @@ const sequence = 0x30;
 /** `[0] keyIdentifier`, implicit. */
 const keyIdentifier = 0x80;
 
-/** Returns that of the first certificate in a PEM text; undefined if it does not name its authority's key. */
+/** Returns the identifier of the first certificate in a PEM text; undefined if it does not name its authority's key. */
 export function certificateId(pem: string): string | undefined {
   const certificate = new X509Certificate(pem);
   const authority = authorityKeyOf(certificate.raw);
@@ -16,7 +16,7 @@ export function certificateId(pem: string): string | undefined {
   return `${authority.toString('base64url')}.${serialOf(certificate).toString('base64url')}`;
 }
 
-/** In DER form: a zero precedes what would be a sign bit. */
+/** The serial number in DER form: a zero byte precedes what would be a sign bit. */
 function serialOf({ serialNumber }: X509Certificate): Buffer {
   const hex = serialNumber.length % 2 === 0 ? serialNumber : `0${serialNumber}`;
   const bytes = Buffer.from(hex, 'hex');

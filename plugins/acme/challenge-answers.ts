@@ -16,9 +16,9 @@ export class ChallengeAnswers {
     }
   }
 
-  /** Returns the answer for exactly one of these targets; undefined for all others. */
+  /** Returns the answer to a request for one of these targets; undefined for any other request. */
   for(ctx: ProxyContext): Reply | undefined {
-    // As it is except for a few seconds every few months.
+    // The usual case: challenges are pending for a few seconds every few months.
     if (this.replies.size === 0) return undefined;
     const { method, target } = ctx.request;
     return method === 'GET' || method === 'HEAD' ? this.replies.get(target) : undefined;

@@ -1,4 +1,4 @@
-// ChallengeBoard: makes all workers of this node answer challenges, and knows when they do.
+// ChallengeBoard: gives all workers of this node the answers to challenges, and knows when they use them.
 import { isDeepStrictEqual } from 'node:util';
 import type { ManagerChannel } from '../../core/plugin/plugin.ts';
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
@@ -14,7 +14,7 @@ export interface ToManager {
   readonly edition: number;
 }
 
-/** How long to wait for a worker, ms: one that hangs is replaced, and another one may be asked. */
+/** How long to wait for a worker, ms: a hung one will be replaced, and the authority may reach another. */
 const patience = 5_000;
 
 /** The answers of one node. */
@@ -57,7 +57,7 @@ export class ChallengeBoard {
     for (const worker of this.channel.workers) this.tell(worker);
   }
 
-  /** The same; resolves when each worker uses them, or has not reacted for 5 s. */
+  /** Publishes answers; resolves when each worker uses them, or has not reacted for 5 s. */
   async set(answers: Readonly<Record<string, string>>): Promise<void> {
     this.show(answers);
     const { edition } = this;

@@ -11,13 +11,13 @@ import { acmeOptions } from './options.ts';
 /** The options of `acme`, as written in a config. */
 export type AcmeOptions = z.input<typeof acmeOptions>;
 
-/** Before all filters: the authority may ask from any address. */
+/** Before all filters: the authority's requests may come from any address. */
 const first = -1_000;
 
 /**
  * Orders certificates by ACME (RFC 8555) and renews them: `acme({ email: 'ops@shop.example', domains: ['shop.example'] })`.
- * By using it you agree to the authority's terms of service. The start fails with CONFIG_INVALID without a store, as
- * authorities limit orders, and certificates have to survive a restart.
+ * By using it you agree to the authority's terms of service. Without a store the start fails with CONFIG_INVALID: authorities
+ * limit orders, so certificates have to survive a restart.
  */
 export const acme = definePlugin({
   name: 'acme',
@@ -28,7 +28,7 @@ export const acme = definePlugin({
     if (!hasStore) {
       throw new WeldrError(
         'CONFIG_INVALID',
-        'nothing keeps the account and the certificates over a restart, and authorities limit how many they issue; add poolFile() or etcd()',
+        'nothing keeps the account and the certificates across a restart, and authorities limit how many they issue; add poolFile() or etcd()',
       );
     }
     if (listen.every(({ tls }) => tls === undefined)) {

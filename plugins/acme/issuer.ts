@@ -1,4 +1,4 @@
-// Issuer: the authority as used by orders: the library is loaded at the first order, the account is kept in the ledger.
+// Issuer: the authority that orders use. The library is loaded at the first order, and the account is kept in the ledger.
 import type { Clock } from '../../core/time/clock.ts';
 import type { Authority, AuthorityOptions, Issued, Order } from './authority.ts';
 import { certificateId } from './certificate-id.ts';
@@ -6,21 +6,21 @@ import type { Ledger } from './ledger.ts';
 import { adviceUrl, askAdvice, type RenewalAdvice } from './renewal-advice.ts';
 import { Transport } from './transport.ts';
 
-/** How long it is believed that an authority gives advice, or none, ms. */
+/** How long to remember whether an authority gives advice, ms. */
 const adviceUrlLifetime = 24 * 3_600_000;
 
-/** What an {@link Issuer} is made of. */
+/** The collaborators of an {@link Issuer}. */
 export interface IssuerOptions extends Pick<AuthorityOptions, 'directory' | 'email' | 'externalAccount'> {
-  /** PEM of who is trusted; undefined: whom Node trusts. */
+  /** The trusted authorities, PEM; undefined: those that Node trusts. */
   readonly ca: string | undefined;
   readonly userAgent: string;
   readonly ledger: Ledger;
   readonly clock: Clock;
-  /** Ends what is under way. */
+  /** Aborts pending requests. */
   readonly signal: AbortSignal;
 }
 
-/** An order, and the certificate that it is to take the place of (PEM). */
+/** An order, and the certificate that it replaces (PEM). */
 export interface IssueOptions extends Omit<Order, 'replaces'> {
   readonly before: string | undefined;
 }
@@ -44,7 +44,7 @@ export class Issuer {
     return await this.authority.issue({ ...order, replaces: knows ? certificateId(before) : undefined });
   }
 
-  /** Resolves with when the authority wants a certificate (PEM) renewed; undefined: it does not say. */
+  /** Resolves with the authority's advice on when to renew a certificate (PEM); undefined: it gives none. */
   async advice(cert: string): Promise<RenewalAdvice | undefined> {
     const url = await this.findAdviceUrl();
     return url === undefined ? undefined : await askAdvice(url, cert, this.source);

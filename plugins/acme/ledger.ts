@@ -36,7 +36,7 @@ export type LedgerEntry = z.output<typeof entry>;
 
 const contents = z.strictObject({
   certificates: z.record(z.string(), entry).default({}),
-  /** Answers to challenges, by token, if there are other nodes that may be asked. */
+  /** Answers to challenges, by token, if the authority may reach other nodes. */
   challenges: z.record(z.string(), z.string()).default({}),
 });
 
@@ -57,7 +57,7 @@ export class Ledger {
   private readonly setting: Setting<z.output<typeof contents>>;
   private readonly account: Setting<z.output<typeof account>>;
 
-  /** @param changed called when something in it has changed, here or on another node */
+  /** @param changed called after each change, here or on another node */
   constructor(pools: ManagerPools, operator: OperatorPools, changed: () => void) {
     this.operator = operator;
     this.setting = pools.setting(settingName, {

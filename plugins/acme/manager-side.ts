@@ -86,7 +86,7 @@ export function startManager(side: Side, settings: AcmeSettings): void {
     ending.abort(new Error('acme ends'));
     await renewals.ended();
   };
-  // At a stop, before the store ends, so that an order that is cut off is not recorded as a failure.
+  // At a stop, before the store ends, so that an order that is cut off is not stored as a failure.
   hooks.stopping.tapPromise('acme', end);
   onClose(async () => {
     await end();
@@ -115,7 +115,7 @@ function onceListening({ hooks, clock, status }: Side, begin: () => void): () =>
   return end;
 }
 
-/** Publishes answers for the other nodes; outdated ones may stay with them for a while. */
+/** Publishes answers for the other nodes, which may keep outdated ones for a while. */
 async function shareChallenges(
   answers: Readonly<Record<string, string>>,
   { ledger, clock, log, signal }: Pick<Side, 'clock' | 'log'> & { ledger: Ledger; signal: AbortSignal },

@@ -53,7 +53,7 @@ export const acmeOptions = z
       .string()
       .max(320)
       .regex(/^[^\s@<>,;?&]+@[\w.-]+\.[\w-]+$/, 'expected an address such as "ops@shop.example"')
-      .describe('The address for messages of the authority.'),
+      .describe('The contact address for the authority.'),
     domains: z
       .array(z.union([domain, z.array(domain).min(1).max(100)]))
       .min(1, expectedDomains)
@@ -100,7 +100,7 @@ export const acmeOptions = z
     ({ directory: url, externalAccount }) => url !== directories['zerossl'] || externalAccount !== undefined,
     {
       path: ['externalAccount'],
-      message: 'zerossl requires one; find it in the settings of an account there',
+      message: 'zerossl requires one; find it in the settings of your account there',
     },
   )
   .describe('Gets certificates from an authority by ACME, and renews them.');

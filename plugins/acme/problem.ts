@@ -74,27 +74,27 @@ export function remedyFor(
   switch (type) {
     case 'connection':
     case 'tls':
-      return `the authority has to reach this Weldr by http://${domain}, which is port 80: check its A and AAAA records, the firewall and listen`;
+      return `the authority has to reach this Weldr at http://${domain}, on port 80: check its A and AAAA records, the firewall and listen`;
     case 'dns':
-      return `${domain} has no address that the authority can find: an A or AAAA record has to lead to this Weldr`;
+      return `the authority finds no address of ${domain}: add an A or AAAA record that leads to this Weldr`;
     case 'unauthorized':
     case 'incorrectResponse':
       return `another server answers http://${domain}/.well-known/acme-challenge/: check its A and AAAA records, and what is in front of this Weldr`;
     case 'caa':
       return `a CAA record of ${domain} forbids it: allow this authority there, or choose another directory`;
     case 'rejectedIdentifier':
-      return `${domain} gets no certificate there: it has to be a public name that the authority accepts`;
+      return `the authority issues no certificate for ${domain}: use a public name that it accepts`;
     case 'rateLimited':
       return "wait; for trials use directory: 'letsencrypt-staging'";
     case 'externalAccountRequired':
-      return 'give externalAccount, which the authority hands out with an account there';
+      return 'set externalAccount to the values that the authority shows for your account there';
     case 'invalidContact':
     case 'unsupportedContact':
-      return 'give an email that the authority accepts';
+      return 'set email to an address that the authority accepts';
     case 'userActionRequired':
       return 'follow the link that the authority gives, then reload';
     case 'unreachable':
-      return `${directory} has to be reachable from here by https, and its certificate be of an authority that this system, or ca, trusts`;
+      return `${directory} has to be reachable from here, with a certificate from an authority that this system or the option ca trusts`;
     default:
       return undefined;
   }

@@ -1,4 +1,4 @@
-// Renewal: when a certificate is due for renewal, also without advice of its authority.
+// Renewal: when a certificate is due for renewal, with or without its authority's advice.
 import { createHash } from 'node:crypto';
 
 /** The relevant facts of a certificate. */
@@ -6,7 +6,7 @@ export interface Lifetime {
   /** ms since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
-  /** SHA-256 of it. */
+  /** SHA-256. */
   readonly fingerprint: string;
 }
 

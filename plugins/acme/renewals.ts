@@ -34,16 +34,16 @@ export interface RenewalsOptions {
   readonly issuer: Pick<Issuer, 'issue' | 'advice'>;
   readonly ledger: Ledger;
   readonly certificates: ManagerCertificates;
-  /** Names whose orders a reload cut off when the ledger could not be updated; for the next plugin. */
+  /** Names whose orders a reload cut off when the ledger could not be updated; for the instance after the reload. */
   readonly cutOff: Set<string>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly events: Pick<ManagerEvents, 'problem'>;
-  /** The plugin ends. */
+  /** Aborted when the plugin ends. */
   readonly signal: AbortSignal;
   /** Returns the PEM of an active certificate. */
   certificateOf(name: string): string | undefined;
-  /** Answers these challenges, and no others. */
+  /** Publishes these answers to challenges, and no others. */
   answer(answers: Readonly<Record<string, string>>): Promise<void>;
   /** Does this node order? */
   mayOrder(): boolean;
@@ -175,7 +175,7 @@ export class Renewals {
       const askAgainAt = clock.now() + (advice?.askAgainIn ?? adviceRetry);
       this.advice.set(name, { fingerprint, ...advice, askAgainAt });
       if (advice?.explanation !== undefined && advice.explanation !== known.explanation) {
-        log.warn({ certificate: name }, `the authority has news of ${name}: ${advice.explanation}`);
+        log.warn({ certificate: name }, `the authority has news about ${name}: ${advice.explanation}`);
       }
     } catch (thrown) {
       // Its last advice, or two thirds of the life, is good enough.
@@ -198,7 +198,7 @@ export class Renewals {
       if (!signal.aborted) {
         log.error(
           { certificate: name },
-          `nothing is ordered while the store does not work: ${describeError(thrown)}`,
+          `nothing is ordered while the store is unavailable: ${describeError(thrown)}`,
         );
       }
       return storePause;
@@ -217,7 +217,7 @@ export class Renewals {
     return due === undefined ? longestSleep : Math.max(0, due - clock.now());
   }
 
-  /** An attempt that is cut off by the end of this plugin is not a failure. */
+  /** An attempt that the end of this plugin cuts off is not a failure. */
   private async takeBack(name: string, { failures, notBefore }: LedgerEntry): Promise<void> {
     const { ledger, cutOff } = this.options;
     // At a reload the store may have ended already.
@@ -228,7 +228,7 @@ export class Renewals {
     const { log, keyType, answer, certificateOf, ledger, directory, issuer } = this.options;
     const before = ledger.entry(name).directory === directory ? certificateOf(name) : undefined;
     const list = names.join(', ');
-    const what = before === undefined ? `ordering a certificate for ${list}` : `renewing that for ${list}`;
+    const what = before === undefined ? `ordering a certificate for ${list}` : `renewing the certificate for ${list}`;
     log.info({ certificate: name, directory }, what);
     return await issuer.issue({ names, keyType, before, answer });
   }
@@ -281,7 +281,7 @@ export class Renewals {
     const about = { ...(domain !== undefined && { domain }), ...(remedy !== undefined && { remedy }) };
     const lastFailure = { type, detail, ...about, at: clock.now() };
     await ledger.change(name, { failures, notBefore, lastFailure }).catch((thrown: unknown) => {
-      // That there was an attempt is already stored.
+      // The attempt itself is already stored.
       log.warn({ certificate: name }, `the failure cannot be stored: ${describeError(thrown)}`);
     });
   }

@@ -39,7 +39,7 @@ export function addRoutes({ admin, certificates, clock }: Means, orders: Orders)
   admin.add({
     method: 'POST',
     path: '/acme/:name/retry',
-    summary: 'Retry a failed order now, unless the authority limits',
+    summary: 'Retry a failed order now, unless a rate limit of the authority applies',
     answers: { 202: 'It is being retried' },
     async handle({ params }) {
       await retry(params['name'] ?? '', orders, clock.now());
@@ -57,7 +57,7 @@ async function retry(name: string, { domains, ledger }: Orders, now: number): Pr
   if (failures === 0) throw new WeldrError('CONFLICT', `the order of ${name} has not failed`);
   if (lastFailure?.type === 'rateLimited' && notBefore > now) {
     const time = new Date(notBefore).toISOString();
-    throw new WeldrError('CONFLICT', `the authority limits orders of ${name}: not before ${time}`);
+    throw new WeldrError('CONFLICT', `the authority rate-limits orders of ${name}: not before ${time}`);
   }
   await ledger.change(name, { notBefore: now });
 }

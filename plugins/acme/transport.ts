@@ -1,9 +1,9 @@
-// Transport: sends requests to a certificate authority, with limits, and trusting the authorities in the config.
+// Transport: sends requests to a certificate authority, with limits, and verifies it against the authorities in the config.
 import { Agent, request } from 'undici';
 import { describeError } from '../../core/errors.ts';
 import { AcmeProblem, problemOf } from './problem.ts';
 
-/** The longest pause within a response, and time to connect, ms. */
+/** The longest pause within a response, and the longest time to connect, ms. */
 const timeout = 30_000;
 /** The longest time of a whole request, ms. */
 const longest = 2 * 60_000;

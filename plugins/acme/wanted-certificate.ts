@@ -33,7 +33,7 @@ export interface Facts {
 /** Returns what to do. `due`: ms since the epoch, no attempt before it. */
 export function standingOf({ names }: Wish, { found, entry, directory, window, now }: Facts): Standing {
   const { notBefore = 0, failures } = entry;
-  // After a success it is the earliest time of the next renewal, for which a missing certificate need not wait.
+  // After a success, `notBefore` is the earliest time of the next renewal. A missing certificate need not wait for that.
   const missing = (why: string): Standing => ({
     is: 'missing',
     why,

@@ -14,20 +14,20 @@ import { usersSchema } from './users.ts';
 const options = z
   .strictObject({
     users: usersSchema.describe(
-      'Password hashes by user name, or `file:PATH` of a file as `htpasswd -B` makes it.',
+      'Password hashes by user name, or `file:PATH` of a list as `htpasswd -B` creates it.',
     ),
     realm: z
       .string()
       .regex(/^[ !#-[\]-~]{1,100}$/, 'expected printable ASCII without " and \\')
       .default('restricted')
       .describe('What browsers show when they ask for the password.'),
-    forward: z.boolean().default(false).describe('Pass the name and the password on to servers?'),
+    forward: z.boolean().default(false).describe('Whether the name and the password are passed on to servers.'),
     userHeader: z
       .string()
       .refine(isToken, 'is not a field name')
       .refine(
         name => !/^(host|authorization|content-length)$/i.test(name) && !hopByHop.has(name.toLowerCase()),
-        'is a field with a meaning of its own: use one such as X-Forwarded-User',
+        'already has a meaning: use a field such as X-Forwarded-User',
       )
       .optional()
       .describe('The field that tells servers the user name, such as X-Forwarded-User.'),
@@ -68,7 +68,7 @@ export const basicAuth = definePlugin({
         return;
       }
       if (ctx.rehearsal) {
-        // No check: it would keep the thread from clients, and let a reader of explanations try passwords.
+        // A check would keep clients waiting for the thread, and let a reader of explanations try passwords.
         const isKnown = users.has(credentials.user);
         ctx.note(
           isKnown
@@ -102,7 +102,7 @@ export const basicAuth = definePlugin({
 function refusalsFor(realm: string): Readonly<Record<Exclude<Verdict, 'right'>, Reply>> {
   const busy = reply(503, '503 passwords cannot be checked now\n', { 'Retry-After': '1' });
   return {
-    wrong: reply(401, '401 a name and a password are needed\n', {
+    wrong: reply(401, '401 a user name and a password are required\n', {
       'WWW-Authenticate': `Basic realm="${realm}", charset="UTF-8"`,
       'Cache-Control': 'no-store',
     }),
@@ -119,7 +119,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Returns the name and the password of a request; undefined: there are none that could be right. */
 function credentialsOf({ request: { headers } }: ProxyContext): Credentials | undefined {
-  // Of two fields the upstream might read the other one.
+  // With two fields, the upstream might read the other one.
   const [field = '', ...others] = headers.getAll('authorization');
   const encoded = basic.exec(field)?.[1];
   if (encoded === undefined || others.length > 0 || encoded.length > (maxLength * 4) / 3) return undefined;

@@ -21,7 +21,7 @@ export interface PasswordChecker {
   close(): void;
 }
 
-/** Checks in a thread: a hash takes some 100 ms of CPU, which would block the event loop. */
+/** Checks in a thread: a hash takes about 100 ms of CPU, which would block the event loop. */
 export class ThreadChecker implements PasswordChecker {
   private thread: Worker | undefined;
   private pending: PromiseWithResolvers<boolean> | undefined;

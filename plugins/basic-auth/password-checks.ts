@@ -35,13 +35,13 @@ export interface PasswordChecksOptions {
   failed(error: unknown): void;
 }
 
-/** The most checks of one client that wait: fewer than all, so that its guesses do not keep others out. */
+/** The most checks of one client that may wait: only a part of the queue, so that its guesses do not keep others out. */
 const shareOfClient = 4;
 
 /** Checks names and passwords, one after another; equal ones that arrive together share one check. */
 export class PasswordChecks {
   private readonly options: PasswordChecksOptions;
-  /** Exists in this process only, so that what is remembered reveals no password. */
+  /** Never leaves this process, so that what is remembered reveals no password. */
   private readonly key = randomBytes(32);
   private readonly known = new Map<string, { readonly digest: Buffer; readonly until: number }>();
   private readonly checks = new Map<string, Check>();

@@ -64,7 +64,7 @@ function readArgon2(text: string): PasswordHash | undefined {
   if (form !== 'argon2id' && form !== 'argon2i') return undefined;
   if (typeof process.getBuiltinModule('node:crypto').argon2Sync !== 'function')
     throw new Error(
-      'is of argon2, which needs Node 24.7 or newer: use bcrypt, as `htpasswd -nB NAME` prints it',
+      'is an argon2 hash, which needs Node 24.7 or newer: use bcrypt, as `htpasswd -nB NAME` prints it',
     );
   checkMemory(Number(memory));
   if (Number(memory) < 8 * Number(parallelism) || Number(passes) < 1 || !isAmong(Number(parallelism), 1, 16))

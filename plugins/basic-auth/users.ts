@@ -1,4 +1,4 @@
-// Users: user names and password hashes, from a config or a file as htpasswd makes it.
+// Users: user names and password hashes, from a config or from a file as htpasswd writes it.
 import { createHmac, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';

@@ -1,5 +1,4 @@
-// Circuit: closed while requests succeed, open when too many fail, half-open while a few trials find out whether they succeed
-// again.
+// Circuit: closed while requests succeed, open when too many fail, half-open while a few trials test whether they succeed again.
 import { SlidingCount } from '../../core/bounded/sliding-count.ts';
 
 /** When the circuit opens and closes again. */

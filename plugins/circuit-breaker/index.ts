@@ -14,18 +14,18 @@ const options = z
       .min(0.01)
       .max(1)
       .default(0.5)
-      .describe('The share of failures within `window`, among at least `minRequests`, at which it opens.'),
+      .describe('The share of failures among the requests within `window` at which the circuit opens.'),
     minRequests: z
       .number()
       .int()
       .min(1)
       .max(1_000_000)
       .default(20)
-      .describe('It stays closed while a worker has fewer requests within `window`.'),
+      .describe('The circuit stays closed while a worker had fewer requests within `window`.'),
     window: duration()
       .refine(ms => ms >= 100, 'a window is at least 100ms')
       .prefault('10s')
-      .describe('How far back it looks.'),
+      .describe('The period over which requests are counted.'),
     statuses: z
       .array(z.number().int().min(400).max(599))
       .max(200)
@@ -34,7 +34,7 @@ const options = z
     slow: duration()
       .refine(ms => ms >= 1, 'a limit is at least 1ms')
       .optional()
-      .describe('Responses whose head takes longer count as failures, too.'),
+      .describe('A response whose head takes longer counts as a failure, too.'),
     rest: duration()
       .refine(ms => ms >= 10, 'a rest is at least 10ms')
       .prefault('10s')
@@ -45,7 +45,7 @@ const options = z
       .min(1)
       .max(1000)
       .default(3)
-      .describe('Trials that must succeed, without a failure, before it closes again.'),
+      .describe('Trials that must succeed, without a failure, before the circuit closes again.'),
   })
   .describe('Turns requests away for a while when too many have failed.');
 

@@ -28,8 +28,8 @@ function weightOf(parameters: readonly string[]): number {
 }
 
 /**
- * Returns the coding of `offered` (best first) that a client prefers; undefined: the body should stay as it is. A `*` stands
- * for gzip only: clients that send it rarely support the others.
+ * Returns the coding of `offered` (best first) that a client prefers; undefined: the body stays as it is. A `*` stands for
+ * gzip only: clients that send it rarely support the others.
  */
 export function codingFor(field: string, offered: readonly Coding[]): Coding | undefined {
   const weights = weightsOf(field);

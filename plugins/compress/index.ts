@@ -1,4 +1,4 @@
-// compress: compresses responses for clients that accept it, if it is worth it.
+// compress: compresses responses for clients that accept it, if it is worth the CPU.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
@@ -75,7 +75,7 @@ export const compress = definePlugin({
       if (response?.status === 304) alignNotModified(ctx, response.headers);
       if (response === undefined || !isWorth(ctx, mediaTypes, minBytes)) return undefined;
       const { headers } = response;
-      // Also if this client accepts no coding: a cache in front must not give its copy to others.
+      // Even if this client accepts no coding: a cache in front must not give its copy to others.
       varyBy(headers, 'Accept-Encoding');
       const coding = choice.for(request.headers.getAll('accept-encoding').join());
       if (coding !== undefined && compressor.streams < streams) encode(ctx, headers, coding, compressor);
@@ -86,7 +86,7 @@ export const compress = definePlugin({
 
 function encode(ctx: ProxyContext, headers: HeaderList, coding: Coding, compressor: Compressor): void {
   headers.set('Content-Encoding', coding);
-  // A body that is compressed for each response has no ranges to ask for.
+  // Ranges do not apply to a body that is compressed for each response.
   headers.delete('Accept-Ranges');
   weakenTag(headers);
   const length = ctx.response?.bodyLength ?? -1;
@@ -94,7 +94,7 @@ function encode(ctx: ProxyContext, headers: HeaderList, coding: Coding, compress
   ctx.transformResponse(() => compressor.start(coding, length, length < 0));
 }
 
-/** The bytes differ but mean the same (RFC 9110 section 8.8.1). */
+/** The bytes differ, but their meaning is the same (RFC 9110 section 8.8.1). */
 function weakenTag(headers: HeaderList): void {
   const tag = headers.get('etag');
   if (tag?.startsWith('"')) headers.set('ETag', `W/${tag}`);

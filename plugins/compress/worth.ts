@@ -2,7 +2,7 @@
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { HeaderList } from '../../core/request/headers.ts';
 
-/** Fields about the exact bytes: a signature over one would become invalid. */
+/** Fields that describe the exact bytes; changing one would invalidate a signature over it. */
 const ofTheBytes = [
   'content-encoding',
   'content-range',
@@ -13,7 +13,7 @@ const ofTheBytes = [
 ];
 const noTransform = /(?:^|[\s,])no-transform(?:$|[\s,])/i;
 
-/** Does it forbid changes of the body (RFC 9111 sections 5.2.1.6 and 5.2.2.6)? */
+/** Whether a message forbids changes to its body (RFC 9111 sections 5.2.1.6 and 5.2.2.6). */
 export function forbidsTransforms(headers: HeaderList): boolean {
   return headers.getAll('cache-control').some(value => noTransform.test(value));
 }
@@ -40,7 +40,7 @@ export class MediaTypes {
   }
 }
 
-/** Is the response worth compressing for clients that accept it? */
+/** Whether the response is worth compressing for clients that accept it. */
 export function isWorth({ request, response }: ProxyContext, types: MediaTypes, minBytes: number): boolean {
   if (response === undefined) return false;
   const { status, headers, bodyLength } = response;

@@ -1,4 +1,4 @@
-// concurrency-limit: limits how many requests are served at once; some others wait, the rest are turned away.
+// concurrency-limit: limits how many requests are served at once; some of the others wait, the rest are turned away.
 import { z } from 'zod';
 import { addressKey } from '../../core/network/address-key.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';

@@ -4,7 +4,7 @@ import { Ring } from './ring.ts';
 
 /** The longest that one slice of the work may take, ms. */
 const sliceTime = 2;
-/** How many points a choice looks at before it settles for the first. */
+/** How many points a choice looks at before it takes the first upstream after all. */
 const patience = 128;
 
 /**
@@ -50,7 +50,7 @@ export class FollowedRing {
   choose(key: number, tried: readonly Upstream[]): Upstream | undefined {
     if (this.changed.size > 0) this.applyNext();
     const { pool, ring } = this;
-    // Half a request more for each: when there are few, two meet so often by chance that no key would stay where it belongs.
+    // Half a request more for each: with few requests, two meet so often by chance that hardly any key would stay in place.
     this.room = (this.balance * (pool.inFlight + pool.available.length / 2)) / ring.weight;
     this.tried = tried;
     const chosen = ring.find(key, this.accepts, patience);
@@ -91,7 +91,7 @@ export class FollowedRing {
       this.spent = performance.now() - began;
       return this.spent >= sliceTime;
     };
-    // A single walk: a new one would pass all removed entries again.
+    // A single walk: another one would pass all removed entries again.
     for (const upstream of this.changed) {
       this.changed.delete(upstream);
       this.apply(upstream);

@@ -17,7 +17,7 @@ const one = z.union([
 export const hashKey = z
   .union([one, z.array(one).min(1).max(8)])
   .describe(
-    'What is hashed: the address of the client, the path, path and query, the host, or a header, cookie or query parameter by name; of a list the first one that the request has.',
+    'What is hashed: the address of the client, the path, path and query, the host, or a header, cookie or query parameter by name. From a list, the first one that the request has is used.',
   );
 
 export type HashKey = z.output<typeof hashKey>;
@@ -25,7 +25,7 @@ export type HashKey = z.output<typeof hashKey>;
 /** Returns the key of a request; undefined: it has none. */
 export type KeyReader = (ctx: ProxyContext) => string | undefined;
 
-/** Compiles a hash key; of several the first one that the request has counts. */
+/** Compiles a hash key; of several, the first one that the request has is used. */
 export function keyReader(by: HashKey): KeyReader {
   if (!Array.isArray(by)) return readerOf(by);
   const [first, ...others] = by.map(readerOf);

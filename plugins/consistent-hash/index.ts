@@ -42,7 +42,7 @@ export const consistentHash = definePlugin({
       rings.set(pool, ring);
       return ring;
     };
-    // That of the last request: the next one is mostly for the same pool.
+    // The ring of the last request: the next one is mostly for the same pool.
     let last: { readonly pool: Pool; readonly ring: FollowedRing } | undefined;
     hooks.selectUpstream.tap('consistent-hash', ctx => {
       const key = keyOf(ctx);

@@ -1,4 +1,4 @@
-// PointTable: sorted 32-bit points, each with the number of its owner, in which the first point from a key on is found fast.
+// PointTable: sorted 32-bit points, each with the number of its owner, with a fast search for the first point at or after a key.
 
 /** Entries of one page. */
 const pageSize = 63;
@@ -37,8 +37,8 @@ export class PointTable {
   }
 
   /**
-   * Adds a point. `comesBefore`: of two owners of one point, does the first come first? A point is left out if more than 63
-   * owners share its 20 leading bits, which does not happen with hashes.
+   * Adds a point. `comesBefore` says whether the first of two owners of one point comes first. A point is left out if more
+   * than 63 owners share its 20 leading bits, which does not happen with hashes.
    */
   add(point: number, owner: number, comesBefore: (one: number, other: number) => boolean): void {
     let page = this.pageOf(point);
@@ -80,7 +80,7 @@ export class PointTable {
     this.total--;
   }
 
-  /** Returns the owner of the first point from `key` on, wrapping around, and keeps the position; -1 if there is none. */
+  /** Returns the owner of the first point at or after `key`, wrapping around, and keeps the position; -1 if there is none. */
   seek(key: number): number {
     if (this.total === 0) return -1;
     const place = this.bits === 0 ? 0 : key >>> (32 - this.bits);
@@ -166,7 +166,7 @@ const newChunk = (): Uint32Array => new Uint32Array(1 << (chunkShift + pageShift
 
 const wordOf = (page: number): number => (page & chunkMask) << pageShift;
 
-/** The index of the first point from `key` on within a page. */
+/** The index of the first point at or after `key` within a page. */
 function firstFrom(words: Uint32Array, first: number, key: number): number {
   const count = words[first + countAt] ?? 0;
   const fraction = ((key << (words[first + depthAt] ?? 0)) >>> 0) / 2 ** 32;

@@ -3,7 +3,7 @@ import { hashOf, spread } from '../../core/pool/hash.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import { PointTable } from './point-table.ts';
 
-/** Points of an upstream of weight 1: its share is off by a twelfth, one standard deviation. */
+/** Points of an upstream of weight 1: the standard deviation of its share is a twelfth. */
 const pointsPerWeight = 128;
 /**
  * The most points on the whole circle, and of one upstream; if weights ask for more, all have half, a quarter, … of their
@@ -35,7 +35,7 @@ export class Ring {
   private weights = 0;
   /** How often the points per weight were halved. */
   private halvings = 0;
-  /** Those that may have more points than they should have now. */
+  /** Upstreams that may have more points than they should have now. */
   private readonly excessive = new Set<Upstream>();
 
   /** The number of upstreams. */
@@ -48,7 +48,7 @@ export class Ring {
     return this.weights;
   }
 
-  /** Is there anything left to {@link trim}? */
+  /** Whether anything is left to {@link trim}. */
   get isExcessive(): boolean {
     return this.excessive.size > 0;
   }
@@ -88,8 +88,8 @@ export class Ring {
   }
 
   /**
-   * Walks the ring from a key on and returns the first upstream that `accepts` takes, or after `patience` points the very
-   * first one. Undefined: the ring is empty.
+   * Walks the ring from a key and returns the first upstream that `accepts` takes; after `patience` points, the very first
+   * one. Undefined: the ring is empty.
    */
   find(key: number, accepts: (upstream: Upstream) => boolean, patience: number): Upstream | undefined {
     let number = this.table.seek(key);
@@ -109,8 +109,8 @@ export class Ring {
   }
 
   /**
-   * Halves the points of all upstreams if there would be too many: the first half stays in place. It is not undone, as a ring
-   * near the limit would otherwise be rebuilt at each change.
+   * Halves the points of all upstreams if there would be too many: the first half stays in place. This is not undone, because
+   * a ring near the limit would then be rebuilt at each change.
    */
   private fit(heaviest: number): void {
     const { halvings } = this;

@@ -36,13 +36,13 @@ const options = z
       .union([z.array(token).max(256), z.literal('*')])
       .default([])
       .describe('Fields that they may send besides those that any page may; `*`: all.'),
-    credentials: z.boolean().default(false).describe('May their requests carry cookies and Authorization?'),
+    credentials: z.boolean().default(false).describe('Whether their requests may carry cookies and Authorization.'),
     exposeHeaders: z.array(token).max(256).default([]).describe('Fields of responses that they may read.'),
     maxAge: duration().prefault('10m').describe('How long browsers keep the answer to a preflight.'),
     privateNetwork: z
       .boolean()
       .default(false)
-      .describe('May pages from the internet send requests into this private network?'),
+      .describe('Whether pages from the internet may send requests into this private network.'),
   })
   .superRefine(({ origins, credentials }, context) => {
     if (!credentials) return;
@@ -62,7 +62,7 @@ export type CorsOptions = z.input<typeof options>;
 
 type Parsed = z.output<typeof options>;
 
-/** Fields for preflights only, and those that a server must not add. */
+/** Fields that are replaced in responses of servers. */
 const ofServers = [
   'access-control-allow-origin',
   'access-control-allow-credentials',
@@ -140,7 +140,7 @@ function preflightReply(ctx: ProxyContext, { headers, privateNetwork }: Parsed, 
   return reply(204, '', fields);
 }
 
-/** The names that a preflight asks for. A `*` would not cover Authorization, or requests with credentials. */
+/** The names that a preflight asks for. Answering `*` would not cover Authorization, nor requests with credentials. */
 function namesIn(asked: HeaderList): string {
   const names = asked.getAll('access-control-request-headers').join(',').split(',', 256);
   return names

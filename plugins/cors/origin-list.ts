@@ -7,7 +7,7 @@ const written =
   /^([a-z][a-z0-9+.-]*):\/\/(\*\.)?((?:[a-z0-9_-]+\.)*[a-z0-9_-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
 const expression = /^\/(.+)\/(i?)$/s;
 
-/** Any origin at all. */
+/** Any origin. */
 export const anyOrigin = '*';
 /** The origin of sandboxed frames, of files and of some redirects: any page can have it. */
 export const nullOrigin = 'null';
@@ -36,7 +36,7 @@ function expressionProblem(source: string, flags: string): string | undefined {
 
 /** Compiled origins, from texts that {@link originProblem} finds no problem with. */
 export class OriginList {
-  /** Do all origins get the same answer? */
+  /** Whether all origins get the same answer. */
   readonly takesAny: boolean;
   private readonly exact = new Set<string>();
   private readonly patterns: RegExp[] = [];
@@ -62,7 +62,7 @@ export class OriginList {
     }
   }
 
-  /** Is this origin, as a request names it, allowed? */
+  /** Whether this origin, as a request names it, is allowed. */
   has(origin: string): boolean {
     if (origin.length > maxLength) return false;
     if (this.takesAny) return true;
@@ -70,7 +70,7 @@ export class OriginList {
   }
 }
 
-/** Origins omit it (RFC 6454 section 6.2). */
+/** Origins omit a default port (RFC 6454 section 6.2). */
 function isDefaultPort(scheme: string, port: string): boolean {
   return (scheme === 'https' && port === ':443') || (scheme === 'http' && port === ':80');
 }

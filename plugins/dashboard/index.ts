@@ -1,4 +1,4 @@
-// dashboard: a web page on the address of the admin API, which shows the pools and changes them.
+// dashboard: a web page at the address of the admin API that shows the pools and changes them.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { duration } from '../../core/settings/duration.ts';

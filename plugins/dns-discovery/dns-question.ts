@@ -70,7 +70,7 @@ export class DnsQuestion {
   constructor(options: DnsQuestionOptions, clock: Clock) {
     this.options = options;
     this.clock = clock;
-    // Created for each resolution: it reads resolv.conf at creation, and that may change.
+    // Created for each resolution, because it reads resolv.conf at creation only, and that may change.
     this.resolver = new Resolver({ timeout: tryMs, tries, maxTimeout: options.timeout });
     if (options.resolver !== undefined) this.resolver.setServers(options.resolver);
   }
@@ -90,7 +90,7 @@ export class DnsQuestion {
         } catch (thrown) {
           const code = codeOf(thrown);
           if (isUnknown(code)) {
-            // That one name exists without such records says more than that another one does not exist.
+            // "Exists without such records" says more than "does not exist", which another name may have got.
             if (code === 'ENODATA') unknown = this.textOf(thrown);
           } else {
             failed = this.textOf(thrown);
@@ -181,7 +181,7 @@ export class DnsQuestion {
     };
   }
 
-  /** Rejects if no name server answers or there are none. If both families are wanted, one alone is not an answer. */
+  /** Rejects if no name server answers or there is no address. If both families are wanted, one alone is not an answer. */
   private async addresses(name: string): Promise<RecordWithTtl[]> {
     const { family } = this.options;
     const questions: Promise<RecordWithTtl[]>[] = [];
@@ -213,7 +213,7 @@ function codeOf(thrown: unknown): string {
   return 'code' in error ? String(error.code) : '';
 }
 
-/** Do the name servers say that there is none? */
+/** Whether the name servers say that there is none. */
 function isUnknown(code: string): boolean {
   return code === 'ENOTFOUND' || code === 'ENODATA';
 }

@@ -21,7 +21,7 @@ const hostName = z
   )
   .refine(name => isIP(name) === 0, 'is an address, which needs no look-up: list it under servers');
 
-/** An address with or without a port, an IPv6 one with a port in brackets. */
+/** An address with or without a port; an IPv6 address with a port is in brackets. */
 function isNameServer(text: string): boolean {
   const [, host = '', port = '53'] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
   const isAddress = host.startsWith('[') ? isIP(host.slice(1, -1)) === 6 : isIP(host) === 4;
@@ -50,7 +50,7 @@ const options = z
     interval: duration()
       .refine(ms => ms >= 100, 'an interval is at least 100ms')
       .optional()
-      .describe('From one query to the next; default: the TTL.'),
+      .describe('The time from one query to the next; default: the TTL.'),
     ttl: z
       .strictObject({
         min: duration()
@@ -99,7 +99,7 @@ export type DnsDiscoveryOptions = z.input<typeof options>;
 
 /**
  * Follows a DNS name: `dnsDiscovery({ name: 'app.internal', port: 8080 })`, or, with ports, weights and backups (RFC 2782),
- * `dnsDiscovery({ srv: '_http._tcp.app.internal' })`. It asks as often as the TTL says; while no name server answers, and
+ * `dnsDiscovery({ srv: '_http._tcp.app.internal' })`. It queries as often as the TTL says. While no name server answers, and
  * when the name suddenly has no servers, the last good answer stays.
  */
 export const dnsDiscovery = definePlugin({

@@ -61,12 +61,12 @@ const known = [
 const prefix = 'weldr.';
 const labelPrefix = 'label.';
 
-/** Undefined: this is not a container. */
+/** Returns a container; undefined: the input is not one. */
 export function readContainer(input: unknown): Container | undefined {
   return container.safeParse(input).data;
 }
 
-/** Its name, such as `shop-web-1`. */
+/** Returns the name of a container, such as `shop-web-1`. */
 export function nameOf({ Id, Names }: Container): string {
   return Names?.[0]?.replace(/^\//, '') || Id.slice(0, 12);
 }

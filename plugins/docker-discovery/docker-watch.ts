@@ -14,22 +14,22 @@ export interface DockerWatchOptions extends ContainerDefaults {
   readonly engine: Engine;
   readonly found: FoundServers;
   readonly clock: Clock;
-  /** Is every container expected to be for `pool`? Then it is reported when none is. */
+  /** Whether every container is expected to be for `pool`, so that an empty list of it is reported. */
   readonly onePool: boolean;
   /** Labels that containers need besides `weldr.enable`. */
   readonly labels: readonly string[];
-  /** Leave out containers that the engine reports as unhealthy or starting? */
+  /** Whether to leave out containers that the engine reports as unhealthy or starting. */
   readonly health: boolean;
   readonly maxServers: number;
   /** From one list to the next without an event, ms. */
   readonly interval: number;
 }
 
-/** A starting container causes several events; they result in one list, ms. */
+/** How long to wait after an event, ms: a starting container causes several, which result in one list. */
 const gatherMs = 250;
 /** When a list that is held back is requested again, ms. */
 const heldMs = 5_000;
-/** After the first failure, ms; doubled with each further one. */
+/** The pause after the first failure, ms; doubled with each further one. */
 const retryMs = 1_000;
 const longestRetryMs = 30_000;
 
@@ -80,7 +80,7 @@ export class DockerWatch {
     this.options.engine.close();
   }
 
-  /** Changes before the stream is connected are in the list that is requested once it is: no change is missed. */
+  /** A list is requested once the stream is connected, so no change before that is missed. */
   private followEvents(): void {
     const { engine, clock, found } = this.options;
     this.stopEvents = engine.follow(events, {
@@ -94,7 +94,7 @@ export class DockerWatch {
       ended: why => {
         if (this.isClosed) return;
         this.eventsProblem = why;
-        // By then they are followed again if only the stream broke.
+        // If only the stream broke, events are followed again by then.
         this.loop.soon(2 * retryMs);
         this.cancelTimer = clock.after(pause(++this.eventFailures), () => this.followEvents());
       },
@@ -114,7 +114,7 @@ export class DockerWatch {
     this.failures = 0;
     if (this.isClosed) return interval;
     found.well('');
-    // While listing fails, too, one message is enough.
+    // Not while listing fails, too: one message is enough.
     const { eventsProblem: why } = this;
     if (why !== undefined)
       found.trouble(
@@ -125,7 +125,7 @@ export class DockerWatch {
     return this.take(list) ? Math.min(interval, heldMs) : interval;
   }
 
-  /** Is a list of a pool held back? */
+  /** Passes on the servers; returns whether the list of some pool is held back. */
   private take(list: readonly unknown[]): boolean {
     const { found, pool, onePool } = this.options;
     const pools = this.serversOf(list);

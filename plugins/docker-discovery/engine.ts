@@ -1,4 +1,4 @@
-// Engine: calls a container engine over Docker's HTTP API, which Podman also has, with limits on time and length.
+// Engine: calls a container engine over Docker's HTTP API, which Podman has too, with limits on time and length.
 import { type IncomingMessage, request } from 'node:http';
 import { toError } from '../../core/errors.ts';
 import type { Clock } from '../../core/time/clock.ts';
@@ -92,7 +92,7 @@ export class Engine {
   /** Aborts all pending calls, which fail. */
   close(): void {
     this.isClosed = true;
-    for (const giveUp of this.calls) giveUp();
+    for (const abort of this.calls) abort();
   }
 
   /** Returns the path of a call, in the engine's own version: support for old ones differs. */
@@ -142,14 +142,14 @@ export class Engine {
     });
   }
 
-  /** Calls one of the two; `failed` also when the connection breaks later. Returns a function that ends it. */
+  /** Calls `answered` or `failed`; `failed` also if the connection breaks later. Returns a function that ends the call. */
   private open(
     path: string,
     answered: (response: IncomingMessage) => void,
     failed: (error: Error) => void,
   ): () => void {
     if (this.isClosed) {
-      failed(new Error('it is not asked any more'));
+      failed(new Error('it is no longer asked'));
       return () => {};
     }
     const { address, clock, timeout } = this.options;
@@ -174,14 +174,14 @@ export class Engine {
       cancelTimer();
       call.destroy();
     };
-    const giveUp = (): void => {
-      failed(new Error('it is not asked any more'));
+    const abort = (): void => {
+      failed(new Error('it is no longer asked'));
       end();
     };
-    this.calls.add(giveUp);
+    this.calls.add(abort);
     call.on('close', () => {
       cancelTimer();
-      this.calls.delete(giveUp);
+      this.calls.delete(abort);
     });
     return end;
   }

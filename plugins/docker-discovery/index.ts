@@ -1,4 +1,4 @@
-// docker-discovery: keeps containers of an engine in pools if their labels ask for it.
+// docker-discovery: keeps those containers of an engine in pools whose labels ask for it.
 import { z } from 'zod';
 import { toError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
@@ -61,7 +61,7 @@ const options = z
     health: z
       .boolean()
       .default(true)
-      .describe('Leave out containers while the engine reports them as unhealthy or starting?'),
+      .describe('Whether to leave out containers while the engine reports them as unhealthy or starting.'),
     interval: duration()
       .refine(ms => ms >= 1000, 'an interval is at least 1s')
       .prefault('30s')
@@ -82,7 +82,7 @@ const options = z
       .default(1000)
       .describe('The most containers that become servers.'),
   })
-  .describe('Keeps containers of an engine in pools if their labels ask for it.');
+  .describe('Keeps those containers of an engine in pools whose labels ask for it.');
 
 /** The options of `dockerDiscovery`, as written in a config. */
 export type DockerDiscoveryOptions = z.input<typeof options>;
@@ -101,7 +101,7 @@ export const dockerDiscovery = definePlugin({
     const pool = poolOf(parsed, scope);
     const source = allPools.source(sourceNameOf(parsed, 'docker', pool), guardOf(parsed));
     const found = new FoundServers({ source, place: `the engine ${parsed.socket}`, log, clock, metrics });
-    // In the list of a pool it is for that pool only.
+    // Listed in a pool, it is for that pool only.
     const only = scope.kind === 'pool' ? pool : undefined;
     const { pools } = parsed;
     const mayHave = (name: string): boolean =>

@@ -75,7 +75,7 @@ export class ErrorPages {
     const at = bestType(request.headers.getAll('accept').join(), page.types);
     const text = page.texts[at];
     if (text === undefined) return undefined;
-    // They include those that the status requires: WWW-Authenticate, Retry-After, Allow.
+    // Fields that the status requires stay: WWW-Authenticate, Retry-After, Allow.
     const fields = [...response.headers].filter(([name]) => !ofTheBody.test(name));
     const body = text.replaceAll('{status}', String(response.status));
     return reply(response.status, body, [...fields, ['Content-Type', page.contentTypes[at] ?? '']]);

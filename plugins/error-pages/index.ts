@@ -52,7 +52,9 @@ const options = z
     ofServers: z
       .boolean()
       .default(false)
-      .describe('Replace error responses of servers, too? Otherwise only those of Weldr and its plugins.'),
+      .describe(
+        'Whether to replace error responses of servers, too. Otherwise only those of Weldr and its plugins are replaced.',
+      ),
   })
   .describe('Shows your own pages for errors.');
 

@@ -1,4 +1,4 @@
-// BoundedFile: reads a file whole, unless it is not a regular file, is too long, or changes meanwhile.
+// BoundedFile: reads a whole file, unless it is not a regular file, is too long, or changes meanwhile.
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { toError } from '../../core/errors.ts';
@@ -27,7 +27,7 @@ export async function readBounded(
 ): Promise<FileReading> {
   let handle: FileHandle | undefined;
   try {
-    // Without waiting for the writer of a pipe.
+    // Without O_NONBLOCK, opening a pipe would wait for its writer.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const facts = await handle.stat();
     if (!facts.isFile()) return { kind: 'failed', why: 'it is not a regular file' };

@@ -52,7 +52,7 @@ export class FileWatch {
   /** Returns how long to wait afterwards, ms. */
   private async look(): Promise<number> {
     const { path, found, interval, maxSize } = this.options;
-    // First, so that later changes are noticed.
+    // Watched before it is read, so that later changes are noticed.
     const unwatched = await this.folders.refresh();
     const reading = await readBounded(path, maxSize, this.version);
     if (reading.kind === 'unsettled') return settleMs;

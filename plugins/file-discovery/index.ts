@@ -35,8 +35,8 @@ export type FileDiscoveryOptions = z.input<typeof options>;
 
 /**
  * Follows a file: `fileDiscovery({ path: '/etc/weldr/servers.yaml' })`. It lists servers as in the config, or `targets` and
- * `labels` as in Prometheus' file_sd_config. While it is missing or invalid, and when it suddenly lists no servers, the last
- * good list stays.
+ * `labels` as in Prometheus' file_sd_config. While the file is missing or invalid, and when it suddenly lists no servers, the
+ * last good list stays.
  */
 export const fileDiscovery = definePlugin({
   name: 'file-discovery',

@@ -15,7 +15,7 @@ export interface ServerList {
 
 /** How to read a file. */
 export interface ServerListOptions {
-  /** By its name: JSON or YAML. */
+  /** Follows from its name. */
   readonly format: 'json' | 'yaml';
   /** The scheme of targets, which are HOST:PORT. */
   readonly scheme: 'http' | 'https' | 'h2c';
@@ -33,7 +33,7 @@ const group = z.strictObject({
 export function readServerList(text: string, options: ServerListOptions): ServerList {
   const entries = entriesOf(text.replace(/^\uFEFF/, ''), options.format);
   const servers: ServerInput[] = [];
-  /** The index of the entry, by the index of a server. */
+  /** The index of the entry that each server comes from. */
   const origins: number[] = [];
   for (const [index, entry] of entries.entries()) {
     try {
@@ -94,11 +94,11 @@ function fromYaml(text: string): unknown {
 function serversOf(entry: unknown, { scheme }: ServerListOptions): ServerInput[] {
   if (typeof entry === 'string') return [entry];
   if (typeof entry !== 'object' || entry === null || !('targets' in entry)) {
-    // Mistakes are reported by the receiver.
+    // The receiver reports mistakes.
     return [entry as ServerInput];
   }
   const { targets, labels } = parse(group, entry, 'INPUT_INVALID');
-  // Those with __ are for Prometheus only, and empty ones do not count there.
+  // Labels with __ are for Prometheus only, and empty ones do not count there.
   const kept = Object.entries(labels).filter(([name, value]) => !name.startsWith('__') && value !== '');
   const named = kept.length === 0 ? {} : { labels: Object.fromEntries(kept) };
   return targets.map(target => ({ url: urlOf(target, scheme), ...named }));
@@ -135,7 +135,7 @@ function entryAt(text: string, index: number): number | undefined {
       if (opens(event)) depth++;
     }
   } catch {
-    // Text that is valid JSON but not YAML, such as one with a tab.
+    // Text that is valid JSON but not valid YAML, such as one with a tab.
   }
   return undefined;
 }

@@ -6,7 +6,7 @@ import { RequestFacts } from '../../core/request/request-facts.ts';
 
 /**
  * Fields that are never passed on: those about a body, which is not sent; those that would make the response depend on a
- * cache or be encoded; and those that identify the client, which Weldr writes itself.
+ * cache, or have it encoded; and those that identify the client, which Weldr writes itself.
  */
 const notAsked =
   /^(?:host|via|expect|upgrade|range|if-.*|content-.*|accept-encoding|trailer|te|connection|keep-alive|transfer-encoding|proxy-.*|max-forwards|forwarded|x[._-]forwarded[._-].*|x[._-]real[._-]ip|x[._-]original[._-].*)$/;
@@ -27,7 +27,7 @@ export class PassedFields {
 
 /** Returns the fields of the question, with those that `passed` allows. */
 export function questionOf(ctx: ProxyContext, passed: PassedFields): OutgoingHttpHeaders {
-  // Clients choose the names, even `__proto__`.
+  // A client may choose any name, even `__proto__`.
   const fields: Record<string, string[]> = Object.create(null);
   for (const [name, value] of ctx.request.headers) {
     const key = name.toLowerCase();
@@ -47,14 +47,14 @@ export function questionOf(ctx: ProxyContext, passed: PassedFields): OutgoingHtt
 
 const hasAddress = (ip: string): boolean => ip !== unixPeer && ip !== unknownClient;
 
-/** The path in normal form, so that the auth server need not know all spellings of one, and the query as sent. */
+/** The path in normal form, so that the auth server need not know all spellings of it, and the query as sent. */
 function normalTarget(ctx: ProxyContext): string {
   const { path } = RequestFacts.of(ctx);
   const at = path.text.indexOf('?');
   return at < 0 ? path.normal : path.normal + path.text.slice(at);
 }
 
-/** Could the auth server and another server read the path differently? */
+/** Whether the auth server and another server could read the path differently. */
 export function isAmbiguous(ctx: ProxyContext): boolean {
   const { path } = RequestFacts.of(ctx);
   return path.plainEnd < 0 && (path.problem !== undefined || path.readings.length > 1);

@@ -48,8 +48,8 @@ export class AuthServer {
   }
 
   /**
-   * Asks with a GET with these fields; `done` is called once, later. Returns a function that aborts, after which `done` is
-   * not called. If the server closes a kept connection at that moment, it is asked once more.
+   * Sends a GET with these fields; `done` is called once, later. Returns a function that aborts, after which `done` is not
+   * called. If the server closes a kept connection at that moment, it is asked once more.
    */
   ask(headers: OutgoingHttpHeaders, done: Done): () => void {
     const { clock, timeout } = this.options;
@@ -106,7 +106,7 @@ export class AuthServer {
       this.read(given, end);
     });
     request.on('error', error => end(error, undefined));
-    // Without an error, as after a response that would change the protocol.
+    // There is no error event after a response that would change the protocol.
     request.on('close', () => end(new Error('it closed the connection'), undefined));
     request.end();
     return () => {

@@ -13,7 +13,7 @@ import { type AuthAnswer, AuthServer } from './auth-server.ts';
 const fieldName = z.string().refine(isToken, 'is not a field name');
 const told = fieldName.refine(
   name => !hopByHop.has(name.toLowerCase()) && !/^(?:host|content-length)$/i.test(name),
-  'is a field that Weldr writes itself: leave it out',
+  'is written by Weldr itself: leave it out',
 );
 
 const options = z
@@ -26,17 +26,19 @@ const options = z
       .union([z.array(fieldName).max(256), z.literal('*')])
       .default('*')
       .describe(
-        'Fields of the request of a client that the auth server gets; `*`: all but those about the body.',
+        "Fields of the client's request that the auth server gets; `*`: all but those about the body, ranges and caches.",
       ),
     responseHeaders: z
       .array(told)
       .max(256)
       .default([])
-      .describe('Fields of its response that are passed on to servers; those of a client are dropped.'),
+      .describe(
+        "Fields of its response that are passed on to servers. A client's own fields of these names are dropped.",
+      ),
     setCookie: z
       .boolean()
       .default(false)
-      .describe('Pass on the cookies that it sets when it admits a request?'),
+      .describe('Whether the cookies that it sets when it admits a request are passed on to the client.'),
     timeout: duration()
       .refine(ms => ms >= 1, 'a timeout is at least 1ms')
       .prefault('5s')
@@ -66,10 +68,10 @@ type Parsed = z.output<typeof options>;
 /** Cookies of the auth server for clients of admitted requests. */
 const cookies = contextSlot<readonly string[]>('forward-auth.cookies');
 
-const unavailable = reply(503, '503 it cannot be said now whether you may pass\n', { 'Retry-After': '5' });
+const unavailable = reply(503, '503 your access cannot be checked now\n', { 'Retry-After': '5' });
 const ambiguous = reply(400, '400 the path is ambiguous\n');
-/** Of two, the auth server might read one and the upstream the other. */
-const twoLogins = reply(400, '400 Authorization comes twice\n');
+/** Of two fields, the auth server might read one and the upstream the other. */
+const twoLogins = reply(400, '400 there is more than one Authorization field\n');
 
 /**
  * Asks an auth server: `forwardAuth({ url: 'http://auth.internal/verify', responseHeaders: ['X-User'] })`. On 2xx a request
@@ -123,7 +125,7 @@ export const forwardAuth = definePlugin({
         if (verdict === 'failed') {
           failed.inc();
           const why = error?.message ?? `it answered ${answer?.status}`;
-          log.warn(`the auth server ${parsed.url} does not work: ${why}`);
+          log.warn(`the auth server ${parsed.url} made no decision: ${why}`);
           done(null, unavailable);
         } else if (verdict === 'admitted') {
           admitted.inc();
@@ -152,7 +154,7 @@ export const forwardAuth = definePlugin({
 function verdictOf(answer: AuthAnswer): 'admitted' | 'failed' | Reply {
   const { status } = answer;
   if (status >= 200 && status < 300) return 'admitted';
-  // A 304 would be about a cached copy, which was not asked about.
+  // A 304 would be about a cached copy, but the question has no condition.
   if (status < 300 || status >= 500 || status === 304) return 'failed';
   return refusalOf(answer);
 }
@@ -164,7 +166,7 @@ function refusalOf({ status, fields, body }: AuthAnswer): Reply | 'failed' {
     const passedOn = [...pairs(fields)].filter(([name]) => !notPassedOn.has(name.toLowerCase()));
     return reply(status, body ?? '', passedOn);
   } catch {
-    // A field of it cannot be sent.
+    // One of its fields cannot be sent.
     return 'failed';
   }
 }

@@ -13,15 +13,15 @@ const fieldName = z
   .string()
   .refine(isToken, { error: 'is not a field name', abort: true })
   .refine(name => !written.has(name.toLowerCase()), {
-    error: 'is written by Weldr itself, which frames the message: leave it out',
+    error: 'is written by Weldr itself: leave it out',
   });
 
 const fieldValue = z
   .string()
   .max(8192)
-  .refine(isFieldValue, 'holds a control character or one beyond Latin-1: it cannot be sent');
+  .refine(isFieldValue, 'has a control character or one beyond Latin-1, which cannot be sent');
 
-/** A record's key schema cannot be expressed in JSON schema, so the keys are checked here. */
+/** JSON schema cannot express the key schema of a record, so the keys are checked here. */
 const byName = <T extends z.ZodType>(value: T) =>
   z.record(z.string(), value).superRefine((fields, context) => {
     for (const name of Object.keys(fields)) {
@@ -33,7 +33,7 @@ const byName = <T extends z.ZodType>(value: T) =>
 const oneOrMore = z.union([fieldValue, z.array(fieldValue).min(1).max(32)]);
 const sent = secret().refine(
   isFieldValue,
-  'holds a control character or one beyond Latin-1: it cannot be sent',
+  'has a control character or one beyond Latin-1, which cannot be sent',
 );
 
 const request = z
@@ -41,7 +41,7 @@ const request = z
     set: byName(sent)
       .default({})
       .describe('Fields that replace all of the same name; values may be `env:NAME` or `file:PATH`.'),
-    add: byName(sent).default({}).describe('Fields added to those that came.'),
+    add: byName(sent).default({}).describe('Fields added to the existing ones.'),
     remove: z.array(fieldName).max(256).default([]).describe('Fields that servers do not get.'),
   })
   .superRefine(({ set, add, remove }, context) => {
@@ -50,10 +50,10 @@ const request = z
         context.addIssue({
           code: 'custom',
           path: ['set', name],
-          message: 'is no host such as "shop.example"',
+          message: 'is not a host such as "shop.example"',
         });
     }
-    const message = 'a request has one Host: put it under set';
+    const message = 'a request has exactly one Host: put it under set';
     if (Object.keys(add).some(isHost)) context.addIssue({ code: 'custom', path: ['add'], message });
     if (remove.some(isHost)) context.addIssue({ code: 'custom', path: ['remove'], message });
   });
@@ -97,7 +97,7 @@ const secure = z.strictObject({
     .union([hstsSettings, off])
     .prefault({})
     .describe('Strict-Transport-Security in responses over https://.'),
-  override: z.boolean().default(false).describe('Replace fields that the server sent itself?'),
+  override: z.boolean().default(false).describe("Whether to replace the server's own fields."),
 });
 
 /** The schema of the options. */

@@ -45,8 +45,8 @@ export class SecureFields {
   }
 
   /**
-   * Two fields say the same thing, and browsers go by frame-ancestors if both are present (CSP level 3, section 6.4.2.2): a
-   * response with either is left alone. Policies add up, so a separate line changes nothing else in the server's.
+   * Both fields say the same thing, and browsers obey frame-ancestors if both are present (CSP level 3, section 6.4.2.2): a
+   * response with either is left alone. Policies add up, so a separate line changes nothing else in the server's policy.
    */
   private guardFrames(headers: HeaderList, frames: 'deny' | 'sameorigin'): void {
     const isSaid = headers.getAll(policyName).some(policy => framing.test(policy));

@@ -1,5 +1,5 @@
-// CheckSchedule: runs checks when they are due. A binary heap by time and one timer, so that ten thousand checks cost one
-// timer and O(log n) each, with a bound on how many run at once.
+// CheckSchedule: runs checks when they are due, with a bound on how many run at once. A binary heap orders them by time, so ten
+// thousand checks cost one timer and O(log n) each.
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 
 /** Something that is run repeatedly, never twice at once. */
@@ -15,7 +15,7 @@ interface Item {
   at: number;
 }
 
-/** Runs what is due, at most `limit` at once; the rest waits for its turn. */
+/** Runs what is due, at most `limit` at once; the others wait for their turn. */
 export class CheckSchedule {
   private readonly clock: Clock;
   private readonly limit: number;
@@ -35,7 +35,7 @@ export class CheckSchedule {
     return this.items.size;
   }
 
-  /** Schedules `what` for a monotonic time, in place of its time so far; if it is running, for after its end. */
+  /** Schedules `what` for a monotonic time instead of its current one. A running item keeps the time that its run returns. */
   at(due: number, what: Scheduled): void {
     if (this.closed) return;
     const known = this.items.get(what);

@@ -40,7 +40,7 @@ export async function grpcCheck(
 ): Promise<CheckOutcome> {
   return await withinTime(settings, means, async signal => {
     const socket = await connectTo(upstream, settings.port, ['h2'], signal);
-    // Its error reaches the session, too, and may come again after the end.
+    // Errors reach the session, too, and another one may follow after the end.
     socket.on('error', () => {});
     try {
       return await call(socket, upstream, settings, means, signal);
@@ -79,7 +79,7 @@ async function call(
   }
 }
 
-/** Resolves with the outcome of the server's response, if there is one. */
+/** Resolves with the outcome of the call. */
 function answerTo(
   stream: ClientHttp2Stream,
   session: ClientHttp2Session,

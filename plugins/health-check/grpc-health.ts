@@ -35,7 +35,7 @@ export function servingStatus(bytes: Buffer): ServingStatus | undefined {
 
 function statusIn(message: Buffer): ServingStatus | undefined {
   const reader = new FieldReader(message);
-  // A value of 0 is left out.
+  // On the wire, a value of 0 is omitted.
   let status = 0;
   while (!reader.done) {
     const tag = reader.varint();

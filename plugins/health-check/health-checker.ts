@@ -113,7 +113,7 @@ export class HealthChecker {
     target.own = own;
     target.settings = settingsOf(this.defaults, own);
     if (JSON.stringify(before) === JSON.stringify(target.settings)) return;
-    // The result of a check by the old settings says nothing under the new ones.
+    // The result of a check with the old settings says nothing about the new ones.
     this.stop(target);
     target.abort = new AbortController();
     target.scheduled = scheduledFor(target, this);

@@ -19,8 +19,8 @@ export const unchecked: HealthReport = {
 
 /**
  * Returns the report after one more check at `now`. Until a server has passed once, each check decides alone: most servers
- * are not ready right after their start, and there is no good record to weigh a failure against. After that, `failing` begins
- * with the `failures`th failure in a row; from there `passing` takes `passes` passes in a row, otherwise one.
+ * are not ready right after their start, and there is no good record to weigh a failure against. After that, it is `failing`
+ * from the `failures`th failure in a row on, and `passing` again after `passes` passes in a row.
  */
 export function count(
   before: HealthReport,

@@ -42,7 +42,7 @@ export async function httpCheck(
       signal,
       reset: true,
     });
-    // The head decides; the body is read so that the server is not cut off within a short one.
+    // The head decides. The body is read so that the server is not cut off while it sends a short one.
     await body.dump({ limit: maxBody, signal }).catch(() => {});
     if (isExpected(statusCode, settings.expect)) return { passed: true, detail: String(statusCode) };
     return { passed: false, detail: `status ${statusCode}, expected ${settings.expect.join(', ')}` };
@@ -51,7 +51,7 @@ export async function httpCheck(
   return outcome;
 }
 
-/** One connection to a server, which can be aborted while it is being made. */
+/** One connection to a server. */
 class Connection {
   private readonly upstream: Upstream;
   private readonly port: number | undefined;
@@ -60,14 +60,14 @@ class Connection {
   private client: Client | undefined;
   private socket: Socket | undefined;
 
-  /** @param port the port to check if it is not the server's own */
+  /** @param port undefined: the server's own */
   constructor(upstream: Upstream, port: number | undefined) {
     this.upstream = upstream;
     this.port = port;
     this.protocols = port === undefined ? protocolsFor(upstream) : ['http/1.1'];
   }
 
-  /** @param signal aborts it while it is being made */
+  /** @param signal aborts the connection while it is being opened */
   open(signal: AbortSignal): Client {
     this.client = new Client(originOf(this.upstream, this.port), {
       allowH2: this.protocols.includes('h2'),

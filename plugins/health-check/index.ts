@@ -1,4 +1,4 @@
-// health-check: checks every server at intervals, and takes those that fail out of their pools.
+// health-check: checks every server at intervals, and marks those that fail as down.
 import { z } from 'zod';
 import {
   type AdminAnswer,
@@ -27,7 +27,7 @@ const options = z
       .default(0.1)
       .describe('The share of the interval by which a check may come early, at random.'),
   })
-  .describe('Checks every server at intervals, and takes those that fail out of their pools.');
+  .describe('Checks every server at intervals, and marks those that fail as down.');
 
 /** The options of `healthCheck`, as written in a config; each has a default. */
 export type HealthCheckOptions = z.input<typeof options>;
@@ -149,18 +149,18 @@ function addRoutes(admin: AdminRoutes, operator: OperatorPools, setting: Setting
     method: 'PUT',
     path,
     rel: 'set-health-check',
-    summary: 'Replace them; what is left out has the value of the config',
+    summary: 'Replace the settings; omitted ones have the values of the config',
     body: healthCheckSettings,
     answers: { 200: 'The settings' },
     conditional: true,
-    // Missing fields have the config's values; what GET shows can be sent back.
+    // A response to GET can be edited and sent back.
     handle: request => change(request, { op: 'put', value: parse(given, request.body, 'INPUT_INVALID') }),
   });
   admin.add({
     method: 'PATCH',
     path,
     rel: 'update-health-check',
-    summary: 'Change some: a merge patch (RFC 7396)',
+    summary: 'Change some settings: a merge patch (RFC 7396)',
     answers: { 200: 'The settings' },
     conditional: true,
     handle: request => change(request, { op: 'patch', value: request.body }),
@@ -170,14 +170,14 @@ function addRoutes(admin: AdminRoutes, operator: OperatorPools, setting: Setting
     path,
     rel: 'reset-health-check',
     summary: 'Restore the settings of the config',
-    query: { override: 'Only these fields.' },
+    query: { override: 'Restore only these fields.' },
     answers: { 200: 'The settings' },
     conditional: true,
     handle: request => change(request, { op: 'forget', fields: overrideOf(request) }),
   });
 }
 
-/** Settings as given; `overrides` is shown by GET and ignored here. */
+/** The settings in a request; `overrides`, which GET shows, is ignored. */
 const given = healthCheckSettings
   .extend({ overrides: z.unknown().optional() })
   .transform(({ overrides: _, ...fields }) => fields);

@@ -1,4 +1,4 @@
-// ServerCheck: what the checks of all protocols share: a new connection and one time limit for everything.
+// ServerCheck: the parts that checks of all protocols share: a new connection and one time limit for everything.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -53,15 +53,15 @@ export async function withinTime(
   }
 }
 
-/** Are its connections over TLS? */
+/** Whether connections to it are over TLS. */
 export function isOverTls({ endpoint, protocol }: Upstream): boolean {
   return protocol === 'https:' && endpoint.kind === 'tcp';
 }
 
 /**
- * Resolves with an open connection, after the TLS handshake and the PROXY header if the server wants them; rejects with what
- * went wrong, or when `signal` is aborted. `port`: the port to check if it is not the server's own; `protocols`: those to
- * offer over TLS, the best first.
+ * Resolves with an open connection, after the TLS handshake and the PROXY header if the server wants them. Rejects with the
+ * error, or when `signal` is aborted. `port`: undefined for the server's own; `protocols`: those to offer over TLS, the best
+ * first.
  */
 export async function connectTo(
   upstream: Upstream,
@@ -109,7 +109,10 @@ async function introduced(socket: Socket, version: ProxyVersion, signal: AbortSi
   return socket;
 }
 
-/** Version 1 cannot mark a connection as Weldr's own: it names both ends of it, as some servers refuse UNKNOWN. */
+/**
+ * Version 1 cannot mark a connection as Weldr's own. So its header names both ends of the connection, because some servers
+ * refuse UNKNOWN.
+ */
 function ownHeader(version: ProxyVersion, socket: Socket): Buffer {
   if (version === 'v2') return proxyHeader(version, undefined);
   const { localAddress: ip = '', localPort: port = 0, remoteAddress, remotePort = 0 } = socket;

@@ -1,4 +1,4 @@
-// https-redirect: redirects clients from http:// to https://, and can have browsers remember that.
+// https-redirect: redirects clients from http:// to https://, and can make browsers remember to use https://.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
@@ -48,7 +48,7 @@ export const httpsRedirect = definePlugin({
 
 function redirect({ request }: ProxyContext, status: number, port: number): Reply {
   const host = request.host.replace(/:\d*$/, '');
-  if (host === '') return reply(400, '400 this server speaks https, and the request names no host\n');
+  if (host === '') return reply(400, '400 the request names no host to redirect to\n');
   const target = request.target.startsWith('/') ? request.target : '/';
   const authority = port === 443 ? host : `${host}:${port}`;
   return reply(status, '', { Location: `https://${authority}${target}` });

@@ -1,4 +1,4 @@
-// ip-filter: lets clients in or answers 403, by their addresses.
+// ip-filter: admits clients by their addresses, and answers 403 to all others.
 import { z } from 'zod';
 import { NetworkSet, peer, unixPeer, unknownClient } from '../../core/network/network.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
@@ -24,7 +24,7 @@ const refusal = reply(403, '403 this address may not send requests\n');
 /** The options of `ipFilter`, as written in a config. */
 export type IpFilterOptions = z.input<typeof options>;
 
-/** Lets requests in by client address: `ipFilter({ allow: ['10.0.0.0/8'] })`. */
+/** Admits requests by the client's address: `ipFilter({ allow: ['10.0.0.0/8'] })`. */
 export const ipFilter = definePlugin({
   name: 'ip-filter',
   schema: options,
@@ -32,7 +32,7 @@ export const ipFilter = definePlugin({
     const allow = new NetworkSet(lists.allow);
     const deny = new NetworkSet(lists.deny);
     hooks.request.tap('ip-filter', ({ clientIp }) => {
-      // A client without an address could be one that is denied: it is let in only if `allow` names it.
+      // A client without an address could be one that is denied: it is admitted only if `allow` names it.
       const hasAddress = clientIp !== unixPeer && clientIp !== unknownClient;
       const allowed = allow.isEmpty ? hasAddress || deny.isEmpty : allow.has(clientIp);
       const admitted = allowed && !deny.has(clientIp);

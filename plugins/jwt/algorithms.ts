@@ -26,8 +26,8 @@ export const shortestSecret = 32;
 const isSymmetric = (name: Algorithm): boolean => symmetric.some(each => each === name);
 
 /**
- * Returns the allowed algorithms: a public key never serves as a secret, whatever a token says. For a wrong choice, returns
- * what is wrong.
+ * Returns the allowed algorithms. A public key never serves as a secret, whatever a token says. For a wrong choice, returns
+ * the mistake as text.
  */
 export function algorithmsFor(
   kind: 'secret' | 'public',

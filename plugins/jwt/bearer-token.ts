@@ -4,7 +4,7 @@ import { deleteField } from '../../core/request/field-aliases.ts';
 import { cookiesOf, parameterNamed, parametersOf } from '../../core/request/named-values.ts';
 import type { TokenPlace } from './options.ts';
 
-/** What was found; `several`: more than one, of which a server might use another. */
+/** The result of a search; `several`: there is more than one token, and a server might use another. */
 export type FoundToken = { readonly token: string } | 'none' | 'several';
 
 const bearer = /^bearer(?: +(.*))?$/i;

@@ -92,7 +92,7 @@ function warnOf({ jwks, audience }: Parsed, { warn }: ConfigFacts): void {
   if (typeof jwks !== 'string') return;
   if (audience === undefined) {
     const text =
-      'tokens that the provider made for other services are admitted, too: set the audience of this one';
+      'tokens that the provider issued for other services are admitted, too: set the audience of this one';
     warn('audience', text);
   }
   if (jwks.startsWith('http:') && !loopback.test(jwks)) {

@@ -48,11 +48,11 @@ export class KeyKeeper {
     this.options = options;
     const { url, kept } = options;
     this.kept = kept;
-    // Keys of another provider must not check tokens of this one.
+    // Tokens of this provider must not be checked with keys of another.
     if (kept.url !== url) Object.assign(kept, { url, keys: undefined, edition: kept.edition + 1 });
   }
 
-  /** Fetches keys that are missing, and again in time until it is closed. */
+  /** Fetches missing keys, and fetches them again periodically until it is closed. */
   start(): void {
     const { clock, refresh } = this.options;
     const age = clock.monotonic() - this.kept.fetchedAt;
@@ -60,10 +60,10 @@ export class KeyKeeper {
     else this.plan(refresh - age);
   }
 
-  /** A worker needs keys; `newer`: others than it has. */
+  /** Handles the message of a worker that needs keys; `newer`: it needs others than it has. */
   wanted(worker: number, which: 'known' | 'newer'): void {
     if (which === 'newer' && this.giveUp === undefined && this.quiet === 0) this.fetch();
-    // During a fetch, all are told at its end.
+    // At the end of a fetch, all workers are sent the keys.
     if (which === 'known' || this.giveUp === undefined) this.options.tell(worker, this.told);
   }
 

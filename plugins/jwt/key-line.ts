@@ -1,4 +1,4 @@
-// KeyLine: the messages between the manager, which fetches keys, and the workers, which check with them.
+// KeyLine: the messages between the manager, which fetches keys, and the workers, which use them.
 import type { PublicKey } from './public-keys.ts';
 
 /** To the manager: a worker has started, or needs a key that it does not have. */
@@ -6,14 +6,14 @@ export interface KeysWanted {
   readonly wanted: 'known' | 'newer';
 }
 
-/** To a worker. */
+/** To a worker: the current keys. */
 export interface KeysTold {
-  /** The URL, so that keys from before a reload are not taken for the answer. */
+  /** Where they are from: keys from before a reload must not be taken for those of another provider. */
   readonly url: string;
   /** Undefined: there are none. */
   readonly keys: readonly PublicKey[] | undefined;
   /** Changes when the keys change. */
   readonly edition: number;
-  /** How long asking again is of no use, ms. */
+  /** How long asking again is useless, ms. */
   readonly quiet: number;
 }

@@ -52,7 +52,7 @@ export class KeyServer {
     });
     if (statusCode !== 200) {
       await body.dump({ limit: maxAnswer, signal }).catch(() => {});
-      const hint = statusCode >= 300 && statusCode < 400 ? ': give the URL that it leads to' : '';
+      const hint = statusCode >= 300 && statusCode < 400 ? ': configure the URL that it redirects to' : '';
       throw new Error(`it returned ${statusCode}${hint}`);
     }
     return { set: parsed(await textOf(body)), maxAge: maxAgeOf(headers['cache-control']) };

@@ -7,7 +7,7 @@ import type { CheckingKeys } from './verification.ts';
 export interface KeySource {
   /** Undefined: there are none. */
   readonly keys: CheckingKeys | undefined;
-  /** Can the keys change? */
+  /** Whether the keys can change. */
   readonly canRenew: boolean;
   /** Resolves when there may be other keys, within a time limit; at once if there will be none. */
   renewed(): Promise<void>;

@@ -22,7 +22,7 @@ const fieldName = () =>
     .refine(
       name =>
         !/^(host|authorization|cookie|content-length)$/i.test(name) && !hopByHop.has(name.toLowerCase()),
-      'is a field with a meaning of its own: use one such as X-User',
+      'already has a meaning: use a field such as X-User',
     );
 
 const key = () =>
@@ -84,7 +84,7 @@ export const options = z
         keySet,
       ])
       .optional()
-      .describe('The URL of the keys of the identity provider, or the keys themselves.'),
+      .describe("The URL of the identity provider's keys, or the keys themselves."),
     key: z
       .union([key(), z.array(key()).min(1).max(8)], {
         error: 'expected PEM of a public key, `file:PATH` of one that can be read, or a list of these',
@@ -133,13 +133,13 @@ export const options = z
       .describe(
         'Where the token is: `authorization` (Bearer), a header, a cookie or a query parameter, or any of several.',
       ),
-    optional: z.boolean().default(false).describe('Admit requests without a token, too, without claims?'),
-    forward: z.boolean().default(true).describe('Pass the token on to servers?'),
+    optional: z.boolean().default(false).describe('Whether to admit requests without a token, too; they have no claims.'),
+    forward: z.boolean().default(true).describe('Whether the token is passed on to servers.'),
     forwardClaims: z
       .record(fieldName(), text())
       .default({})
       .describe(
-        'Fields that pass claims on to servers, such as { "X-User": "sub" }; those of a client are dropped.',
+        'Fields that pass claims on to servers, such as { "X-User": "sub" }. A client\'s own fields of these names are dropped.',
       ),
     realm: quotable().optional().describe('The realm in WWW-Authenticate.'),
     maxToken: size()
@@ -168,14 +168,14 @@ export const options = z
     keep: duration()
       .prefault('1d')
       .describe('How long the last keys are used while the provider does not respond.'),
-    ca: secret().optional().describe('The authority of the certificate of the provider, PEM or `file:PATH`.'),
+    ca: secret().optional().describe("The authority of the provider's certificate, PEM or `file:PATH`."),
   })
   .superRefine(({ jwks, key: keys, secret: secrets, algorithms }, context) => {
     const given = [jwks, keys, secrets].filter(each => each !== undefined).length;
     if (given !== 1) {
       const message =
         given === 0
-          ? 'expected jwks, key or secret: what signatures are checked with'
+          ? 'expected jwks, key or secret, to check signatures with'
           : 'expected one of jwks, key and secret: leave the others out';
       context.addIssue({ code: 'custom', message });
     }

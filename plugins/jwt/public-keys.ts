@@ -44,7 +44,7 @@ export function publicKeyIn(jwk: unknown): PublicKey | undefined {
   };
 }
 
-/** Returns the members of a key; undefined: it is not trustworthy, such as a secret. */
+/** Returns the members of a public key; undefined: it is not one, or it is insecure. */
 function membersOf(
   kty: unknown,
   { n, e, crv, x, y }: Record<string, unknown>,
@@ -60,13 +60,13 @@ function membersOf(
 /** Returns the key in a PEM public key or certificate. Throws an Error that says what is wrong. */
 export function publicKeyOf(pem: string): PublicKey {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
-    throw new Error('is a private key: give the public one, as `openssl pkey -pubout` prints it');
+    throw new Error('is a private key: use the public one, as `openssl pkey -pubout` prints it');
   }
   let jwk: unknown;
   try {
     jwk = createPublicKey(pem).export({ format: 'jwk' });
   } catch {
-    throw new Error('is no public key: give PEM, which begins with -----BEGIN PUBLIC KEY-----');
+    throw new Error('is not a public key: use PEM, which begins with -----BEGIN PUBLIC KEY-----');
   }
   const key = publicKeyIn(jwk);
   if (key === undefined) throw new Error('is a key of an unsupported type, or RSA of fewer than 2048 bits');

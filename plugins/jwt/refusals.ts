@@ -5,21 +5,21 @@ import { type Reply, reply } from '../../core/request/reply.ts';
 export class Refusals {
   /** 401: there is no token. */
   readonly noToken: Reply;
-  /** 400: there are several. */
+  /** 400: there are several tokens. */
   readonly several: Reply;
-  /** 403: it lacks required scopes or claims. */
+  /** 403: the token lacks required scopes or claims. */
   readonly insufficient: Reply;
-  /** 503: it cannot be checked. */
+  /** 503: the token cannot be checked. */
   readonly unavailable: Reply;
   private readonly realm: string;
   private readonly byReason = new Map<string, Reply>();
 
   constructor(realm: string | undefined, scopes: readonly string[]) {
     this.realm = realm === undefined ? '' : ` realm="${realm}"`;
-    this.noToken = this.answer(401, '401 a token is needed\n', '');
+    this.noToken = this.answer(401, '401 a token is required\n', '');
     this.several = this.answer(
       400,
-      '400 one token is needed, and there are several\n',
+      '400 there is more than one token\n',
       'error="invalid_request"',
     );
     const scope = scopes.length === 0 ? '' : `, scope="${scopes.join(' ')}"`;

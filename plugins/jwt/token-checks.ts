@@ -1,4 +1,4 @@
-// TokenChecks: checks each token once for all requests that bring it, and remembers valid ones.
+// TokenChecks: checks each token once for all requests that carry it, and remembers valid ones.
 import { hash } from 'node:crypto';
 import { Generations } from '../../core/bounded/generations.ts';
 import { describeError } from '../../core/errors.ts';
@@ -82,7 +82,7 @@ export class TokenChecks {
     return () => void waiters?.delete(waiter);
   }
 
-  /** Returns what {@link check} would with the current keys; nothing is fetched, remembered or looked up. */
+  /** Returns the verdict that {@link check} would give with the current keys; nothing is fetched, remembered or looked up. */
   async foresee(token: string): Promise<Verdict> {
     const { keys, clock, verification } = this.options;
     if (keys.keys === undefined) return noneForeseen;

@@ -17,7 +17,7 @@ export function claimOf(claims: Claims, name: string): unknown {
   return value;
 }
 
-/** Does a token have all of these scopes (RFC 8693 section 4.2; some providers use `scp`)? */
+/** Whether a token has all of these scopes (RFC 8693 section 4.2; some providers use `scp`). */
 export function hasScopes(claims: Claims, wanted: readonly string[]): boolean {
   if (wanted.length === 0) return true;
   const given = [...scopesIn(claimOf(claims, 'scope')), ...scopesIn(claimOf(claims, 'scp'))];
@@ -33,8 +33,8 @@ function scopesIn(value: unknown): unknown[] {
 export type WantedValue = string | number | boolean | readonly (string | number)[];
 
 /**
- * Returns the name of a claim without its required value; undefined: all have it. For a claim that is a list, one match is
- * enough.
+ * Returns the name of a claim that lacks its required value; undefined: all have theirs. For a claim that is a list, one match
+ * is enough.
  */
 export function missedClaim(
   claims: Claims,

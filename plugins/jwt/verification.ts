@@ -35,7 +35,7 @@ export class TokenRefused extends Error {}
 /** Thrown for a token that is signed with an unknown key. */
 export class KeyUnknown extends TokenRefused {
   constructor() {
-    super('the key of the token is not known');
+    super('the key of the token is unknown');
   }
 }
 
@@ -93,7 +93,7 @@ export class Verification {
 function keyOf({ kind, keys }: Extract<CheckingKeys, { keys: unknown }>): JWTVerifyGetKey {
   const set = createLocalJWKSet({ keys: keys.map(key => ({ ...key })) });
   if (kind === 'set') return set;
-  // Keys of a file have no `kid`, so that of the token is ignored.
+  // Keys of a file have no `kid`, so the token's is ignored.
   return ({ kid: _, ...header }) => set(header);
 }
 
@@ -114,7 +114,7 @@ async function firstOf<Key>(keys: readonly Key[], verify: (key: Key) => Promise<
 function refusalOf(thrown: unknown): TokenRefused {
   if (thrown instanceof errors.JWTExpired) return new TokenRefused('the token has expired');
   if (thrown instanceof errors.JWTClaimValidationFailed) {
-    const how = thrown.reason === 'missing' ? 'is missing' : 'is not as it has to be';
+    const how = thrown.reason === 'missing' ? 'is missing' : 'is not accepted';
     return new TokenRefused(`the claim ${thrown.claim} ${how}`);
   }
   if (thrown instanceof errors.JWKSNoMatchingKey) return new KeyUnknown();

@@ -14,12 +14,12 @@ import { TokenChecks, type Verdict } from './token-checks.ts';
 import { type Claims, fieldOf, hasScopes, missedClaim } from './token-claims.ts';
 import type { CheckingKeys, VerificationOptions } from './verification.ts';
 
-/** A token has three parts of base64url, none of them empty (RFC 7515 section 7.1): it is signed, and not encrypted. */
+/** A signed token has three parts of base64url, none of them empty (RFC 7515 section 7.1); an encrypted one has five. */
 const compact = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 const malformed: Verdict = { refused: 'the token is malformed' };
 
-/** What tokens are checked by. */
+/** How tokens are checked. */
 export interface TokenRules {
   readonly options: Parsed;
   /** Undefined: the keys that the manager fetches. */
@@ -74,7 +74,7 @@ class TokenGate {
 
   look(ctx: ProxyContext, done: Done): void {
     const { maxToken, optional } = this.rules.options;
-    // For every request that passes: servers trust these fields.
+    // From every request, also one without a token: servers trust these fields.
     for (const [field] of this.told) deleteField(ctx.outgoing.headers, field);
     const found = findToken(ctx, this.places);
     if (found === 'none' && optional) {
@@ -128,7 +128,7 @@ class TokenGate {
   }
 }
 
-/** Explained requests do not count. */
+/** Counts a request, unless it is only explained. */
 function count(ctx: ProxyContext, counter: Counter): void {
   if (!ctx.rehearsal) counter.inc();
 }

@@ -1,4 +1,4 @@
-// least-requests: gives a request to the least busy of a few upstreams drawn at random.
+// least-requests: gives each request to the least busy of a few upstreams drawn at random.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool } from '../../core/pool/pool.ts';
@@ -14,7 +14,7 @@ const options = z
       .default(2)
       .describe('How many servers are compared for each request.'),
   })
-  .describe('Chooses the server with the fewest requests in flight, of a few drawn at random by weight.');
+  .describe('Chooses the server with the fewest requests in flight among a few drawn at random by weight.');
 
 /** The options of `leastRequests`, as written in a config. */
 export type LeastRequestsOptions = z.input<typeof options>;

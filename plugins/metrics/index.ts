@@ -30,7 +30,7 @@ const options = z
       .boolean()
       .default(true)
       .describe(
-        'Let buckets name a request as an example, if requests have ids and the client asks for OpenMetrics?',
+        'Whether buckets name a request as an example, if requests have ids and the client asks for OpenMetrics.',
       ),
     stages: z
       .number()
@@ -38,7 +38,9 @@ const options = z
       .min(0)
       .max(1_000_000)
       .default(128)
-      .describe('One in so many requests has the time of each plugin in each stage measured; 0: none.'),
+      .describe(
+        'For one in this many requests, the time of each plugin in each stage is measured; 0: for none.',
+      ),
   })
   .describe('Serves the metrics of Weldr at GET /metrics of the admin API, for Prometheus.');
 
@@ -57,9 +59,8 @@ interface Memory {
 
 /**
  * Counts requests, attempts, connections, bytes and the resources of processes, and serves them with the metrics of all
- * other plugins at `GET /metrics` of the admin API: as OpenMetrics with exemplars if the client asks for it, else in the text
- * format of
- * Prometheus. `plugins/metrics/README.md` lists all metrics.
+ * other plugins at `GET /metrics` of the admin API: as OpenMetrics with exemplars if the client asks for it, otherwise in the
+ * text format of Prometheus. `plugins/metrics/README.md` lists all metrics.
  *
  * @example metrics({ buckets: [0.005, 0.05, 0.5, 5] })
  */

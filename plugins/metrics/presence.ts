@@ -1,7 +1,7 @@
-// Presence: knows whether what the labels of a metric name still exists; removed servers, pools and routes leave the output.
+// Presence: says whether the servers, pools and routes in the labels of a metric still exist; others leave the output.
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 
-/** How long a removed route is left out, ms: its requests under way are still counted when they end. */
+/** How long a removed route is left out, ms: its requests in progress are still counted when they end. */
 const forgottenFor = 3_600_000;
 /** The most names of removed routes that are remembered. */
 const maxGone = 10_000;

@@ -1,4 +1,4 @@
-// Ejections: the manager's decisions on which upstreams are out of their pools, for how long, and how they come back.
+// Ejections: the manager's decisions on which upstreams are ejected from their pools, for how long, and how they come back.
 import type { Logger } from 'pino';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { Upstream, UpstreamRecord } from '../../core/pool/pool.ts';
@@ -9,7 +9,7 @@ export interface EjectionLimits {
   /** The first ejection of an upstream, ms; each further one takes twice as long, up to `maxEjection`. */
   readonly ejection: number;
   readonly maxEjection: number;
-  /** The share of a pool, from 0 to 1, that may be out at once. */
+  /** The share of a pool, from 0 to 1, that may be ejected at once. */
   readonly maxEjected: number;
 }
 
@@ -25,7 +25,7 @@ export interface EjectionsOptions {
   announce(pool: string, id: string, probation: 'begins' | 'ends'): void;
 }
 
-/** One upstream that is out or on probation, or recently was. */
+/** One upstream that is ejected or on probation, or recently was. */
 export interface Ejection {
   readonly pool: string;
   readonly id: string;
@@ -38,12 +38,12 @@ export interface Ejection {
 
 const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
 
-/** All ejections of one config. `kept` outlives it, so that the next config continues from there. */
+/** All ejections of one config. `kept` outlives it: the next config continues from there. */
 export class Ejections {
   private readonly options: EjectionsOptions;
   private readonly kept: Map<string, Ejection>;
   private readonly timers = new Map<Ejection, CancelTimer>();
-  /** Upstreams that are out or on probation, by pool. */
+  /** The number of upstreams that are ejected or on probation, by pool. */
   private readonly outOf = new Map<string, number>();
   /** The number of usable upstreams by pool, cached: complaints about 10,000 may arrive at the same time. */
   private readonly members = new Map<string, number>();
@@ -53,7 +53,7 @@ export class Ejections {
     this.kept = kept;
   }
 
-  /** Resumes what an earlier config left. */
+  /** Resumes the ejections of an earlier config. */
   resume(): void {
     const now = this.options.clock.monotonic();
     for (const ejection of [...this.kept.values()]) {
@@ -131,8 +131,8 @@ export class Ejections {
     if (ejection.phase !== 'back') this.count(ejection.pool, -1);
   }
 
-  /** Brings back what is out when no other upstream of the pool is available. */
-  keepSomebody(pool: string): void {
+  /** Brings back the ejected upstreams of a pool when no other one is available. */
+  keepOne(pool: string): void {
     if (this.outIn(pool) === 0 || this.availableIn(pool) > 0) return;
     for (const ejection of [...this.kept.values()]) {
       if (ejection.pool === pool && ejection.phase !== 'back') {
@@ -155,7 +155,7 @@ export class Ejections {
     return this.options.pools.counts(pool)?.available ?? 0;
   }
 
-  /** How many would be left if an available one were ejected; backups would step in. */
+  /** How many would be left if an available upstream were ejected; backups would step in. */
   private othersIn(pool: string): number {
     return this.availableIn(pool) - 1 + (this.options.pools.counts(pool)?.standby ?? 0);
   }
@@ -184,7 +184,7 @@ export class Ejections {
     ejection.phase = 'out';
     ejection.at = clock.monotonic() + ms;
     this.wait(ejection, ms, () => this.try(ejection));
-    log.warn({ pool, upstream: id, ms }, `took out an upstream: ${complaint}`);
+    log.warn({ pool, upstream: id, ms }, `ejected an upstream: ${complaint}`);
     pools.verdict(pool, id, `${complaint}; out for ${ms} ms`);
     this.options.ejected?.(pool, id);
   }
@@ -224,7 +224,7 @@ export class Ejections {
   }
 }
 
-/** Could the pool use it if it were healthy? */
+/** Whether the pool could use an upstream if it were healthy. */
 function isMember({ state }: UpstreamRecord): boolean {
   return state === 'active' || state === 'down';
 }

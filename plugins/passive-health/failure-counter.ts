@@ -1,4 +1,4 @@
-// FailureCounter: whether a worker has seen enough failures of an upstream to complain.
+// FailureCounter: decides whether a worker has seen enough failures of an upstream to complain.
 import { SlidingCount } from '../../core/bounded/sliding-count.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 
@@ -40,7 +40,7 @@ export class FailureCounter {
     if (counts.failures.count(now) === 0) this.counts.delete(upstream);
   }
 
-  /** Counts a failure and returns the complaint if it was one too many. */
+  /** Counts a failure and returns a complaint if a limit is reached. */
   failed(upstream: Upstream, now: number): string | undefined {
     if (now < (this.quietUntil.get(upstream) ?? 0)) return undefined;
     const counts = this.countsOf(upstream);
@@ -54,7 +54,7 @@ export class FailureCounter {
     return complaint;
   }
 
-  /** Forgets the counts of an upstream that is gone or out. */
+  /** Forgets the counts of an upstream that is gone or ejected. */
   forget(upstream: Upstream): void {
     this.counts.delete(upstream);
     this.quietUntil.delete(upstream);

@@ -24,7 +24,7 @@ const options = z
       .max(1)
       .default(0.5)
       .describe(
-        'The share of failures within `window`, among at least `minRequests`, that ejects a server, too.',
+        "The share of failures among a worker's attempts within `window` that ejects a server, too.",
       ),
     minRequests: z
       .number()
@@ -32,11 +32,11 @@ const options = z
       .min(1)
       .max(1_000_000)
       .default(20)
-      .describe('`errorRate` does not apply while a worker has fewer attempts within `window`.'),
+      .describe('`errorRate` does not apply while a worker had fewer attempts within `window`.'),
     window: duration()
       .refine(ms => ms >= 100, 'a window is at least 100ms')
       .prefault('10s')
-      .describe('How far back `errorRate` looks.'),
+      .describe('The period that `errorRate` applies to.'),
     statuses: z
       .array(z.number().int().min(400).max(599))
       .max(200)
@@ -56,7 +56,7 @@ const options = z
       .min(0)
       .max(1)
       .default(0.5)
-      .describe('The share of a pool that may be out at once; at least one server, never the last.'),
+      .describe('The share of a pool that may be ejected at once; at least one server, never the last.'),
     passes: z
       .number()
       .int()
@@ -86,8 +86,7 @@ interface Probation {
   readonly probation: 'begins' | 'ends';
 }
 
-/**
- * Ejects upstreams that fail requests: `passiveHealth({ failures: 5 })`. */
+/** Ejects upstreams that fail requests: `passiveHealth({ failures: 5 })`. */
 export const passiveHealth = definePlugin({
   name: 'passive-health',
   role: 'passive-health',
@@ -122,7 +121,7 @@ function watch(
     if (upstream === undefined || attempt === undefined || ctx.rehearsal) return;
     const { startedAt } = attempt;
     const verdict = judgeAttempt(ctx, bad);
-    // An upstream that is out may still finish its requests.
+    // An ejected upstream may still finish its requests.
     if (trials.finished(ctx, verdict) || verdict === 'nothing' || !upstream.available) return;
     if (verdict === 'success') {
       counter.succeeded(upstream, startedAt);
@@ -189,18 +188,16 @@ function decide(
       workers.send(worker, { pool, id, probation: 'begins' });
     }
   });
-  const keepSomebody = ({ pool: name }: Upstream): void => {
-    ejections.keepSomebody(name);
-  };
+  const keepOne = ({ pool: name }: Upstream): void => ejections.keepOne(name);
   pools.observe({
     upstreamChanged(upstream, before) {
       ejections.changed(upstream, before);
-      keepSomebody(upstream);
+      keepOne(upstream);
     },
     removed: upstream => {
       ejections.forget(upstream);
       ejected.remove(upstream.pool, upstream.id);
-      keepSomebody(upstream);
+      keepOne(upstream);
     },
   });
   onClose(() => ejections.close());

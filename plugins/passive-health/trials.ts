@@ -40,7 +40,7 @@ export class Trials {
     this.trials.delete(upstream);
   }
 
-  /** Returns the upstream that this request should try, if it is suited for a trial. */
+  /** Returns the upstream on probation that this request should try; undefined: none, or the request is not suited. */
   choose(ctx: ProxyContext): Upstream | undefined {
     if (this.trials.size === 0 || ctx.tried.length > 0 || ctx.rehearsal) return undefined;
     if (!repeatable.has(ctx.request.method) || !ctx.replayable || ctx.request.upgrade !== undefined)

@@ -21,7 +21,7 @@ const options = z
 /** The options of `peakEwma`, as written in a config. */
 export type PeakEwmaOptions = z.input<typeof options>;
 
-/** An upstream that returns these quickly is not fast but broken. */
+/** Statuses that count as failures: an upstream that returns them quickly is not fast but broken. */
 const failures: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
 /**

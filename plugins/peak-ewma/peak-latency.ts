@@ -1,4 +1,4 @@
-// PeakLatency: the latency of an upstream, by its recent worst.
+// PeakLatency: the latency of an upstream, judged by its recent worst.
 
 /**
  * A moving average that rises at once to each latency above it and falls with time towards those below it: "peak EWMA", as in
@@ -16,7 +16,7 @@ export class PeakLatency {
     this.at = now;
   }
 
-  /** Has anything been observed? */
+  /** Whether a latency was observed. */
   get known(): boolean {
     return this.isKnown;
   }

@@ -1,29 +1,29 @@
-// BucketShares: how much of one bucket each worker may spend, as the manager told it.
+// BucketShares: how much of one bucket each worker may spend, as the manager has told it.
 import { type Limit, refillTime, type Share } from './shares.ts';
 
-/** What one worker was last told. */
+/** The share that one worker was last told. */
 interface Lease {
   /** The fraction of new tokens that it gets. */
   readonly fraction: number;
   readonly at: number;
-  /** What it may have spent unseen since then, besides what `fraction` added. */
+  /** The tokens that it may have spent since then without a report, besides those that `fraction` added. */
   tokens: number;
-  /** The new, smaller number, once it has confirmed it. */
+  /** The new, smaller number, which applies once the worker has confirmed it. */
   fewer: number | undefined;
-  /** Did it get less than its fraction because others held the rest? */
+  /** Whether it got less than its fraction because others held the rest. */
   readonly isCut: boolean;
-  /** When the period began in which it was told this often, ms. */
+  /** When the current period of messages to it began, ms, and the number of messages since then. */
   readonly paceSince: number;
   readonly toldSince: number;
 }
 
 /** The workers of a limit. */
 export interface Workers {
-  /** Those that run now. */
+  /** The workers that run now. */
   list: readonly number[];
   /** The number of workers that share a bucket. */
   count: number;
-  /** When each started, with an equal share of every bucket that it was told nothing about, ms. */
+  /** When each started, ms. From then on it has an equal share of every bucket that it was told nothing about. */
   readonly startedAt: ReadonlyMap<number, number>;
 }
 
@@ -31,15 +31,15 @@ export interface Workers {
 const memoryOfDemand = 1_000;
 /** The part of new tokens that all idle workers together get, so that each has one again eventually. */
 const idleShare = 0.05;
-/** A worker is told when its fraction has changed by this much. */
+/** A worker is told its share when its fraction has changed by this much. */
 const notable = 0.1;
 /** Tokens that are not worth a message. */
 const negligible = 0.5;
-/** The most messages to a worker about one bucket within that many ms, however many requests its client sends. */
+/** The most messages to a worker about one bucket within `paceMs`, however many requests the client sends. */
 const mostTold = 3;
 const paceMs = 50;
 
-/** The shares of one bucket of which some worker needed more than an equal share. */
+/** The shares of one bucket, of which some worker has needed more than an equal share. */
 export class BucketShares {
   private readonly limit: Limit;
   private readonly workers: Workers;
@@ -77,7 +77,7 @@ export class BucketShares {
     for (const each of this.workers.list) this.wholeDemand += this.demand.get(each) ?? 0;
   }
 
-  /** Must the worker be told, even if another one reported? */
+  /** Whether the worker must be told its share, even after a report of another one. */
   isNews(worker: number, now: number): boolean {
     const lease = this.leaseOf(worker, now, refillTime(this.limit) / 2);
     if (lease === undefined) return true;
@@ -85,24 +85,24 @@ export class BucketShares {
     return Math.abs(lease.fraction - this.fractionOf(worker)) > notable;
   }
 
-  /** Is there a worker that may still spend what it was told is gone? */
+  /** Whether some worker has not yet confirmed a smaller share, and may still spend the larger one. */
   private awaitsAnswers(): boolean {
     for (const each of this.workers.list) if (this.leases.get(each)?.fewer !== undefined) return true;
     return false;
   }
 
-  /** May the worker be told now, or was it told too often? What is left out follows after a later report. */
+  /** Whether the worker may be told now; false: it was told too often, and is told after a later report. */
   mayTell(worker: number, now: number): boolean {
     const lease = this.leaseOf(worker, now, refillTime(this.limit));
     return lease === undefined || now - lease.paceSince >= paceMs || lease.toldSince < mostTold;
   }
 
-  /** Did the worker get less than its part because others may have spent it? */
+  /** Whether the worker got less than its part because others may have spent it. */
   isCut(worker: number): boolean {
     return this.leases.get(worker)?.isCut === true;
   }
 
-  /** Does the worker hold tokens that another one needs more, without having been told? */
+  /** Whether the worker holds tokens that another one needs more, and was not told of a smaller share yet. */
   holdsTooMuch(worker: number, level: number, now: number): boolean {
     const lease = this.leases.get(worker);
     if (lease?.fewer !== undefined) return false;
@@ -115,20 +115,20 @@ export class BucketShares {
     const wanted = fraction * level;
     const tokens =
       level <= 0 ? wanted : Math.min(wanted, Math.max(0, level - this.heldByOthers(worker, now)));
-    // A client that moves to another worker is not turned away there while tokens are left.
+    // So a client that moves to another worker is not turned away while tokens are left.
     const told = this.isIdle(fraction) && level >= 1 ? Math.max(1, tokens) : tokens;
     const held = this.heldBy(worker, now);
     const isLess = told < held;
     const last = this.leases.get(worker);
-    const goesOn = last !== undefined && now - last.paceSince < paceMs;
+    const continues = last !== undefined && now - last.paceSince < paceMs;
     this.leases.set(worker, {
       fraction,
       at: now,
       tokens: isLess ? held : told,
       fewer: isLess ? told : undefined,
       isCut: wanted - told > negligible,
-      paceSince: goesOn ? last.paceSince : now,
-      toldSince: goesOn ? last.toldSince + 1 : 1,
+      paceSince: continues ? last.paceSince : now,
+      toldSince: continues ? last.toldSince + 1 : 1,
     });
     return [key, rounded(told), rounded(fraction), isLess && held > 1 ? 1 : 0];
   }
@@ -151,7 +151,7 @@ export class BucketShares {
     return fraction <= idleShare / this.workers.count || this.wholeDemand === 0;
   }
 
-  /** What it was told, if not longer than `ms` ago; a worker that replaced another one was told nothing. */
+  /** What a worker was told, if not longer than `ms` ago; a worker that replaced another one was told nothing. */
   private leaseOf(worker: number, now: number, ms: number): Lease | undefined {
     const lease = this.leases.get(worker);
     const startedAt = this.workers.startedAt.get(worker) ?? 0;
@@ -167,7 +167,7 @@ export class BucketShares {
     return Math.min(room, Math.max(0, lease.tokens) + (now - lease.at) * perMs * lease.fraction);
   }
 
-  /** The one token that each may keep for a client new to it is not counted. */
+  /** Without the one token that each worker may keep for a client that is new to it. */
   private heldByOthers(worker: number, now: number): number {
     let held = 0;
     for (const each of this.workers.list) {

@@ -53,8 +53,14 @@ const shape = {
   dryRun: z
     .boolean()
     .default(false)
-    .describe('Lets all requests pass; those that would have been refused are noted and counted.'),
-  clients: z.number().int().min(100).max(1_000_000).default(50_000).describe('Clients remembered.'),
+    .describe('Whether to admit all requests; those that would have been refused get a note and are counted.'),
+  clients: z
+    .number()
+    .int()
+    .min(100)
+    .max(1_000_000)
+    .default(50_000)
+    .describe('Clients remembered by each worker and by the manager.'),
 };
 const about = 'Refuses clients that exceed a request rate, with 429.';
 
@@ -69,7 +75,7 @@ const inCode = z
   })
   .refine(({ key, by }) => key === undefined || by === 'client', {
     path: ['key'],
-    message: 'excludes `by`: leave one of them out',
+    message: 'replaces `by`: leave one of them out',
   });
 
 /** The options of `rateLimit`, as written in a config. */

@@ -26,7 +26,7 @@ export class LimitFields {
     this.policy = `"${name}";q=${this.quota};w=${window}`;
   }
 
-  /** `left`: tokens. The draft's fields list all of several limits, the older ones only the tightest. */
+  /** Writes the fields for `left` tokens. The draft's fields list all limits, the older ones only the tightest. */
   write(headers: HeaderList, left: number): void {
     const { burst, perMs } = this.limit;
     const remaining = Math.floor(left);

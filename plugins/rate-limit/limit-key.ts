@@ -35,7 +35,7 @@ export type KeyFunction = (ctx: ProxyContext) => string | undefined;
 /** Returns the key of a request. Keys of different kinds never collide. */
 export type KeyReader = (ctx: ProxyContext) => string | undefined;
 
-/** Longer ones are kept as a hash. */
+/** Longer keys are kept as a hash. */
 const maxLength = 64;
 
 /** Compiles a limit key. @param prefix bits of an IPv6 address that count */
@@ -47,7 +47,7 @@ export function keyReader(by: LimitKey, prefix: number): KeyReader {
   return ctx => {
     const values = valuesOf(ctx);
     const [value = ''] = values;
-    // Of several values the server might read another one than is counted here.
+    // Of several values, the server might read another one than is counted here.
     return value === '' || values.length > 1 ? address(ctx) : `=${short(value)}`;
   };
 }
@@ -67,7 +67,7 @@ const short = (value: string): string =>
 
 type Values = (ctx: ProxyContext) => readonly string[];
 
-/** In every spelling that an upstream may take for the name, so that none bypasses the limit. */
+/** Reads a field in every spelling that an upstream may take for its name, so that none bypasses the limit. */
 function fieldValues(name: string): Values {
   const key = folded(name);
   return ({ request: { headers } }) => headers.valuesOfSpellings(key);

@@ -1,4 +1,4 @@
-// NodeBuckets: the buckets of all keys as the manager adds them up, and what it tells each worker about them.
+// NodeBuckets: the buckets of all keys as the manager adds them up, and the shares of them that it gives to each worker.
 
 import type { Generations } from '../../core/bounded/generations.ts';
 import type { Clock } from '../../core/time/clock.ts';
@@ -31,7 +31,7 @@ export class NodeBuckets {
   private readonly options: NodeBucketsOptions;
   private readonly startedAt = new Map<number, number>();
   private readonly workers: Workers;
-  /** Shares of the buckets that a worker was told about; kept as long as these. */
+  /** The shares of each bucket that some worker was told about. */
   private readonly shares = new WeakMap<NodeBucket, BucketShares>();
   /** The last report of each worker. */
   private readonly seen = new Map<number, number>();
@@ -42,7 +42,7 @@ export class NodeBuckets {
     this.workers = { list: [], count: 1, startedAt: this.startedAt };
   }
 
-  /** Welcomes a worker that has started with equal shares only. */
+  /** Handles the start of a worker, which begins with equal shares: sends it the buckets that are low. */
   welcome(worker: number): void {
     const { clock, send, workers, table } = this.options;
     const now = clock.monotonic();
@@ -66,7 +66,7 @@ export class NodeBuckets {
     this.sendLetters();
   }
 
-  /** Takes a worker's report of what it let through and turned away. */
+  /** Handles a worker's report of the requests that it admitted and refused. */
   hear(worker: number, report: number, spent: readonly Spent[]): void {
     const now = this.options.clock.monotonic();
     this.seen.set(worker, report);
@@ -81,7 +81,7 @@ export class NodeBuckets {
     this.refill(bucket, now);
     bucket.level -= passed;
     const known = this.shares.get(bucket);
-    // Equal shares suffice, and no worker was told of others.
+    // Equal shares suffice, and no worker was told anything else.
     if (known === undefined && refused === 0 && this.isPlenty(bucket)) return;
     const shares = known ?? this.sharesOf(bucket);
     shares.reported(worker, passed + refused, passed, answer === 1, now);
@@ -107,7 +107,7 @@ export class NodeBuckets {
     bucket.at = now;
   }
 
-  /** Has no worker used up half of an equal share? */
+  /** Whether no worker can have used up half of an equal share. */
   private isPlenty({ level }: NodeBucket): boolean {
     const { burst } = this.options.limit;
     return level >= burst - burst / (2 * this.workers.count);

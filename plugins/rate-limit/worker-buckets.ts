@@ -1,4 +1,4 @@
-// WorkerBuckets: a worker's shares of the buckets of all keys, by which it decides at once, and its reports.
+// WorkerBuckets: a worker's shares of the buckets of all keys, from which it decides at once, and its reports.
 
 import { Generations } from '../../core/bounded/generations.ts';
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
@@ -13,11 +13,11 @@ interface Bucket {
   fraction: number;
   /** When the manager last sent a share of it, ms. */
   toldAt: number;
-  /** What has not been reported to the manager yet. */
+  /** Requests that have not been reported to the manager yet. */
   passed: number;
   refused: number;
   answer: 0 | 1;
-  /** What the last report said was let through, and the number of that report. */
+  /** The admitted requests in the last report, and the number of that report. */
   reported: number;
   reportedIn: number;
 }
@@ -31,7 +31,7 @@ export interface WorkerBucketsOptions {
   send(report: ToManager): void;
 }
 
-/** From a request to its report, ms: if this worker needs more than it has, and otherwise. */
+/** The time from a request to its report, ms: if this worker needs more than it has, and otherwise. */
 const urgentDelay = 1;
 const delay = 100;
 /** How long a worker that was told its share waits before it asks for more, ms. */
@@ -40,8 +40,8 @@ const patience = 50;
 const whole = 1 - 1e-9;
 
 /**
- * For a new key a worker has an equal share and counts alone. It reports what it let through. When a share runs low, the
- * manager, which adds up the reports, divides what is really left, with more for the workers with more demand. So no request
+ * For a new key a worker has an equal share and counts alone. It reports the requests that it admitted. When a share runs low,
+ * the manager, which adds up the reports, divides what is left, with more for the workers with more demand. So no request
  * waits, and any excess is deducted from later shares.
  */
 export class WorkerBuckets {
@@ -50,7 +50,7 @@ export class WorkerBuckets {
   private readonly options: WorkerBucketsOptions;
   private readonly table: Generations<Bucket>;
   private readonly fullAgain: number;
-  /** Undefined until the manager has sent it: everything is counted here alone. */
+  /** Undefined until the manager has sent it; until then, this worker counts alone. */
   private workers: number | undefined;
   private unreported = new Map<string, Bucket>();
   private reports = 0;
@@ -68,7 +68,7 @@ export class WorkerBuckets {
     return this.table.size;
   }
 
-  /** Takes a token of this key and returns 0, or the ms until there may be one. `now`: ms of a monotonic clock. */
+  /** Takes a token of this key and returns 0, or returns the ms until there may be one. `now`: ms of a monotonic clock. */
   take(key: string, now: number): number {
     const bucket = this.table.get(key) ?? this.begin(key, now);
     this.refill(bucket, now);
@@ -165,7 +165,7 @@ export class WorkerBuckets {
     if (passed <= 0) return;
     bucket.at = now;
     if (passed >= this.fullAgain && now - bucket.toldAt >= this.fullAgain) {
-      // Unused all this time, it is as full as a new one.
+      // After such a time without use, it is as full as a new one.
       bucket.fraction = this.fairFraction;
       bucket.tokens = this.fairTokens;
       return;

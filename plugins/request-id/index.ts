@@ -8,7 +8,7 @@ import { parseTraceParent } from '../../core/request/trace-parent.ts';
 import { UuidSource } from './uuid.ts';
 
 const traceparent = 'traceparent';
-/** Fields with another meaning, or which the wire writes. */
+/** Fields with another meaning, and fields that the wire writes. */
 const reserved = new Set([...hopByHop, 'host', 'content-length', 'date', 'via', traceparent, 'tracestate']);
 
 /** Ids end up in logs, file names and queries, where no character may need an escape. */
@@ -38,14 +38,13 @@ const options = z
 /** The options of `requestId`, as written in a config. */
 export type RequestIdOptions = z.input<typeof options>;
 
-/** Before and after the taps of all others, wherever the config lists the plugin. */
+/** Before and after the taps of all other plugins, wherever the config lists this one. */
 const first = { name: 'request-id', stage: -1000 };
 const last = { name: 'request-id', stage: 1000 };
 
 /**
- * Gives requests an id: `requestId()`. It is the one that a trusted proxy in front has sent, the id of the trace
- * that the request is a part of (W3C Trace Context) by its `traceparent` or by `tracing()`, or a new UUID of version 7
- * (RFC 9562).
+ * Gives requests an id: `requestId()`. It is the id that a trusted proxy in front has sent, the id of the trace that the
+ * request belongs to (W3C Trace Context) according to its `traceparent` or `tracing()`, or a new UUID of version 7 (RFC 9562).
  * `ctx.id` and every log line about the request have it.
  *
  * @example requestId({ header: 'X-Correlation-Id', trust: ['10.0.0.0/8'] })
@@ -73,7 +72,7 @@ export const requestId = definePlugin({
   },
 });
 
-/** Returns the id that a proxy sent; undefined also for several, which are ambiguous. */
+/** Returns the id that a proxy sent; undefined if there is none or there are several, which are ambiguous. */
 function broughtId({ request: { headers }, traceContext }: ProxyContext, header: string): string | undefined {
   const given = headers.getOnly(header);
   if (given !== undefined && idForm.test(given)) return given;

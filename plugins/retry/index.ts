@@ -1,4 +1,4 @@
-// retry: tries a request at another upstream when that cannot make anything happen twice.
+// retry: tries a request again, at another upstream, when this cannot make anything happen twice.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
@@ -33,12 +33,12 @@ const options = z
       .default(10)
       .describe('Retries per second that a worker may always make, over the same 10 s.'),
   })
-  .describe('Tries failed requests at another server, when that cannot make anything happen twice.');
+  .describe('Tries failed requests again, at another server, when this cannot make anything happen twice.');
 
 /** The options of `retry`, as written in a config. */
 export type RetryOptions = z.input<typeof options>;
 
-/** RFC 9110 section 9.2.2: several such requests have the same effect as one. */
+/** Methods of which several requests have the same effect as one (RFC 9110 section 9.2.2). */
 const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 /**
@@ -65,10 +65,10 @@ export const retry = definePlugin({
   },
 });
 
-/** Only the connection was at fault, being stale or about to end: the same upstream will do. */
+/** Errors of a connection that was stale or about to end: the same upstream can be tried again. */
 const isOfConnection: ReadonlySet<string> = new Set(['STALE_CONNECTION', 'STREAM_REFUSED']);
 
-/** Can another attempt succeed, and not execute the request twice? */
+/** Whether another attempt can succeed without executing the request twice. */
 function isHarmless(ctx: ProxyContext): boolean {
   const isIdempotent = idempotentMethods.has(ctx.request.method);
   const { error } = ctx;
@@ -77,7 +77,7 @@ function isHarmless(ctx: ProxyContext): boolean {
   return isOfConnection.has(error.code) || hasUntried(ctx);
 }
 
-/** Is there an upstream that has not been tried? Even if none is available: a plugin such as fail-open may choose it. */
+/** Whether there is an upstream that has not been tried, even an unavailable one: a plugin such as fail-open may choose it. */
 function hasUntried({ pool, tried }: ProxyContext): boolean {
   const { available } = pool;
   if (available.length === 0) return pool.size > tried.length;

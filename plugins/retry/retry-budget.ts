@@ -4,8 +4,8 @@ import { SlidingCount } from '../../core/bounded/sliding-count.ts';
 const windowMs = 10_000;
 
 /**
- * Allows retries up to a share of the requests of the last 10 s, and always a minimum per second over the same 10 s: without
- * it, low traffic could never retry. (Finagle's RetryBudget works the same way.)
+ * Allows retries up to a share of the requests of the last 10 s, and always a minimum per second over the same 10 s: with
+ * little traffic, a share alone would allow none. (Finagle's RetryBudget works the same way.)
  */
 export class RetryBudget {
   private readonly share: number;
@@ -31,7 +31,7 @@ export class RetryBudget {
     return true;
   }
 
-  /** Is a retry left? */
+  /** Whether a retry is left. */
   allows(now: number): boolean {
     const allowed = Math.max(this.minimum, this.share * this.requests.count(now));
     return this.retries.count(now) + 1 <= allowed;

@@ -11,7 +11,7 @@ const options = z
     slowStart: duration()
       .prefault(0)
       .describe(
-        'How long a new or returning server takes to grow from a tenth of its weight to all of it; 0: no ramp.',
+        'How long a new or returning server takes to grow from a tenth of its weight to all of it; 0: it gets its full share at once.',
       ),
   })
   .describe('Chooses servers in turn, by weight.');

@@ -4,7 +4,7 @@ import { ClassHeap, Turn, WeightClass } from './weight-class.ts';
 
 // Starts are sums of 1/weight. They are kept small, so that rounding stays below a thousandth of a request.
 const rebaseAt = 1024;
-// The rounding error that may add up, as a part of a request.
+// The rounding error that may add up, as a fraction of a request.
 const tolerance = 1e-6;
 
 const none: readonly Upstream[] = [];
@@ -150,7 +150,7 @@ export class Rotation {
     if (weightClass.head !== undefined) this.waiting.add(weightClass, weightClass.head.start);
   }
 
-  /** Sets virtual time back before sums grow so large that rounding shows. */
+  /** Sets virtual time back before the sums grow so large that rounding errors matter. */
   private rebase(): void {
     this.served = 0;
     this.totalWeight = 0;

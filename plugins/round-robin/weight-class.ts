@@ -5,7 +5,7 @@ import type { Upstream } from '../../core/pool/pool.ts';
 export class Turn {
   readonly upstream: Upstream;
   class: WeightClass;
-  /** Virtual time at which its next request is due at the earliest: the requests that it has had, divided by its weight. */
+  /** The earliest virtual time at which its next request is due: the number of its requests so far, divided by its weight. */
   start = 0;
   before: Turn | undefined = undefined;
   after: Turn | undefined = undefined;
@@ -16,7 +16,7 @@ export class Turn {
   }
 }
 
-/** Upstreams of one weight, ordered by start. One that is served goes to the end, so no sorting is needed. */
+/** Upstreams of one weight, ordered by start. A served one goes to the end, so no sorting is needed. */
 export class WeightClass {
   readonly weight: number;
   head: Turn | undefined = undefined;

@@ -31,7 +31,7 @@ export class ActiveRoute implements IndexedRoute {
   readonly paths: readonly (string | RegExp)[];
   readonly conditions: number;
   readonly holds: ((ctx: ProxyContext) => boolean) | undefined;
-  /** All destinations that it can lead to. */
+  /** All destinations of its requests. */
   readonly routes: readonly Route[];
   readonly responseEdits: readonly ResponseEdit[];
   private readonly split: Split | undefined;
@@ -56,7 +56,7 @@ export class ActiveRoute implements IndexedRoute {
     this.responseEdits = responseEdits(options, this.split);
   }
 
-  /** Returns where a request goes that this host and path of the route takes, and edits it. */
+  /** Edits a request that this host and path of the route takes, and returns its destination. */
   take(ctx: ProxyContext, entry: RouteEntry): Route | undefined {
     for (let i = 0; i < this.edits.length; i++) this.edits[i]?.(ctx, entry);
     if (this.remembersEntry) ctx.set(taken, entry);
@@ -64,7 +64,7 @@ export class ActiveRoute implements IndexedRoute {
   }
 }
 
-/** Returns where requests go that no route takes; undefined: not configured. */
+/** Returns the destination of requests that no route takes; undefined: it is not configured. */
 export function otherwiseRoute(options: OtherwiseOptions | undefined, side: Means): Route | undefined {
   const [end] = options === undefined ? [] : endsOf(options, side);
   return end === undefined ? undefined : side.route('otherwise', end);
@@ -109,7 +109,7 @@ function responseEdits(options: RouteOptions, split: Split | undefined): Respons
   return edits;
 }
 
-/** Replaces the upstream's own address in the response by the one that clients use. */
+/** Replaces the upstream's own address in the response with the one that clients use. */
 function putRight(ctx: ProxyContext, prefix: string): void {
   const { response, upstream, outgoing, request } = ctx;
   if (response?.source !== 'upstream' || upstream === undefined) return;

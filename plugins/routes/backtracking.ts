@@ -1,7 +1,7 @@
-// Backtracking: detects regular expressions that could take forever: those with nested repetition, such as (a+)+, by which a
-// text that does not match is split in exponentially many ways.
+// Backtracking: detects regular expressions that could take forever. Those with nested repetition, such as (a+)+, try
+// exponentially many ways to split a text that does not match.
 
-/** Characters of an expression. */
+/** The most characters of an expression. */
 const maxLength = 1024;
 
 /** Returns why an expression is refused, with the remedy; undefined: it is not. */
@@ -17,14 +17,14 @@ export function backtrackingProblem(expression: RegExp): string | undefined {
 /** A group that is being read, or the whole. */
 interface Group {
   readonly isLookaround: boolean;
-  /** The first character of each alternative; undefined: it is not a single one. */
+  /** The first atom of each alternative; undefined: it is not a single character. */
   readonly beginnings: (string | undefined)[];
   /** Everything else that it matches. */
   readonly atoms: string[];
-  /** Does it contain repetition or optional parts, so that its text has no fixed length? */
+  /** Whether it contains repetition or optional parts, so that its text has no fixed length. */
   varies: boolean;
   isAtBeginning: boolean;
-  /** Is the last atom read the first of an alternative? */
+  /** Whether the last atom read is the first of an alternative. */
   lastIsBeginning: boolean;
 }
 
@@ -131,7 +131,7 @@ const isAssertion = /^(?:[$^]|\\[bB])$/;
 /** A plain or escaped character. */
 const isLiteral = /^(?:[^\\.[]|\\[^a-zA-Z\d])$/;
 
-/** Does the quantifier allow more than a few repetitions? */
+/** Whether the quantifier allows more than a few repetitions. */
 function repeatsOften(quantifier: string): boolean {
   const counts = /^\{(\d+)(?:(,)(\d*))?\}/.exec(quantifier);
   if (counts === null) return !quantifier.startsWith('?');

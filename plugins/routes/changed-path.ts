@@ -3,12 +3,12 @@
 import { WeldrError } from '../../core/errors.ts';
 import { RequestPath } from '../../core/request/path.ts';
 
-/** Changes a path in normal form; undefined: it cannot. */
+/** Returns a changed path for a path in normal form; undefined: it cannot be changed. */
 export type PathChange = (path: string) => string | undefined;
 
 /**
- * Returns the changed path. Throws BAD_REQUEST if some server could read the result as something that the change does not
- * make of any reading of the original: `/api/%2Fevil/x` without `/api` begins with a host for some servers.
+ * Returns the changed path. Throws BAD_REQUEST if some server could read the result as a path that the change makes of no
+ * reading of the original: without `/api`, `/api/%2Fevil/x` begins with a host for some servers.
  */
 export function changedPath(path: RequestPath, change: PathChange): string {
   const changed = path.problem === undefined ? change(path.normal) : undefined;

@@ -4,7 +4,7 @@ import { backtrackingProblem } from './backtracking.ts';
 /** Returns the expression of a pattern; undefined: the pattern is not an expression. */
 export function expressionOf(pattern: string | RegExp): RegExp | undefined {
   if (pattern instanceof RegExp) {
-    // With g or y an expression would start where the last request's match ended.
+    // With g or y, an expression would start where the match of the last request ended.
     return /[gy]/.test(pattern.flags)
       ? new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))
       : pattern;
@@ -14,7 +14,7 @@ export function expressionOf(pattern: string | RegExp): RegExp | undefined {
   return new RegExp(pattern.slice(ignoresCase ? 2 : 1).trim(), ignoresCase ? 'i' : '');
 }
 
-/** Is a pattern written as an expression? */
+/** Whether a pattern is written as an expression. */
 export function isExpression(pattern: unknown): pattern is string | RegExp {
   return pattern instanceof RegExp || (typeof pattern === 'string' && pattern.startsWith('~'));
 }
@@ -27,13 +27,13 @@ export function expressionProblem(pattern: unknown): string | undefined {
     return expression === undefined ? undefined : backtrackingProblem(expression);
   } catch (thrown) {
     const why = thrown instanceof Error ? thrown.message : String(thrown);
-    return `${JSON.stringify(pattern)} is no regular expression: ${why}`;
+    return `${JSON.stringify(pattern)} is not a regular expression: ${why}`;
   }
 }
 
 /**
- * Returns what is wrong with an expression for paths: they are compared in normal form, which has %2F in upper case, so one
- * with `%2f` would never match.
+ * Returns what is wrong with an expression for paths. Paths are compared in normal form, which has %2F in upper case, so an
+ * expression with `%2f` would never match.
  */
 export function pathExpressionProblem(pattern: unknown): string | undefined {
   const problem = expressionProblem(pattern);
@@ -42,5 +42,5 @@ export function pathExpressionProblem(pattern: unknown): string | undefined {
   if (expression === undefined || expression.flags.includes('i')) return undefined;
   const triplet = /%(?:[a-f][\da-f]|\d[a-f])/i.exec(expression.source)?.[0];
   if (triplet === undefined || triplet === triplet.toUpperCase()) return undefined;
-  return `the expression ${String(expression)} has ${triplet}: write ${triplet.toUpperCase()}, as paths are compared in normal form`;
+  return `the expression ${String(expression)} has ${triplet}: write ${triplet.toUpperCase()}, because paths are compared in normal form`;
 }

@@ -5,8 +5,8 @@
 export const emptyHash = 0x811c9dc5 | 0;
 
 /**
- * Adds a character to a hash. Instead of its case it ignores one bit of every character, which is a single operation; texts
- * are compared anyway.
+ * Adds a character to a hash. To ignore case, it ignores one bit of every character, which is a single operation. Texts that
+ * differ in that bit alone share a hash, but they are compared anyway.
  */
 export function hashWith(hash: number, code: number): number {
   return (Math.imul(hash, 31) + (code | 0x20)) | 0;
@@ -57,7 +57,7 @@ export class HashTable<V extends object> {
     if (place !== last) this.move(last, place);
     this.values.pop();
     this.hashes.pop();
-    // Shrinks at an eighth in use, to a quarter: the next addition does not make it grow again.
+    // Shrinks when an eighth is in use, so that a quarter is: the next addition does not make it grow again.
     if (this.slots.length > leastLength && last * 16 < this.slots.length) this.resize(this.slots.length / 2);
   }
 
@@ -114,7 +114,7 @@ export class HashTable<V extends object> {
   }
 }
 
-/** The slot where a look-up begins. Mixes in the high bits, which depend on all characters; slots have even numbers. */
+/** The slot where a look-up begins. It depends on the high bits, which all characters affect. Slots have even numbers. */
 function homeOf(hash: number): number {
   return (Math.imul(hash, 0x9e3779b1) >>> 12) & ~1;
 }

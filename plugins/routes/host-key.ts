@@ -1,4 +1,4 @@
-// HostKey: a host condition of a route in the form for the index.
+// HostKey: a host condition of a route, in the form that the index uses.
 import { HostPattern } from '../../core/request/host-pattern.ts';
 import { expressionOf } from './expression.ts';
 

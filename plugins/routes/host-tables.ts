@@ -1,4 +1,4 @@
-// HostTables: the entries of routes by host: by name, by suffix, by address, by expression, and those for any host.
+// HostTables: the entries of routes by host: a name, a suffix, an address, an expression, or any host.
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { HostPattern } from '../../core/request/host-pattern.ts';
 import { emptyHash, hashWith } from './hash-table.ts';
@@ -29,7 +29,7 @@ export class HostTables<R extends IndexedRoute> {
   private readonly tree = new SegmentTree<R>();
   private readonly names = new TextTable<PathTable<R>>('backwards');
   private readonly suffixes = new TextTable<PathTable<R>>('backwards');
-  /** The number of additions and removals of suffixes, after which a table may have another parent. */
+  /** The number of additions and removals of suffixes: after each, a table may have another parent. */
   private suffixChanges = 0;
   private readonly expressions: ExpressionHost<R>[] = [];
   private readonly byExpression = new Map<string, ExpressionHost<R>>();
@@ -65,7 +65,7 @@ export class HostTables<R extends IndexedRoute> {
     return this.any.find(text, end, ctx, found);
   }
 
-  /** Does the path matter for a host? */
+  /** Whether the path matters for a host. */
   looksAtPath(host: string): boolean {
     if (this.any.looksAtPath || this.expressions.some(({ table }) => table.looksAtPath)) return true;
     for (let table = this.tableOf(host); table !== undefined; table = this.parentOf(table)) {
@@ -74,14 +74,14 @@ export class HostTables<R extends IndexedRoute> {
     return false;
   }
 
-  /** Yields the entries that match everything that this one does and come before it, ignoring further conditions. */
+  /** Yields the entries that match everything that this one matches and come before it, ignoring further conditions. */
   *before(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
     let table = entry.host.kind === 'any' ? undefined : this.known(entry.host);
     for (; table !== undefined; table = this.parentOf(table)) yield* table.before(entry);
     yield* this.any.before(entry);
   }
 
-  /** Shows the entries that match only what this one does and come after it, ignoring its further conditions. */
+  /** Shows the entries that match only what this one matches and come after it, ignoring its further conditions. */
   behind(entry: RouteEntry<R>, see: Seen<R>): void {
     const own = this.known(entry.host);
     own?.behind(entry, see);

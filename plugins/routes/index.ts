@@ -17,7 +17,7 @@ export type { RouteCondition, RouteInput } from './route-options.ts';
 const maxRoutes = 100_000;
 const about = 'Decides where requests go, by host, path and other conditions; the most specific route first.';
 const aboutRoutes =
-  'The routes. The most specific one that matches takes a request; of equal ones the first.';
+  'The routes. The most specific one that matches takes a request; of equal ones, the first.';
 
 const inText = z
   .strictObject({
@@ -37,13 +37,13 @@ const inCode = z
     checkOtherwise(rest, context);
     const all = list.find(takesAll);
     if (all === undefined) return;
-    const message = `nothing is left for it, as the route ${all.name} takes every request: leave one of them out`;
+    const message = `nothing is left for it, because the route ${all.name} takes every request: leave one of them out`;
     context.addIssue({ code: 'custom', path: ['otherwise'], message });
   });
 
 /** The options of `routes` besides the routes, as written in a config. */
 export interface RoutesRest {
-  /** Where requests go that no route takes; default: the pool `default`. */
+  /** Where requests that no route takes go; default: the pool `default`. */
   readonly otherwise?: z.input<typeof otherwise> | undefined;
 }
 
@@ -84,20 +84,20 @@ const plugin = definePlugin({
     const end = rest?.redirect ? 'a redirect' : rest?.reply ? 'a reply' : `pool ${rest?.pool ?? 'default'}`;
     log.info(
       { routes: list.length, otherwise: end },
-      'routes are there; what none of them takes goes to `otherwise`',
+      'routes are active; requests that none of them takes go to `otherwise`',
     );
     serveTrials(side, options);
   },
 });
 
 /**
- * Routes requests: `routes([{ name: 'api', host: 'shop.example', path: '/api/*', pool: 'api' }])`. Of the routes that match a
- * request the most specific one takes it; other requests go to the pool `default`, or to `otherwise`.
+ * Routes requests: `routes([{ name: 'api', host: 'shop.example', path: '/api/*', pool: 'api' }])`. The most specific route that
+ * matches a request takes it; other requests go to the pool `default`, or to `otherwise`.
  */
 export const routes = Object.assign(
   (given: readonly RouteInput[] | RoutesOptions, rest: RoutesRest = {}): Plugin => {
     const options = isList(given) ? { routes: [...given], ...rest } : given;
-    // Anything but a list of routes is refused when the config is checked.
+    // The check of the config refuses anything else.
     return { ...plugin(options as never), children: childrenOf(options) };
   },
   { pluginName: 'routes', schema: inText },
@@ -142,5 +142,5 @@ function unknown(what: string, name: string, names: readonly string[], field: st
 }
 
 function shadowWarning(name: string, by: string): string {
-  return `one of the hosts and paths of ${name} never matches, as the route ${by} takes all of its requests; take it out`;
+  return `one of the hosts and paths of ${name} never matches, because the route ${by} takes all of its requests; remove it`;
 }

@@ -1,4 +1,4 @@
-// PathKey: a path condition of a route in the form for the index.
+// PathKey: a path condition of a route, in the form that the index uses.
 import { isParameter, segmentsOf } from '../../core/request/path-pattern.ts';
 import { expressionOf } from './expression.ts';
 
@@ -6,7 +6,7 @@ import { expressionOf } from './expression.ts';
 export type PathKey =
   | SegmentsKey
   | { readonly kind: 'expression'; readonly expression: RegExp }
-  /** `/*`, or no path at all. */
+  /** `/*`, or no path. */
   | { readonly kind: 'any' };
 
 /** `/users/:id`; `isPrefix`: `/users/:id/*`. */
@@ -34,8 +34,8 @@ function segmentKey(segment: string): PathSegment {
 }
 
 /**
- * Less than 0: `a` is more specific than `b` and comes first. Segment by segment, a literal comes before a parameter, and
- * both before `*`; then come regular expressions, then any path.
+ * Less than 0: `a` is more specific than `b` and comes first. Segment by segment, a literal comes before a parameter, and both
+ * come before `*`. Regular expressions follow, then any path.
  */
 export function comparePaths(a: PathKey, b: PathKey): number {
   if (a.kind !== 'segments' || b.kind !== 'segments') return kinds[a.kind] - kinds[b.kind];

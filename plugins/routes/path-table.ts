@@ -1,4 +1,5 @@
-// PathTable: the entries of one host by path: a tree of segments, regular expressions, and those for any path.
+// PathTable: the entries of one host by path: in a tree of segments, and in lists of regular expressions and of entries for any
+// path.
 import { WeldrError } from '../../core/errors.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { hashWith } from './hash-table.ts';
@@ -7,12 +8,12 @@ import { noPriority, Priorities } from './priorities.ts';
 import { type IndexedRoute, listWith, listWithout, precedes, type RouteEntry } from './route-entry.ts';
 import type { PathNode, SegmentTree } from './segment-tree.ts';
 
-/** The longest path that regular expressions are tried on; longer ones are refused if an expression would be needed. */
+/** The longest path that regular expressions are tried on; longer ones are refused if an expression would be tried. */
 export const maxForExpressions = 2048;
 
 const slash = 0x2f;
 
-/** A list of entries with the same host and path, by its first. */
+/** The first entry of a list of entries with the same host and path; undefined: the list is empty. */
 type List<R extends IndexedRoute> = RouteEntry<R> | undefined;
 
 /** Receives entries one by one. */
@@ -41,7 +42,7 @@ export class PathTable<R extends IndexedRoute> {
     this.host = host;
   }
 
-  /** Does the path matter? */
+  /** Whether the path matters. */
   get looksAtPath(): boolean {
     return !this.root.isEmpty || this.expressions !== undefined;
   }
@@ -101,7 +102,7 @@ export class PathTable<R extends IndexedRoute> {
     return this.any === undefined ? found : firstHolding(this.any, ctx, found);
   }
 
-  /** Yields the entries that match everything that this one does and come before it, ignoring further conditions. */
+  /** Yields the entries that match everything that this one matches and come before it, ignoring further conditions. */
   *before(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
     const { path } = entry;
     if (path.kind === 'expression') yield* leading(this.expressions, entry, sameExpression(path.expression));
@@ -109,7 +110,7 @@ export class PathTable<R extends IndexedRoute> {
     yield* leading(this.any, entry);
   }
 
-  /** Shows the entries that match only what this one does and come after it, ignoring its further conditions. */
+  /** Shows the entries that match only what this one matches and come after it, ignoring its further conditions. */
   behind(entry: RouteEntry<R>, see: Seen<R>): void {
     const { path } = entry;
     if (path.kind === 'expression') {
@@ -187,7 +188,7 @@ const sameExpression =
   ({ path }: RouteEntry): boolean =>
     path.kind === 'expression' && String(path.expression) === String(expression);
 
-/** Yields the entries of a list that come before one of another list. */
+/** Yields the entries of a list that come before an entry of another list. */
 function* leading<R extends IndexedRoute>(
   first: List<R>,
   entry: RouteEntry<R>,
@@ -198,7 +199,7 @@ function* leading<R extends IndexedRoute>(
   }
 }
 
-/** Shows the entries of a list that come after one of another list. */
+/** Shows the entries of a list that come after an entry of another list. */
 function trailing<R extends IndexedRoute>(first: List<R>, entry: RouteEntry<R>, see: Seen<R>): void {
   for (let other = first; other !== undefined; other = other.next) if (precedes(entry, other)) see(other);
 }
@@ -264,6 +265,6 @@ function holds({ holds: condition }: RouteEntry, ctx: ProxyContext): boolean {
 }
 
 function tooLong(route: string): WeldrError {
-  const why = `the path is longer than the ${maxForExpressions} characters that regular expressions of routes are tried on`;
+  const why = `the path is over the ${maxForExpressions} characters that regular expressions of routes are tried on`;
   return new WeldrError('BAD_REQUEST', `${why}, such as that of the route ${route}`);
 }

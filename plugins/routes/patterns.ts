@@ -1,4 +1,4 @@
-// Patterns: the hosts and paths of routes as written in a config: those of matchers, and regular expressions.
+// Patterns: the hosts and paths of routes as written in a config: like those of matchers, or regular expressions.
 import { z } from 'zod';
 import { hostProblem } from '../../core/request/host-pattern.ts';
 import { listProblem, oneOrMore } from '../../core/request/matcher.ts';

@@ -1,7 +1,7 @@
 // Prefix: removes a prefix from paths on the way to the upstream, and adds it to paths in the response.
 import type { Response } from '../../core/request/response.ts';
 
-/** Returns the path without a prefix, case-insensitively; undefined: it does not begin with the prefix as whole segments. */
+/** Returns the path without a prefix, in any case; undefined: it does not begin with the prefix as whole segments. */
 export function withoutPrefix(path: string, prefix: string): string | undefined {
   if (!isWithin(path, prefix)) return undefined;
   const rest = path.slice(prefix.length);
@@ -9,7 +9,7 @@ export function withoutPrefix(path: string, prefix: string): string | undefined 
   return rest === '' ? '/' : rest.replace(/^\/{2,}/, '/');
 }
 
-/** Is a path the prefix itself, or below it? */
+/** Whether a path is the prefix itself, or below it. */
 export function isWithin(path: string, prefix: string): boolean {
   return (
     path.slice(0, prefix.length).toLowerCase() === prefix.toLowerCase() &&
@@ -17,7 +17,7 @@ export function isWithin(path: string, prefix: string): boolean {
   );
 }
 
-/** What the response is corrected by. */
+/** The facts to correct a response by. */
 export interface PrefixedRequest {
   /** Empty: no prefix was removed, but the upstream got another host. */
   readonly prefix: string;
@@ -25,13 +25,13 @@ export interface PrefixedRequest {
   readonly target: string;
   /** The host that the client asked for. */
   readonly host: string;
-  /** Hosts that the upstream may use for itself and clients may not know. */
+  /** Hosts that the upstream may use for itself, and that clients may not know. */
   readonly upstreamHosts: readonly string[];
 }
 
 /**
  * Adds the prefix to the path in `Location` and to `Path` in `Set-Cookie`, if they are within this service and do not have it
- * yet: an application that supports `X-Forwarded-Prefix` adds it itself.
+ * yet: an application that supports `X-Forwarded-Prefix` adds the prefix itself.
  */
 export function putPrefix(response: Response, request: PrefixedRequest): void {
   const { headers } = response;
@@ -58,7 +58,7 @@ export function locationWithPrefix(location: string, request: PrefixedRequest): 
     return upstreamHosts.some(name => isSame(authority, name)) ? right : location;
   }
   if (location.startsWith('/')) return pathWithPrefix(location, prefix);
-  // Relative to the request's path, which is as deep below the prefix; only ".." can leave it.
+  // A relative path stays below the prefix, unless it has "..".
   if (/^[a-z][a-z0-9+.-]*:/i.test(location) || !/(?:^|\/)\.\.(?:[/?#]|$)/.test(location)) return location;
   const resolved = URL.parse(location, `http://upstream.invalid${target}`);
   return resolved === null ? location : `${prefix}${resolved.pathname}${resolved.search}${resolved.hash}`;

@@ -1,4 +1,4 @@
-// Priorities: the number of entries of each priority, to find the highest and the lowest as entries come and go.
+// Priorities: the number of entries of each priority, from which the highest and the lowest are known as entries come and go.
 
 /** Lower than any priority; a small integer, which V8 stores within the object. */
 export const noPriority = -(2 ** 30);

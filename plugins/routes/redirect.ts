@@ -13,7 +13,7 @@ export function redirectTargetProblem(to: string): string | undefined {
   if (authority.includes('$')) {
     return 'a capture in the host would let clients choose it: put it after a "/", as in "https://shop.example/$1"';
   }
-  return isAuthority(authority) ? undefined : `${JSON.stringify(authority)} is no host`;
+  return isAuthority(authority) ? undefined : `${JSON.stringify(authority)} is not a host`;
 }
 
 /** A parsed template that {@link redirectTargetProblem} finds no problem with. */

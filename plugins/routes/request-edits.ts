@@ -23,7 +23,7 @@ export function requestEdits(route: RouteOptions): RequestEdit[] {
       try {
         ctx.bodyLimit = bodyLimit;
       } catch (thrown) {
-        // The request fails before it has the route.
+        // The request fails before it has its route.
         ctx.note(`routes: over the bodyLimit of route ${route.name}`);
         throw thrown;
       }
@@ -41,7 +41,7 @@ export function requestEdits(route: RouteOptions): RequestEdit[] {
   return edits;
 }
 
-/** Removes all spellings of a field that is removed or set, as servers could confuse them. */
+/** Removes all spellings of a field that is removed or set, because servers could confuse them. */
 function editing(edits: HeaderEdits): RequestEdit {
   const settled = [...(edits.remove ?? []), ...Object.keys(edits.set ?? {})];
   return ({ outgoing: { headers } }) => {
@@ -60,10 +60,10 @@ export function editHeaders(headers: HeaderList, { remove = [], set = {}, add = 
 function strip(ctx: ProxyContext, prefix: string): void {
   const { outgoing } = ctx;
   const { target } = outgoing;
-  const isAsItCame = target === ctx.request.target;
-  const path = isAsItCame ? RequestFacts.of(ctx).path : new RequestPath(target);
-  // A plugin has changed the path, which must not be changed again.
-  if (!isAsItCame && withoutPrefix(path.normal, prefix) === undefined) return;
+  const isUnchanged = target === ctx.request.target;
+  const path = isUnchanged ? RequestFacts.of(ctx).path : new RequestPath(target);
+  // A plugin may have changed the path so that it does not have the prefix.
+  if (!isUnchanged && withoutPrefix(path.normal, prefix) === undefined) return;
   const changed = changedPath(path, text => withoutPrefix(text, prefix));
   outgoing.target = `${changed}${queryOf(target)}`;
   outgoing.headers.set('X-Forwarded-Prefix', prefix);

@@ -1,4 +1,4 @@
-// RouteChecks: mistakes in routes that the schema of a single option cannot see: within one route, and among several.
+// RouteChecks: finds mistakes that the schema of a single option cannot see: within one route, and among several.
 import type { z } from 'zod';
 import { RequestPath } from '../../core/request/path.ts';
 import { segmentsOf } from '../../core/request/path-pattern.ts';
@@ -35,7 +35,7 @@ export function checkRoute(route: RouteOptions, context: z.core.$RefinementCtx):
   if (end === undefined) report([], `leads nowhere: give it one of ${ends.join(', ')}`);
   if (second !== undefined) report([second], `this route already has ${String(end)}: keep one of them`);
   if (route.sticky !== undefined && route.split === undefined)
-    report(['sticky'], 'goes with split; a plugin such as stickyCookie keeps a client at one server');
+    report(['sticky'], 'needs split; to keep a client at one server, use a plugin such as stickyCookie');
   if (end === 'redirect' || end === 'reply') {
     for (const key of onTheWay) {
       if (route[key] !== undefined)
@@ -129,12 +129,12 @@ export function checkRoutes(routes: readonly RouteOptions[], context: z.core.$Re
     const { name } = routes[place] ?? { name: '' };
     report(
       ['routes', place],
-      `${name} can never match, as the route ${by} takes all of its requests: put it before that one, give it a higher priority or remove it`,
+      `${name} can never match, because the route ${by} takes all of its requests: put it before that one, give it a higher priority or remove it`,
     );
   }
 }
 
-/** Cached by list: used when it is parsed, and for warnings. */
+/** Cached by list: they are needed when it is parsed, and for warnings. */
 const found = new WeakMap<readonly RouteOptions[], readonly ListedShadow[]>();
 
 /** Returns the hosts and paths of routes whose requests another route takes first. Names must be unique. */
@@ -148,7 +148,7 @@ export function shadowsOf(routes: readonly RouteOptions[]): readonly ListedShado
   return shadows;
 }
 
-/** Does a route take every request? */
+/** Whether a route takes every request. */
 export function takesAll(route: RouteOptions): boolean {
   const { host, path } = route;
   return (

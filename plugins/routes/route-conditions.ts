@@ -1,4 +1,5 @@
-// RouteConditions: the conditions of a route besides host and path: their number, whether they hold, and which imply others.
+// RouteConditions: the conditions of a route besides host and path: how many there are, whether they hold, and whether those of
+// one route imply those of another.
 import { isDeepStrictEqual } from 'node:util';
 import { compileMatcher } from '../../core/request/compiled-matcher.ts';
 import { conditionResult } from '../../core/request/condition-result.ts';
@@ -36,7 +37,7 @@ export function conditionsOf(route: RouteOptions): Conditions {
   return conditions;
 }
 
-/** Does every request that meets `narrow` also meet `wide`? False if unknown. */
+/** Whether every request that meets `narrow` also meets `wide`; false if that is unknown. */
 export function implies(narrow: Conditions, wide: Conditions): boolean {
   for (const [key, wanted] of wide) if (!isImplied(narrow.get(key), wanted)) return false;
   return true;

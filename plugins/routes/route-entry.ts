@@ -3,20 +3,20 @@ import type { ProxyContext } from '../../core/request/context.ts';
 import { compareHosts, type HostKey, hostKey } from './host-key.ts';
 import { comparePaths, type PathKey, pathKey } from './path-key.ts';
 
-/** What the index needs to know about a route. */
+/** The properties of a route that the index needs. */
 export interface IndexedRoute {
   readonly name: string;
   readonly priority: number;
-  /** As written; none: any. */
+  /** As written; empty: any. */
   readonly hosts: readonly (string | RegExp)[];
   readonly paths: readonly (string | RegExp)[];
   /** The number of further conditions. */
   readonly conditions: number;
-  /** Do they hold? Undefined: there are none. */
+  /** Whether they hold for a request; undefined: there are none. */
   readonly holds: ((ctx: ProxyContext) => boolean) | undefined;
 }
 
-/** The place of routes that are in no list: after all that are. */
+/** The place of routes that are in no list: after all routes of a list. */
 export const behindList = 2 ** 30 - 1;
 
 /** One host and one path of a route. */
@@ -29,7 +29,7 @@ export interface RouteEntry<R extends IndexedRoute = IndexedRoute> {
   readonly holds: R['holds'];
   /** The place of the route in its list; routes with the same place are ordered by name. */
   readonly place: number;
-  /** The next one with the same host and path, in the order of {@link precedes}: an intrusive list, as there are so many. */
+  /** The next entry with the same host and path, in the order of {@link precedes}: an intrusive list takes the least memory. */
   next: RouteEntry<R> | undefined;
 }
 
@@ -47,7 +47,7 @@ function orAny(list: readonly (string | RegExp)[]): readonly (string | RegExp | 
   return list.length === 0 ? [undefined] : list;
 }
 
-/** Does `a` come before `b`? */
+/** Whether `a` comes before `b`. */
 export function precedes(a: RouteEntry, b: RouteEntry): boolean {
   if (a.priority !== b.priority) return a.priority > b.priority;
   return (compareHosts(a.host, b.host) || comparePaths(a.path, b.path) || compareAlike(a, b)) < 0;

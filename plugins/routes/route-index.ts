@@ -1,5 +1,5 @@
-// RouteIndex: finds the route of a request: by host, then by the segments of the path, then by the conditions of the few that
-// are left.
+// RouteIndex: finds the route of a request by host, then by the segments of the path, then by the conditions of the few routes
+// that are left.
 import { WeldrError } from '../../core/errors.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { RequestPath } from '../../core/request/path.ts';
@@ -9,14 +9,14 @@ import type { Seen } from './path-table.ts';
 import { behindList, compareAlike, entriesOf, type IndexedRoute, type RouteEntry } from './route-entry.ts';
 
 /**
- * All routes, with unique names, which come and go one by one. The choice depends only on what the client sent. It allocates
- * nothing if the path is plain and the conditions allocate nothing.
+ * All routes, with unique names; they are added and removed one by one. The choice depends only on what the client sent. It
+ * allocates nothing if the path is plain and the conditions allocate nothing.
  */
 export class RouteIndex<R extends IndexedRoute> {
   private readonly hosts = new HostTables<R>();
   private readonly routes = new Map<string, readonly RouteEntry<R>[]>();
 
-  /** @param routes a list of routes; each has its place there */
+  /** @param routes a list of routes; their order is their place */
   constructor(routes: readonly R[] = []) {
     const all: RouteEntry<R>[] = [];
     for (const [place, route] of routes.entries()) {
@@ -24,7 +24,7 @@ export class RouteIndex<R extends IndexedRoute> {
       this.routes.set(route.name, entries);
       for (const entry of entries) all.push(entry);
     }
-    // In reverse, as each is inserted at the start of its list. The sort is stable.
+    // In reverse, because each is inserted at the start of its list. The sort is stable.
     all.sort(compareAlike);
     for (let i = all.length - 1; i >= 0; i--) {
       const entry = all[i];
@@ -37,11 +37,11 @@ export class RouteIndex<R extends IndexedRoute> {
   }
 
   /**
-   * Adds or replaces the route of this name, or removes it (undefined). Others are left alone, so that the cost does not
-   * depend on their number.
+   * Adds or replaces the route of this name, or removes it (undefined). Others are left alone, so the cost does not depend on
+   * their number.
    *
-   * @param place the place in a list: of two that are otherwise equal, the lower comes first, and of two with the same place
-   * the first by name. Default: after all that are in the list.
+   * @param place the place in a list: of two routes that are otherwise equal, the one with the lower place comes first, and of
+   * two with the same place the first by name. Default: after all routes of the list.
    */
   set(name: string, route: R | undefined, place: number = behindList): void {
     // Built first: if a key cannot be built, nothing has changed.
@@ -52,7 +52,7 @@ export class RouteIndex<R extends IndexedRoute> {
     else this.routes.set(name, entries);
   }
 
-  /** Returns the hosts and paths of a route; none: there is no such route. */
+  /** Returns the hosts and paths of a route; an empty list: there is no such route. */
   entriesOf(name: string): readonly RouteEntry<R>[] {
     return this.routes.get(name) ?? [];
   }
@@ -68,12 +68,12 @@ export class RouteIndex<R extends IndexedRoute> {
     return end >= 0 ? this.hosts.find(host, path.text, end, ctx) : this.chooseOfReadings(host, path, ctx);
   }
 
-  /** Yields the entries that match everything that this one does and come before it, ignoring further conditions. */
+  /** Yields the entries that match everything that this one matches and come before it, ignoring further conditions. */
   before(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
     return this.hosts.before(entry);
   }
 
-  /** Shows the entries that match only what this one does and come after it, ignoring its further conditions. */
+  /** Shows the entries that match only what this one matches and come after it, ignoring its further conditions. */
   behind(entry: RouteEntry<R>, see: Seen<R>): void {
     this.hosts.behind(entry, see);
   }

@@ -1,4 +1,4 @@
-// RouteKind: routes as a kind that operators can change at run time: as JSON, except what a config has in code.
+// RouteKind: routes as a kind that operators can change at run time: as JSON, except the parts that a config has in code.
 import { z } from 'zod';
 import { nearest } from '../../core/errors/nearest.ts';
 import { WeldrError } from '../../core/errors.ts';
@@ -106,7 +106,7 @@ function asText(pattern: unknown): unknown {
   return `${kept === 'i' ? '~*' : '~'}${source}`;
 }
 
-/** Does it contain only what JSON can express? */
+/** Whether a value contains only what JSON can express. */
 function isPlain(value: unknown): boolean {
   if (typeof value === 'function' || value instanceof RegExp) return false;
   if (typeof value !== 'object' || value === null) return true;

@@ -1,4 +1,4 @@
-// RouteList: the routes of one list in the manager: to test requests, and to find routes that never match.
+// RouteList: the routes of one list in the manager, to test requests on them and to find routes that never match.
 import type { Entities } from '../../core/plugin/plugin-kind.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { asList, compileConditions, conditionsOf } from './route-conditions.ts';
@@ -15,7 +15,7 @@ export interface TriedRoute extends IndexedRoute {
 
 /** How a route relates to the others of its list. */
 export interface Standing {
-  /** The routes that take all of its requests first; none: some request can reach it. */
+  /** The routes that take all of its requests first; empty: some request can reach it. */
   readonly shadowedBy: readonly string[];
   /** Warnings, each in a sentence. */
   readonly warnings: readonly string[];
@@ -24,7 +24,7 @@ export interface Standing {
 /** The most routes named in a sentence. */
 const maxNamed = 5;
 
-/** Built from the routes when a request is tested for the first time, and kept up to date from then on. */
+/** The routes to test requests on: built for the first test, and kept up to date from then on. */
 interface Trials {
   readonly routes: Map<string, TriedRoute>;
   readonly index: RouteIndex<TriedRoute>;
@@ -34,7 +34,7 @@ interface Trials {
 export class RouteList {
   private readonly entities: Entities<RouteOptions>;
   private readonly places: ReadonlyMap<string, number>;
-  /** Built at the start: the first change would otherwise wait for it. */
+  /** Built at the start: otherwise the first change would wait for it. */
   private readonly shadows: RouteShadows;
   private trials: Trials | undefined;
 
@@ -59,7 +59,7 @@ export class RouteList {
     for (const name of routes.keys()) yield* index.entriesOf(name);
   }
 
-  /** Throws BAD_REQUEST as in a worker. */
+  /** Returns the entry that takes a request. Throws BAD_REQUEST as in a worker. */
   choose(ctx: ProxyContext): RouteEntry<TriedRoute> | undefined {
     return this.tried().index.choose(ctx);
   }
@@ -71,8 +71,8 @@ export class RouteList {
     const isWhole = shadows.some(({ whole }) => whole);
     if (names.length === 0) return { shadowedBy: [], warnings: [] };
     const warning = isWhole
-      ? `${name} can never match: what it takes goes to ${named(names)} first`
-      : `some of the hosts and paths of ${name} never match: what they take goes to ${named(names)} first`;
+      ? `${name} can never match: all of its requests go to ${named(names)} first`
+      : `some of the hosts and paths of ${name} never match: their requests go to ${named(names)} first`;
     return { shadowedBy: isWhole ? names : [], warnings: [warning] };
   }
 

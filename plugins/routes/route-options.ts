@@ -1,4 +1,4 @@
-// RouteOptions: a route as written in a config: conditions, and what happens to the requests that meet them.
+// RouteOptions: a route as written in a config: conditions, and what becomes of the requests that meet them.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: how captures are written in templates of routes
 
 import { z } from 'zod';
@@ -17,9 +17,9 @@ import { templateProblem } from './template.ts';
 
 const poolName = z.string().regex(namePattern, 'expected the name of a pool');
 
-/** Returns why a field cannot be edited: the wire writes it itself, or it is Host. */
+/** Returns why a field cannot be edited; undefined: it can. */
 function fieldNameProblem(name: string): string | undefined {
-  if (!isToken(name)) return `${JSON.stringify(name)} is no name of a header: use letters, digits and -`;
+  if (!isToken(name)) return `${JSON.stringify(name)} is not a field name: use letters, digits and -`;
   const key = name.toLowerCase();
   if (hopByHop.has(key) || key === 'content-length')
     return `${name} belongs to the connection and is written by Weldr`;
@@ -91,7 +91,7 @@ const sticky = z.union([
   z.strictObject({
     cookie: z
       .string()
-      .regex(cookieName, 'is no name of a cookie')
+      .regex(cookieName, 'is not a cookie name')
       .describe('The name of a cookie that keeps a client with its share.'),
   }),
   z.strictObject({ hash: z.literal('client').describe('By the address of the client.') }),
@@ -104,9 +104,9 @@ const wait = () =>
 
 const timeouts = z
   .strictObject({
-    connect: wait().describe('Until the connection to the server is open.'),
-    response: wait().describe('From the request sent to the response head.'),
-    body: wait().describe("Silence within the server's body."),
+    connect: wait().describe('The time until the connection to the server is open.'),
+    response: wait().describe('The time from the request sent to the response head.'),
+    body: wait().describe("The longest pause within the server's body."),
   })
   .describe('Timeouts that differ from those of pool and config.');
 
@@ -126,7 +126,7 @@ const common = {
       const message = routeNameProblem(name);
       if (message !== undefined) context.addIssue({ code: 'custom', message });
     })
-    .describe('Names the route in logs, metrics and scopes.'),
+    .describe('The name of the route in logs, metrics and scopes.'),
   priority: z
     .number()
     .int()
@@ -185,7 +185,7 @@ export const routeInText = z.strictObject({
   any: z.array(matcherSchema).min(1).max(1000).optional().describe('At least one of these matches.'),
 });
 
-/** A function of a request, which returns true or false at once. */
+/** A function of a request that returns true or false synchronously. */
 export type RouteCondition = (ctx: ProxyContext) => boolean;
 
 /** A matcher in a route; `compileMatcher` reports what is wrong with it. */
@@ -234,7 +234,7 @@ export const otherwise = z
     ({ pool, redirect: to, reply }) => [pool, to, reply].filter(end => end !== undefined).length === 1,
     'expected one of pool, redirect and reply',
   )
-  .describe('Where requests go that no route takes; default: the pool `default`.');
+  .describe('Where requests that no route takes go; default: the pool `default`.');
 
 /** A route as written in code. */
 export type RouteInput = z.input<typeof routeInCode>;

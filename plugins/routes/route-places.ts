@@ -15,7 +15,7 @@ export function byPlace<T>(
   const inPlace = new Map<string, T>();
   for (const name of configured) {
     const one = all.get(name);
-    // After an inactive one the places would differ.
+    // After an inactive route, the places would differ.
     if (one === undefined) break;
     inPlace.set(name, one);
   }

@@ -1,4 +1,4 @@
-// RouteShadows: which routes take all requests of others first, so that those never match. Routes come and go one by one.
+// RouteShadows: finds routes that never match because others take all of their requests first. Routes come and go one by one.
 import { asList, type Conditions, conditionsOf, implies } from './route-conditions.ts';
 import { behindList, type IndexedRoute, type RouteEntry } from './route-entry.ts';
 import { RouteIndex } from './route-index.ts';
@@ -14,7 +14,7 @@ export interface Shadow {
   readonly entry: RouteEntry;
   /** The name of the other route. */
   readonly by: string;
-  /** Are all hosts and paths of the route in the shadow of others? */
+  /** Whether all hosts and paths of the route are shadowed by others. */
   readonly whole: boolean;
 }
 

@@ -20,10 +20,10 @@ export interface RouteTableOptions {
 
 /** The active routes. Routes that a change does not concern stay the same objects, and requests in progress keep theirs. */
 export class RouteTable {
-  /** Does any route edit responses? */
+  /** Whether any route edits responses. */
   editsResponses = false;
   private readonly options: RouteTableOptions;
-  /** The owners of all routes that requests may still have. */
+  /** The owner of each destination that a request may still have. */
   private readonly owners = new WeakMap<RouteFacts, ActiveRoute>();
   private readonly places: ReadonlyMap<string, number>;
   private readonly index: RouteIndex<ActiveRoute>;
@@ -42,7 +42,7 @@ export class RouteTable {
     return this.index.choose(ctx);
   }
 
-  /** Returns the route that leads to a destination, whether or not it is still active. */
+  /** Returns the route that leads to a destination, even if it is no longer active. */
   ownerOf(route: RouteFacts): ActiveRoute | undefined {
     return this.owners.get(route);
   }

@@ -29,7 +29,7 @@ export interface TriedList {
   readonly otherwise: OtherwiseOptions | undefined;
 }
 
-/** A route that does not take the request, and what does not match. */
+/** A route that does not take the request, and the conditions that do not match. */
 interface Passed {
   readonly route: string;
   readonly why: readonly string[];

@@ -6,7 +6,7 @@ import { RouteList } from './route-list.ts';
 import type { OtherwiseOptions, RouteOptions } from './route-options.ts';
 import { tryRoutes } from './route-trial.ts';
 
-/** The lists of one config, in its order, as their manager sides start. */
+/** The lists of one config, in the order in which their manager sides start. */
 const listsOf = new WeakMap<AdminRoutes, { list: RouteList; otherwise: OtherwiseOptions | undefined }[]>();
 
 /** The relevant options of a list. */

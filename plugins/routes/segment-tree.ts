@@ -1,5 +1,5 @@
-// SegmentTree: the segments of all paths, from the root of each host. The children of all nodes are in one hash table, so
-// that a step down the tree touches few places in memory, for any number of routes.
+// SegmentTree: the segments of all paths, from the root of each host. The children of all nodes are in one hash table, so a step
+// down the tree touches few places in memory, for any number of routes.
 import { HashTable, hashWith } from './hash-table.ts';
 import type { PathSegment } from './path-key.ts';
 import type { IndexedRoute, RouteEntry } from './route-entry.ts';
@@ -30,19 +30,19 @@ export class PathNode<R extends IndexedRoute> {
     this.segment = segment;
     this.seed = Math.imul(number, 0x9e3779b1);
     const before = parent === undefined ? '' : parent.literal;
-    // A join makes a flat string, where + would make a rope, which is compared slowly.
+    // A join makes a flat string; + would make a rope, which is slow to compare.
     if (parent === undefined) this.literal = '';
     else
       this.literal = before === undefined || segment === undefined ? undefined : [before, segment].join('/');
   }
 
-  /** Does no path end here or lead through here? */
+  /** Whether no path ends here or leads through here. */
   get isEmpty(): boolean {
     const { literals, parameter, below, exact } = this;
     return literals === undefined && parameter === undefined && below === undefined && exact === undefined;
   }
 
-  /** Are these the segments of a path up to `end`? So far only their hashes were compared. */
+  /** Whether these are the segments of a path up to `end`; so far only their hashes were compared. */
   leads(text: string, end: number): boolean {
     if (this.literal !== undefined) return isAt(text, 0, end, this.literal);
     let at = end;
@@ -61,10 +61,10 @@ export class PathNode<R extends IndexedRoute> {
 export class SegmentTree<R extends IndexedRoute> {
   /** The literal nodes, by the hash of their characters and their parent. */
   private readonly literals = new HashTable<PathNode<R>>();
-  /** Never reuses the number of a node that has left, so that numbers stay unique. */
+  /** The last number given to a node. The number of a removed node is not reused, so that numbers stay unique. */
   private made = 0;
 
-  /** Returns a new root, for another host. */
+  /** Returns a new root, for one more host. */
   root(): PathNode<R> {
     return this.node(undefined, undefined);
   }

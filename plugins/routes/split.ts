@@ -15,7 +15,7 @@ const given = contextSlot<number>('routes.split');
 
 /**
  * Each request has a place from 0 to below 1, and each pool a part of that range in proportion to its weight. The place is
- * sticky: when weights change, only clients move whose place is now in another pool's part.
+ * sticky: when weights change, only clients whose place is now in another pool's part move.
  */
 export class Split {
   private readonly routes: readonly Route[];
@@ -23,7 +23,7 @@ export class Split {
   private readonly bounds: readonly number[];
   private readonly sticky: SplitOptions['sticky'];
 
-  /** The routes in the order of the weights. */
+  /** @param routes in the order of the weights */
   constructor(routes: readonly Route[], weights: readonly number[], sticky: SplitOptions['sticky']) {
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     let end = 0;
@@ -65,7 +65,7 @@ export class Split {
   }
 }
 
-/** Returns a hash as a number from 0 to below 1; its bits are mixed, which spreads similar addresses. */
+/** Returns a hash as a number from 0 to below 1. Its bits are mixed, which spreads similar addresses. */
 function evenly(hash: number): number {
   return spread(hash) / 2 ** 32;
 }

@@ -1,11 +1,11 @@
-// Template: the target of a redirect or a rewrite with captures, which are encoded for the place where they are inserted.
+// Template: the target of a redirect or a rewrite, with captures that are encoded for the place where they are inserted.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: how captures are written in templates of routes
 import type { Captures } from './captures.ts';
 
 /** A parsed template. */
 export interface Template {
   readonly path: readonly TemplatePart[];
-  /** With its `?`; empty: none, the request's is kept. */
+  /** With its `?`; empty: the request's query is kept. */
   readonly query: readonly TemplatePart[];
   /** With its `#`. */
   readonly fragment: readonly TemplatePart[];
@@ -40,7 +40,7 @@ export function capturesIn({ path, query, fragment }: Template): string[] {
   return [...path, ...query, ...fragment].flatMap(part => ('capture' in part ? [part.capture] : []));
 }
 
-/** Returns the path of a template with its captures, which are parts of a path already. */
+/** Returns the path of a template with its captures, which need no encoding: they are parts of a path. */
 export function fillPath({ path }: Template, captures: Captures): string {
   return fill(path, captures, value => value);
 }

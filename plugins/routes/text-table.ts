@@ -34,7 +34,7 @@ export class TextTable<V> {
     return this.rows.values.length;
   }
 
-  /** Are there so few texts that comparing them one by one is faster than hashing? */
+  /** Whether there are so few texts that comparing them one by one is faster than hashing. */
   get isSmall(): boolean {
     return this.rows.values.length <= few;
   }
@@ -90,10 +90,10 @@ export class TextTable<V> {
   }
 }
 
-/** Is the text from `start` to `end` equal to `key`, which is in lower case, ignoring case? */
+/** Whether the text from `start` to `end` is `key`, which is in lower case, ignoring case. */
 export function isAt(text: string, start: number, end: number, key: string): boolean {
   if (end - start !== key.length) return false;
-  // Comparing whole strings is several times as fast, and most hosts and paths are in lower case.
+  // Comparing whole strings is several times faster, and most hosts and paths are in lower case.
   if (text.length === key.length ? text === key : text.startsWith(key, start)) return true;
   for (let i = 0; i < key.length; i++) {
     if (folded(text.charCodeAt(start + i)) !== key.charCodeAt(i)) return false;

@@ -1,4 +1,4 @@
-// FlushRounds: asks all workers for unreported counts, and waits for them, but not for long.
+// FlushRounds: asks all workers for unreported counts, and waits for them, within a limit.
 
 import type { ManagerChannel } from '../../core/plugin/plugin.ts';
 import type { Clock } from '../../core/time/clock.ts';
@@ -58,7 +58,7 @@ export class FlushRounds {
     for (const number of [...this.rounds.keys()]) this.answered(number, worker);
   }
 
-  /** Ends all rounds: no worker will report any more. */
+  /** Ends all rounds: no worker will report to this instance any more. */
   close(): void {
     for (const { end } of [...this.rounds.values()]) end();
   }

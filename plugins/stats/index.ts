@@ -1,4 +1,4 @@
-// stats: counts requests and attempts in the workers, adds up in the manager, and answers GET /stats.
+// stats: counts requests and attempts in the workers, adds the counts up in the manager, and serves GET /stats.
 import { z } from 'zod';
 import type { LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
@@ -17,7 +17,7 @@ const options = z
     interval: duration()
       .refine(ms => ms >= 10, 'an interval is at least 10ms')
       .prefault('250ms')
-      .describe('How often workers report their counts: what is lost at most when one is killed.'),
+      .describe('How often workers report their counts. A killed worker loses the counts of at most this time.'),
   })
   .describe('Counts requests and attempts, for GET /stats of the admin API.');
 
@@ -30,7 +30,7 @@ interface Told {
   readonly answers?: number | undefined;
 }
 
-// Reporting 10,000 servers at once would hold up the requests of a worker for more than 10 ms.
+// Reporting 10,000 servers at once would delay a worker's requests by more than 10 ms.
 const mostServersATime = 500;
 
 /** The longest that `GET /stats` waits for a worker, ms. */
@@ -111,7 +111,7 @@ function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
     status: 200,
     body: totals.allHits,
   }));
-  get('/stats/detail', 'stats-detail', 'The same by server', () => ({
+  get('/stats/detail', 'stats-detail', 'Requests to each server', () => ({
     status: 200,
     body: detail(pools, totals),
   }));

@@ -1,4 +1,4 @@
-// RequestCounters: what one worker counts while requests run, and has not reported to the manager yet.
+// RequestCounters: the counts of one worker that it has not reported to the manager yet.
 
 import { type LatencyCounts, LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
 import type { WeldrError } from '../../core/errors.ts';
@@ -7,7 +7,7 @@ import type { Pools } from '../../core/pool/pools.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { RouteFacts } from '../../core/request/route-facts.ts';
 
-/** What a worker counted for one server since its last report; `inFlight` is the current number. */
+/** A worker's counts for one server since its last report; `inFlight` is the current number. */
 export interface ServerCounts {
   readonly pool: string;
   readonly id: string;
@@ -18,14 +18,14 @@ export interface ServerCounts {
   readonly latency: LatencyCounts;
 }
 
-/** What a worker counted for one route since its last report. */
+/** A worker's counts for one route since its last report. */
 export interface RouteCounts {
   readonly route: string;
   readonly success: number;
   readonly failed: number;
 }
 
-/** What a worker counted since its last report. */
+/** A worker's counts since its last report. */
 export interface Counts {
   /** Only routes that took a request; undefined: none did. */
   readonly routes?: readonly RouteCounts[] | undefined;
@@ -39,7 +39,7 @@ class UpstreamCounters {
   failed = 0;
   connectErrors = 0;
   readonly latency = new LatencyHistogram();
-  /** Is there something to report? */
+  /** Whether there is something to report. */
   touched = false;
 
   constructor(upstream: Upstream) {
@@ -53,7 +53,7 @@ class RouteCounters {
   failed = 0;
 }
 
-/** Plain numbers for each upstream; nothing is allocated for a request. */
+/** Counts in plain numbers; nothing is allocated for a request. */
 export class RequestCounters {
   private readonly pools: Pools;
   private success = 0;
@@ -61,7 +61,7 @@ export class RequestCounters {
   private readonly latency = new LatencyHistogram();
   private readonly byUpstream = new Map<Upstream, UpstreamCounters>();
   private readonly touched: UpstreamCounters[] = [];
-  /** The objects themselves, which saves a look-up by name: most requests take the same route as the one before. */
+  /** By object, which saves a look-up by name: most requests take the same route as the one before. */
   private readonly byRoute = new Map<RouteFacts, RouteCounters>();
   private lastRoute: RouteFacts | undefined = undefined;
   private last: RouteCounters | undefined = undefined;
@@ -101,13 +101,13 @@ export class RequestCounters {
       this.failed++;
       if (counters !== undefined) counters.failed++;
     }
-    // Up to the response head: a tunnel or a download takes as long as its client wants.
+    // Only up to the response head: a tunnel or a download takes as long as its client wants.
     const { attempt } = ctx;
     const responded = attempt !== undefined && attempt.status > 0 ? attempt.respondedAt : ctx.finishedAt;
     this.latency.record(Math.max(0, responded - ctx.startedAt));
   }
 
-  /** Returns what is unreported, of at most `most` servers, and resets it; undefined: nothing. */
+  /** Returns the unreported counts, of at most `most` servers, and resets them; undefined: there are none. */
   take(most = Number.POSITIVE_INFINITY): Counts | undefined {
     const { success, failed } = this;
     const isIdle = this.touched.length === 0 && this.byRoute.size === 0 && success + failed === 0;
@@ -133,7 +133,7 @@ export class RequestCounters {
     return counters;
   }
 
-  /** Reported routes are forgotten: routes come and go. */
+  /** Forgets reported routes, because routes come and go. */
   private takeRoutes(most: number): RouteCounts[] | undefined {
     if (this.byRoute.size === 0) return undefined;
     const told: RouteCounts[] = [];
@@ -173,7 +173,7 @@ export class RequestCounters {
   }
 }
 
-/** A client that left fails the attempt; but a malformed request, or a fault within Weldr, does not count against the server. */
+/** A client that left fails the attempt. A malformed request, or a fault within Weldr, does not count against the server. */
 function countsAgainstServer({ blame, code }: WeldrError): boolean {
   return blame === 'upstream' || code === 'CLIENT_CLOSED' || code === 'DEADLINE_EXCEEDED';
 }

@@ -1,4 +1,4 @@
-// Totals: what all workers counted, added up by the manager. Survives reloads and the death of workers.
+// Totals: the counts of all workers, added up by the manager. They survive reloads and the death of workers.
 
 import { LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
 import { keepNewest } from '../../core/bounded/newest.ts';
@@ -45,8 +45,8 @@ export class Totals {
   private readonly routes = new Map<string, RouteHits>();
 
   /**
-   * Adds a worker's report of `now`, in ms since the epoch. `known`: is the server still in its pool? Others count in the
-   * sums only.
+   * Adds a worker's report at `now`, in ms since the epoch. `known` says whether a server is still in its pool; others count in
+   * the sums only.
    */
   add(
     worker: number,

@@ -1,8 +1,8 @@
-// HomeTokens: the names of a pool's upstreams in cookies, which can neither be read nor forged.
+// HomeTokens: the tokens that name a pool's upstreams in cookies. They can be neither read nor forged.
 import { createHmac } from 'node:crypto';
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
 
-/** Of 256 bits: more than can be guessed. */
+/** The bytes of the digest that a token has: too many to be guessed. */
 const tokenBytes = 16;
 
 /** The tokens of a pool's upstreams. */
@@ -12,7 +12,7 @@ export class HomeTokens {
   private readonly tokens = new Map<Upstream, readonly string[]>();
   private readonly stop: () => void;
 
-  /** @param secrets the first makes new tokens, all are understood */
+  /** @param secrets new tokens are made with the first; those of all are accepted */
   constructor(pool: Pool, secrets: readonly string[]) {
     this.secrets = secrets;
     this.stop = pool.observe({
@@ -50,7 +50,7 @@ export class HomeTokens {
   }
 }
 
-/** Depends on the upstream's name only: it is the same in all workers and Weldrs, and after a restart of the server. */
+/** Depends only on the pool and id of the upstream: it is the same in all workers and Weldrs, and after a server's restart. */
 function tokenFor({ pool, id }: Upstream, secret: string): string {
   const digest = createHmac('sha256', secret).update(`${pool}\n${id}`).digest();
   return digest.subarray(0, tokenBytes).toString('base64url');

@@ -1,4 +1,4 @@
-// sticky-cookie: returns a client to its previous upstream, by a cookie.
+// sticky-cookie: sends a client to the same upstream each time, by a cookie.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
@@ -24,11 +24,11 @@ const options = z
     secret: z
       .union([key(), z.array(key()).min(1).max(5)])
       .describe(
-        'The key that hides the names of servers; of several the first makes cookies, all are understood.',
+        'The key that hides the names of servers. With several, new cookies are made with the first, and those of all are accepted.',
       ),
     name: z
       .string()
-      .regex(cookieName, 'is no name of a cookie')
+      .regex(cookieName, 'is not a cookie name')
       .default('weldr')
       .describe(
         'The name of the cookie; in pools other than `default`, `-` and the name of the pool are appended.',
@@ -36,28 +36,30 @@ const options = z
     ttl: duration()
       .refine(ms => ms >= 1_000, 'a cookie lasts at least 1s')
       .optional()
-      .describe('How long it lasts after each response; default: until the browser is closed.'),
+      .describe('How long the cookie lasts after each response; default: until the browser is closed.'),
     path: z
       .string()
-      .regex(attribute, 'is no path')
+      .regex(attribute, 'is not a path')
       .default('/')
-      .describe('The paths for which browsers send it.'),
+      .describe('The path at and below which browsers send the cookie.'),
     domain: z
       .string()
-      .regex(attribute, 'is no domain')
+      .regex(attribute, 'is not a domain')
       .optional()
-      .describe('The domain for which browsers send it, including its subdomains.'),
+      .describe('The domain for which browsers send the cookie, including its subdomains.'),
     secure: z
       .union([z.boolean(), z.literal('auto')])
       .default('auto')
-      .describe('Is it sent over https:// only? `auto`: if the client came over https://.'),
+      .describe(
+        'Whether browsers send the cookie over https:// only; `auto`: if the client uses https://.',
+      ),
     sameSite: z
       .enum(['lax', 'strict', 'none'])
       .default('lax')
-      .describe('Is it sent with requests that other sites cause?'),
+      .describe('Whether browsers send the cookie with requests that other sites cause.'),
     appCookie: z
       .string()
-      .regex(cookieName, 'is no name of a cookie')
+      .regex(cookieName, 'is not a cookie name')
       .optional()
       .describe(
         'Stickiness begins with the response that sets this cookie of the application; default: with the first response.',
@@ -67,7 +69,7 @@ const options = z
     path: ['secure'],
     message: 'browsers refuse a cookie with sameSite none that is not secure',
   })
-  .describe('Returns a client to its previous server, by a cookie.');
+  .describe('Sends a client to the same server each time, by a cookie.');
 
 /** The options of `stickyCookie`, as written in a config. */
 export type StickyCookieOptions = z.input<typeof options>;
@@ -119,7 +121,7 @@ function homeOf(ctx: ProxyContext, tokens: HomeTokens, name: string): Upstream |
     return undefined;
   }
   ctx.set(home, upstream);
-  // An upstream that this Weldr leaves to others still has the session.
+  // An upstream that this Weldr leaves to others has the session all the same.
   if ((upstream.available || upstream.apart) && !ctx.tried.includes(upstream)) {
     ctx.set(boundUpstream, upstream);
     return upstream;

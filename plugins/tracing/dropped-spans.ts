@@ -21,7 +21,7 @@ export class DroppedSpans {
   private readonly means: DroppedSpansMeans;
   private count = 0;
   private why = '';
-  /** Was there a log line within this minute? */
+  /** Whether there was a log line within this minute. */
   private said = false;
 
   constructor(means: DroppedSpansMeans) {

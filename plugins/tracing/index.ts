@@ -15,7 +15,7 @@ import { Tracing } from './tracing.ts';
 
 export type { TracingOptions } from './options.ts';
 
-/** Before and after the taps of all others, requestId's too, wherever the config lists the plugin. */
+/** Before and after the taps of all other plugins, requestId's too, wherever the config lists this one. */
 const first = { name: 'tracing', stage: -2000 };
 const last = { name: 'tracing', stage: 1000 };
 /** Before requestId, which gives a refused request the id of its trace. */
@@ -24,8 +24,8 @@ const beforeId = { name: 'tracing', stage: 900 };
 /**
  * Traces requests: `tracing()`. Makes a span for each request and one for each attempt, by OpenTelemetry's semantic
  * conventions for HTTP, and sends them to a receiver of OTLP over HTTP. Upstreams get the trace as `traceparent` (W3C Trace
- * Context). The trace of a trusted proxy is continued, and recorded if the proxy records it; of new ones the share `sample` is
- * recorded. It needs packages of OpenTelemetry; the start names those that are missing.
+ * Context). The trace of a trusted proxy is continued, and recorded if the proxy records it. Of new traces, the share `sample`
+ * is recorded. It needs packages of OpenTelemetry; the start names those that are missing.
  *
  * @example tracing({ exporter: { url: 'http://collector:4318/v1/traces' }, sample: 0.01 })
  */

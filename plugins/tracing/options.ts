@@ -1,4 +1,4 @@
-// The options of tracing: which requests are recorded, where spans go, and the variables that can set this too.
+// The options of tracing: which requests are recorded, where spans are sent, and the environment variables that can set this, too.
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
 import { peer } from '../../core/network/network.ts';
@@ -26,7 +26,7 @@ const exporter = z
     headers: z
       .record(
         z.string().refine(isToken, 'is not a field name'),
-        secret().refine(isFieldValue, 'has a control character, which fields must not have'),
+        secret().refine(isFieldValue, 'has a control character, which is not allowed in a field'),
       )
       .default({})
       .describe('Header fields to send, such as credentials: the value, `env:NAME` or `file:PATH`.'),
@@ -80,7 +80,7 @@ export const options = z
     query: z
       .boolean()
       .default(false)
-      .describe('Include the query of URLs in spans? Values of secret parameters are shown as `***`.'),
+      .describe('Whether spans include the query of URLs. Values of secret parameters are shown as `***`.'),
     redact: z
       .union([z.array(z.string().min(1).max(256)).max(256), z.literal('all'), z.literal(false)])
       .default([])

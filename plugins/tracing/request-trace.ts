@@ -58,7 +58,7 @@ export class RequestTrace implements TraceContext {
   }
 }
 
-/** Returns the `traceparent` of a recorded trace, with the span that an upstream's request comes from. */
+/** Returns the `traceparent` of a recorded trace; `spanId` is the parent of the upstream's span. */
 export function traceParent(traceId: string, spanId: string): string {
   return `00-${traceId}-${spanId}-01`;
 }

@@ -13,12 +13,12 @@ export class TraceIds {
   /** The bytes in hexadecimal. */
   private text = '';
   private used = batch;
-  /** Is the trace that was made last in the share? */
+  /** Whether the last trace made is in the share. */
   sampled = false;
 
   /**
-   * `share`: from 0 to 1. The last 56 bits of an id decide, of which the first 40 are enough, as in OpenTelemetry's
-   * probability samplers; so a smaller share of another service is a part of a larger one.
+   * `share`: from 0 to 1. The last 56 bits of an id decide, as in OpenTelemetry's probability samplers, so that a smaller share
+   * of another service is a part of a larger one. Their first 40 bits are enough.
    */
   constructor(share: number) {
     this.least = (1 - share) * 2 ** 40;

@@ -19,7 +19,7 @@ export interface TracingMeans {
   readonly ids: TraceIds;
   readonly queue: SpanQueue;
   readonly query: QueryText;
-  /** May the trace of this request's peer be continued? */
+  /** Whether the trace of this request's peer may be continued. */
   isTrusted(ctx: ProxyContext): boolean;
 }
 

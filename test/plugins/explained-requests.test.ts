@@ -233,7 +233,7 @@ test('fetch no keys of tokens, and show where there are none', async () => {
   clock.advance(2_000);
   const before = fetched;
   assert.equal([await told('one'), fetched], [[200], before]);
-  const why = 'jwt: the key of the token is not known; no newer ones are fetched for an explained request';
+  const why = 'jwt: the key of the token is unknown; no newer ones are fetched for an explained request';
   assert.equal([await told('two'), fetched], [[401, why], before]);
   await worker.close();
   await manager.close();

@@ -96,7 +96,7 @@ test('repeats a failed order when an operator asks for it, and no other', async 
   };
   const lastFailure = { type: 'rateLimited', detail: 'enough', at: 0 };
   await ledger({ lastFailure, notBefore: side.clock.now() + 1 });
-  assert.match(await refusal('shop.test'), 'the authority limits orders of shop.test: not before 2025-');
+  assert.match(await refusal('shop.test'), 'the authority rate-limits orders of shop.test: not before 2025-');
   await side.close();
 });
 

@@ -65,7 +65,7 @@ test('takes its secrets from variables', () => {
 test('refuses a config that keeps nothing over a restart', () => {
   assert.match(
     refusal(good, []),
-    'plugins[1]: nothing keeps the account and the certificates over a restart',
+    'plugins[1]: nothing keeps the account and the certificates across a restart',
   );
   check(good, [etcd()]);
 });

@@ -212,7 +212,7 @@ test('a failure is reported with name, reason, remedy and the time of the next a
   const [said = ''] = node.errors();
   assert.match(
     said,
-    'no certificate for shop.test: refused (connection); the authority has to reach this Weldr by http://shop.test',
+    'no certificate for shop.test: refused (connection); the authority has to reach this Weldr at http://shop.test',
   );
   assert.match(said, /next attempt at \d{4}-\d\d-\d\dT/);
   await clock.advanceAsync(5 * minute - 1);
@@ -312,7 +312,7 @@ test('orders nothing while nothing can be stored, and loses nothing that was iss
   const node = await start({ store, issues, mayOrder: () => true, clock: new FakeClock(Date.now()) });
   const { side, clock } = node;
   assert.is(issues.orders.length, 0);
-  assert.match(node.errors()[0] ?? '', 'nothing is ordered while the store does not work: the disk is full');
+  assert.match(node.errors()[0] ?? '', 'nothing is ordered while the store is unavailable: the disk is full');
   const held = Promise.withResolvers<never>();
   issues.problems.push(held.promise);
   store.isAway = false;

@@ -290,7 +290,7 @@ test('come only from the configured URL, and are bounded', async () => {
     if (url === '/keys') response.writeHead(302, { location: '/elsewhere' }).end();
     else response.end(set);
   };
-  assert.is(await fetchFrom(redirect), 'it returned 302: give the URL that it leads to');
+  assert.is(await fetchFrom(redirect), 'it returned 302: configure the URL that it redirects to');
   assert.is(asked, 1);
   assert.match(await saidOf((_, response) => void response.end('x'.repeat(300_000))), /over 262144 bytes/);
   assert.match(await saidOf((_, response) => void response.end('<html>')), /not JSON/);

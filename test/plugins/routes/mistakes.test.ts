@@ -83,7 +83,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
   ],
   'sticky without a split': [
     { pool: 'api', sticky: { cookie: 'x' } },
-    'plugins[0].routes[0].sticky: goes with split; a plugin such as stickyCookie keeps a client at one server',
+    'plugins[0].routes[0].sticky: needs split; to keep a client at one server, use a plugin such as stickyCookie',
   ],
   'only weights of 0': [{ split: { api: 0 } }, 'plugins[0].routes[0].split: expected a weight above 0'],
   'an expression that can take forever': [
@@ -92,11 +92,11 @@ const mistakes: Record<string, [route: object, message: string]> = {
   ],
   'an invalid expression': [
     { host: '~(', pool: 'api' },
-    'plugins[0].routes[0].host: "~(" is no regular expression: Invalid regular expression: /(/: Unterminated group',
+    'plugins[0].routes[0].host: "~(" is not a regular expression: Invalid regular expression: /(/: Unterminated group',
   ],
   'an expression that never matches a path in normal form': [
     { path: /a%2fb/, pool: 'api' },
-    'plugins[0].routes[0].path: the expression /a%2fb/ has %2f: write %2F, as paths are compared in normal form',
+    'plugins[0].routes[0].path: the expression /a%2fb/ has %2f: write %2F, because paths are compared in normal form',
   ],
   'a path that can be read in several ways': [
     { path: 'api', pool: 'api' },
@@ -169,7 +169,7 @@ together('two routes of one name are refused', () => {
 
 together('a route that can never match is reported with the route that takes its requests', () => {
   const never = (place: number, name: string, by: string): string =>
-    `plugins[0].routes[${place}]: ${name} can never match, as the route ${by} takes all of its requests: put it before that one, give it a higher priority or remove it`;
+    `plugins[0].routes[${place}]: ${name} can never match, because the route ${by} takes all of its requests: put it before that one, give it a higher priority or remove it`;
   for (const [first, second] of [
     [{ path: '/x' }, { path: '/X' }],
     [{ path: '/x/*' }, { path: '/x/*' }],
@@ -231,7 +231,7 @@ together('one of several paths that never matches causes a warning', () => {
     { name: 'second', path: ['/x', '/y'], pool: 'api' },
   ]);
   assert.equal(remarks.warnings, [
-    'plugins[0].routes[1]: one of the hosts and paths of second never matches, as the route first takes all of its requests; take it out',
+    'plugins[0].routes[1]: one of the hosts and paths of second never matches, because the route first takes all of its requests; remove it',
   ]);
 });
 
@@ -241,7 +241,7 @@ together(
     const all = [{ name: 'all', path: '/*', pool: 'api' }];
     assert.is(
       configErrorOf(() => check(all, { otherwise: { pool: 'shop' } })),
-      'plugins[0].otherwise: nothing is left for it, as the route all takes every request: leave one of them out',
+      'plugins[0].otherwise: nothing is left for it, because the route all takes every request: leave one of them out',
     );
     assert.is(
       configErrorOf(() => check([], { otherwise: { pool: 'sop' } })),
