@@ -45,7 +45,7 @@ export interface RenewalsOptions {
   certificateOf(name: string): string | undefined;
   /** Publishes these answers to challenges, and no others. */
   answer(answers: Readonly<Record<string, string>>): Promise<void>;
-  /** Does this node order? */
+  /** Whether this node orders. */
   mayOrder(): boolean;
   /** From 0 to 1. */
   random(): number;

@@ -12,7 +12,7 @@ interface Orders {
   readonly domains: readonly Wish[];
   readonly ledger: Ledger;
   readonly renewals: Renewals;
-  /** Does this node order? */
+  /** Whether this node orders. */
   isInCharge(): boolean;
 }
 

@@ -1,5 +1,6 @@
 // Transport: sends requests to a certificate authority, with limits, and verifies it against the authorities in the config.
 import { Agent, request } from 'undici';
+import { boundedText } from '../../core/bounded/bounded-text.ts';
 import { describeError } from '../../core/errors.ts';
 import { AcmeProblem, problemOf } from './problem.ts';
 
@@ -60,11 +61,11 @@ export class Transport {
         body: body ?? null,
         signal: AbortSignal.any([this.options.signal, AbortSignal.timeout(longest)]),
       });
-      return {
-        status: answer.statusCode,
-        headers: joined(answer.headers),
-        text: await textOf(answer.body),
-      };
+      const text = await boundedText(answer.body, maxAnswer);
+      if (text === undefined) {
+        throw new AcmeProblem({ type: 'unreachable', detail: `a response has over ${maxAnswer} bytes` });
+      }
+      return { status: answer.statusCode, headers: joined(answer.headers), text };
     } catch (thrown) {
       if (thrown instanceof AcmeProblem) throw thrown;
       throw new AcmeProblem({
@@ -77,19 +78,6 @@ export class Transport {
   async close(): Promise<void> {
     await this.agent.destroy();
   }
-}
-
-async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of body) {
-    size += part.length;
-    if (size > maxAnswer) {
-      throw new AcmeProblem({ type: 'unreachable', detail: `a response has over ${maxAnswer} bytes` });
-    }
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
 }
 
 function joined(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {

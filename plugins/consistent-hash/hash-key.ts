@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { hostName } from '../../core/request/host-pattern.ts';
 import { cookieOf, parameterOf } from '../../core/request/named-values.ts';
+import { queryOf } from '../../core/request/target-query.ts';
 
 const named = (what: string) => z.string().min(1).max(256).describe(what);
 
@@ -49,9 +50,5 @@ function readerOf(key: z.output<typeof one>): KeyReader {
       return field === undefined ? undefined : cookieOf(field, key.cookie);
     };
   }
-  return ctx => {
-    const { target } = ctx.request;
-    const at = target.indexOf('?');
-    return at < 0 ? undefined : parameterOf(target.slice(at + 1), key.query);
-  };
+  return ctx => parameterOf(queryOf(ctx.request.target), key.query);
 }

@@ -3,6 +3,7 @@ import type { RecordWithTtl, SrvRecord } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { toError } from '../../core/errors.ts';
+import { codeOf } from '../../core/errors/error-code.ts';
 import { candidates, parseSearchList } from '../../core/http/upstream/search-list.ts';
 import type { Clock } from '../../core/time/clock.ts';
 
@@ -206,11 +207,6 @@ export class DnsQuestion {
     if (this.isLate) return `it was not answered within ${this.options.timeout} ms`;
     return reasons[codeOf(thrown)] ?? toError(thrown).message;
   }
-}
-
-function codeOf(thrown: unknown): string {
-  const error = toError(thrown);
-  return 'code' in error ? String(error.code) : '';
 }
 
 /** Whether the name servers say that there is none. */

@@ -1,6 +1,7 @@
 // Engine: calls a container engine over Docker's HTTP API, which Podman has too, with limits on time and length.
 import { type IncomingMessage, request } from 'node:http';
 import { toError } from '../../core/errors.ts';
+import { codeOf } from '../../core/errors/error-code.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EngineAddress } from './engine-address.ts';
 
@@ -194,6 +195,6 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 function explained(error: Error): Error {
-  const reason = 'code' in error ? reasons[String(error.code)] : undefined;
+  const reason = reasons[codeOf(error)];
   return reason === undefined ? error : new Error(reason);
 }

@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { toError } from '../../core/errors.ts';
+import { codeOf } from '../../core/errors/error-code.ts';
 
 /** What was read. */
 export type FileReading =
@@ -41,10 +42,9 @@ export async function readBounded(
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     return { kind: 'read', text, version };
   } catch (thrown) {
-    const error = toError(thrown);
-    const code = 'code' in error ? String(error.code) : '';
+    const code = codeOf(thrown);
     const why = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : reasons[code];
-    return { kind: 'failed', why: why ?? error.message };
+    return { kind: 'failed', why: why ?? toError(thrown).message };
   } finally {
     await handle?.close();
   }

@@ -1,6 +1,6 @@
 // AuthQuestion: the fields that describe a request to an auth server.
 import type { OutgoingHttpHeaders } from 'node:http';
-import { unixPeer, unknownClient } from '../../core/network/network.ts';
+import { hasAddress } from '../../core/network/client-address.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { RequestFacts } from '../../core/request/request-facts.ts';
 
@@ -44,8 +44,6 @@ export function questionOf(ctx: ProxyContext, passed: PassedFields): OutgoingHtt
     ...(hasAddress(ctx.clientIp) && { 'x-forwarded-for': ctx.clientIp }),
   };
 }
-
-const hasAddress = (ip: string): boolean => ip !== unixPeer && ip !== unknownClient;
 
 /** The path in normal form, so that the auth server need not know all spellings of it, and the query as sent. */
 function normalTarget(ctx: ProxyContext): string {

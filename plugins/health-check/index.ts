@@ -1,20 +1,11 @@
 // health-check: checks every server at intervals, and marks those that fail as down.
 import { z } from 'zod';
-import {
-  type AdminAnswer,
-  type AdminRequest,
-  type AdminRoutes,
-  overrideOf,
-} from '../../core/plugin/admin.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
-import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
-import { healthCheckSettings } from '../../core/pool/server-definition.ts';
-import { parse } from '../../core/settings/options.ts';
-import { type Entity, etagOf, overridesOf } from '../../core/state/entity.ts';
-import type { Setting } from '../../core/state/settings.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { type CheckSettings, completeSettings } from './check-settings.ts';
-import { HealthChecker } from './health-checker.ts';
+import { type Check, HealthChecker } from './health-checker.ts';
+import { addRoutes, settingName } from './settings-routes.ts';
 
 const options = z
   .strictObject({
@@ -31,9 +22,6 @@ const options = z
 
 /** The options of `healthCheck`, as written in a config; each has a default. */
 export type HealthCheckOptions = z.input<typeof options>;
-
-/** The name of the setting that operators change at run time. */
-const settingName = 'health-check';
 
 /**
  * Active health checks, run by the manager only. By default `GET /` every 30 s: any 2xx passes, 3 failures in a row mark a
@@ -55,7 +43,6 @@ export const healthCheck = definePlugin({
     { pools, operator, admin, clock, log, metrics, status, scope, covers, onClose },
     { concurrency, jitter, ...configured },
   ) {
-    const userAgent = `weldr-health-check/${status.version}`;
     const setting =
       scope.kind === 'config'
         ? pools.setting<CheckSettings>(settingName, {
@@ -78,16 +65,7 @@ export const healthCheck = definePlugin({
         log,
         concurrency,
         jitter,
-        check: async (upstream, how, signal) => {
-          // Loaded with the first check: workers run none, and the start need not wait for it.
-          const means = { clock, userAgent, signal };
-          if (how.grpc !== false) {
-            const { grpcCheck } = await import('./grpc-check.ts');
-            return await grpcCheck(upstream, how, means);
-          }
-          const { httpCheck } = await import('./http-check.ts');
-          return await httpCheck(upstream, how, means);
-        },
+        check: checkAs(`weldr-health-check/${status.version}`, clock),
       },
       setting?.value ?? configured,
     );
@@ -115,69 +93,15 @@ export const healthCheck = definePlugin({
   },
 });
 
-/** The active settings as a whole; fields that an operator changed are also in `overrides`. */
-function addRoutes(admin: AdminRoutes, operator: OperatorPools, setting: Setting<CheckSettings>): void {
-  const path = '/health-check';
-  const shown = (): AdminAnswer => {
-    const overrides = overridesOf({ secret: [] }, setting.entity);
-    const isChanged = Object.keys(overrides).length > 0;
-    return {
-      status: 200,
-      body: { ...setting.value, ...(isChanged && { overrides }) },
-      headers: { ETag: etagOf(setting.entity) },
-    };
+/** Returns the check by gRPC or HTTP; both are loaded with their first check, as workers run none and a start need not wait. */
+function checkAs(userAgent: string, clock: Clock): Check {
+  return async (upstream, settings, signal) => {
+    const means = { clock, userAgent, signal };
+    if (settings.grpc !== false) {
+      const { grpcCheck } = await import('./grpc-check.ts');
+      return await grpcCheck(upstream, settings, means);
+    }
+    const { httpCheck } = await import('./http-check.ts');
+    return await httpCheck(upstream, settings, means);
   };
-  const change = async (
-    { by, precondition }: AdminRequest,
-    write:
-      | { readonly op: 'put' | 'patch'; readonly value: unknown }
-      | { readonly op: 'forget'; readonly fields: readonly string[] | undefined },
-  ): Promise<AdminAnswer> => {
-    const expect = (entity: Entity | undefined) => precondition.check(entity && etagOf(entity));
-    await operator.write([{ kind: 'setting', key: settingName, ...write, expect }], by);
-    return shown();
-  };
-  admin.add({
-    method: 'GET',
-    path,
-    rel: 'health-check',
-    summary: 'The settings of health checks',
-    answers: { 200: 'The settings' },
-    handle: shown,
-  });
-  admin.add({
-    method: 'PUT',
-    path,
-    rel: 'set-health-check',
-    summary: 'Replace the settings; omitted ones have the values of the config',
-    body: healthCheckSettings,
-    answers: { 200: 'The settings' },
-    conditional: true,
-    // A response to GET can be edited and sent back.
-    handle: request => change(request, { op: 'put', value: parse(given, request.body, 'INPUT_INVALID') }),
-  });
-  admin.add({
-    method: 'PATCH',
-    path,
-    rel: 'update-health-check',
-    summary: 'Change some settings: a merge patch (RFC 7396)',
-    answers: { 200: 'The settings' },
-    conditional: true,
-    handle: request => change(request, { op: 'patch', value: request.body }),
-  });
-  admin.add({
-    method: 'DELETE',
-    path,
-    rel: 'reset-health-check',
-    summary: 'Restore the settings of the config',
-    query: { override: 'Restore only these fields.' },
-    answers: { 200: 'The settings' },
-    conditional: true,
-    handle: request => change(request, { op: 'forget', fields: overrideOf(request) }),
-  });
 }
-
-/** The settings in a request; `overrides`, which GET shows, is ignored. */
-const given = healthCheckSettings
-  .extend({ overrides: z.unknown().optional() })
-  .transform(({ overrides: _, ...fields }) => fields);

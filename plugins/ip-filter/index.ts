@@ -1,6 +1,7 @@
 // ip-filter: admits clients by their addresses, and answers 403 to all others.
 import { z } from 'zod';
-import { NetworkSet, peer, unixPeer, unknownClient } from '../../core/network/network.ts';
+import { hasAddress } from '../../core/network/client-address.ts';
+import { NetworkSet, peer } from '../../core/network/network.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { reply } from '../../core/request/reply.ts';
 
@@ -33,8 +34,7 @@ export const ipFilter = definePlugin({
     const deny = new NetworkSet(lists.deny);
     hooks.request.tap('ip-filter', ({ clientIp }) => {
       // A client without an address could be one that is denied: it is admitted only if `allow` names it.
-      const hasAddress = clientIp !== unixPeer && clientIp !== unknownClient;
-      const allowed = allow.isEmpty ? hasAddress || deny.isEmpty : allow.has(clientIp);
+      const allowed = allow.isEmpty ? hasAddress(clientIp) || deny.isEmpty : allow.has(clientIp);
       const admitted = allowed && !deny.has(clientIp);
       return admitted ? undefined : refusal;
     });

@@ -2,6 +2,7 @@
 import type { ProxyContext } from '../../core/request/context.ts';
 import { deleteField } from '../../core/request/field-aliases.ts';
 import { cookiesOf, parameterNamed, parametersOf } from '../../core/request/named-values.ts';
+import { queryOf } from '../../core/request/target-query.ts';
 import type { TokenPlace } from './options.ts';
 
 /** The result of a search; `several`: there is more than one token, and a server might use another. */
@@ -33,8 +34,7 @@ function valuesAt({ request: { headers, target } }: ProxyContext, place: TokenPl
   }
   if ('header' in place) return headers.getAll(place.header).map(value => bearer.exec(value)?.[1] ?? value);
   if ('cookie' in place) return cookiesOf(headers.getAll('cookie'), place.cookie);
-  const at = target.indexOf('?');
-  return at < 0 ? [] : parametersOf(target.slice(at + 1), place.query);
+  return parametersOf(queryOf(target), place.query);
 }
 
 /** Removes the token from all places, so that servers do not get it. */

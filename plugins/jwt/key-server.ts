@@ -1,5 +1,6 @@
 // KeyServer: fetches the keys that a provider publishes, with limits on time and size and without redirects.
 import { Agent, request } from 'undici';
+import { boundedText } from '../../core/bounded/bounded-text.ts';
 
 /** The longest response, bytes: a key set has a few KB. */
 const maxAnswer = 256 * 1024;
@@ -55,23 +56,14 @@ export class KeyServer {
       const hint = statusCode >= 300 && statusCode < 400 ? ': configure the URL that it redirects to' : '';
       throw new Error(`it returned ${statusCode}${hint}`);
     }
-    return { set: parsed(await textOf(body)), maxAge: maxAgeOf(headers['cache-control']) };
+    const text = await boundedText(body, maxAnswer);
+    if (text === undefined) throw new Error(`it answered over ${maxAnswer} bytes`);
+    return { set: parsed(text), maxAge: maxAgeOf(headers['cache-control']) };
   }
 
   async close(): Promise<void> {
     await this.agent.destroy();
   }
-}
-
-async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of body) {
-    bytes += part.length;
-    if (bytes > maxAnswer) throw new Error(`it answered over ${maxAnswer} bytes`);
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
 }
 
 function parsed(text: string): unknown {

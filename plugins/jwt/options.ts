@@ -80,7 +80,7 @@ export const options = z
             protocol: /^https?$/,
             error: 'expected a URL such as "https://id.example/keys", or a set of keys',
           })
-          .refine(url => !/[@#]/.test(url), 'has a name, a password or a fragment: leave them out'),
+          .refine(url => !/[@#]/.test(url), 'has a user name, a password or a fragment: leave them out'),
         keySet,
       ])
       .optional()

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
+import { type BadResponses, upstreamDelay } from '../../core/request/upstream-blame.ts';
 import { duration } from '../../core/settings/duration.ts';
-import { type BadAnswers, delayOf, judgeAttempt } from './attempt-verdict.ts';
+import { judgeAttempt } from './attempt-verdict.ts';
 import { type Ejection, type EjectionLimits, Ejections } from './ejections.ts';
 import { FailureCounter, type FailureLimits } from './failure-counter.ts';
 import { type TrialNews, Trials } from './trials.ts';
@@ -103,7 +104,7 @@ export const passiveHealth = definePlugin({
 function watch(
   { hooks, pools, channel: manager, onClose }: WorkerSide<Report, Probation>,
   limits: FailureLimits,
-  bad: BadAnswers,
+  bad: BadResponses,
   passes: number,
 ): void {
   const counter = new FailureCounter(limits);
@@ -127,7 +128,7 @@ function watch(
       counter.succeeded(upstream, startedAt);
       return;
     }
-    const why = ctx.error?.title ?? `status ${attempt.status} after ${Math.round(delayOf(ctx))} ms`;
+    const why = ctx.error?.title ?? `status ${attempt.status} after ${Math.round(upstreamDelay(ctx))} ms`;
     const complaint = counter.failed(upstream, startedAt);
     if (complaint !== undefined) {
       manager.send({ pool: upstream.pool, id: upstream.id, complaint: `${complaint}, the last: ${why}` });

@@ -6,6 +6,7 @@ import type { ProxyContext } from '../../core/request/context.ts';
 import { folded } from '../../core/request/field-aliases.ts';
 import { isToken } from '../../core/request/headers.ts';
 import { cookiesOf, parametersOf } from '../../core/request/named-values.ts';
+import { queryOf } from '../../core/request/target-query.ts';
 
 const named = (what: string) => z.string().min(1).max(256).describe(what);
 
@@ -80,7 +81,5 @@ const cookies =
 
 const parameters =
   (name: string): Values =>
-  ({ request: { target } }) => {
-    const at = target.indexOf('?');
-    return at < 0 ? [] : parametersOf(target.slice(at + 1), name);
-  };
+  ({ request: { target } }) =>
+    parametersOf(queryOf(target), name);
