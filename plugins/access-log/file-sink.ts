@@ -117,7 +117,7 @@ export class FileSink implements LineSink {
     this.openFailure = why;
   }
 
-  /** Switches to a file; a write under way still ends in the old one. */
+  /** Switches to a file; a write in progress still ends in the old one. */
   private use(file: OpenFile): void {
     const old = this.file;
     this.file = file;

@@ -2,11 +2,11 @@
 import { backOff } from '../../core/time/back-off.ts';
 import type { AcmeProblem } from './problem.ts';
 
-/** After the first failure, ms. Let's Encrypt allows five failed validations of a name an hour. */
+/** The pause after the first failure, ms. Let's Encrypt allows five failed validations of a name per hour. */
 const first = 5 * 60_000;
-/** The authority is down or failing, which does not count against its limits. */
+/** The same if the authority is down or failing, which does not count against its limits. */
 const firstAway = 60_000;
-/** Limits are counted by the hour and by the week. */
+/** The same after a rate limit: limits are per hour or per week. */
 const firstRateLimited = 3_600_000;
 const most = 24 * 3_600_000;
 /** The longest pause that an authority can ask for. */

@@ -29,7 +29,7 @@ const options = z
   .strictObject({
     ...discoveryOptions,
     pool: discoveryOptions.pool.describe(
-      'The pool of containers without the label `weldr.pool`; default: the pool in whose `plugins` it is listed, else `default`.',
+      'The pool of containers without the label `weldr.pool`; default: the pool in whose `plugins` it is listed, otherwise `default`.',
     ),
     socket: socket
       .default('/var/run/docker.sock')

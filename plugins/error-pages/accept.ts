@@ -18,7 +18,7 @@ function rangesOf(field: string): Range[] {
     });
 }
 
-/** How closely a range matches a type; 0: not at all. */
+/** How closely a range matches a type; 0: it does not. */
 function closeness(range: string, type: string): number {
   if (range === type) return 4;
   // A client that accepts JSON also gets types based on it, such as problem+json.

@@ -14,7 +14,7 @@ import { duration, size } from '../../core/settings/duration.ts';
 const options = z
   .strictObject({
     ...discoveryOptions,
-    path: z.string().min(1).max(4096).describe('The file: JSON if its name ends in `.json`, else YAML.'),
+    path: z.string().min(1).max(4096).describe('The file: JSON if its name ends in `.json`, otherwise YAML.'),
     scheme: z
       .enum(['http', 'https', 'h2c'])
       .default('http')

@@ -54,12 +54,12 @@ export class AuthServer {
   ask(headers: OutgoingHttpHeaders, done: Done): () => void {
     const { clock, timeout } = this.options;
     let isOver = false;
-    let giveUp = (): void => {};
+    let abort = (): void => {};
     const settle: Done = (error, answer) => {
       if (isOver) return;
       isOver = true;
       cancelTimer();
-      giveUp();
+      abort();
       done(error, answer);
     };
     const cancelTimer = clock.after(timeout, () =>
@@ -67,7 +67,7 @@ export class AuthServer {
     );
     const begin = (mayRepeat: boolean): void => {
       try {
-        giveUp = this.send(headers, (error, answer, wasStale) => {
+        abort = this.send(headers, (error, answer, wasStale) => {
           if (wasStale && mayRepeat && !isOver) begin(false);
           else settle(error, answer);
         });
@@ -81,7 +81,7 @@ export class AuthServer {
       if (isOver) return;
       isOver = true;
       cancelTimer();
-      giveUp();
+      abort();
     };
   }
 

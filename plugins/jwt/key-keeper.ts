@@ -39,7 +39,7 @@ export class KeyKeeper {
   private readonly options: KeyKeeperOptions;
   private readonly kept: KeptKeys;
   private cancelNext: CancelTimer | undefined;
-  private giveUp: AbortController | undefined;
+  private pending: AbortController | undefined;
   private triedAt = Number.NEGATIVE_INFINITY;
   private failures = 0;
   private isClosed = false;
@@ -62,15 +62,15 @@ export class KeyKeeper {
 
   /** Handles the message of a worker that needs keys; `newer`: it needs others than it has. */
   wanted(worker: number, which: 'known' | 'newer'): void {
-    if (which === 'newer' && this.giveUp === undefined && this.quiet === 0) this.fetch();
+    if (which === 'newer' && this.pending === undefined && this.quiet === 0) this.fetch();
     // At the end of a fetch, all workers are sent the keys.
-    if (which === 'known' || this.giveUp === undefined) this.options.tell(worker, this.told);
+    if (which === 'known' || this.pending === undefined) this.options.tell(worker, this.told);
   }
 
   close(): void {
     this.isClosed = true;
     this.cancelNext?.();
-    this.giveUp?.abort();
+    this.pending?.abort();
   }
 
   /** After a reload, the kept keys may be another provider's. */
@@ -85,7 +85,7 @@ export class KeyKeeper {
 
   /** How long to wait before the provider may be asked again; 0 while it is being asked. */
   private get quiet(): number {
-    if (this.giveUp !== undefined) return 0;
+    if (this.pending !== undefined) return 0;
     const pause = this.failures > 0 ? this.pause : this.options.cooldown;
     return Math.max(0, this.triedAt + pause - this.options.clock.monotonic());
   }
@@ -101,26 +101,26 @@ export class KeyKeeper {
   }
 
   private fetch(): void {
-    if (this.giveUp !== undefined) return;
+    if (this.pending !== undefined) return;
     this.cancelNext?.();
     const { clock, timeout } = this.options;
     this.triedAt = clock.monotonic();
-    const giveUp = new AbortController();
-    this.giveUp = giveUp;
+    const pending = new AbortController();
+    this.pending = pending;
     const late = new Error(`it did not respond within ${timeout} ms`);
-    const cancelTimer = clock.after(timeout, () => giveUp.abort(late));
+    const cancelTimer = clock.after(timeout, () => pending.abort(late));
     this.options
-      .fetch(giveUp.signal)
+      .fetch(pending.signal)
       .then(({ set, maxAge }) => ({ keys: publicKeysIn(set), maxAge }))
       .then(
         ({ keys, maxAge }) => this.take(keys, maxAge),
-        thrown => this.miss(giveUp.signal.aborted ? giveUp.signal.reason : thrown),
+        thrown => this.miss(pending.signal.aborted ? pending.signal.reason : thrown),
       )
       .finally(cancelTimer);
   }
 
   private take(keys: readonly PublicKey[], maxAge: number | undefined): void {
-    this.giveUp = undefined;
+    this.pending = undefined;
     if (this.isOver) return;
     const { clock, refresh, url, info } = this.options;
     if (this.failures > 0) info(`keys from ${url} are available again`);
@@ -135,7 +135,7 @@ export class KeyKeeper {
   }
 
   private miss(thrown: unknown): void {
-    this.giveUp = undefined;
+    this.pending = undefined;
     if (this.isOver) return;
     const { clock, keep, url, warn } = this.options;
     this.failures++;

@@ -52,7 +52,7 @@ export class RequestTrace implements TraceContext {
     return new RequestTrace(owner, traceId, spanId, parentId, true, traceParent(traceId, spanId));
   }
 
-  /** Passes on a client's unrecorded trace unchanged, as there is no span in between. */
+  /** Passes on a client's unrecorded trace unchanged, because there is no span in between. */
   static pass(owner: object, traceId: string, parentId: string): RequestTrace {
     return new RequestTrace(owner, traceId, '', parentId, false, undefined);
   }

@@ -25,7 +25,7 @@ const knownMethods: ReadonlySet<string> = new Set([
 const maxText = 4096;
 const maxMessage = 1024;
 
-/** How the query of URLs is shown; undefined: not at all. */
+/** How the query of URLs is shown; undefined: it is left out. */
 export type QueryText = Redaction | undefined;
 
 /** The facts of a span. */

@@ -1,5 +1,5 @@
-// The access log alone says of a failed request which upstream failed, how long each phase took, whether it was retried,
-// and what refused it.
+// The line of a failed request in the access log shows which upstream failed, how long each phase took, whether the request was
+// retried, and what refused it.
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
@@ -199,7 +199,7 @@ const incidents: Readonly<Record<string, Incident>> = {
   },
 };
 
-/** A body with an announced length is refused before it is sent; one without is too long once it has come. */
+/** A body with an announced length is refused before it is sent; one without is refused once too much has arrived. */
 const tooLarge: Readonly<Record<'HTTP/1.1' | 'HTTP/2.0', Incident>> = {
   'HTTP/1.1': {
     sent: small,

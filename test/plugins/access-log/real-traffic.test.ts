@@ -117,7 +117,7 @@ async function ask(path: string, init: RequestInit = {}): Promise<LoggedRequest>
   return await lineOf(response.headers.get('x-request-id'));
 }
 
-test('which upstream failed this request, why, and was it retried', async () => {
+test('shows which upstream failed a request, why, and whether it was retried', async () => {
   // One in two begins with the dead server.
   let line = await ask('/');
   for (let tries = 0; line.attempts.length < 2 && tries < 10; tries++) line = await ask('/');
@@ -132,11 +132,11 @@ test('which upstream failed this request, why, and was it retried', async () => 
     [502, 'weldr', 'CONNECT_FAILED', 'to-broken', 'broken'],
   );
   assert.equal(broken.attempts[0]?.upstream, dead);
-  // The log of Weldr itself says the same of it, under the same id.
+  // Weldr's own log says the same about it, under the same id.
   await weldr.logged(record => record['requestId'] === broken.id && record['code'] === 'CONNECT_FAILED');
 });
 
-test('how long each phase took: plugins, queue, connect, the server', async () => {
+test('shows how long each phase took: plugins, queue, connect, the server', async () => {
   const thought = await ask('/think');
   assert.ok(thought.ms.plugins >= 29, JSON.stringify(thought.ms));
   assert.ok(thought.ms.queue < thought.ms.total);
@@ -166,7 +166,7 @@ test('how long each phase took: plugins, queue, connect, the server', async () =
   assert.ok((served?.connect ?? 0) > 0, JSON.stringify(first));
 });
 
-test('which plugin refused it, or that the request was malformed', async () => {
+test('shows which plugin refused a request, or that it was malformed', async () => {
   const refused = await ask('/admin/x');
   assert.equal([refused.status, refused.by, refused.attempts], [403, 'plugin', []]);
   assert.match(refused.plugin ?? '', 'ip-filter');
@@ -179,7 +179,7 @@ test('which plugin refused it, or that the request was malformed', async () => {
   await weldr.logged(record => record['requestId'] === id && record['code'] === garbage.code);
 });
 
-test('how many bytes went both ways', async () => {
+test('shows how many bytes were sent in both directions', async () => {
   const large = await ask('/large?bytes=50000');
   assert.equal([large.bytesIn, large.bytesOut], [0, 50_000]);
   const echo = await ask('/echo', { method: 'PUT', body: 'x'.repeat(20_000) });

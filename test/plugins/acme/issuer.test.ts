@@ -23,7 +23,7 @@ interface Served {
   readonly issuer: Issuer;
   readonly url: string;
   readonly seen: IncomingMessage[];
-  /** The payloads of what was posted to a path. */
+  /** The payloads that were posted to a path. */
   posted(path: string): Record<string, unknown>[];
 }
 
@@ -134,7 +134,7 @@ test('ignores missing advice of the authority, and an invalid window', async () 
   );
 });
 
-test('a limit fails at once, with how long the authority wants no requests', async () => {
+test('a rate limit fails at once, with the time that the authority asks to wait', async () => {
   const problem = {
     type: 'urn:ietf:params:acme:error:rateLimited',
     detail: 'too many new accounts',
@@ -193,7 +193,7 @@ test('an account that the authority has forgotten is created again', async () =>
   );
 });
 
-test('an answer that is no problem document is reported by its status', async () => {
+test('an answer that is not a problem document is reported by its status', async () => {
   for (const [status, type] of [
     [503, 'serverInternal'],
     [429, 'rateLimited'],

@@ -1,4 +1,4 @@
-// The options of acme: what is refused with which message, and what an operator reads of problems.
+// The options of acme: what is refused with which message, and what an operator reads about problems.
 import * as assert from 'uvu/assert';
 import { checkConfig } from '../../../core/settings/config.ts';
 import { type AcmeOptions, acme } from '../../../plugins/acme/index.ts';
@@ -62,7 +62,7 @@ test('takes its secrets from variables', () => {
   assert.match(refusal({ ...good, externalAccount }), 'the variable ACME_TEST_HMAC is not set');
 });
 
-test('refuses a config that keeps nothing over a restart', () => {
+test('refuses a config without a store', () => {
   assert.match(
     refusal(good, []),
     'plugins[1]: nothing keeps the account and the certificates across a restart',

@@ -1,4 +1,4 @@
-// acme against pebble, a real ACME server: certificates are issued, shown, and kept over a restart.
+// acme against pebble, a real ACME server: certificates are issued, shown, and kept across a restart.
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,7 @@ const test = suite('acme with pebble', { timeoutMs: 180_000, testTimeoutMs: 120_
 /** Of pebble's own example. */
 const hmacKey = 'zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W';
 
-test('a name gets its certificate while all requests are redirected, keeps it over a restart, and another one waits', async () => {
+test('a name gets its certificate while all requests are redirected, keeps it across a restart, and another one waits', async () => {
   const [httpPort, httpsPort] = [await freePort(), await freePort()];
   const pebble = await Pebble.start({
     httpPort,

@@ -1,4 +1,4 @@
-// Renewals: what is ordered when, what is kept over restarts and reloads, and which of several nodes orders.
+// Renewals: what is ordered when, what is kept across restarts and reloads, and which of several nodes orders.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';
@@ -39,7 +39,7 @@ class Issues {
   advices: RenewalAdvice[] = [];
   asked = 0;
   clock: FakeClock | undefined;
-  /** Since when its certificates are valid: the machine's clock makes them. */
+  /** The start of its certificates' validity: the machine's clock makes them. */
   since = Date.now();
 
   async issue(order: IssueOptions) {
@@ -63,7 +63,7 @@ interface Node {
   readonly issues: Issues;
   readonly clock: FakeClock;
   readonly store: Store;
-  /** What the log said from level error on. */
+  /** The log messages of level error and above. */
   errors(): string[];
 }
 
@@ -129,7 +129,7 @@ async function start(options: NodeOptions = {}): Promise<Node> {
   return node;
 }
 
-/** Waits until everything has happened that needs no time to pass. */
+/** Waits for everything that needs no time to pass. */
 async function until(holds: () => boolean): Promise<void> {
   for (let turns = 0; turns < 20 || (!holds() && turns < 200); turns++) await settle();
 }
@@ -237,7 +237,7 @@ test('a failure is reported with name, reason, remedy and the time of the next a
   await side.close();
 });
 
-test('waits as long over a restart as without one', async () => {
+test('waits as long across a restart as without one', async () => {
   const issues = new Issues();
   issues.problems.push(new AcmeProblem({ type: 'rateLimited', detail: 'too many', retryAfter: 2 * day }));
   const { side, store, clock } = await start({ issues });
@@ -264,7 +264,7 @@ test('an attempt is stored before it is made: a process that dies in it does not
 });
 
 for (const end of ['stop', 'reload'] as const) {
-  test(`an order that a ${end} cuts off is no failure, and is repeated at once`, async () => {
+  test(`an order that a ${end} cuts off is not a failure, and is repeated at once`, async () => {
     const issues = new Issues();
     const cut = Promise.withResolvers<never>();
     issues.problems.push(cut.promise);

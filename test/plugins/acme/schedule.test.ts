@@ -33,7 +33,7 @@ test('is up to a quarter earlier, at random', () => {
   assert.equal([backoff(3, undefined, 0), backoff(3, undefined, 1)], [20 * minute, 15 * minute]);
 });
 
-test('retries sooner where the authority was away, and later where it limits', () => {
+test('retries sooner where the authority was away, and later after a rate limit', () => {
   assert.is(backoff(1, { type: 'unreachable', retryAfter: undefined }, 0), minute);
   assert.is(backoff(1, { type: 'rateLimited', retryAfter: undefined }, 0), hour);
 });

@@ -195,7 +195,7 @@ test('reads the list of a file', async () => {
   }
 });
 
-test('refuses options that make no sense', async () => {
+test('refuses invalid options', async () => {
   for (const [options, problem] of [
     [{}, /users/],
     [{ users: {} }, /no user/],

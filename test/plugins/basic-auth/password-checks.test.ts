@@ -126,14 +126,14 @@ test('checks an unknown name against the same hash each time, and never admits i
   assert.equal(hashes.slice(0, 8), hashes.slice(8));
 });
 
-test('makes one check for equal ones at the same time', async () => {
+test('makes one check for equal credentials at the same time', async () => {
   const { ask, checker, verdicts } = checksWith();
   for (let n = 0; n < 20; n++) ask('ada', 'lovelace', `client ${n}`);
   await checker.answer();
   assert.equal([verdicts.length, new Set(verdicts), checker.asked.length], [20, new Set(['right']), 1]);
 });
 
-test('lets a client have four that wait, and lets others past it', async () => {
+test('lets four checks of a client wait, and lets others past', async () => {
   const { ask, checker, verdicts } = checksWith();
   for (let n = 0; n < 6; n++) ask('ada', `guess ${n}`, 'guesser');
   assert.equal(verdicts, ['crowding', 'crowding']);

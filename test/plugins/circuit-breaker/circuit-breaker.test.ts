@@ -160,7 +160,7 @@ test('has a separate circuit for each place in the config', async () => {
   assert.equal(await send(side, 1, 200, { pool: 'other' }), [200]);
 });
 
-test('refuses options that make no sense', async () => {
+test('refuses invalid options', async () => {
   for (const options of [
     { errorRate: 0 },
     { minRequests: 0 },

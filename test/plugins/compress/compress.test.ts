@@ -164,7 +164,7 @@ test('gives a 304 the tag and Vary of its 200', async () => {
   assert.equal(await of('"v1"'), ['"v1"', 'Accept-Encoding', false]);
 });
 
-test('refuses options that make no sense', async () => {
+test('refuses invalid options', async () => {
   for (const options of [
     { encodings: [] },
     { encodings: ['deflate'] },

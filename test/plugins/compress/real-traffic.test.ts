@@ -109,7 +109,7 @@ test('leaves small bodies as they are, and those outside its scope in every spel
   });
 });
 
-test('passes on each event as it comes, with each coding', async () => {
+test('passes on each event as it arrives, with each coding', async () => {
   let next: () => void = () => {};
   const handle: RequestListener = (_, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -168,7 +168,7 @@ test('slows down a server whose client does not read, and loses nothing', async 
   );
 });
 
-test('does not end a body properly that the server has cut', async () => {
+test('does not properly end a body that the server has cut', async () => {
   const handle: RequestListener = (_, response) => {
     response.writeHead(200, json).write(body.slice(0, 5000), () => response.destroy());
   };

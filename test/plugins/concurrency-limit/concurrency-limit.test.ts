@@ -15,7 +15,7 @@ const upstreams = ['http://a:1', 'http://b:1'];
 const start = (options: ConcurrencyLimitOptions): Promise<TestWorkerSide> =>
   workerSide([concurrencyLimit(options), roundRobin(), retry()], { upstreams });
 
-/** A request that is under way until it receives its status. */
+/** A request in progress, until it receives its status. */
 function begin(side: TestWorkerSide, request: RunOptions = {}) {
   const answer = Promise.withResolvers<number>();
   const state = { status: 0, end: (status = 200) => answer.resolve(status) };
@@ -194,7 +194,7 @@ test('does not give away the turn of another when requests leave the queue', () 
   assert.equal([granted, turns.keys], [[2, 3], 0]);
 });
 
-test('refuses options that make no sense', async () => {
+test('refuses invalid options', async () => {
   for (const options of [
     {},
     { max: 0 },

@@ -77,7 +77,7 @@ test('keeps the proportions of weights that would ask for too many points', () =
   assert.ok(light > 80 && light < 400, `${light} of 20,000 keys for a hundredth of the weight`);
 });
 
-test('continues round the ring past upstreams that are not accepted, and gives up after a while', () => {
+test('continues round the ring past upstreams that are not accepted, and stops after a while', () => {
   const upstreams = servers(4);
   const ring = ringOf(upstreams);
   for (const key of keys.slice(0, 200)) {

@@ -66,7 +66,7 @@ test('refuses a preflight of another origin, and reveals nothing', async () => {
   }
 });
 
-test('passes on an OPTIONS that is no preflight', async () => {
+test('passes on an OPTIONS that is not a preflight', async () => {
   for (const fields of [{}, { Origin: shop }, { 'Access-Control-Request-Method': 'PUT' }]) {
     const result = await run(
       { origins: [shop] },
@@ -215,7 +215,7 @@ test('takes a regular expression object, without its state', async () => {
     );
 });
 
-test('refuses options that make no sense', async () => {
+test('refuses invalid options', async () => {
   for (const [options, text] of [
     [{}, /origins/],
     [{ origins: [] }, /origins/],

@@ -83,7 +83,7 @@ test('keeps its servers while the name server is silent, and when the name is go
   }
 });
 
-test('has one question at a time under way, and gives it up when its time has passed', async () => {
+test('has one question in progress at a time, and abandons it after its timeout', async () => {
   const silent = await SilentNameServer.start();
   const clock = new FakeClock();
   const started = managerSide(
@@ -202,7 +202,7 @@ test('starts without servers when no name server has the name, and says why', as
   }
 });
 
-test('keeps its servers over a reload, and removes them from a pool that it no longer serves', async () => {
+test('keeps its servers across a reload, and removes them from a pool that it no longer serves', async () => {
   const names = await NameServer.start(['10.0.0.1 app.test']);
   const options = { name: 'app.test', port: 80, ...asked(names), source: 'app' };
   const first = await managerSide(dnsDiscovery(options));

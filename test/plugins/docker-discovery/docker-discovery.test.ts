@@ -62,7 +62,7 @@ async function passing(what: string, ms: number, isSo: () => boolean): Promise<v
   });
 }
 
-/** Lets enough time pass for effects of events, and not enough for a list by the clock. */
+/** Lets enough time pass for the effects of events, but not for the next periodic list. */
 async function told(what: string, isSo: () => boolean): Promise<void> {
   const began = side?.clock.now() ?? 0;
   await passing(what, 0, () => {
@@ -118,7 +118,7 @@ test('keeps its servers while the engine is away, and misses nothing when it is 
   await passing('it is not said again', 5000, () => true);
   assert.is(said().length, lines);
   await engine.listen();
-  await passing('it is listed anew', 500, () => shown().length === 2 && shown()[0] === at(3)[0]);
+  await passing('it is listed again', 500, () => shown().length === 2 && shown()[0] === at(3)[0]);
   assert.equal(shown(), at(3, 4));
   await passing('its events are followed', 500, () => engine.isFollowed);
   engine.run('d', web(5));
@@ -208,7 +208,7 @@ test('requests one list at a time, however many events there are and however lon
     await passing('some time', 200, () => true);
   }
   assert.is(engine.lists - before, 1);
-  await passing('it gives up', 2000, () => said().some(text => /did not answer within 5000 ms/.test(text)));
+  await passing('the request fails', 2000, () => said().some(text => /did not answer within 5000 ms/.test(text)));
   assert.is(engine.mostListing, 1);
 });
 
@@ -219,7 +219,7 @@ test('takes only containers with the configured labels, up to a limit', async ()
   assert.equal(said(), [`the engine ${engine.socket}: there are more than 2 servers; the rest is left out`]);
 });
 
-test('starts while the engine is away, and keeps its servers over a reload', async () => {
+test('starts while the engine is away, and keeps its servers across a reload', async () => {
   await engine.stop();
   side = await managerSide(dockerDiscovery({ socket: engine.socket }));
   assert.match(said()[0] ?? '', /its socket does not exist; is the engine running\?/);

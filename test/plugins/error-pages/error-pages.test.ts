@@ -79,7 +79,7 @@ test('chooses by weight, then by how close it is named, then by order', () => {
   }
 });
 
-test('leaves responses of servers by default, and always those that are no errors', async () => {
+test('leaves responses of servers by default, and always those that are not errors', async () => {
   const answers = [
     { status: 404, headers: { 'Content-Type': 'text/html', ETag: '"x"', 'Set-Cookie': 'a=b' } },
   ];

@@ -39,7 +39,7 @@ const shown = (pool = 'default') =>
 const said = () =>
   (side?.logs ?? []).filter(({ level }) => level === 'warn' || level === 'error').map(({ msg }) => msg);
 
-/** Lets enough time pass for notifications about the file, and not enough for a look by the clock. */
+/** Lets enough time pass for notifications about the file, but not for the next periodic check. */
 const heard = async (what: string, isSo: () => boolean): Promise<void> => {
   const began = side?.clock.now() ?? 0;
   await until(what, async () => {
@@ -126,7 +126,7 @@ test('keeps the last good list while the file is invalid, and logs line and reme
   assert.is(said().length, lines);
 });
 
-test('takes a large loss when the file has stayed so for a while, and an empty list never', async () => {
+test('accepts a large loss when the file has stayed that way for a while, and never an empty list', async () => {
   replace('[http://a:1, http://b:1, http://c:1, http://d:1]');
   await start({ interval: '5s' });
   replace('[http://a:1]');
@@ -154,7 +154,7 @@ test('reads only files, and none over the size limit', async () => {
   assert.equal(shown(), []);
 });
 
-test('keeps its servers over a reload, and removes them from a pool that it no longer serves', async () => {
+test('keeps its servers across a reload, and removes them from a pool that it no longer serves', async () => {
   replace('- http://a:1\n- http://b:1\n');
   const first = await start({ source: 'list' });
   const { revision } = first.pools;

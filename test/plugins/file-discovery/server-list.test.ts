@@ -72,7 +72,7 @@ test('names the line of a server that the pool cannot take', () => {
   assert.is(list.explain(new Error('no room')), 'no room');
 });
 
-test('is refused when it is empty or no list', () => {
+test('is refused when it is empty or not a list', () => {
   assert.is(refusal(' \n'), 'it is empty; a list without servers is written []');
   assert.match(refusal('# nothing\n'), /^it is empty/);
   assert.match(

@@ -1,4 +1,4 @@
-// The forward-auth plugin against a real auth server: what that receives, and what its answers cause.
+// The forward-auth plugin against a real auth server: what it receives, and what its answers cause.
 import type { IncomingMessage, RequestListener } from 'node:http';
 import * as assert from 'uvu/assert';
 import { settle, type TestWorkerSide, workerSide } from '../../../core/testing.ts';
@@ -234,7 +234,7 @@ test('waits no longer than its timeout', async () => {
   );
 });
 
-test('bounds how many questions are under way', async () => {
+test('bounds how many questions are in progress', async () => {
   const held: (() => void)[] = [];
   await withAuth(
     (_, response) => void held.push(() => response.end()),
@@ -308,7 +308,7 @@ test('passes its cookies to admitted clients, if configured', async () => {
   );
 });
 
-test('refuses options that make no sense', async () => {
+test('refuses invalid options', async () => {
   for (const options of [
     {},
     { url: 'auth.internal' },

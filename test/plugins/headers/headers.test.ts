@@ -188,7 +188,7 @@ test('reads a value from the environment', async () => {
   assert.is(sent?.headers.get('x-key'), 'from-the-environment');
 });
 
-test('refuses options that cannot be sent, or make no sense', async () => {
+test('refuses options that cannot be sent or are invalid', async () => {
   for (const [options, field] of [
     [{ response: { set: { 'X A': '1' } } }, /plugins\[0\].response.set/],
     [{ response: { set: { 'X-A': 'b\r\nX-C: d' } } }, /plugins\[0\].response.set/],

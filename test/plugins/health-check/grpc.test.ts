@@ -162,7 +162,7 @@ test('another port is checked where one is set', async () => {
   });
 });
 
-test('no listener, HTTP/1.1, and a response that is no gRPC are failures', async () => {
+test('no listener, HTTP/1.1, and a response that is not gRPC are failures', async () => {
   assert.match((await firstCheck('http://127.0.0.1:1')).detail ?? '', /ECONNREFUSED/);
   await withListening(
     createHttpServer((_, response) => response.end()),
@@ -218,7 +218,7 @@ test('a check that takes too long is a failure, and its connection ends', async 
   });
 });
 
-test('a response may have unknown fields, and none that is cut', () => {
+test('a response may have unknown fields, but none that is cut', () => {
   const framed = (...bytes: number[]): Buffer => Buffer.from([0, 0, 0, 0, bytes.length, ...bytes]);
   assert.is(servingStatus(framed(8, 1)), 'SERVING');
   // A string, a varint, eight bytes and four of other fields.

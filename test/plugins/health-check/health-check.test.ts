@@ -1,4 +1,4 @@
-// health-check against real origins: failing servers are taken out, healthy ones come back, and everything can be set.
+// health-check against real origins: failing servers are marked down, healthy ones come back, and everything can be set.
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -41,11 +41,11 @@ async function nextCheck(side: TestManagerSide, url: string, ms = 30_000): Promi
   return after;
 }
 
-// The clock leaps while a check is under way on a real socket, so a check may take long.
+// The clock leaps while a check is in progress on a real socket, so a check may take long.
 const start = (servers: readonly string[], options: HealthCheckOptions = {}) =>
   managerSide(healthCheck({ timeout: '10m', ...options }), { servers });
 
-test('a new server counts as active, is out after 3 failures in a row and in again after 2 passes', async () => {
+test('a new server counts as active, is down after 3 failures in a row and active again after 2 passes', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     const side = started(await start([origin.url]));
@@ -79,7 +79,7 @@ test('a new server counts as active, is out after 3 failures in a row and in aga
   });
 });
 
-test('a new server that is not ready is out after its first check, which runs at once, and in after one pass', async () => {
+test('a new server that is not ready is down after its first check, which runs at once, and active after one pass', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     origin.status = 503;
@@ -137,7 +137,7 @@ test("initial: 'check' of a server or its pool overrides the plugin's, and count
   });
 });
 
-test("a reload with initial: 'check' leaves servers with requests alone, and keeps out those that have not passed", async () => {
+test("a reload with initial: 'check' leaves servers with requests alone, and keeps those down that have not passed", async () => {
   await withEnds(async started => {
     const [serving, booting] = [started(await startOrigin()), started(await startOrigin())];
     booting.status = 503;
@@ -157,7 +157,7 @@ test("a reload with initial: 'check' leaves servers with requests alone, and kee
   });
 });
 
-test('a reload remembers that a server never passed, so that one pass still lets it in', async () => {
+test('a reload remembers that a server never passed, so that one pass still makes it active', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     origin.status = 503;
@@ -311,7 +311,7 @@ test('a server that the API adds is checked at once, and a removed one no longer
   });
 });
 
-test('a repeated registration does not disturb the rhythm', async () => {
+test('a repeated registration does not disturb the schedule', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     const side = started(await start([], { jitter: 0 }));
@@ -390,7 +390,7 @@ test('invalid settings are refused with their field and change nothing', async (
   });
 });
 
-test('a single server can be set at run time, or not be checked at all', async () => {
+test('a single server can be configured at run time, or not be checked', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     origin.status = 500;
@@ -398,7 +398,7 @@ test('a single server can be set at run time, or not be checked at all', async (
     await nextCheck(side, origin.url, 1000);
     assert.is(stateOf(side, origin.url), 'down');
     await side.pools.update('default', origin.url, { healthCheck: { enabled: false } });
-    assert.is(stateOf(side, origin.url), 'active', 'nobody checks it, so nobody finds it unwell');
+    assert.is(stateOf(side, origin.url), 'active', 'it is not checked, so it is not found failing');
     assert.is(healthOf(side, origin.url)?.detail, 'checks are off');
     side.clock.advance(120_000);
     assert.is(origin.requests.length, 1);
@@ -408,7 +408,7 @@ test('a single server can be set at run time, or not be checked at all', async (
   });
 });
 
-test('a reload keeps counts, verdicts and the rhythm of servers that stay', async () => {
+test('a reload keeps counts, verdicts and the schedule of servers that stay', async () => {
   await withEnds(async started => {
     const bad = started(await startOrigin());
     const worse = started(await startOrigin());

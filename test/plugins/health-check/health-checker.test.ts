@@ -1,4 +1,4 @@
-// health-check: when ten thousand servers are checked, and what happens to checks that are under way.
+// health-check: when ten thousand servers are checked, and what happens to checks in progress.
 import * as assert from 'uvu/assert';
 import { PluginPools } from '../../../core/pool/manager-pools.ts';
 import { collectingLogger } from '../../../core/testing/log-lines.ts';

@@ -31,11 +31,11 @@ test('two passes in a row bring it back, and one does not', () => {
   assert.equal(statuses('+---+-++').slice(3), ['failing', 'failing', 'failing', 'failing', 'passing']);
 });
 
-test('one failing check is enough to take out a server that never passed', () => {
+test('one failing check is enough to mark a server down that never passed', () => {
   assert.equal(statuses('---'), ['failing', 'failing', 'failing']);
 });
 
-test('one passing check is enough to let in a server that never passed', () => {
+test('one passing check is enough to make a server active that never passed', () => {
   assert.equal(statuses('+'), ['passing']);
   assert.equal(statuses('--+', 3, 5), ['failing', 'failing', 'passing']);
 });

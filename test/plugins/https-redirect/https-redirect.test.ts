@@ -14,7 +14,7 @@ async function run(request: RunOptions, options: HttpsRedirectOptions = {}): Pro
 
 const shop = { host: 'shop.test', target: '/cart?id=1&x=%2F' } as const;
 
-test('sends http:// to https://, with host, path and query as they came', async () => {
+test('sends http:// to https://, with host, path and query unchanged', async () => {
   const result = await run(shop);
   assert.equal([result.status, result.headers.get('location')], [308, 'https://shop.test/cart?id=1&x=%2F']);
   assert.equal(result.attempts, []);
@@ -53,7 +53,7 @@ test('sends HSTS only over https://, and keeps that of the server', async () => 
   assert.is(await said({ scheme: 'https', answers }), 'max-age=1');
 });
 
-test('refuses options that make no sense', async () => {
+test('refuses invalid options', async () => {
   for (const options of [
     { status: 303 },
     { port: 0 },

@@ -376,7 +376,7 @@ test('can be listed twice, each with its own keys', async () => {
   assert.is(await statusOf({ Authorization: `Bearer ${service}`, 'X-Service': user }), 401);
 });
 
-test('refuses options that make no sense', async () => {
+test('refuses invalid options', async () => {
   const privatePem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
     type: 'pkcs8',
     format: 'pem',

@@ -143,7 +143,7 @@ test('are fetched again when they are old, or sooner if the provider says so, bu
   }
 });
 
-test('are fetched for an unknown key, once per cool-down, however many clients send however many of them', async () => {
+test('are fetched for an unknown key, once per cool-down, for any number of clients and keys', async () => {
   await withProvider(async ({ manager, workers, provider }) => {
     await answered(provider, 1);
     provider.keys = await setOf('one', 'two');
@@ -226,7 +226,7 @@ test('that were never fetched cause 503, and no request waits longer than its li
   );
 });
 
-test('are sent to a worker that starts later, and stay over a reload', async () => {
+test('are sent to a worker that starts later, and survive a reload', async () => {
   await withProvider(async ({ manager, provider, workers }) => {
     await answered(provider, 1);
     provider.status = 500;

@@ -433,7 +433,7 @@ test('sends a new worker which upstreams are on probation', async () => {
   assert.is(stateOf(setup, bad), 'active');
 });
 
-test('continues over a reload: an ejection lasts its time, and the next one is doubled', async () => {
+test('continues across a reload: an ejection lasts its time, and the next one is doubled', async () => {
   const setup = await start();
   await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
   await setup.clock.advanceAsync(4_000);
@@ -451,7 +451,7 @@ test('continues over a reload: an ejection lasts its time, and the next one is d
   assert.match(reasonOf(after, bad), /out for 20000 ms/);
 });
 
-test('continues a probation over a reload', async () => {
+test('continues a probation across a reload', async () => {
   const setup = await start({ passes: 1 });
   await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
   await setup.clock.advanceAsync(10_000);
@@ -501,7 +501,7 @@ test('forgets a removed server, and everything at its end', async () => {
   assert.is(setup.clock.pending, 0);
 });
 
-test('refuses options that make no sense', async () => {
+test('refuses invalid options', async () => {
   for (const options of [
     { failures: 0 },
     { errorRate: 0 },

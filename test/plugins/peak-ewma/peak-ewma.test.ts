@@ -24,7 +24,7 @@ latency('rises at once and falls with time', () => {
   peak.observe(500, 0);
   assert.is(peak.valueAt(0), 500);
   assert.ok(Math.abs(peak.valueAt(10_000) - 500 / Math.E) < 0.01);
-  // Of one decay the old value keeps a third and a bit.
+  // After one decay, a bit over a third of the old value is left.
   peak.observe(10, 10_000);
   assert.ok(Math.abs(peak.valueAt(10_000) - (500 / Math.E + 10 * (1 - 1 / Math.E))) < 0.01);
 });

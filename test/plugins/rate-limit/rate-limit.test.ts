@@ -41,7 +41,7 @@ test('replies 429 with the time to retry, and chooses no upstream', async () => 
   assert.is((await side.run()).headers.get('retry-after'), '1');
 });
 
-test('counts clients separately, and retries not at all', async () => {
+test('counts clients separately, and no retries', async () => {
   const side = await workerSide([rateLimit({ rate: 1 }), roundRobin(), retry()], { upstreams });
   assert.is((await side.run({ clientIp: '192.0.2.1', answers: ['CONNECT_FAILED', 200] })).status, 200);
   assert.is((await side.run({ clientIp: '192.0.2.1' })).status, 429);
@@ -204,7 +204,7 @@ test('counts clients without an address as one', async () => {
   assert.equal(statuses, [200, 200, 429]);
 });
 
-test('refuses options that make no sense', async () => {
+test('refuses invalid options', async () => {
   for (const options of [
     { rate: 0 },
     { burst: 0 },

@@ -1,4 +1,4 @@
-// A rate limit over all workers of a node: counted in requests that were allowed, while a fake clock turns.
+// A rate limit over all workers of a node: counted in requests that were allowed, while a fake clock advances.
 import * as assert from 'uvu/assert';
 import { Generations } from '../../../core/bounded/generations.ts';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
@@ -187,7 +187,7 @@ test('sends a bounded number of messages for one client, however many requests i
   assert.is(node.messages, 0, 'none for nothing');
 });
 
-test('remembers what was spent over the death of a worker, and sends it to the replacement', () => {
+test('remembers what was spent after the death of a worker, and sends it to the replacement', () => {
   const node = new Node(perSecond(1, 100), 2);
   for (let n = 0; n < 10; n++) {
     node.ask(1, 50);
@@ -199,7 +199,7 @@ test('remembers what was spent over the death of a worker, and sends it to the r
   assert.ok(node.ask(1, 100) <= 1);
 });
 
-test('bounds the number of clients that it remembers, at either side', () => {
+test('bounds the number of clients that it remembers, on either side', () => {
   const node = new Node(perSecond(1, 2), 2, { keys: 100 });
   for (let n = 0; n < 10_000; n++) {
     node.ask(1 + (n % 2), 3, `client ${n}`);
@@ -260,7 +260,7 @@ async function allowedOf(worker: TestWorkerSide, count: number): Promise<number>
   return allowed;
 }
 
-test('allows its rate over all worker sides of a manager side, and keeps its counts over a reload', async () => {
+test('allows its rate over all worker sides of a manager side, and keeps its counts across a reload', async () => {
   const options = { rate: 10, burst: 40 };
   const before = await sidesOf(options, 3);
   let allowed = 0;

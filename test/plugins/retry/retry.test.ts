@@ -143,7 +143,7 @@ test('retries at other upstreams that are down when fail-open chose one', async 
   assert.is(new Set(result.attempts).size, 3);
 });
 
-test('refuses options that make no sense', async () => {
+test('refuses invalid options', async () => {
   for (const options of [
     { attempts: 0 },
     { attempts: 11 },

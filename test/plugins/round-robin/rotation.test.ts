@@ -31,7 +31,7 @@ function worstDeviation(rotation: Rotation, upstreams: readonly Upstream[], tota
   for (let n = 1; n <= total; n++) {
     const chosen = rotation.choose();
     counts.set(chosen, (counts.get(chosen) ?? 0) + 1);
-    // Upstreams that are behind show at any time; looking at all of them each time would take for ever.
+    // Upstreams that are behind show at any time; looking at all of them each time would take too long.
     const look = upstreams.length < 50 || n % 101 === 0 ? upstreams : upstreams.filter(u => u === chosen);
     for (const u of look) worst = Math.max(worst, Math.abs((counts.get(u) ?? 0) - (n * u.weight) / weight));
   }

@@ -37,7 +37,7 @@ test('refuses unknown options and invalid durations', async () => {
   }
 });
 
-test('starts at another upstream in each worker', async () => {
+test('starts at a different upstream in each worker', async () => {
   const upstreams = Array.from({ length: 8 }, (_, n) => `http://10.0.0.${n + 1}`);
   const first = new Set<string | undefined>();
   for (let id = 1; id <= 8; id++) {

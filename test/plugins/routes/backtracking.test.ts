@@ -1,4 +1,4 @@
-// Which regular expressions of routes are refused, because a text could keep them busy for ever.
+// Which regular expressions of routes are refused, because a text could keep them busy forever.
 import * as assert from 'uvu/assert';
 import { backtrackingProblem } from '../../../plugins/routes/backtracking.ts';
 import { suite } from '../../support/suite.ts';

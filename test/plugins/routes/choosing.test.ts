@@ -233,7 +233,7 @@ path('can be one of several in a route', async () => {
   assert.equal(await taken(list, asked), ['both', 'both', '-', '-']);
 });
 
-path('with letters beyond ASCII is written unencoded', async () => {
+path('may have letters beyond ASCII, unencoded', async () => {
   const list = rules({ umlaut: { path: '/käse/*' } });
   assert.equal(await taken(list, ['/k%C3%A4se/x', '/k%c3%a4se', '/K%C3%A4SE', '/kase']), [
     'umlaut',

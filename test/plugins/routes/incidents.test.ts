@@ -53,7 +53,7 @@ test('CVE-2025-66490: no encoded character gets past a route', () =>
     '/private%3Bx',
   ));
 
-test('CVE-2026-48020: a prefix is stripped at the border of a segment, and the rest is checked again', async () => {
+test('CVE-2026-48020: a prefix is stripped at a segment boundary, and the rest is checked again', async () => {
   const api: RouteInput = { name: 'api', path: '/api/*', pool: 'a', stripPrefix: '/api' };
   for (const target of ['/api../admin', '/api..%2fadmin', '/api%2e%2e/admin', '/apix/admin']) {
     const { route, sent, status } = await run([api, open], { target });

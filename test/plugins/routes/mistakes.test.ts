@@ -258,7 +258,7 @@ together(
   },
 );
 
-together('a value that is no list of routes is refused', () => {
+together('a value that is not a list of routes is refused', () => {
   assert.match(
     configErrorOf(() => check('x')),
     /^plugins\[0\]/,

@@ -177,7 +177,7 @@ async function sentTarget(route: Rest, target: string): Promise<string | number 
   return status === 200 ? sent[0]?.target : status;
 }
 
-prefix('is stripped at the border of a segment, in any case, and the query stays', async () => {
+prefix('is stripped at a segment boundary, in any case, and the query stays', async () => {
   for (const [target, wanted] of [
     ['/api/x/y?z=1', '/x/y?z=1'],
     ['/api', '/'],
@@ -218,7 +218,7 @@ prefix('is refused where a server could read the rest as something else', async 
   }
 });
 
-prefix('leaves a path alone that an earlier plugin has changed', async () => {
+prefix('leaves a path that an earlier plugin has changed alone', async () => {
   for (const [made, wanted] of [
     ['/api/other', '/other'],
     ['/elsewhere', '/elsewhere'],

@@ -265,7 +265,7 @@ test('an ETag stands for the active state, and a change with an old one is refus
   });
 });
 
-test('new routes join the list for all requests, and names are unique over all lists', async () => {
+test('new routes join the list for all requests, and names are unique across all lists', async () => {
   const lists = (name: string): Plugin[] => [
     when(
       { header: { 'X-Beta': true } },

@@ -206,7 +206,7 @@ test('adds up over workers', async () => {
   assert.equal(await sums(manager), { client: { success: 3, failed: 4 }, server: { success: 3, failed: 4 } });
 });
 
-test('workers report by themselves, so that little is lost when one is killed', async () => {
+test('workers report on their own, so that little is lost when one is killed', async () => {
   const { manager, worker } = await start();
   await worker.run();
   await manager.clock.advanceAsync(250);
@@ -226,7 +226,7 @@ test('a worker that ends normally loses nothing', async () => {
   assert.equal(await sums(manager), { client: { success: 1, failed: 0 }, server: { success: 1, failed: 0 } });
 });
 
-test('numbers continue over a reload', async () => {
+test('numbers continue across a reload', async () => {
   const { manager, worker } = await start();
   await worker.run();
   await worker.close();
@@ -311,7 +311,7 @@ test('sends nothing while nothing happens', async () => {
   assert.is(messages, 1);
 });
 
-test('reports at most 500 servers at once by itself, and all when asked', async () => {
+test('reports at most 500 servers at once on its own, and all when asked', async () => {
   const servers = Array.from({ length: 1200 }, (_, n) => `http://10.0.${n >> 8}.${n & 255}`);
   const manager = await managerSide(stats(), { servers });
   let next = 0;

@@ -48,7 +48,7 @@ test('works before the balancer or after it', async () => {
   await side.close();
 });
 
-test('is understood by other workers, after a restart, and when an upstream comes back', async () => {
+test('is accepted by other workers, after a restart, and when an upstream comes back', async () => {
   const side = await started();
   const { cookie, id = '' } = await meet(side);
   const other = await started({}, { id: 2 });
@@ -88,7 +88,7 @@ test('ignores forged cookies', async () => {
   await elsewhere.close();
 });
 
-test('understands cookies of the previous secret', async () => {
+test('accepts cookies of the previous secret', async () => {
   const old = await started({ secret: 'the secret of last year' });
   const { cookie, id } = await meet(old);
   const side = await started({ secret: [secret, 'the secret of last year'] });
@@ -185,7 +185,7 @@ test('refuses a short secret, and a cookie that browsers refuse', async () => {
   assert.is(none.field, 'plugins[0].secure');
 });
 
-test('waits for a full upstream, as the session is there', async () => {
+test('waits for a full upstream, because the session is there', async () => {
   const servers = upstreams.map(url => ({ url, maxConnections: 1 }));
   const side = await started({}, { upstreams: servers, vantage: {} });
   const { cookie, id } = await meet(side);

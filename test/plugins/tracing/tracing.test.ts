@@ -131,7 +131,7 @@ test('continues the trace of a trusted peer, and records it if the peer does', a
   assert.is(listed.server?.parentId, parentId);
 });
 
-test('begins a new trace for a stranger, who can neither have it recorded nor join one', async () => {
+test('begins a new trace for an untrusted client, which can neither have it recorded nor join one', async () => {
   const headers = [
     ['Traceparent', sampledParent],
     ['traceparent', sampledParent],
