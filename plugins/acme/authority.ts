@@ -30,7 +30,7 @@ export interface Order {
   readonly keyType: 'ecdsa' | 'rsa';
   /** The id of the certificate to renew, if the authority wants it. */
   readonly replaces: string | undefined;
-  /** Publishes these answers to challenges, by token, and no others; resolves once every worker and node that may be asked has them. */
+  /** Publishes these answers to challenges, by token, and no others; resolves once every worker and node has them. */
   answer(answers: Readonly<Record<string, string>>): Promise<void>;
 }
 
