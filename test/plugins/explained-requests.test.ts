@@ -229,7 +229,7 @@ test('fetch no keys of tokens, and show where there are none', async () => {
     'jwt: there are no keys yet, and none are fetched for an explained request',
   ]);
   explained.resolve();
-  assert.is((await worker.run(await bearer('one'))).status, 200, 'this one waits for them');
+  assert.is((await worker.run(await bearer('one'))).status, 200, 'a real request waits for the keys');
   clock.advance(2_000);
   const before = fetched;
   assert.equal([await told('one'), fetched], [[200], before]);

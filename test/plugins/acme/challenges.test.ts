@@ -52,9 +52,9 @@ test('answers exactly the requests of its challenges, whatever other plugins ref
       { target: '/' },
     ].map(async request => (await worker.run(request)).status),
   );
-  assert.equal([...new Set(passed)], [403], 'the rest is the other plugins’ business');
+  assert.equal([...new Set(passed)], [403], 'other requests are left to the other plugins');
   await board.set({});
-  assert.is((await worker.run({ target: `${path}abc` })).status, 403, 'no longer than it is asked for');
+  assert.is((await worker.run({ target: `${path}abc` })).status, 403, 'it is not answered any more');
 });
 
 test('resolves when every worker answers, and not before', async () => {

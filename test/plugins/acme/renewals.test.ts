@@ -185,10 +185,10 @@ test('renews when the authority says so, and asks it again when it says', async 
     explanation: 'https://ca.test/why',
     askAgainIn: 10 * 3_600_000,
   });
-  assert.is(issues.asked, 1, 'of the new one at once');
+  assert.is(issues.asked, 1, 'it is asked about the new certificate at once');
   issues.advices = [advice(40, 41), advice(1, 1.1)];
   await clock.advanceAsync(7 * 3_600_000);
-  assert.is(issues.asked, 2, 'it had none: in 6 h again');
+  assert.is(issues.asked, 2, 'without advice it is asked again after 6 h');
   await clock.advanceAsync(8 * 3_600_000);
   assert.is(issues.asked, 2);
   await clock.advanceAsync(3 * 3_600_000);
@@ -343,7 +343,7 @@ test('leaves alone what an operator put under the name, and logs it once', async
   await side.pools.write([{ kind: 'certificate', key: 'shop.test', op: 'remove' }], 'ops');
   await until(() => issues.orders.length > 1);
   await clock.advanceAsync(60 * minute);
-  assert.is(issues.orders.length, 2, 'until it is taken away');
+  assert.is(issues.orders.length, 2, 'it is ordered once the operator removes theirs');
   await side.close();
 });
 
@@ -356,7 +356,7 @@ test('orders again when names were added, or the directory changed', async () =>
   await wider.side.close();
   const other = await start({ store, clock, wishes: [both], directory: 'https://other.test/dir' });
   assert.is(other.issues.orders.length, 1);
-  assert.is(other.issues.orders[0]?.before, undefined, 'it is nothing that this authority knows');
+  assert.is(other.issues.orders[0]?.before, undefined, 'this authority does not know the old certificate');
   await other.side.close();
 });
 

@@ -19,7 +19,7 @@ class SlowChecker implements PasswordChecker {
   private pending: PromiseWithResolvers<boolean> | undefined;
 
   matches(question: CheckQuestion): Promise<boolean> {
-    assert.is(this.pending, undefined, 'it is asked one thing at a time');
+    assert.is(this.pending, undefined, 'it gets one question at a time');
     this.asked.push(question);
     this.pending = Promise.withResolvers();
     return this.pending.promise;

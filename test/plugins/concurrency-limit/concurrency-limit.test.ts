@@ -164,7 +164,7 @@ test('ends a turn in a pool with a request that its fallback served', async () =
 test('takes no turn for a request that is only explained', async () => {
   const side = await start({ max: 1, queue: 0 });
   const held = begin(side);
-  assert.is((await side.run({ rehearsal: true })).status, 503, 'it is told that there is none');
+  assert.is((await side.run({ rehearsal: true })).status, 503, 'it shows that no turn is free');
   held.end();
 });
 

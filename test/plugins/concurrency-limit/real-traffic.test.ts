@@ -74,7 +74,7 @@ test('lets no more through at once, drops clients that leave, and serves those t
         (await Promise.all([...first, ...waiting])).map(({ status }) => status),
         [200, 200, 200, 200],
       );
-      assert.not.ok(seen.includes('/SLOW'), 'no server hears of who left');
+      assert.not.ok(seen.includes('/SLOW'), 'no server gets the request of a client that left');
     });
   } finally {
     await origin.close();

@@ -220,7 +220,7 @@ test('that were never fetched cause 503, and no request waits longer than its li
       await until('it says so', () => /did not respond within 2000 ms/.test(manager.logs.at(-1)?.msg ?? ''));
       // Until the next fetch no request waits.
       assert.is((await workers[0]?.run(request))?.status, 503);
-      assert.is((await workers[0]?.run())?.status, 401, 'who has no token is told so');
+      assert.is((await workers[0]?.run())?.status, 401, 'a request without a token needs no keys');
     },
     { timeout: '2s' },
   );

@@ -150,7 +150,7 @@ test('gives one worker the whole burst soon after requests arrive there', () => 
   node.clock.advance(10);
   const more = node.ask(1, 100);
   assert.ok(more >= 70 && more <= 75, String(more));
-  assert.ok(node.ask(2, 100) + node.ask(3, 100) <= 5, 'one and a bit for who comes there next');
+  assert.ok(node.ask(2, 100) + node.ask(3, 100) <= 5, 'one and a little more for the next client there');
 });
 
 test('a client that is quiet for long has a whole share at each worker again', () => {
@@ -184,7 +184,7 @@ test('sends a bounded number of messages for one client, however many requests i
   node.clock.advance(1_000);
   node.messages = 0;
   node.clock.advance(60_000);
-  assert.is(node.messages, 0, 'none for nothing');
+  assert.is(node.messages, 0, 'no messages without requests');
 });
 
 test('remembers what was spent after the death of a worker, and sends it to the replacement', () => {
