@@ -71,7 +71,7 @@ test('keeps its servers while the name server is silent, and when the name is go
     ]);
     assert.equal(urls(side), ['http://10.0.0.1', 'http://10.0.0.2']);
     await names.close();
-    await passing(side, 3000, 'nobody answers', () => warnings(side).length > 1);
+    await passing(side, 3000, 'no name server answers', () => warnings(side).length > 1);
     assert.match(
       warnings(side)[1] ?? '',
       /^the name app\.test: .*(?:no name server|not answered).*; the previous servers stay$/,

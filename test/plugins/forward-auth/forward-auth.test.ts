@@ -228,7 +228,7 @@ test('waits no longer than its timeout', async () => {
       side.clock.advance(1);
       assert.is((await running).status, 503);
       assert.match(side.logs.at(-1)?.msg ?? '', /did not answer within 2000 ms/);
-      await until('the question is given up', () => auth.inFlight === 0);
+      await until('the question is abandoned', () => auth.inFlight === 0);
     },
     { timeout: '2s' },
   );

@@ -85,7 +85,7 @@ test('cancels the question for a client that leaves, and fails closed when the a
         assert.is((await fetchOnce(url)).status, 503);
         leaving.abort();
         assert.equal(await Promise.all(left), ['left', 'left', 'left']);
-        await until('the questions are given up', () => auth.inFlight === 0);
+        await until('the questions are abandoned', () => auth.inFlight === 0);
         await auth.close();
         assert.is((await fetchOnce(url)).status, 503);
         assert.is(origin.requests, 0);
