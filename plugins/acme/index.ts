@@ -3,9 +3,9 @@ import type { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Scope } from '../../core/stages/scope.ts';
+import type { Memory } from './acme-node.ts';
 import { ChallengeAnswers } from './challenge-answers.ts';
 import type { ToManager, ToWorker } from './challenge-board.ts';
-import type { Memory } from './acme-node.ts';
 import { acmeOptions } from './options.ts';
 
 /** The options of `acme`, as written in a config. */

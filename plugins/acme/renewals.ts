@@ -228,7 +228,8 @@ export class Renewals {
     const { log, keyType, answer, certificateOf, ledger, directory, issuer } = this.options;
     const before = ledger.entry(name).directory === directory ? certificateOf(name) : undefined;
     const list = names.join(', ');
-    const what = before === undefined ? `ordering a certificate for ${list}` : `renewing the certificate for ${list}`;
+    const what =
+      before === undefined ? `ordering a certificate for ${list}` : `renewing the certificate for ${list}`;
     log.info({ certificate: name, directory }, what);
     return await issuer.issue({ names, keyType, before, answer });
   }

@@ -21,7 +21,10 @@ const options = z
       .regex(/^[ !#-[\]-~]{1,100}$/, 'expected printable ASCII without " and \\')
       .default('restricted')
       .describe('What browsers show when they ask for the password.'),
-    forward: z.boolean().default(false).describe('Whether the name and the password are passed on to servers.'),
+    forward: z
+      .boolean()
+      .default(false)
+      .describe('Whether the name and the password are passed on to servers.'),
     userHeader: z
       .string()
       .refine(isToken, 'is not a field name')

@@ -36,7 +36,10 @@ const options = z
       .union([z.array(token).max(256), z.literal('*')])
       .default([])
       .describe('Fields that they may send besides those that any page may; `*`: all.'),
-    credentials: z.boolean().default(false).describe('Whether their requests may carry cookies and Authorization.'),
+    credentials: z
+      .boolean()
+      .default(false)
+      .describe('Whether their requests may carry cookies and Authorization.'),
     exposeHeaders: z.array(token).max(256).default([]).describe('Fields of responses that they may read.'),
     maxAge: duration().prefault('10m').describe('How long browsers keep the answer to a preflight.'),
     privateNetwork: z

@@ -2,8 +2,8 @@
 import type { RecordWithTtl, SrvRecord } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
-import { toError } from '../../core/errors.ts';
 import { codeOf } from '../../core/errors/error-code.ts';
+import { toError } from '../../core/errors.ts';
 import { candidates, parseSearchList } from '../../core/http/upstream/search-list.ts';
 import type { Clock } from '../../core/time/clock.ts';
 

@@ -1,7 +1,7 @@
 // Engine: calls a container engine over Docker's HTTP API, which Podman has too, with limits on time and length.
 import { type IncomingMessage, request } from 'node:http';
-import { toError } from '../../core/errors.ts';
 import { codeOf } from '../../core/errors/error-code.ts';
+import { toError } from '../../core/errors.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EngineAddress } from './engine-address.ts';
 

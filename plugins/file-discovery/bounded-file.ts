@@ -1,8 +1,8 @@
 // BoundedFile: reads a whole file, unless it is not a regular file, is too long, or changes meanwhile.
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { toError } from '../../core/errors.ts';
 import { codeOf } from '../../core/errors/error-code.ts';
+import { toError } from '../../core/errors.ts';
 
 /** What was read. */
 export type FileReading =

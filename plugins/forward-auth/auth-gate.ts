@@ -32,7 +32,11 @@ export class AuthGate {
   private readonly failed: Counter;
   private asking = 0;
 
-  constructor(options: ParsedOptions, server: AuthServer, { log, metrics }: Pick<WorkerSide, 'log' | 'metrics'>) {
+  constructor(
+    options: ParsedOptions,
+    server: AuthServer,
+    { log, metrics }: Pick<WorkerSide, 'log' | 'metrics'>,
+  ) {
     this.options = options;
     this.server = server;
     this.log = log;
@@ -129,7 +133,11 @@ function refusalOf({ status, fields, body }: AuthAnswer): Reply | 'failed' {
   }
 }
 
-function admit(ctx: ProxyContext, fields: readonly string[], { responseHeaders, setCookie }: ParsedOptions): void {
+function admit(
+  ctx: ProxyContext,
+  fields: readonly string[],
+  { responseHeaders, setCookie }: ParsedOptions,
+): void {
   const { headers } = ctx.outgoing;
   for (const wanted of responseHeaders) {
     deleteField(headers, wanted);

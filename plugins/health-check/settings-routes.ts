@@ -58,7 +58,11 @@ class SharedSettings {
 }
 
 /** Adds the routes. */
-export function addRoutes(admin: AdminRoutes, operator: OperatorPools, setting: Setting<CheckSettings>): void {
+export function addRoutes(
+  admin: AdminRoutes,
+  operator: OperatorPools,
+  setting: Setting<CheckSettings>,
+): void {
   const settings = new SharedSettings(operator, setting);
   admin.add({
     method: 'GET',

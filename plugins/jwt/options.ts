@@ -133,7 +133,10 @@ export const options = z
       .describe(
         'Where the token is: `authorization` (Bearer), a header, a cookie or a query parameter, or any of several.',
       ),
-    optional: z.boolean().default(false).describe('Whether to admit requests without a token, too; they have no claims.'),
+    optional: z
+      .boolean()
+      .default(false)
+      .describe('Whether to admit requests without a token, too; they have no claims.'),
     forward: z.boolean().default(true).describe('Whether the token is passed on to servers.'),
     forwardClaims: z
       .record(fieldName(), text())

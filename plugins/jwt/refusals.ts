@@ -17,11 +17,7 @@ export class Refusals {
   constructor(realm: string | undefined, scopes: readonly string[]) {
     this.realm = realm === undefined ? '' : ` realm="${realm}"`;
     this.noToken = this.answer(401, '401 a token is required\n', '');
-    this.several = this.answer(
-      400,
-      '400 there is more than one token\n',
-      'error="invalid_request"',
-    );
+    this.several = this.answer(400, '400 there is more than one token\n', 'error="invalid_request"');
     const scope = scopes.length === 0 ? '' : `, scope="${scopes.join(' ')}"`;
     const text = '403 the token does not allow this\n';
     this.insufficient = this.answer(403, text, `error="insufficient_scope"${scope}`);

@@ -24,9 +24,7 @@ const options = z
       .min(0.01)
       .max(1)
       .default(0.5)
-      .describe(
-        "The share of failures among a worker's attempts within `window` that ejects a server, too.",
-      ),
+      .describe("The share of failures among a worker's attempts within `window` that ejects a server, too."),
     minRequests: z
       .number()
       .int()

@@ -53,7 +53,9 @@ const shape = {
   dryRun: z
     .boolean()
     .default(false)
-    .describe('Whether to admit all requests; those that would have been refused get a note and are counted.'),
+    .describe(
+      'Whether to admit all requests; those that would have been refused get a note and are counted.',
+    ),
   clients: z
     .number()
     .int()

@@ -17,7 +17,9 @@ const options = z
     interval: duration()
       .refine(ms => ms >= 10, 'an interval is at least 10ms')
       .prefault('250ms')
-      .describe('How often workers report their counts. A killed worker loses the counts of at most this time.'),
+      .describe(
+        'How often workers report their counts. A killed worker loses the counts of at most this time.',
+      ),
   })
   .describe('Counts requests and attempts, for GET /stats of the admin API.');
 

@@ -50,9 +50,7 @@ const options = z
     secure: z
       .union([z.boolean(), z.literal('auto')])
       .default('auto')
-      .describe(
-        'Whether browsers send the cookie over https:// only; `auto`: if the client uses https://.',
-      ),
+      .describe('Whether browsers send the cookie over https:// only; `auto`: if the client uses https://.'),
     sameSite: z
       .enum(['lax', 'strict', 'none'])
       .default('lax')

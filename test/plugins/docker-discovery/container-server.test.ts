@@ -103,7 +103,11 @@ test('is at the address of this machine in the network host, and in the configur
   assert.is(serverOf({ networks: { host: '' } })?.url, 'http://127.0.0.1:8080');
   const networks = { web: '172.18.0.5', back: '172.19.0.5' };
   assert.is(serverOf({ networks }, { network: 'back' })?.url, 'http://172.19.0.5:8080');
-  assert.is(serverOf({}, { network: 'back' })?.url, 'http://172.18.0.5:8080', 'with one network there is no choice');
+  assert.is(
+    serverOf({}, { network: 'back' })?.url,
+    'http://172.18.0.5:8080',
+    'with one network there is no choice',
+  );
 });
 
 test('is refused with the label and the remedy when its labels are ambiguous', () => {

@@ -208,7 +208,9 @@ test('requests one list at a time, however many events there are and however lon
     await passing('some time', 200, () => true);
   }
   assert.is(engine.lists - before, 1);
-  await passing('the request fails', 2000, () => said().some(text => /did not answer within 5000 ms/.test(text)));
+  await passing('the request fails', 2000, () =>
+    said().some(text => /did not answer within 5000 ms/.test(text)),
+  );
   assert.is(engine.mostListing, 1);
 });
 
