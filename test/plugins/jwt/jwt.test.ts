@@ -392,7 +392,7 @@ test('refuses invalid options', async () => {
     [{ jwks: 'http://a:b@id.test/keys' }, /leave them out/],
     [{ jwks: { keys: [] } }, /keys/],
     [{ jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } }, /no public key/],
-    [{ key: 'abc' }, /no public key/],
+    [{ key: 'abc' }, /not a public key/],
     [{ key: String(privatePem) }, /private key/],
     [{ key: String(small) }, /2048 bits/],
     [{ secret: 'short' }, /32 characters/],
