@@ -22,5 +22,5 @@ test('names the machine of every block of commands', () => {
 test('names the version of Node that the package needs', () => {
   const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
   const { engines }: { engines: { node: string } } = JSON.parse(read('package.json'));
-  assert.match(read('docs/cluster.md'), `It needs Node ${engines.node.replace('>=', '')} or newer`);
+  assert.match(read('docs/cluster.md'), `Weldr needs Node ${engines.node.replace('>=', '')} or newer`);
 });

@@ -147,8 +147,8 @@ if (missing === undefined) {
   });
 
   test('a pair is set up, serves through its address, and shares its pool', async () => {
-    await paste('Look 1', a);
-    assert.match(await paste('Look 2', b), 'http://10.0.0.50:8000');
+    await paste('Check that it works 1', a);
+    assert.match(await paste('Check that it works 2', b), 'http://10.0.0.50:8000');
     await answersThroughAddress();
     for (const machine of [a, b])
       assert.is((await machine.output('systemctl is-active weldr')).trim(), 'active');
@@ -160,10 +160,10 @@ if (missing === undefined) {
   test('the address moves when Weldr is stopped, by a hand-over and for maintenance', async () => {
     const first = await leader();
     const second = first === a ? b : a;
-    await paste('Look 3', first);
+    await paste('Check that it works 3', first);
     await answersThroughAddress();
     assert.match(await second.output('ip -4 address show eth0'), '10.0.0.100/24');
-    await paste('Look 4', first);
+    await paste('Check that it works 4', first);
     await settled(first);
     assert.match(await paste('Hand over 1', a), `${second.name} has handed over to ${first.name}`);
     assert.match(await paste('Keep a node from leading 1', a), 'a is in maintenance and does not lead');

@@ -11,7 +11,7 @@ import { suite } from '../support/suite.ts';
 import { startWeldr, until } from '../support/weldr.ts';
 import { startLoad } from './client-load.ts';
 
-const test = suite('servers that come by themselves');
+const test = suite('discovered servers');
 
 test('cost no request when they change, when their sources fall silent, at a reload, and when they leave', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-discovery-'));
