@@ -1,6 +1,6 @@
-// An example plugin that keeps responses to GET in the memory of each worker, as a shared cache may (RFC 9111): those
-// whose Cache-Control says for how long. Put it behind plugins that decide who may pass, and behind those that change
-// bodies: what it keeps is what comes out of them.
+// An example plugin that keeps responses to GET in the memory of each worker, as a shared cache may (RFC 9111), if their
+// Cache-Control says for how long. Put it after plugins that decide who may pass, and after those that change
+// bodies: it keeps their output.
 import { Transform } from 'node:stream';
 import { definePlugin, type ProxyContext, reply, size } from 'weldr';
 import { z } from 'zod';
@@ -15,7 +15,7 @@ const options = z.strictObject({
 
 type Fields = readonly (readonly [name: string, value: string])[];
 
-/** One response; it is for requests which have the values of `varies` in these fields. Times are ms of the clock. */
+/** One response, for requests whose fields have the values of `varies`. Times are ms of the clock. */
 interface Stored {
   readonly varies: Fields;
   readonly headers: Fields;
@@ -44,7 +44,7 @@ export const cache = definePlugin({
       const { request, response } = ctx;
       if (response?.source !== 'upstream' || ctx.rehearsal) return undefined;
       const key = keyOf(ctx);
-      // What changes something makes what is kept of it old (RFC 9111 section 4.4).
+      // An unsafe request invalidates the kept response (RFC 9111 section 4.4).
       if (!/^(GET|HEAD|OPTIONS)$/.test(request.method) && response.status < 400) store.delete(key);
       const seconds = mayBeShared(ctx) ? lifetimeOf(ctx) : 0;
       if (seconds <= 0 || response.bodyLength > limits.maxBody) return undefined;
@@ -66,8 +66,8 @@ export const cache = definePlugin({
   },
 });
 
-/** Fields that make a response one for this request alone. */
-const ofOne: readonly string[] = [
+/** Fields that make a response specific to one request. */
+const privateFields: readonly string[] = [
   'authorization',
   'range',
   'if-match',
@@ -76,21 +76,21 @@ const ofOne: readonly string[] = [
   'if-unmodified-since',
 ];
 
-/** A GET that anybody could have sent, for the whole of what is there now. */
+/** Returns whether this is a GET for the whole current resource, which any client could have sent. */
 function mayBeShared({ request }: ProxyContext): boolean {
   const { headers } = request;
   if (request.method !== 'GET' || request.bodyLength !== 0 || request.upgrade !== undefined) return false;
-  if (ofOne.some(name => headers.has(name))) return false;
+  if (privateFields.some(name => headers.has(name))) return false;
   return !/no-cache|no-store|max-age=0\b/i.test(
     headers.getAll('cache-control').join() + headers.get('pragma'),
   );
 }
 
-/** For how many seconds a response is fresh; 0: it is not to be kept. */
+/** Returns for how many seconds a response is fresh; 0: do not keep it. */
 function lifetimeOf({ response }: ProxyContext): number {
   if (response?.status !== 200 || response.headers.has('set-cookie')) return 0;
   if (response.headers.getAll('vary').join().includes('*')) return 0;
-  // How old it is cannot be said, so nor can how long it lasts.
+  // Without a readable age the remaining lifetime is unknown.
   if (!/^\d*$/.test(response.headers.getAll('age').join())) return 0;
   const said = response.headers.getAll('cache-control').join();
   if (/no-store|no-cache|private/i.test(said)) return 0;
@@ -106,7 +106,7 @@ function keyOf({ scheme, request: { host, target } }: ProxyContext): string {
   return `${scheme}://${host.toLowerCase()}${target}`;
 }
 
-/** Passes a body on as it is; `whole` gets it at its end, unless it is longer than `most`. */
+/** Passes a body on unchanged, and calls `whole` with it at the end unless it is longer than `most`. */
 function collecting(most: number, whole: (body: Buffer) => void): Transform {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -124,7 +124,7 @@ function collecting(most: number, whole: (body: Buffer) => void): Transform {
   });
 }
 
-/** Bounded; what was used the longest ago leaves first. */
+/** Bounded; the least recently used response leaves first. */
 class Store {
   private readonly entries = new Map<string, Stored>();
   private readonly maxBytes: number;
@@ -162,7 +162,7 @@ class Store {
   }
 }
 
-/** Fields count too: a small body may have many of them. */
+/** Counts fields too: a small body may have many of them. */
 function bytesOf(key: string, { headers, varies, body }: Stored): number {
   return key.length + body.length + 200 + [...headers, ...varies].join().length;
 }

@@ -1,15 +1,15 @@
 // An example plugin for the stage `route`: a share of the clients, and requests with a header, go to another pool.
-// A client stays where it is, and with a larger share more clients join those that are there already.
+// A client keeps its pool, and a larger share adds clients to those already there.
 import { hash } from 'node:crypto';
 import { definePlugin } from 'weldr';
 import { z } from 'zod';
 
 const options = z.strictObject({
-  /** Where the new version is. Give it `fallback: 'default'`, so that clients outlive it. */
+  /** The pool of the new version. Give it `fallback: 'default'`, so that clients are served when it fails. */
   pool: z.string().min(1),
-  /** Clients of a hundred, by address. */
+  /** The share of clients, by address. */
   percent: z.number().min(0).max(100),
-  /** Chooses by hand: `always`, `never`. */
+  /** Overrides the share for a request: `always` or `never`. */
   header: z.string().min(1).default('X-Canary'),
 });
 
@@ -24,7 +24,7 @@ export const canary = definePlugin({
       return wish !== 'never' && shareOf(ctx.clientIp) < percent ? next : undefined;
     });
 
-    /** From 0 to below 100; another one for another pool, so that not always the same clients go first. */
+    /** Returns a number from 0 to below 100. It depends on the pool, so that different clients go first in each. */
     function shareOf(clientIp: string): number {
       return (Number.parseInt(hash('sha1', `${pool} ${clientIp}`).slice(0, 8), 16) / 2 ** 32) * 100;
     }

@@ -1,13 +1,14 @@
-// An example plugin that gives an upstream a rest after failures: closed (all pass), open (none does, for a while), and
-// half-open: one request tries it, and decides. Where no upstream is left, the pool's fallback is asked, then it is 503.
+// An example plugin that gives an upstream a rest after failures. A circuit is closed (all requests pass), open (none
+// passes, for a while) or half-open: one request tries the upstream and decides. If no upstream is left, the request goes
+// to the pool's fallback, or gets a 503.
 import { definePlugin, duration, type ProxyContext, type Upstream } from 'weldr';
 import { z } from 'zod';
 
 const options = z.strictObject({
-  /** So many failures within `window` open a circuit: no connection, no response in time, a status from 500 on. */
+  /** This many failures within `window` open a circuit: no connection, no response in time, a status of 500 or more. */
   failures: z.number().int().min(1).default(5),
   window: duration().default(10_000),
-  /** For how long nothing is sent. */
+  /** How long an open circuit sends nothing. */
   rest: duration().default(5000),
 });
 
@@ -16,7 +17,7 @@ interface Circuit {
   failures: number;
   since: number;
   openedAt: number | undefined;
-  /** The request that tries the upstream, or did so the last time. */
+  /** The request that tries the upstream, or was the last to do so. */
   probe?: ProxyContext;
 }
 
@@ -30,7 +31,7 @@ export const circuitBreaker = definePlugin({
       const circuit = circuits.get(upstream);
       if (circuit?.openedAt === undefined) return undefined;
       const { openedAt, probe } = circuit;
-      // One that was led elsewhere after all, or is over, leaves its place to the next.
+      // A probe that went elsewhere or is over gives its place to the next request.
       const isTried = probe?.upstream === upstream && probe.finishedAt === 0 && probe !== ctx;
       if (isTried || clock.monotonic() - openedAt < rest) return false;
       if (!ctx.rehearsal) circuit.probe = ctx;
@@ -44,7 +45,7 @@ export const circuitBreaker = definePlugin({
       const hasFailed = status >= 500 || error?.countsAgainstHealth === true;
       const circuit = circuits.get(upstream) ?? { failures: 0, since: startedAt, openedAt: undefined };
       const { openedAt } = circuit;
-      // What had begun before it opened says nothing about how it is now; nor does a client who left.
+      // An attempt from before the circuit opened says nothing about the upstream's state now; nor does a client that left.
       if (openedAt !== undefined && ctx !== circuit.probe) return;
       if (!hasFailed) {
         if (openedAt === undefined || status === 0) return;

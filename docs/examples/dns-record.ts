@@ -1,27 +1,27 @@
-// An example plugin for `leaderChanged`: points a DNS record at the leader through an HTTP API of the zone, where a
-// floating address is not possible (machines in several networks, a cloud).
+// An example plugin for `leaderChanged`: points a DNS record at the leader, through an HTTP API of the zone. It is for
+// places without floating addresses, such as several networks or a cloud.
 import { definePlugin } from 'weldr';
 import { z } from 'zod';
 
 const options = z.strictObject({
-  /** Where the record is set: it gets `PUT {"name", "type": "A", "ttl", "value"}`. */
+  /** The URL that sets the record: it gets `PUT {"name", "type": "A", "ttl", "value"}`. */
   api: z.url(),
   token: z.string().min(1),
   /** Such as `www.example.org`. */
   name: z.string().min(1),
   /** This node's address. */
   address: z.ipv4(),
-  /** How long resolvers keep it, seconds: clients may ask the old leader for that long. */
+  /** How long resolvers keep the record, seconds: clients may use the old leader for that long. */
   ttl: z.number().int().min(1).default(10),
 });
 
-/** Sets the record when this node becomes the leader, and again when it cannot be sure that it was set. */
+/** Sets the record when this node becomes the leader, and tries again after a failure. */
 export const dnsRecord = definePlugin({
   name: 'dns-record',
   schema: options,
   manager({ hooks, log }, { api, token, name, address, ttl }) {
     let set = false;
-    // It is called with each renewal, too, and the next plugin waits for it: so it only starts what takes time.
+    // This runs at each renewal too, and the next plugin waits for it, so it does not wait for the API.
     hooks.leaderChanged.tap('dns-record', ({ leading }) => {
       if (!leading) set = false;
       else if (!set) {

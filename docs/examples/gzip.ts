@@ -1,15 +1,15 @@
-// An example plugin that compresses responses on their way to the client, as a body transform. What comes from the
-// upstream bit by bit, such as server-sent events, leaves bit by bit.
+// An example plugin that compresses responses on their way to the client, as a body transform. Bodies that arrive piece
+// by piece, such as server-sent events, leave piece by piece.
 import { constants, createGzip } from 'node:zlib';
 import { definePlugin, type ProxyContext, size } from 'weldr';
 import { z } from 'zod';
 
 const options = z.strictObject({
-  /** Media types, by their beginnings. */
+  /** Prefixes of media types. */
   types: z
     .array(z.string())
     .default(['text/', 'application/json', 'application/javascript', 'image/svg+xml']),
-  /** Smaller bodies stay as they are. */
+  /** Smaller bodies are not compressed. */
   minimum: size().default(1024),
   level: z.number().int().min(1).max(9).default(6),
 });
@@ -27,7 +27,7 @@ export const gzip = definePlugin({
       if (!acceptsGzip(listOf(request.headers.getAll('accept-encoding')))) return undefined;
       headers.set('Content-Encoding', 'gzip');
       headers.delete('Accept-Ranges');
-      // The bytes are others now, but mean the same (RFC 9110 section 8.8.1).
+      // The bytes differ now but mean the same (RFC 9110 section 8.8.1).
       const tag = headers.get('etag');
       if (tag?.startsWith('"')) headers.set('ETag', `W/${tag}`);
       ctx.transformResponse(() => createGzip({ level, flush: constants.Z_SYNC_FLUSH }));
@@ -48,7 +48,7 @@ export const gzip = definePlugin({
 
 const listOf = (values: readonly string[]): string => values.join(',');
 
-/** RFC 9110 section 12.5.3: named, or by `*`, and not with a weight of 0. */
+/** Returns whether a field names gzip, or `*`, with a weight above 0 (RFC 9110 section 12.5.3). */
 function acceptsGzip(field: string): boolean {
   let others = false;
   for (const part of field.toLowerCase().split(',')) {

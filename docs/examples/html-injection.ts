@@ -1,5 +1,5 @@
-// An example plugin that puts a piece of HTML, such as a banner or a script, into each page, as a body transform. Pages
-// that come encoded stay as they are; to have them compressed put a plugin such as gzip behind this one.
+// An example plugin that puts a piece of HTML, such as a banner or a script, into each page, as a body transform. Encoded
+// pages are not changed; to compress pages, put a plugin such as gzip after this one.
 import { Duplex } from 'node:stream';
 import { definePlugin } from 'weldr';
 import { z } from 'zod';
@@ -7,9 +7,9 @@ import { z } from 'zod';
 const ascii = /^[ -~\t\r\n]*$/;
 
 const options = z.strictObject({
-  /** What is put in; beyond ASCII it would need the page's charset. */
+  /** The piece; beyond ASCII it would need the page's charset. */
   html: z.string().regex(ascii),
-  /** Where: before the first of these, in any case. */
+  /** The text before whose first occurrence it goes, in upper or lower case. */
   before: z.string().min(1).regex(ascii).default('</head>'),
 });
 
@@ -34,7 +34,7 @@ export const htmlInjection = definePlugin({
   },
 });
 
-/** The page with `html` in it. Keeps back no more than could be the beginning of what it looks for. */
+/** Yields the page with `html` in it. Holds back only what could be the beginning of `before`. */
 async function* withPiece(page: AsyncIterable<Buffer>, html: string, before: string): AsyncGenerator<Buffer> {
   let kept = '';
   let found = false;

@@ -1,5 +1,5 @@
-// An example plugin for the stage `request`: a page with 503 for all but the allowed networks, while a file
-// exists: `touch /run/weldr/maintenance` and `rm` are its switch, for all workers and over restarts.
+// An example plugin for the stage `request`: while a file exists, it replies with 503 and a page to all but the allowed
+// networks. `touch /run/weldr/maintenance` and `rm` switch it, for all workers and across restarts.
 import { existsSync } from 'node:fs';
 import { compileMatcher, definePlugin, duration, RequestFacts, reply } from 'weldr';
 import { z } from 'zod';
@@ -7,12 +7,12 @@ import { z } from 'zod';
 const options = z.strictObject({
   /** Closed while this file exists. */
   file: z.string().min(1),
-  /** Who gets through all the same, such as `10.0.0.0/8`. */
+  /** Clients that get through anyway, such as `10.0.0.0/8`. */
   allow: z.array(z.string()).default([]),
   page: z.string().default('<!doctype html><title>Back soon</title><h1>Back soon</h1>\n'),
-  /** What clients are asked to wait. */
+  /** How long clients are asked to wait. */
   retryAfter: duration().default(60_000),
-  /** How often the file is looked for. */
+  /** How often to check for the file. */
   interval: duration().default(1000),
 });
 

@@ -1,5 +1,5 @@
 // An example plugin that sends a copy of each request, body included, to another server, such as a new version under test.
-// Whether that is slow, full or dead makes no difference to clients: copies that are too many or too large are dropped.
+// A slow, full or dead server does not affect clients: copies that are too many or too large are dropped.
 import { Agent, request } from 'node:http';
 import { PassThrough, Transform } from 'node:stream';
 import { definePlugin, type ProxyContext, size } from 'weldr';
@@ -10,9 +10,9 @@ const options = z.strictObject({
   to: z.url({ protocol: /^http$/ }),
   /** Requests with a larger body are not copied. */
   maxBody: size().default(64 * 1024),
-  /** Copies that a worker holds at a time. */
+  /** How many copies a worker may hold at a time. */
   maxCopies: z.number().int().min(1).default(100),
-  /** Of one copy, ms. */
+  /** For one copy, ms. */
   timeout: z.number().int().min(1).default(5000),
 });
 
@@ -43,7 +43,7 @@ export const mirror = definePlugin({
       return undefined;
     });
 
-    /** Passes a body on as it is; `whole` is called with it at its end. Each attempt has its own. */
+    /** Passes a body on unchanged, and calls `whole` with it at the end. Each attempt has its own. */
     function copying(whole: (chunks: readonly Buffer[]) => void): Transform {
       const chunks: Buffer[] = [];
       let bytes = 0;
@@ -70,7 +70,7 @@ export const mirror = definePlugin({
     function send({ outgoing }: ProxyContext, chunks: readonly Buffer[]): void {
       const body = Buffer.concat(chunks);
       const { method, target: path } = outgoing;
-      // A copy has a length, and so no trailers: Node throws where they are announced all the same.
+      // A copy has a length, so it has no trailers: Node throws if they are announced.
       const fields = [...outgoing.headers].filter(([name]) => !/^trailer$/i.test(name));
       const headers = [...fields, ['Content-Length', String(body.length)]].flat();
       request(to, { agent, method, path, headers, signal: AbortSignal.timeout(timeout) })

@@ -1,10 +1,10 @@
-// An example plugin for the stage `respond`: fields on every response, whatever made it: upstreams', replies of plugins,
-// errors, and refusals of requests that were never understood.
+// An example plugin for the stage `respond`: sets fields on every response, from upstreams, replies of plugins and errors
+// to refusals of malformed requests.
 import { definePlugin, reply } from 'weldr';
 import { z } from 'zod';
 
 const options = z.strictObject({
-  /** Fields that each response has; what an upstream says of one of them stays. */
+  /** Fields that each response gets, unless the upstream has set them. */
   headers: z.record(z.string(), z.string()).default({
     'Strict-Transport-Security': 'max-age=31536000',
     'X-Content-Type-Options': 'nosniff',
@@ -18,7 +18,7 @@ export const securityHeaders = definePlugin({
   name: 'security-headers',
   schema: options,
   worker({ hooks }, options) {
-    // A reply checks its fields: one that cannot be sent stops the start, and does not fail requests.
+    // A reply checks its fields, so a field that cannot be sent fails the start instead of requests.
     const wanted = [...reply(204, '', options.headers).headers];
     hooks.respond.tap('security-headers', ({ response }) => {
       if (response === undefined) return;
