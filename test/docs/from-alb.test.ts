@@ -98,7 +98,7 @@ const login: RequestListener = ({ url }, response) => {
 };
 
 page.task(
-  'Sticky by a cookie of the application',
+  'Sticky by an application cookie',
   async proxy => {
     assert.is((await proxy.ask('/')).headers['set-cookie'], undefined);
     const { server, headers } = await proxy.ask('/login');
@@ -171,7 +171,7 @@ page.task(
   },
 );
 
-page.task('Certificates of clients', async proxy => {
+page.task('Client certificates', async proxy => {
   const { asked } = await proxy.ask('/', { port: 443, servername: 'origin.test', certificate: client });
   assert.match(String(asked.headers['x-forwarded-client-cert']), /(?=.*CN=build-7).*Cert=/);
   const refused = await proxy.ask('/', { port: 443, servername: 'origin.test' }).then(
@@ -182,7 +182,7 @@ page.task('Certificates of clients', async proxy => {
 });
 
 page.task(
-  'X-Forwarded fields and the Host',
+  'X-Forwarded headers and Host',
   async proxy => {
     const headers = { host: 'shop.example', 'x-forwarded-for': '203.0.113.5' };
     const of = async (from: string) => (await proxy.ask('/', { from, headers })).asked.headers;
@@ -194,7 +194,7 @@ page.task(
   office,
 );
 
-page.task('Fields of responses', async proxy => {
+page.task('Response headers', async proxy => {
   const how = { port: 443, servername: 'origin.test', headers: { origin: 'https://shop.example' } };
   const { headers } = await proxy.ask('/', how);
   assert.is(headers['strict-transport-security'], 'max-age=31536000');
@@ -230,7 +230,7 @@ page.task(
 );
 
 page.task(
-  'Who may come, and how often',
+  'IP rules and rate limits',
   async proxy => {
     assert.is((await proxy.ask('/', { from: '127.0.0.9' })).status, 403);
     const answers = await Promise.all(Array.from({ length: 40 }, () => proxy.ask('/')));
@@ -240,7 +240,7 @@ page.task(
   office,
 );
 
-page.task('Targets at run time, metrics', async proxy => {
+page.task('Targets at run time, and metrics', async proxy => {
   assert.match(await proxy.shell(), /"ttl".*# TYPE weldr_/s);
   assert.equal(await proxy.servers(2), [second, second]);
 });

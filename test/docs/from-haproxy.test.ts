@@ -75,7 +75,7 @@ page.task('Sticky sessions', async proxy => {
   }
 });
 
-page.task('By a hash', async proxy => {
+page.task('Hashing', async proxy => {
   const of = async (user: string) => (await proxy.ask('/', { headers: { 'x-user': user } })).server;
   const chosen = new Set<string>();
   for (let n = 0; n < 20; n++) {
@@ -101,7 +101,7 @@ page.task('HTTPS, HTTP/2 and the redirect', async proxy => {
 
 // acme() itself is tried with an authority in test/plugins/acme.
 page.task(
-  "Certificates of Let's Encrypt",
+  "Let's Encrypt certificates",
   async proxy => {
     const moved = await proxy.ask('/a', { headers: { host: 'shop.example' } });
     assert.is(moved.headers.location, 'https://shop.example/a');
@@ -140,7 +140,7 @@ page.task('Redirects and rewrites', async proxy => {
 });
 
 page.task(
-  'Header fields',
+  'Headers',
   async proxy => {
     const { headers, asked } = await proxy.ask('/', { headers: { 'x-debug': '1', 'x-api-key': 'mine' } });
     assert.equal([headers['x-frame-options'], headers['x-powered-by']], ['DENY', undefined]);
@@ -190,7 +190,7 @@ page.task(
   },
 );
 
-page.task('Passwords', async proxy => {
+page.task('Basic authentication', async proxy => {
   const authorization = `Basic ${Buffer.from('ada:correct horse battery staple').toString('base64')}`;
   assert.is((await proxy.ask('/')).status, 200);
   const refused = await proxy.ask('/admin/x');
@@ -200,7 +200,7 @@ page.task('Passwords', async proxy => {
 });
 
 page.task(
-  'Who may connect',
+  'IP allow and deny lists',
   async proxy => {
     assert.is((await proxy.ask('/', { from: '127.0.0.9' })).status, 200);
     const { status: code, server } = await proxy.ask('/');
@@ -263,7 +263,7 @@ page.task(
   },
 );
 
-page.task('The size of requests', async proxy => {
+page.task('Request size limits', async proxy => {
   const tooLarge = await proxy.ask('/', { method: 'POST', headers: { 'content-length': '1048577' } });
   assert.equal([tooLarge.status, tooLarge.server], [413, '']);
   assert.is((await proxy.ask('/', { method: 'POST', body: 'x'.repeat(100_000) })).status, 200);
@@ -286,7 +286,7 @@ page.task(
   },
 );
 
-page.task('Pages of other origins', async proxy => {
+page.task('CORS', async proxy => {
   const origin = 'https://shop.example';
   const preflight = await proxy.ask('/', {
     method: 'OPTIONS',
@@ -321,7 +321,7 @@ page.task(
   { replace: [...office.replace, ['backend app\n', 'backend app\n  retries 0\n']] },
 );
 
-page.task('Certificates of clients', async proxy => {
+page.task('Client certificates', async proxy => {
   const { asked } = await proxy.ask('/', { port: 443, servername: 'origin.test', certificate: client });
   const told = asked.headers[proxy.isWeldr ? 'x-forwarded-client-cert' : 'x-client-subject'];
   assert.match(String(told), 'CN=build-7');

@@ -55,7 +55,7 @@ page.task('Several servers, weights and a backup', async proxy => {
 });
 
 page.task(
-  'Servers that fail',
+  'Failing servers',
   async proxy => {
     for (let n = 0; n < 4; n++) {
       const { status: code, server } = await proxy.ask('/');
@@ -96,7 +96,7 @@ page.task('HTTPS, HTTP/2 and the redirect', async proxy => {
 
 // acme() itself is tried with an authority in test/plugins/acme.
 page.task(
-  "Certificates of Let's Encrypt",
+  "Let's Encrypt certificates",
   async proxy => {
     const moved = await proxy.ask('/a', { headers: { host: 'shop.example' } });
     assert.is(moved.headers.location, 'https://shop.example/a');
@@ -144,7 +144,7 @@ page.task('Redirects', async proxy => {
 });
 
 page.task(
-  'A path without its prefix',
+  'Stripping a prefix',
   async proxy => {
     const answer = await proxy.ask('/api/a?b=c');
     assert.is(answer.headers['x-url'], '/a?b=c');
@@ -164,7 +164,7 @@ page.task(
 );
 
 page.task(
-  'Header fields',
+  'Headers',
   async proxy => {
     const given = { 'x-debug': '1', x_debug: '1', x_other: '1', 'x-api-key': 'mine' };
     const { headers, asked } = await proxy.ask('/', { headers: given });
@@ -205,7 +205,7 @@ page.task('Rate limits', async proxy => {
   if (proxy.isWeldr) assert.ok(Number(refused.headers['retry-after']) >= 1);
 });
 
-page.task('Passwords', async proxy => {
+page.task('Basic authentication', async proxy => {
   const authorization = `Basic ${Buffer.from('ada:correct horse battery staple').toString('base64')}`;
   assert.is((await proxy.ask('/')).status, 200);
   const refused = await proxy.ask('/admin/x');
@@ -219,7 +219,7 @@ page.task('Passwords', async proxy => {
 });
 
 page.task(
-  'Another server that says who may pass',
+  'Forward authentication',
   async proxy => {
     const { asked } = await proxy.ask('/a', { headers: { cookie: 'in=1', 'x-auth-user': 'eve' } });
     assert.is(asked.headers['x-auth-user'], 'ada');
@@ -237,7 +237,7 @@ page.task(
 );
 
 page.task(
-  'Who may connect',
+  'IP allow and deny lists',
   async proxy => {
     assert.is((await proxy.ask('/', { from: '127.0.0.9' })).status, 200);
     const { status: code, server } = await proxy.ask('/');
@@ -277,7 +277,7 @@ page.task(
   },
 );
 
-page.task('The size of requests', async proxy => {
+page.task('Request size limits', async proxy => {
   const tooLarge = await proxy.ask('/', { method: 'POST', headers: { 'content-length': '1048577' } });
   assert.equal([tooLarge.status, tooLarge.server], [413, '']);
   assert.is((await proxy.ask('/', { method: 'POST', body: 'x'.repeat(100_000) })).status, 200);
@@ -305,7 +305,7 @@ page.task(
   },
 );
 
-page.task('Pages of other origins', async proxy => {
+page.task('CORS', async proxy => {
   const origin = 'https://shop.example';
   const preflight = await proxy.ask('/', {
     method: 'OPTIONS',
@@ -345,7 +345,7 @@ page.task(
   { replace: [['10.9.0.0/16', '127.0.0.9/32']] },
 );
 
-page.task('Certificates of clients', async proxy => {
+page.task('Client certificates', async proxy => {
   const { asked } = await proxy.ask('/', { port: 443, servername: 'origin.test', certificate: client });
   const told = asked.headers[proxy.isWeldr ? 'x-forwarded-client-cert' : 'x-client-subject'];
   assert.match(String(told), 'CN=build-7');
@@ -357,7 +357,7 @@ page.task('Certificates of clients', async proxy => {
   assert.is(outcome, proxy.isWeldr ? 'no handshake' : '400');
 });
 
-page.task('Servers that come and go', async proxy => {
+page.task('Changing servers at run time', async proxy => {
   assert.equal(await proxy.servers(2), [first, first]);
   if (!proxy.isWeldr) return assert.is((await proxy.ask('/status')).status, 200);
   assert.match(await proxy.shell(), /"success".*# TYPE weldr_/s);

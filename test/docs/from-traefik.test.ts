@@ -41,7 +41,7 @@ page.task('Entry points, HTTPS and the redirect', async proxy => {
 
 // acme() itself is tried with an authority in test/plugins/acme.
 page.task(
-  "Certificates of Let's Encrypt",
+  "Let's Encrypt certificates",
   async proxy => {
     const moved = await proxy.ask('/a', { headers: { host: 'shop.example' } });
     assert.is(moved.headers.location, 'https://shop.example/a');
@@ -116,7 +116,7 @@ page.task('Canary and blue/green', async proxy => {
 });
 
 page.task(
-  'A path without its prefix',
+  'Stripping a prefix',
   async proxy => {
     const answer = await proxy.ask('/api/a?b=c');
     assert.equal([answer.headers['x-url'], answer.headers['x-prefix']], ['/a?b=c', '/api']);
@@ -143,7 +143,7 @@ page.task('Redirects', async proxy => {
 });
 
 page.task(
-  'Header fields',
+  'Headers',
   async proxy => {
     const { headers, asked } = await proxy.ask('/', { headers: { 'x-debug': '1', 'x-api-key': 'mine' } });
     assert.equal([headers['x-frame-options'], headers['x-content-type-options']], ['DENY', 'nosniff']);
@@ -160,7 +160,7 @@ page.task(
   },
 );
 
-page.task('Pages of other origins', async proxy => {
+page.task('CORS', async proxy => {
   const origin = 'https://shop.example';
   const preflight = await proxy.ask('/', {
     method: 'OPTIONS',
@@ -182,7 +182,7 @@ page.task('Rate limits', async proxy => {
   assert.ok(answers.some(answer => answer.status === 429));
 });
 
-page.task('Passwords', async proxy => {
+page.task('Basic authentication', async proxy => {
   const authorization = `Basic ${Buffer.from('ada:correct horse battery staple').toString('base64')}`;
   const refused = await proxy.ask('/');
   assert.equal([refused.status, refused.server], [401, '']);
@@ -191,7 +191,7 @@ page.task('Passwords', async proxy => {
 });
 
 page.task(
-  'Another server that says who may pass',
+  'Forward authentication',
   async proxy => {
     const { asked } = await proxy.ask('/a', { headers: { cookie: 'in=1', 'x-auth-user': 'eve' } });
     assert.is(asked.headers['x-auth-user'], 'ada');
@@ -211,7 +211,7 @@ page.task(
 );
 
 page.task(
-  'Who may connect',
+  'IP allow and deny lists',
   async proxy => {
     assert.is((await proxy.ask('/', { from: '127.0.0.9' })).status, 200);
     const { status: code, server } = await proxy.ask('/');
@@ -258,7 +258,7 @@ page.task(
 const held = new HeldAnswers(url => url !== '/slow');
 
 page.task(
-  'Requests at once',
+  'Concurrent requests',
   async proxy => {
     const headers = { 'x-tenant': 'a' };
     const slow = proxy.ask('/slow', { headers });
@@ -281,7 +281,7 @@ page.task(
   { origins: { [first]: answerStatus(500) } },
 );
 
-page.task('The size of requests', async proxy => {
+page.task('Request size limits', async proxy => {
   const tooLarge = await proxy.ask('/', { method: 'POST', headers: { 'content-length': '1048577' } });
   assert.equal([tooLarge.status, tooLarge.server], [413, '']);
   assert.is((await proxy.ask('/', { method: 'POST', body: 'x'.repeat(100_000) })).status, 200);
@@ -307,7 +307,7 @@ page.task(
   office,
 );
 
-page.task('Certificates of clients', async proxy => {
+page.task('Client certificates', async proxy => {
   const { asked } = await proxy.ask('/', { port: 443, servername: 'origin.test', certificate: client });
   assert.match(String(asked.headers['x-forwarded-client-cert']), 'CN=build-7');
   const refused = await proxy.ask('/', { port: 443, servername: 'origin.test' }).then(
