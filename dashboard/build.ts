@@ -1,5 +1,5 @@
-// Builds the dashboard's page by Vite, into dashboard/dist or where `--to` says. Nothing is done when what is there was made of
-// the same sources; `--if-possible` does nothing without Vite, as where only what runs Weldr is installed.
+// Builds the dashboard's page with Vite into dashboard/dist, and copies it to `--to`. It skips the build if the sources have not
+// changed. With `--if-possible` it also skips it without Vite, where only production dependencies are installed.
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -25,7 +25,7 @@ async function build(): Promise<void> {
     root: folder,
     configFile: false,
     logLevel: 'warn',
-    // It is found under whatever path a proxy puts it.
+    // Relative, so that it works under any path that a proxy gives it.
     base: './',
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
     build: {

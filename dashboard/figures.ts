@@ -1,4 +1,4 @@
-// `npm run bench:dashboard`: what open dashboards cost the processes of a Weldr with 1,000 servers, and how soon the page is painted.
+// `npm run bench:dashboard`: the CPU that open dashboards cost a Weldr with 1,000 servers, and the time until the page is painted.
 //   node -C weldr-source dashboard/figures.ts [--seconds 60] [--pages 10]
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -12,7 +12,7 @@ const { values } = parseArgs({
 });
 const servers = 1000;
 const loads = 20;
-/** Requests a second: each server has one every four seconds, so that something has changed of it in half of all steps. */
+/** Requests per second: each server gets one every four seconds, so it changes in half of all steps. */
 const rate = 250;
 
 // One origin at a thousand addresses of the loopback network.
@@ -21,7 +21,7 @@ await new Promise<void>(resolve => void origin.listen(0, '0.0.0.0', resolve));
 const address = origin.address();
 const port = typeof address === 'object' && address !== null ? address.port : 0;
 const list = Array.from({ length: servers }, (_, at) => `http://127.1.${at >> 8}.${at & 255}:${port}`);
-// One browser opens six connections to a host: each page has a host of its own.
+// A browser opens at most six connections to a host, so each page has its own host.
 const hosts = Array.from({ length: Number(values.pages) }, (_, at) => `p${at}.localhost`);
 const config = `
   import { defineConfig } from 'weldr';
@@ -62,7 +62,7 @@ try {
   origin.closeAllConnections();
 }
 
-/** CPU of the manager and of its worker, in percent of one core. */
+/** Prints the CPU of the manager and its worker, in percent of one core. */
 async function cost(what: string): Promise<void> {
   const pids = [weldr.pid, ...weldr.workers()];
   const before = pids.map(cpuMs);
@@ -73,7 +73,7 @@ async function cost(what: string): Promise<void> {
   process.stdout.write(`${what}: manager ${manager.toFixed(1)} %, worker ${worker.toFixed(1)} % of a core\n`);
 }
 
-/** Time of a process and its threads, ms; the clock of /proc has 100 ticks a second. */
+/** Returns the CPU time of a process and its threads, ms; the clock of /proc has 100 ticks per second. */
 function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
     .replace(/^.*\) /, '')
@@ -81,7 +81,7 @@ function cpuMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** When the first text was painted, and when the largest: the overview itself. */
+/** Prints when the first text was painted, and the largest, which is the overview itself. */
 async function paint(url: string): Promise<void> {
   const first: number[] = [];
   const largest: number[] = [];

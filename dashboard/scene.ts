@@ -1,4 +1,4 @@
-// A Weldr with something to see, for the pictures of the dashboard and for working on it: pools, load, a server that is down.
+// A Weldr with pools, load and a server that is down, for the dashboard's screenshots and for working on it.
 //   node -C weldr-source dashboard/scene.ts [--servers 1000] [--token TOKEN]
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -7,7 +7,7 @@ import { startWeldr, type TestWeldr } from '../test/support/weldr.ts';
 
 export interface Scene {
   readonly weldr: TestWeldr;
-  /** Where the page is. */
+  /** The address of the page. */
   readonly url: string;
   /** Kills a server, and drains another. */
   spoil(): Promise<void>;
@@ -15,12 +15,12 @@ export interface Scene {
 }
 
 export interface SceneOptions {
-  /** More servers, that nobody sends anything to. */
+  /** The number of additional servers, which get no requests. */
   readonly servers?: number;
   readonly token?: string;
 }
 
-/** Starts it all; resolves when the pools are there. */
+/** Starts the servers, Weldr and the load. */
 export async function startScene({ servers = 0, token }: SceneOptions = {}): Promise<Scene> {
   const origins: TestOrigin[] = [];
   const start = async (): Promise<string> => {
@@ -81,7 +81,7 @@ function configOf(pools: Readonly<Record<string, readonly string[]>>, token: str
 
 const paths = ['/', '/api/', '/images/large', '/api/slow?ms=40', '/', '/api/', '/large', '/slow?ms=12'];
 
-/** Requests one after the other, with pauses that come and go as those of people do. */
+/** Sends requests one after another, with pauses that grow and shrink over time. */
 async function send(url: string, lane: number, signal: AbortSignal): Promise<void> {
   for (let at = lane; !signal.aborted; at++) {
     const path = at % 331 === 0 ? '/status/503' : paths[at % paths.length];
@@ -90,7 +90,7 @@ async function send(url: string, lane: number, signal: AbortSignal): Promise<voi
       await response.arrayBuffer();
       await sleep(20 + 14 * Math.sin(Date.now() / 20_000) + Math.random() * 10, undefined, { signal });
     } catch {
-      // It ends, or a server was killed.
+      // The scene is closing, or a server was killed.
     }
   }
 }

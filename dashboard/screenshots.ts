@@ -1,4 +1,4 @@
-// `npm run screenshots`: the pictures of the README and of the docs, of a real Weldr under load, in light and dark.
+// `npm run screenshots`: the screenshots in the README and the docs, of a real Weldr under load, in light and dark.
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +7,7 @@ import { buildPage, startBrowser } from '../test/support/browser.ts';
 import { startScene } from './scene.ts';
 
 const folder = resolve(import.meta.dirname, '../docs/images');
-/** For something to be in the charts. */
+/** How long the load runs, to fill the charts. */
 const seconds = 150;
 
 buildPage();
@@ -38,7 +38,7 @@ async function shoot(
   const page = await context.newPage();
   await page.goto(`${scene.url}#/${name}`);
   await page.getByText('Live', { exact: true }).waitFor();
-  // Rates are of the last seconds.
+  // Rates cover the last seconds.
   await sleep(12_000);
   const file = `dashboard-${name}-${device ?? colorScheme}.png`;
   await page.screenshot({ path: join(folder, file) });

@@ -46,7 +46,7 @@ function Unreachable({ problem }: { readonly problem: string }) {
   return (
     <main class="alone">
       <h1>Weldr cannot be reached</h1>
-      <p>{problem}. This page tries again by itself.</p>
+      <p>{problem}. This page keeps trying.</p>
     </main>
   );
 }

@@ -1,4 +1,4 @@
-// The frame of all pages: navigation, connection, theme, user, and recent notes.
+// The frame of all pages: navigation, connection, theme, user, and notifications.
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { connection, overview } from './data/live.ts';
@@ -58,7 +58,7 @@ export function Shell({
   );
 }
 
-/** The page uses the fragment itself, so the focus is moved explicitly. */
+/** Moves the focus explicitly, because the fragment of the address names the page. */
 function skip(event: MouseEvent): void {
   event.preventDefault();
   document.getElementById('content')?.focus();
@@ -102,15 +102,14 @@ function LostNote() {
     <p class="note note-warning" role="alert">
       <Icon name="warning" />
       <span>
-        <strong>Weldr does not respond.</strong> The page shows the last known state, and continues once the
-        connection is back.
+        <strong>Weldr does not respond.</strong> You see the last known state, until the connection is back.
       </span>
     </p>
   );
 }
 
 const themes: readonly { readonly name: Theme; readonly title: string; readonly icon: IconName }[] = [
-  { name: 'system', title: 'Like the system', icon: 'system' },
+  { name: 'system', title: 'System theme', icon: 'system' },
   { name: 'light', title: 'Light', icon: 'sun' },
   { name: 'dark', title: 'Dark', icon: 'moon' },
 ];
@@ -118,7 +117,7 @@ const themes: readonly { readonly name: Theme; readonly title: string; readonly 
 function ThemeSwitch() {
   return (
     <fieldset class="themes">
-      <legend class="unseen">Colours</legend>
+      <legend class="unseen">Theme</legend>
       {themes.map(({ name, title, icon }) => (
         <label key={name} title={title}>
           <input

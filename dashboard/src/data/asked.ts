@@ -1,16 +1,16 @@
-// Polled data: what a page requests from the admin API when it is opened and repeatedly.
+// Polled data: requested from the admin API when a page opens, and then repeatedly.
 import { useEffect, useState } from 'preact/hooks';
 import { find, textOf } from './api.ts';
 
 export interface Asked<T> {
   readonly value: T | undefined;
-  /** Was there a response? Without a value the path does not exist. */
+  /** Does the path exist? Undefined until there is a response. */
   readonly isThere: boolean | undefined;
   readonly problem: string;
   again(): void;
 }
 
-/** Requests at once, then every `ms` while the page is visible; without a path nothing. */
+/** Requests a path at once, then every `everyMs` while the page is visible. Without a path it does nothing. */
 export function useAsked<T>(path: string | undefined, everyMs = 5000): Asked<T> {
   const [state, setState] = useState<Omit<Asked<T>, 'again'>>({
     value: undefined,

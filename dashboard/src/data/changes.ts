@@ -15,7 +15,7 @@ const done: Readonly<Record<OperatorState, string>> = {
   disabled: 'disabled',
 };
 
-/** The operator's state of a server; one that is down counts as active. */
+/** Returns the state that an operator gave a server; one that is down counts as active. */
 const stateBefore = ({ state }: Server): OperatorState => (state === 'down' ? 'active' : state);
 
 /** Runs a change and reports errors. Resolves with whether it was made. */
@@ -55,7 +55,7 @@ export async function setState(servers: readonly Server[], state: OperatorState)
   const changed = servers.filter(server => stateBefore(server) !== state);
   if (changed.length === 0) return;
   const name = nameAll(changed);
-  if (!(await change(`${name} stays as it is`, () => patch(changed, () => ({ state }))))) return;
+  if (!(await change(`${name} was not changed`, () => patch(changed, () => ({ state }))))) return;
   tell({
     kind: state === 'draining' ? 'draining' : 'done',
     text: state === 'draining' ? name : `${name} ${done[state]}`,
@@ -86,31 +86,31 @@ export async function setWeight(servers: readonly Server[], weight: number): Pro
 /** Removes servers; `now`: without waiting for their requests. */
 export async function remove(servers: readonly Server[], how: 'when empty' | 'now'): Promise<void> {
   const name = nameAll(servers);
-  const isDone = await change(`${name} stays`, async () => {
+  const isDone = await change(`${name} was not removed`, async () => {
     for (const server of servers) {
       const href = hrefOf(server);
       if (href !== undefined) await call('DELETE', how === 'now' ? withQuery(href, 'force') : href);
     }
   });
   if (!isDone) return;
-  // Servers of a config or a source are restored by forgetting the removal; those added by an operator are gone.
+  // Forgetting the removal restores servers of a config or a source; those that an operator added are gone.
   const [only] = servers;
   const isKept = servers.length === 1 && only?.facts !== undefined && !isOwn(only.facts.layer);
   const href = only === undefined ? undefined : hrefOf(only);
   tell({
     kind: 'done',
-    text: how === 'now' ? `${name} removed` : `${name} removed; its last requests may finish`,
+    text: how === 'now' ? `${name} removed` : `${name} removed; requests in flight may finish`,
     ...(isKept &&
       href !== undefined && {
         undo: async () => {
           if (await change(`${name} stays removed`, () => call('DELETE', withQuery(href, 'override'))))
-            tell({ kind: 'done', text: `${name} is back` });
+            tell({ kind: 'done', text: `${name} restored` });
         },
       }),
   });
 }
 
-/** Was it added at run time, so that a removal leaves nothing behind? */
+/** Was a server of this layer added at run time, so that nothing is left once it is removed? */
 export const isOwn = (layer: string): boolean => layer === 'api' || layer === 'cluster';
 
 /** Forgets what an operator changed: one field, or all. */
@@ -119,8 +119,8 @@ export async function forget(server: Server, field?: string): Promise<void> {
   if (href === undefined) return;
   const name = nameOf(server.id);
   const what = field === undefined ? 'override' : `override=${encodeURIComponent(field)}`;
-  if (await change(`${name} stays as it is`, () => call('DELETE', withQuery(href, what))))
-    tell({ kind: 'done', text: `${name}: ${field ?? 'all'} as the config says` });
+  if (await change(`${name} was not reset`, () => call('DELETE', withQuery(href, what))))
+    tell({ kind: 'done', text: `${name}: ${field ?? 'all fields'} reset` });
 }
 
 export interface NewServer {

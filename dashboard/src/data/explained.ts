@@ -1,4 +1,4 @@
-// A request as explained or traced by the admin API: each plugin's decision in order.
+// A request as explained or traced by the admin API, with each plugin's decision in order.
 
 interface Edit {
   readonly of: string;

@@ -1,4 +1,4 @@
-// What this Weldr can do: the calls that its admin API lists.
+// The calls that the admin API of this Weldr lists.
 import { useAsked } from './asked.ts';
 
 export interface Feature {

@@ -1,4 +1,4 @@
-// Keeps the page up to date by one stream, which costs the workers nothing however many pages are open.
+// Keeps the page up to date from one stream, which costs the workers nothing however many pages are open.
 import { computed, effect, signal } from '@preact/signals';
 import { ApiProblem, apiPath, find } from './api.ts';
 import { addEvents, changeOf, type WeldrEvent } from './events.ts';
@@ -23,7 +23,7 @@ import { session } from './session.ts';
 import { toasts } from './toasts.ts';
 
 const everyMs = 2000;
-/** How often servers are reloaded, as the stream does not carry all that is shown. */
+/** How often servers are reloaded, because the stream does not carry all their facts. */
 const loadEveryMs = 30_000;
 /** A stream that is silent for this long counts as lost. */
 const silentMs = 8000;
@@ -47,7 +47,7 @@ interface ServerOverview {
   readonly traffic: Traffic | null;
 }
 
-/** For one pool, or for all: then each server has its pool, and after the first message only changes are sent. */
+/** The servers of one pool, or of all: then each names its pool, and messages after the first contain only changes. */
 interface ServersOverview {
   readonly at: number;
   readonly pool: string;
@@ -57,7 +57,7 @@ interface ServersOverview {
 }
 
 const allPools = '*';
-/** The pool whose servers the stream carries: those shown or being drained. */
+/** The pool whose servers the stream carries, because they are shown or being drained; empty: none. */
 const followed = computed(() => {
   const isDraining = toasts.value.some(({ kind }) => kind === 'draining');
   return page.value === 'servers' || isDraining ? chosenPool.value || allPools : '';
@@ -75,7 +75,7 @@ let loading: ReturnType<typeof setTimeout> | undefined;
 const arrived: WeldrEvent[] = [];
 const togetherMs = 100;
 
-/** Starts; from then on it depends on whether a user is signed in. */
+/** Starts the updates, which then follow whether a user is signed in. */
 export function startLive(): void {
   if (started) return;
   started = true;
@@ -87,7 +87,7 @@ export function startLive(): void {
   });
   effect(() => {
     followed.value;
-    // Before the stream starts, it is unknown where to begin.
+    // Before the first stream, the last event is unknown.
     if (stream === undefined) return;
     listen();
     loadSoon(0);
@@ -189,7 +189,7 @@ function listen(): void {
   opened.onerror = () => {
     if (stream !== opened) return;
     connection.value = 'lost';
-    // The browser reconnects by itself, unless it was refused.
+    // The browser reconnects automatically, unless it was refused.
     if (opened.readyState !== EventSource.CLOSED) return;
     retry = Math.min(retry + 1, 5);
     setTimeout(() => stream === opened && restart(), 1000 * retry * (0.5 + Math.random()));
@@ -203,7 +203,7 @@ function heard(): void {
   connection.value = 'live';
 }
 
-/** When a network fails, a thousand events arrive at once. */
+/** Processes events together: when a network fails, a thousand arrive at once. */
 function takeArrived(): void {
   const list = arrived.splice(0);
   noteEvents(list);

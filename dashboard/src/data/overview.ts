@@ -1,4 +1,4 @@
-// The state of Weldr from `GET /overview`, and what the page derives itself if that is missing.
+// The state of Weldr, from `GET /overview`.
 import type { ServerState } from './server.ts';
 
 export type Severity = 'info' | 'warning' | 'error';
@@ -67,7 +67,7 @@ export const noHistory: History = {
   p99: [],
 };
 
-/** Adds a point, and drops what is too old. */
+/** Adds a point, and drops points that are too old. */
 export function withPoint(history: History, at: number, traffic: Traffic): History {
   const last = history.at.at(-1);
   if (last !== undefined && at - last < history.step / 2) return history;

@@ -2,7 +2,7 @@
 
 export type ServerState = 'active' | 'down' | 'draining' | 'disabled';
 
-/** What an operator changed of a server. */
+/** An operator's change of one field of a server. */
 export interface Override {
   readonly value: unknown;
   readonly config?: unknown;
@@ -39,7 +39,7 @@ export interface ServerNumbers {
   readonly p99?: number | null;
 }
 
-/** In this state since then. */
+/** A state, and when it began. */
 export interface StateSince {
   readonly at: number;
   readonly state: ServerState;
@@ -69,16 +69,16 @@ export function hrefOf({ facts }: Pick<Server, 'facts'>): string | undefined {
 export const withQuery = (href: string, more: string): string =>
   `${href}${href.includes('?') ? '&' : '?'}${more}`;
 
-/** Without the most common scheme. */
+/** Returns an id without the most common scheme. */
 export const nameOf = (id: string): string => id.replace(/^http:\/\//, '');
 
 const codes: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
-  EHOSTUNREACH: 'host cannot be reached',
-  ENETUNREACH: 'network cannot be reached',
+  EHOSTUNREACH: 'host unreachable',
+  ENETUNREACH: 'network unreachable',
   ENOTFOUND: 'name not found',
-  ETIMEDOUT: 'no response in time',
+  ETIMEDOUT: 'timed out',
 };
 
 /** Shortens a reason to what users need: `connection refused`. */

@@ -35,7 +35,7 @@ const numbers = signal<ReadonlyMap<string, ServerNumbers>>(new Map());
 const histories = new Map<string, StateSince[]>();
 /** When servers were added after the start, by key. */
 const addedAt = new Map<string, number>();
-/** When Weldr started: states without an event began then. */
+/** When Weldr started, which is when states without an event began. */
 let startedAt: number | undefined;
 
 export const servers = computed<readonly Server[]>(() =>
@@ -57,7 +57,7 @@ export const servers = computed<readonly Server[]>(() =>
   }),
 );
 
-/** An observation of a state: now, or from an event. */
+/** Notes a state that is observed now, or in an event. */
 export function noteState(pool: string, id: string, { at, state }: StateSince): void {
   const key = keyOf(pool, id);
   const history = histories.get(key) ?? [];
@@ -70,7 +70,7 @@ export function noteState(pool: string, id: string, { at, state }: StateSince): 
   if (history.length > mostChanges) history.shift();
 }
 
-/** From an event: the state since then, and the one before. */
+/** Notes a change from an event: the new state, and the one before. */
 export function noteChange(
   pool: string,
   id: string,
@@ -98,7 +98,7 @@ export function noteStart(at: number | undefined): void {
 
 const beginOf = (key: string): number | undefined => addedAt.get(key) ?? startedAt;
 
-/** The servers of some pools, or of all, as they are. */
+/** Replaces the servers of a pool, or of all. */
 export function takeStates(list: readonly Known[], pool: string | undefined, at: number): void {
   const next = new Map(
     pool === undefined ? [] : [...states.value].filter(([, known]) => known.pool !== pool),
@@ -108,7 +108,7 @@ export function takeStates(list: readonly Known[], pool: string | undefined, at:
   states.value = next;
 }
 
-/** The servers that have changed, and those that have left. */
+/** Takes over servers that have changed, and drops those that have left. */
 export function takeSome(
   list: readonly Known[],
   gone: readonly { readonly pool: string; readonly id: string }[],
@@ -135,7 +135,7 @@ export function takeNumbers(more: ReadonlyMap<string, ServerNumbers>): void {
   numbers.value = new Map([...numbers.value].filter(([key]) => states.value.has(key)).concat([...more]));
 }
 
-/** States from events: they are shown before everything is reloaded. */
+/** Takes over states from events, so that they are shown before servers are reloaded. */
 export function takeChanges(list: readonly Known[]): void {
   const next = new Map(states.value);
   for (const known of list) {
@@ -145,7 +145,6 @@ export function takeChanges(list: readonly Known[]): void {
   if (list.length > 0) states.value = next;
 }
 
-/** Loads the pools. */
 export async function loadPools(): Promise<void> {
   pools.value = (await call<{ pools: PoolFacts[] }>('GET', '/pools')).pools;
 }
@@ -171,7 +170,7 @@ export async function loadServers(): Promise<void> {
   loaded.value = true;
 }
 
-/** Four at a time. */
+/** Runs a function for each item, four at a time. */
 async function inTurns<T, R>(list: readonly T[], fn: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   const waiting = list.entries();

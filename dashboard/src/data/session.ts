@@ -1,4 +1,4 @@
-// The user of the page: signed in by a token, or admitted without one.
+// The user of the page: signed in with a token, or admitted without one.
 import { computed, signal } from '@preact/signals';
 import { call, whenSignedOut } from './api.ts';
 

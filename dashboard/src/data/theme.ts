@@ -1,4 +1,4 @@
-// Light or dark: the system's choice, until the user makes another.
+// The theme, light or dark: the system's, unless the user chooses one.
 import { effect, signal } from '@preact/signals';
 
 export type Theme = 'system' | 'light' | 'dark';

@@ -1,4 +1,4 @@
-// Notes at the edge of the page: what was done, its progress, and how to undo it.
+// Notifications: what was done, its progress, and a way to undo it.
 import { signal } from '@preact/signals';
 
 export interface Toast {

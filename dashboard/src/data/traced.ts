@@ -1,4 +1,4 @@
-// Real requests as they come, from traces of the admin API: only while the page is visible, and a limited number.
+// Real requests, from traces of the admin API: only while the page is visible, and a limited number.
 import { signal } from '@preact/signals';
 import { ApiProblem, call, find, textOf } from './api.ts';
 import type { Explanation } from './explained.ts';
@@ -25,7 +25,7 @@ const mostKept = 300;
 /** The requests of one trace, and its longest duration. */
 const count = 100;
 const duration = '60s';
-/** The least time between traces: when one fills at once, further requests are not shown. */
+/** The least time between traces: if one is full sooner, further requests are not shown. */
 const pauseMs = 2000;
 /** How often results are read, however many requests there are. */
 const readEveryMs = 500;
@@ -62,7 +62,7 @@ async function run(filter: TraceFilter, over: AbortSignal): Promise<void> {
     } catch (thrown) {
       if (over.aborted) return;
       traceProblem.value = textOf(thrown);
-      // A wrong filter stays wrong.
+      // Trying again does not help against an invalid filter.
       if (thrown instanceof ApiProblem && [400, 403].includes(thrown.status)) return;
       await sleep(retryMs, over);
     }
@@ -84,7 +84,7 @@ async function trace(filter: TraceFilter, over: AbortSignal): Promise<number> {
     }
     return next;
   } finally {
-    // It may have ended by itself.
+    // It may have ended already.
     void call('DELETE', `/traces/${id}`).catch(() => {});
   }
 }
@@ -98,7 +98,7 @@ function take(requests: readonly Explanation[]): void {
 
 const isShown = (): boolean => document.visibilityState === 'visible';
 
-/** Resolves when the page is visible, or it is over. */
+/** Resolves when the page is visible, or `over` is aborted. */
 async function whenShown(over: AbortSignal): Promise<void> {
   while (!isShown() && !over.aborted) {
     await new Promise<void>(resolve => {

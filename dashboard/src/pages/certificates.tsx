@@ -25,9 +25,9 @@ export function CertificatesPage() {
       </header>
       {problem !== '' && <p class="problem">{problem}</p>}
       {value !== undefined && list.length === 0 && (
-        <Empty title="No certificate is in use">
+        <Empty title="No certificates">
           <p>
-            Clients use plain HTTP here. Give a listener <code>tls</code>, or have <code>acme()</code> order
+            Clients use plain HTTP. Set <code>tls</code> for a listener, or let <code>acme()</code> order
             certificates.
           </p>
         </Empty>
@@ -59,8 +59,8 @@ function CertificateCard({ certificate }: { readonly certificate: Certificate })
         {issuer !== undefined && <dd>{issuer}</dd>}
         <dt>Key</dt>
         <dd>{keyType ?? '–'}</dd>
-        <dt>From</dt>
-        <dd>{layer === 'config' ? 'the config' : layer}</dd>
+        <dt>Layer</dt>
+        <dd>{layer}</dd>
         {defaultOf.length > 0 && <dt>Default of</dt>}
         {defaultOf.length > 0 && <dd>{defaultOf.join(', ')}</dd>}
       </dl>

@@ -1,4 +1,4 @@
-// The cluster: its leader, its members, and how far this node is behind.
+// The cluster: its leader, its nodes, the members of etcd, and how far this node is behind.
 import { useAsked } from '../data/asked.ts';
 import { agoOf, msOf } from '../data/format.ts';
 import { now } from '../data/live.ts';
@@ -55,7 +55,7 @@ function ClusterFacts({ cluster }: { readonly cluster: Cluster }) {
     <>
       {stale && (
         <p class="note note-warning">
-          The store is away: what you see may be out of date, and nothing can be changed. {reason}
+          etcd cannot be reached: this page may be out of date, and nothing can be changed. {reason}
         </p>
       )}
       <div class="cards">
@@ -68,12 +68,12 @@ function ClusterFacts({ cluster }: { readonly cluster: Cluster }) {
           </p>
         </section>
         <section class="card">
-          <h2>Behind the majority</h2>
+          <h2>Lag behind etcd</h2>
           <p class="figure">{lag.ms < 0 ? 'unknown' : msOf(lag.ms)}</p>
         </section>
         {address !== undefined && (
           <section class="card">
-            <h2>Address</h2>
+            <h2>Service address</h2>
             <p class="figure">{address.by === node ? 'held here' : (address.by ?? 'not held')}</p>
             <p class="muted">{address.reason}</p>
           </section>
@@ -85,7 +85,7 @@ function ClusterFacts({ cluster }: { readonly cluster: Cluster }) {
           <thead>
             <tr>
               <th scope="col">Node</th>
-              <th scope="col">Part</th>
+              <th scope="col">State</th>
               <th scope="col">Version</th>
               <th scope="col">Started</th>
             </tr>

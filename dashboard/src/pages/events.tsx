@@ -1,7 +1,7 @@
 // Events, newest first.
 import { useSignal } from '@preact/signals';
 import { events, type WeldrEvent } from '../data/events.ts';
-import { agoOf, dayOf, timeOf } from '../data/format.ts';
+import { agoOf, dayOf, plural, timeOf } from '../data/format.ts';
 import { now } from '../data/live.ts';
 import { matchesAll } from '../data/matching.ts';
 import { FilterBox } from '../parts/filter-box.tsx';
@@ -20,7 +20,9 @@ export function EventsPage() {
           <h1>Events</h1>
         </header>
         <Empty title="This Weldr keeps no events">
-          <p>The admin API of this version has no events.</p>
+          <p>
+            Its admin API has no <code>GET /events</code>.
+          </p>
         </Empty>
       </>
     );
@@ -43,7 +45,7 @@ export function EventsPage() {
       <div class="tools">
         <FilterBox
           value={filter.value}
-          hint="Filter: a server, a pool, who did it"
+          hint="Filter: server, pool, author"
           onChange={value => {
             filter.value = value;
           }}
@@ -56,12 +58,16 @@ export function EventsPage() {
               bad.value = currentTarget.checked;
             }}
           />
-          Only warnings and errors
+          Warnings and errors only
         </label>
       </div>
       {found.length === 0 ? (
-        <Empty title="No matching events">
-          <p>{all.length === 0 ? 'Nothing has happened yet.' : 'No event matches the filter.'}</p>
+        <Empty title={all.length === 0 ? 'No events yet' : 'No event matches'}>
+          <p>
+            {all.length === 0
+              ? 'Nothing has happened since the start.'
+              : `None of ${plural(all.length, 'event')} matches the filter.`}
+          </p>
         </Empty>
       ) : (
         <ol class="card events">

@@ -1,4 +1,4 @@
-// What Weldr would do with a request, and why: each plugin's decision in order.
+// What Weldr would do with a request, and why: each plugin's decision, in order.
 import { useState } from 'preact/hooks';
 import { call, textOf } from '../data/api.ts';
 import type { Explanation } from '../data/explained.ts';
@@ -34,8 +34,8 @@ export function ExplainPage() {
       ) : (
         <Empty title="This Weldr cannot explain requests">
           <p>
-            Its admin API has no <code>POST /explain</code>. The page Routes tests which route a request
-            takes.
+            Its admin API has no <code>POST /explain</code>. The page Routes shows which route a request
+            would take.
           </p>
         </Empty>
       )}

@@ -32,7 +32,7 @@ function Uptime() {
   return <p class="muted">{parts.join(' · ')}</p>;
 }
 
-/** The link to the servers concerned. */
+/** Returns the parameters of a link to the affected servers. */
 const whereOf = (pool: string, { about, text }: Problem): Record<string, string> =>
   about === 'errors' ? { pool, sort: 'errors' } : / down\b/.test(text) ? { pool, only: 'down' } : { pool };
 
@@ -84,10 +84,10 @@ function Traffic() {
       <section class="card">
         <h2>Requests</h2>
         <p class="figure">
-          {rateOf(traffic?.rate)} <small>a second</small>
+          {rateOf(traffic?.rate)} <small>per second</small>
         </p>
         <Chart
-          label={`Requests over the last 15 minutes; now ${rateOf(traffic?.rate)} a second`}
+          label={`Requests over the last 15 minutes; now ${rateOf(traffic?.rate)} per second`}
           at={at}
           lines={[{ name: '', colour: '--chart-1', filled: true, values: rate }]}
           show={value => (value === null ? '–' : rateOf(value))}
@@ -163,7 +163,7 @@ function PoolCards({ pools }: { readonly pools: readonly PoolOverview[] }) {
         ))}
       </div>
       {sorted.length > mostCards && (
-        <p class="muted">{plural(sorted.length - mostCards, 'more pool')}; see the page Servers.</p>
+        <p class="muted">{plural(sorted.length - mostCards, 'more pool')}; see Servers.</p>
       )}
     </section>
   );

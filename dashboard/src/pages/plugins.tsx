@@ -51,7 +51,7 @@ export function PluginsPage() {
         <p class="muted">
           {value === undefined
             ? 'Loading…'
-            : `${plural(all.length, 'plugin')}, in the order in which they are asked`}
+            : `${plural(all.length, 'plugin')}, in the order in which requests pass them`}
         </p>
       </header>
       {problem !== '' && <p class="problem">{problem}</p>}
@@ -66,14 +66,13 @@ export function PluginsPage() {
         <p class="note">
           <Icon name="plugins" />
           <span>
-            The times of plugins are measured if the config has <code>metrics()</code>, for one of 128
-            requests.
+            Add <code>metrics()</code> to the config to measure the time of plugins, in one of 128 requests.
           </span>
         </p>
       )}
       {all.length > 10 && (
         <div class="tools">
-          <FilterBox value={filter} onChange={setFilter} hint="Filter: a plugin, a role, a route, a pool" />
+          <FilterBox value={filter} onChange={setFilter} hint="Filter: plugin, role, route, pool" />
         </div>
       )}
       {groups.slice(0, shownAtOnce).map(([place, plugins]) => (
@@ -90,7 +89,7 @@ export function PluginsPage() {
       )}
       {value !== undefined && found.length === 0 && (
         <Empty title="No plugin matches">
-          <p>Of {plural(all.length, 'plugin')} none matches the filter.</p>
+          <p>None of {plural(all.length, 'plugin')} matches the filter.</p>
         </Empty>
       )}
       <Features />
@@ -169,7 +168,7 @@ function PluginItem({ plugin, place, measured }: PluginItemProps) {
             <div key={stage} title={`${plural(count, 'request')} measured`}>
               <dt>{stage}</dt>
               <dd>
-                {tookOf(mean)} <small>{p99 === null ? '99 % in over 10 s' : `99 % in ${tookOf(p99)}`}</small>
+                {tookOf(mean)} <small>{p99 === null ? 'p99 over 10 s' : `p99 ${tookOf(p99)}`}</small>
               </dd>
             </div>
           ))}
@@ -179,17 +178,17 @@ function PluginItem({ plugin, place, measured }: PluginItemProps) {
   );
 }
 
-/** The condition in the name of an instance: `when(path=/login)/rate-limit`. */
+/** Returns the condition in the name of an instance, such as `when(path=/login)/rate-limit`. */
 const whenOf = (instance: string): string => /when\(.*\)(?=\/)/.exec(instance)?.[0] ?? 'in a when';
 
-/** What plugins add to the admin API, detected by one path each. */
+/** Plugins, each recognised by a path that it adds to the admin API. */
 const known: readonly { readonly name: string; readonly href: string; readonly gives: string }[] = [
   { name: 'stats', href: '/stats', gives: 'requests, errors and latencies' },
   { name: 'healthCheck', href: '/health-check', gives: 'active health checks of servers' },
-  { name: 'routes', href: '/routes', gives: 'rules that lead requests to pools' },
-  { name: 'metrics', href: '/metrics', gives: 'numbers for Prometheus' },
+  { name: 'routes', href: '/routes', gives: 'rules that route requests to pools' },
+  { name: 'metrics', href: '/metrics', gives: 'metrics for Prometheus' },
   { name: 'etcd', href: '/cluster', gives: 'a cluster that shares run-time changes, with a leader' },
-  { name: 'acme', href: '/acme', gives: 'certificates that renew themselves' },
+  { name: 'acme', href: '/acme', gives: 'certificates that renew automatically' },
 ];
 
 function Features() {

@@ -1,4 +1,4 @@
-// Requests as they come: the outcome of each, the server, and the time.
+// Requests as they end: the outcome of each, the server, and the time.
 import { computed, signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { Explanation, Step } from '../data/explained.ts';
@@ -33,7 +33,7 @@ export function RequestsPage() {
           <h1>Requests</h1>
         </header>
         <Empty title="Only operators see requests">
-          <p>They show what clients request. You have signed in with the read-only token.</p>
+          <p>You have signed in with the read-only token, which does not show what clients request.</p>
         </Empty>
       </>
     );
@@ -85,7 +85,7 @@ function statusOf(count: number, paused: boolean): string {
   if (count === 0) return paused ? 'Paused.' : 'Waiting for requests…';
   const shown = `The last ${plural(count, 'request')}`;
   if (paused) return `${shown}. Paused.`;
-  return isSample.value ? `${shown}. There are more than shown: a sample of 100 every 2 s.` : `${shown}.`;
+  return isSample.value ? `${shown}, a sample: at most 100 every 2 s.` : `${shown}.`;
 }
 
 const statuses = ['2xx', '3xx', '4xx', '5xx'];
@@ -126,7 +126,7 @@ function Filter({ wanted }: { readonly wanted: TraceFilter }) {
   return (
     <form
       class="card request-filter"
-      aria-label="Which requests"
+      aria-label="Filter"
       onSubmit={event => {
         event.preventDefault();
       }}
@@ -165,7 +165,7 @@ function Filter({ wanted }: { readonly wanted: TraceFilter }) {
 
 function RequestItem({ request }: { readonly request: SeenRequest }) {
   const { method, url, route, pool, response, ms, steps, at } = request;
-  // Rendered on demand: hundreds of rows with some twenty steps each would be too much.
+  // Rendered on demand: hundreds of rows have some twenty steps each.
   const [isOpen, setOpen] = useState(false);
   const attempts = steps.filter(({ word }) => word === 'sent');
   const isBad = response.status === 0 || response.status >= 500;

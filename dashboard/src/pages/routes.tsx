@@ -41,12 +41,12 @@ interface Hits {
   readonly lastAt: number | null;
 }
 
-type Column = 'route' | 'pool' | 'from' | 'hits' | 'errors' | 'last';
+type Column = 'route' | 'pool' | 'layer' | 'hits' | 'errors' | 'last';
 
 const sortKeys: Readonly<Record<Column, (route: Route) => number | string>> = {
   route: ({ name }) => name,
   pool: ({ pool }) => pool ?? '',
-  from: ({ layer }) => layer,
+  layer: ({ layer }) => layer,
   hits: ({ hits }) => -countAll(hits),
   errors: ({ hits }) => -errorShareOf(hits),
   last: ({ hits }) => -(hits?.lastAt ?? 0),
@@ -79,32 +79,32 @@ export function RoutesPage() {
         <p class="muted">
           {value === undefined
             ? ''
-            : `${plural(all.length, 'route')}; the narrowest that matches takes a request`}
+            : `${plural(all.length, 'route')}; of those that match, the narrowest takes the request`}
         </p>
       </header>
       {problem !== '' && <p class="problem">{problem}</p>}
       {isThere === false && (
-        <MissingPlugin plugin="routes" gives="rules that lead requests to pools, redirects and replies" />
+        <MissingPlugin plugin="routes" gives="rules that route requests to pools, redirects and replies" />
       )}
       {value !== undefined && (
         <>
           <Tester />
           <div class="tools">
-            <FilterBox value={filter} onChange={setFilter} hint="Filter: a name, a host, a path, a pool" />
+            <FilterBox value={filter} onChange={setFilter} hint="Filter: name, host, path, pool" />
           </div>
           <section class="card table-card" aria-label="Routes">
             <table class="routes rows-on-phone">
               <thead>
                 <tr>
                   <SortHead column="route" title="Route" order={order.value} onSort={sort} />
-                  <th scope="col">Takes</th>
+                  <th scope="col">Matches</th>
                   <SortHead column="pool" title="Leads to" order={order.value} onSort={sort} />
-                  <SortHead column="from" title="From" order={order.value} onSort={sort} />
+                  <SortHead column="layer" title="Layer" order={order.value} onSort={sort} />
                   {isCounted && (
                     <>
                       <SortHead column="hits" title="Requests" order={order.value} onSort={sort} isNumber />
                       <SortHead column="errors" title="Errors" order={order.value} onSort={sort} isNumber />
-                      <SortHead column="last" title="Last" order={order.value} onSort={sort} isNumber />
+                      <SortHead column="last" title="Last request" order={order.value} onSort={sort} isNumber />
                     </>
                   )}
                 </tr>
@@ -141,7 +141,7 @@ function RouteRow({ route, onChanged }: { readonly route: Route; readonly onChan
         {name}
         {priority !== undefined && priority !== 0 && <small>priority {priority}</small>}
       </th>
-      <td data-title="Takes">
+      <td data-title="Matches">
         <code>{takes.length === 0 ? 'everything' : takes.join(' ')}</code>
         {notes.map(note => (
           <small key={note} class="is-warning">
@@ -152,7 +152,7 @@ function RouteRow({ route, onChanged }: { readonly route: Route; readonly onChan
       <td data-title="Leads to">
         <Target route={route} onChanged={onChanged} />
       </td>
-      <td data-title="From">{layer}</td>
+      <td data-title="Layer">{layer}</td>
       {hits !== undefined && (
         <>
           <td class="number" data-title="Requests">
@@ -168,7 +168,7 @@ function RouteRow({ route, onChanged }: { readonly route: Route; readonly onChan
           <td data-title="Errors" class={errorShareOf(hits) > 0.01 ? 'number is-bad' : 'number'}>
             {countAll(hits) === 0 ? '–' : shareOf(errorShareOf(hits))}
           </td>
-          <td class="number" data-title="Last">
+          <td class="number" data-title="Last request">
             {hits.lastAt === null ? 'never' : agoOf(hits.lastAt, now.value)}
           </td>
         </>
@@ -254,7 +254,7 @@ function Tester() {
   const { route, before: _, beforeCount: __, links: ___, ...rest } = answer ?? {};
   return (
     <>
-      <RequestForm action="Which route?" withHeaders={false} onSubmit={test} />
+      <RequestForm action="Find route" withHeaders={false} onSubmit={test} />
       {problem !== '' && (
         <p class="note note-error" role="alert">
           {problem}
@@ -263,9 +263,7 @@ function Tester() {
       {answer !== undefined && (
         <section class="card" aria-live="polite" aria-label="The matching route">
           <h2>
-            {typeof route === 'string'
-              ? `The route ${route} takes it`
-              : 'No route takes it: it goes to the pool default'}
+            {typeof route === 'string' ? `Route ${route} matches` : 'No route matches'}
           </h2>
           <ValueTree value={rest} />
         </section>

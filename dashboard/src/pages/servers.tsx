@@ -79,7 +79,7 @@ function Sum() {
     if (chosenPool.value === '' || pool === chosenPool.value) count[state]++;
   }
   const parts = [
-    `${count.active} healthy`,
+    `${count.active} active`,
     ...(count.down > 0 ? [`${count.down} down`] : []),
     ...(count.draining > 0 ? [`${count.draining} draining`] : []),
     ...(count.disabled > 0 ? [`${count.disabled} disabled`] : []),
@@ -121,7 +121,7 @@ function Tools() {
             onlyDown.value = currentTarget.checked;
           }}
         />
-        Only down
+        Down only
       </label>
     </div>
   );
@@ -136,15 +136,15 @@ function Nothing() {
       <Empty title={isAllUp ? 'No server is down' : 'No server matches'}>
         <p>
           {isAllUp
-            ? `All ${plural(all.length, 'server')} are well.`
-            : `Of ${plural(all.length, 'server')} none matches the filter.`}
+            ? `Clear “Down only” to see ${plural(all.length, 'server')}.`
+            : `None of ${plural(all.length, 'server')} matches the filter.`}
         </p>
       </Empty>
     );
   }
   return (
-    <Empty title="There is no server yet">
-      <p>Add one here, have services register themselves, or list them in the config:</p>
+    <Empty title="No servers yet">
+      <p>Add one here, list servers in the config, or let services register themselves:</p>
       <pre>{`curl ${location.host}/servers -d '{"url":"http://10.0.0.7:3000"}'`}</pre>
     </Empty>
   );

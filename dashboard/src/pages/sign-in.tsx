@@ -52,8 +52,7 @@ export function SignInPage() {
           {busy ? 'Signing in…' : 'Sign in'}
         </button>
         <p class="muted small">
-          It is the <code>token</code> of <code>adminApi()</code>, or its <code>readToken</code> for read-only
-          access.
+          The <code>token</code> of <code>adminApi()</code>, or its <code>readToken</code> for read-only access.
         </p>
       </form>
     </main>

@@ -124,7 +124,7 @@ function describe(
   tip.classList.toggle('left', isRight);
 }
 
-/** The last 15 minutes, or the available part; at least two minutes. In seconds. */
+/** Returns the start of the time axis, s: 15 minutes ago, or when the data begins, and at least two minutes ago. */
 function startOf(first: number | null): number {
   const now = Date.now() / 1000;
   return Math.min(now - 120, Math.max(first ?? now, now - windowMs / 1000));

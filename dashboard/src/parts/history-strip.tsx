@@ -28,8 +28,8 @@ export function HistoryStrip({
     (history[0] !== undefined && history[0].at > start ? 1 : 0);
   const label =
     changes <= 0
-      ? 'No change of state in the last 15 minutes'
-      : `${plural(changes, 'change')} of state in the last 15 minutes`;
+      ? 'No state changes in the last 15 minutes'
+      : `${plural(changes, 'state change')} in the last 15 minutes`;
   return (
     <svg
       class="strip"

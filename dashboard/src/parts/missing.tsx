@@ -1,11 +1,11 @@
-// Placeholders for what this Weldr does not have.
+// Placeholders for pages and lists without content.
 import type { ComponentChildren } from 'preact';
 
 /** Says which plugin to add. */
 export function MissingPlugin({ plugin, gives }: { readonly plugin: string; readonly gives: string }) {
   return (
     <section class="card empty">
-      <h2>There is nothing to show here yet</h2>
+      <h2>Nothing to show yet</h2>
       <p>
         The plugin <code>{plugin}</code> adds {gives}. Add it to the config and reload:
       </p>

@@ -51,7 +51,7 @@ export function RequestForm({ action, withHeaders, onSubmit }: RequestFormProps)
       </label>
       {withHeaders && (
         <label class="whole">
-          Fields, one per line
+          Headers, one per line
           <textarea
             rows={3}
             placeholder="Cookie: a=b"

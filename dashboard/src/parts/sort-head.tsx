@@ -1,7 +1,7 @@
-// A column head that sorts its table.
+// A column header that sorts its table.
 import { Icon } from './icon.tsx';
 
-/** The column, and is its order reversed? */
+/** The column that a table is sorted by; `isTurned`: in reverse. */
 export interface Order<Column extends string> {
   readonly by: Column;
   readonly isTurned: boolean;

@@ -2,7 +2,7 @@
 import type { ServerState } from '../data/server.ts';
 
 export const stateWords: Readonly<Record<ServerState, string>> = {
-  active: 'Healthy',
+  active: 'Active',
   down: 'Down',
   draining: 'Draining',
   disabled: 'Disabled',

@@ -1,4 +1,4 @@
-// The steps of a request: the decisions in order.
+// The steps of a request: the decisions of plugins, in order.
 import type { Step } from '../data/explained.ts';
 import { tookOf } from '../data/format.ts';
 import { nameOf } from '../data/server.ts';

@@ -1,4 +1,4 @@
-// The notes of what was done, with the progress of drains.
+// Notifications of what was done, with the progress of drains.
 import { useEffect, useRef } from 'preact/hooks';
 import { plural } from '../data/format.ts';
 import { nameOf } from '../data/server.ts';
@@ -8,7 +8,7 @@ import { Icon } from './icon.tsx';
 
 export function ToastList() {
   return (
-    <section class="toasts" aria-label="What was done" aria-live="polite">
+    <section class="toasts" aria-label="Notifications" aria-live="polite">
       {toasts.value.map(toast => (
         <div
           key={toast.id}
@@ -58,10 +58,10 @@ function Drain({ toast }: { readonly toast: Toast }) {
     <div class="drain">
       <p>
         {isEmpty
-          ? `${name} is empty: no request is left`
+          ? `${name} is drained: no requests left`
           : `Draining ${name}: ${plural(left, 'request')} left`}
       </p>
-      <progress max={1} value={share} aria-label={`Drain of ${name}`} />
+      <progress max={1} value={share} aria-label={`Draining ${name}`} />
     </div>
   );
 }

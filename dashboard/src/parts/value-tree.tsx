@@ -1,4 +1,4 @@
-// A response of the admin API as a list of its values.
+// Shows a response of the admin API as a tree of its values.
 
 export function ValueTree({ value }: { readonly value: unknown }) {
   if (Array.isArray(value)) {

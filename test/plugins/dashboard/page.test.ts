@@ -66,7 +66,7 @@ async function addServer(address: string, pool = 'default'): Promise<void> {
   await page.getByLabel('Address').fill(address);
   await page.getByRole('dialog').getByLabel('Pool').selectOption(pool);
   await page.getByRole('button', { name: 'Add', exact: true }).click();
-  await rowOf(address).getByText('Healthy').waitFor();
+  await rowOf(address).getByText('Active', { exact: true }).waitFor();
 }
 
 test('a wrong token is refused with a message, and the right one signs in', async () => {
@@ -82,9 +82,9 @@ test('a wrong token is refused with a message, and the right one signs in', asyn
   assert.is(kept, '[{},{},""]');
 });
 
-test('a person adds a server and sees it become healthy', async () => {
+test('a person adds a server and sees it become active', async () => {
   await page.getByRole('link', { name: /^Servers/ }).click();
-  await page.getByText('There is no server yet').waitFor();
+  await page.getByText('No servers yet').waitFor();
   await addServer(await startOrigin());
   await addServer(await startOrigin());
   await page.getByRole('button', { name: 'Add server' }).click();
@@ -117,7 +117,7 @@ test('a person with only the page finds the sick server, drains it under load, a
   await first.locator('.cell-errors.is-bad').waitFor();
   await first.getByRole('button', { name: `Drain ${sick}` }).click();
   await first.getByText('Draining').waitFor();
-  await page.getByText(`${sick} is empty: no request is left`).waitFor();
+  await page.getByText(`${sick} is drained: no requests left`).waitFor();
   await rowOf(sick).getByText('empty', { exact: true }).waitFor();
   await page.getByRole('link', { name: 'Overview', exact: true }).click();
   await page.getByText(`${sick} of default fails`).waitFor({ state: 'detached' });
@@ -141,7 +141,7 @@ test('requests are shown with their attempts and what answered, routes with thei
   await rowOf(sick)
     .getByRole('button', { name: `Enable ${sick}` })
     .click();
-  await rowOf(sick).getByText('Healthy').waitFor();
+  await rowOf(sick).getByText('Active', { exact: true }).waitFor();
   await page.getByRole('link', { name: 'Routes' }).click();
   const route = page.getByRole('row', { name: /^shop/ });
   await route.getByText('just now').or(route.getByText(/ ago/)).waitFor();
@@ -188,9 +188,9 @@ test('a server that was killed is shown as down, with its reason', async () => {
     .getByText(/refused/)
     .first()
     .waitFor({ timeout: 3000 });
-  await page.getByLabel('Only down').check();
+  await page.getByLabel('Down only').check();
   assert.is(await page.locator('[data-server]').count(), 1);
-  await page.getByLabel('Only down').uncheck();
+  await page.getByLabel('Down only').uncheck();
   await page.getByRole('link', { name: 'Overview', exact: true }).click();
   await page.getByText(/1 of 2 servers of default down: .*refused/i).waitFor();
 });
@@ -208,13 +208,13 @@ test('a weight is set by the keyboard, and a removal asks first', async () => {
   await page.keyboard.press('Enter');
   await page.getByText(`${address} has weight 7`).waitFor();
   await rowOf(address).locator('.cell-weight').getByText('7').waitFor();
-  await page.getByLabel('All servers in the list').check();
+  await page.getByLabel('Select all servers').check();
   await page.getByRole('button', { name: 'Remove…' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
-  await page.getByText('There is no server yet').waitFor();
+  await page.getByText('No servers yet').waitFor();
 });
 
-test('a person adds a server, sees it become healthy, switches a route to it, and sees who did it in the events', async () => {
+test('a person adds a server, sees it become active, switches a route to it, and sees who did it in the events', async () => {
   const address = await startOrigin();
   await page.getByRole('link', { name: /^Servers/ }).click();
   await addServer(address, 'spare');
@@ -222,8 +222,8 @@ test('a person adds a server, sees it become healthy, switches a route to it, an
   await page.getByLabel('Pool of shop').selectOption('spare');
   await page.getByText('shop leads to spare').waitFor();
   await page.getByPlaceholder('https://shop.example/api/x').fill('http://shop.example/shop/a');
-  await page.getByRole('button', { name: 'Which route?' }).click();
-  await page.getByText('The route shop takes it').waitFor();
+  await page.getByRole('button', { name: 'Find route' }).click();
+  await page.getByText('Route shop matches').waitFor();
   // The pool default is empty by now.
   assert.is((await fetch(`${weldr.url}/shop/`)).status, 200);
   await page.getByRole('link', { name: 'Events' }).click();

@@ -26,7 +26,7 @@ export function AddServer({ onClose }: { readonly onClose: () => void }) {
     }
   };
   return (
-    <Dialog title="Add a server" onClose={onClose}>
+    <Dialog title="Add server" onClose={onClose}>
       <form onSubmit={submit}>
         <label>
           Address
@@ -69,7 +69,7 @@ export function AddServer({ onClose }: { readonly onClose: () => void }) {
             checked={isOut}
             onChange={({ currentTarget }) => setOut(currentTarget.checked)}
           />
-          Disabled at first
+          Add as disabled
         </label>
         <p id="add-problem" class="problem" role="alert">
           {problem}

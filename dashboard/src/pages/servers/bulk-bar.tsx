@@ -1,4 +1,4 @@
-// Actions on all ticked servers.
+// Actions on all selected servers.
 import { setState } from '../../data/changes.ts';
 import { plural } from '../../data/format.ts';
 import type { Server } from '../../data/server.ts';
@@ -17,7 +17,7 @@ export function BulkBar({ servers }: { readonly servers: readonly Server[] }) {
     clear();
   };
   return (
-    <section class="bulk" aria-label="The selected servers">
+    <section class="bulk" aria-label="Selected servers">
       <strong>{plural(ticked.length, 'server')} selected</strong>
       <button type="button" onClick={set('draining')}>
         Drain
@@ -34,7 +34,7 @@ export function BulkBar({ servers }: { readonly servers: readonly Server[] }) {
           asked.value = { what: 'weight', keys };
         }}
       >
-        Weight…
+        Set weight…
       </button>
       <button
         type="button"
@@ -46,7 +46,7 @@ export function BulkBar({ servers }: { readonly servers: readonly Server[] }) {
         Remove…
       </button>
       <button type="button" class="quiet" onClick={clear}>
-        Clear
+        Clear selection
       </button>
     </section>
   );

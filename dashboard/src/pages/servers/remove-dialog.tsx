@@ -14,7 +14,7 @@ export function RemoveDialog({ servers, onClose }: RemoveDialogProps) {
   const name =
     servers.length === 1 && only !== undefined ? nameOf(only.id) : plural(servers.length, 'server');
   const inFlight = servers.reduce((sum, server) => sum + (server.inFlight ?? 0), 0);
-  const isGone = servers.some(({ facts }) => facts === undefined || isOwn(facts.layer));
+  const isLost = servers.some(({ facts }) => facts === undefined || isOwn(facts.layer));
   const go = (how: 'when empty' | 'now') => (): void => {
     void remove(servers, how);
     onClose();
@@ -28,9 +28,9 @@ export function RemoveDialog({ servers, onClose }: RemoveDialogProps) {
           : `${plural(inFlight, 'request')} in flight may finish first.`}
       </p>
       <p class="muted">
-        {isGone
-          ? 'Its run-time settings are lost; to restore it, add it again.'
-          : 'It is still in the config; it stays removed until it is added again.'}
+        {isLost
+          ? 'Settings made at run time are lost. This cannot be undone.'
+          : 'Stays removed until added again, although the config or a source lists it.'}
       </p>
       <footer>
         <button type="button" onClick={onClose}>
@@ -38,7 +38,7 @@ export function RemoveDialog({ servers, onClose }: RemoveDialogProps) {
         </button>
         {inFlight > 0 && (
           <button type="button" class="danger" onClick={go('now')}>
-            Cut them and remove
+            Cut requests and remove
           </button>
         )}
         <button type="button" class="danger primary" onClick={go('when empty')}>

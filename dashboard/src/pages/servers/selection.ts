@@ -1,4 +1,4 @@
-// Which servers are ticked, by key.
+// Which servers are selected, by key.
 import { signal } from '@preact/signals';
 
 export const selection = signal<ReadonlySet<string>>(new Set());

@@ -1,4 +1,4 @@
-// The details of one server, at the side.
+// The details of one server, in a side panel.
 import { useAsked } from '../../data/asked.ts';
 import { forget } from '../../data/changes.ts';
 import { agoOf, dayOf, msOf, plural, rateOf, shareOf, timeOf } from '../../data/format.ts';
@@ -58,7 +58,7 @@ export function ServerDetails({
       {mayChange.value && (
         <p>
           <a href={linkTo('requests', { server: nameOf(id), pool })} onClick={onClose}>
-            Requests that it gets
+            Requests to this server
           </a>
         </p>
       )}
@@ -70,10 +70,10 @@ export function ServerDetails({
         <dd>{pool}</dd>
         <dt>Weight</dt>
         <dd>{facts?.weight ?? '–'}</dd>
-        <dt>From</dt>
+        <dt>Layer</dt>
         <dd>
           {facts?.layer ?? '–'}
-          {facts?.shadows !== undefined && ` (over ${facts.shadows})`}
+          {facts?.shadows !== undefined && ` (shadows ${facts.shadows})`}
         </dd>
         {Object.entries(facts?.labels ?? {}).map(([name, value]) => [
           <dt key={`${name}-t`}>{name}</dt>,
@@ -92,7 +92,7 @@ export function ServerDetails({
       )}
       <h3>Last check</h3>
       <LastCheck health={facts?.health} />
-      <h3>Changes of state</h3>
+      <h3>State changes</h3>
       <ol class="changes">
         {history.toReversed().map(({ at, state: was }) => (
           <li key={at}>
@@ -104,9 +104,9 @@ export function ServerDetails({
   );
 }
 
-/** The last check as a text, with other facts as they are. */
+/** The last check as a text, with its other facts as a list. */
 function LastCheck({ health }: { readonly health: ServerFacts['health'] | undefined }) {
-  if (health === null || health === undefined) return <p class="muted">It has not been checked yet.</p>;
+  if (health === null || health === undefined) return <p class="muted">Not checked yet.</p>;
   const { status, checkedAt, detail, consecutiveFailures, consecutivePasses, ...rest } = health;
   const isBad = status === 'failing';
   const inRow = Number(isBad ? consecutiveFailures : consecutivePasses) || 0;

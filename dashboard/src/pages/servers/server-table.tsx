@@ -68,7 +68,7 @@ function Head({ servers }: { readonly servers: readonly Server[] }) {
         <div role="columnheader" class="cell-tick">
           <input
             type="checkbox"
-            aria-label="All servers in the list"
+            aria-label="Select all servers"
             checked={ticked > 0 && ticked === keys.length}
             ref={input => {
               if (input !== null) input.indeterminate = ticked > 0 && ticked < keys.length;
@@ -172,7 +172,7 @@ function Cell({ name, title, text, isBad = false }: CellProps) {
   );
 }
 
-/** Notes about its origin. */
+/** The layer of a server, and how it differs from others. */
 function Origin({ server: { facts } }: { readonly server: Server }) {
   if (facts === undefined) return null;
   const changed = Object.keys(facts.overrides ?? {});
