@@ -11,7 +11,7 @@ import { statusOf } from '../wire/support/strict-message.ts';
 
 const test = suite('the example cache');
 
-/** How many of the requests reach an origin which answers them all like this. */
+/** Returns how many of the requests reach an origin that answers each with these fields and this body. */
 async function reaching(
   requests: readonly {
     readonly path?: string;
@@ -84,7 +84,7 @@ for (const [why, fields] of Object.entries({
   });
 }
 
-test('keeps nothing of a request that is somebody’s own, and gives it nothing that it kept', async () => {
+test('neither keeps responses to private requests nor answers these from what it keeps', async () => {
   const own = { headers: { authorization: 'Bearer one' } };
   assert.is(await reaching([own, own, {}, own, {}], fresh), 4);
   assert.is(await reaching([{}, { headers: { 'cache-control': 'no-cache' } }], fresh), 2);
@@ -113,17 +113,17 @@ test('leaves it to the origin whether a condition holds', async () => {
   }
 });
 
-test('tells apart paths, queries, and what a response varies by', async () => {
+test('distinguishes paths, queries, and the fields that a response varies by', async () => {
   assert.is(await reaching([{}, { path: '/?a' }, { path: '/b' }, { path: '/?a' }], fresh), 3);
   const german = { headers: { 'accept-language': 'de' } };
   assert.is(await reaching([german, german, {}], { ...fresh, vary: 'Accept-Language' }), 2);
 });
 
-test('forgets what a request changes', async () => {
+test('forgets a response when a request changes its resource', async () => {
   assert.is(await reaching([{}, { method: 'POST' }, {}, {}], fresh), 3);
 });
 
-test('is bounded in entries, in bytes, and in the bytes of one', async () => {
+test('limits the number of responses, their bytes, and the bytes of one', async () => {
   const around = [{ path: '/a' }, { path: '/b' }, { path: '/a' }];
   assert.is(await reaching(around, fresh, { maxEntries: 2 }), 2);
   assert.is(await reaching(around, fresh, { maxEntries: 1 }), 3);
@@ -133,7 +133,7 @@ test('is bounded in entries, in bytes, and in the bytes of one', async () => {
   assert.is(await reaching(around, fresh, { maxBody: '9kb' }, large), 3);
 });
 
-test('keeps nothing of a response that was cut', async () => {
+test('does not keep a response that was cut off', async () => {
   let reached = 0;
   const origin = await startOrigin({
     handle(_, response) {

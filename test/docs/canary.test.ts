@@ -25,7 +25,7 @@ const config = (percent: number, servers = [next.url]) => ({
 const ask = async (url: string, headers: Record<string, string> = {}): Promise<string> =>
   (await fetch(url, { headers })).text();
 
-/** Those of 200 clients that are sent to the new version. */
+/** Returns which of 200 clients are sent to the new version. */
 async function chosen(url: string): Promise<Set<string>> {
   const clients = Array.from({ length: 200 }, (_, i) => `10.1.0.${i}`);
   const asked = clients.map(async client =>

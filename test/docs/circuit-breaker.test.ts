@@ -24,7 +24,7 @@ test('opens after its failures within the window, and sends nothing for a while'
   await side.close();
 });
 
-test('counts neither failures of different windows together nor what clients did', async () => {
+test('does not add up failures of different windows, and ignores what clients did', async () => {
   const side = await started(['http://a']);
   for (let n = 0; n < 4; n++) {
     await side.run({ answers: [500] });
@@ -36,7 +36,7 @@ test('counts neither failures of different windows together nor what clients did
   await side.close();
 });
 
-test('lets one request through after its rest, which decides', async () => {
+test('lets one request through after its rest, and lets that one decide', async () => {
   const side = await started(['http://a']);
   for (let n = 0; n < 3; n++) await side.run({ answers: [500] });
   side.clock.advance(4999);
@@ -76,7 +76,7 @@ test('tries again although an earlier request has not ended', async () => {
   await side.close();
 });
 
-test('keeps no place for a request that is only explained', async () => {
+test('does not wait for a request that is only explained', async () => {
   const side = await started(['http://a']);
   for (let n = 0; n < 3; n++) await side.run({ answers: [500] });
   side.clock.advance(5000);
@@ -127,7 +127,7 @@ test('leaves the other upstreams alone', async () => {
   await side.close();
 });
 
-test('spares a failing origin real requests, and clients its failures', async () => {
+test('spares a failing origin requests, and clients its failures', async () => {
   const good = await startOrigin();
   const bad = await startOrigin();
   bad.healthStatus = 500;

@@ -1,5 +1,5 @@
-// docs/cluster.md, command by command, on three Debian machines that are really booted. What stands for a command
-// that needs the internet or ssh is named in test/support/cluster-page.ts.
+// docs/cluster.md, command by command, on three Debian machines that are really booted. test/support/cluster-page.ts
+// names the replacements of commands that need the internet or ssh.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ let a: Machine;
 let b: Machine;
 let c: Machine;
 
-/** Packs Weldr as it is published, installs it, and puts it and Node into the tree of the machines. */
+/** Packs Weldr as published, installs it, and puts it and Node into the tree of the machines. */
 async function install(): Promise<void> {
   const npm = (args: readonly string[], cwd: string) =>
     execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, stdio: 'pipe' });
@@ -64,7 +64,7 @@ async function paste(name: string, ...machines: readonly Machine[]): Promise<str
   return first;
 }
 
-/** The machine that holds the address, once b has heard of it, which takes up to 3 s. */
+/** Returns the machine that holds the address, once b knows it, which takes up to 3 s. */
 async function leader(): Promise<Machine> {
   let holder: string | undefined;
   await until('b knows who holds the address', async () => {
@@ -109,7 +109,7 @@ async function setUp(): Promise<void> {
   [a, b, c] = await Promise.all([room.boot('a', 1), room.boot('b', 2), room.boot('c', 3)]);
   await Promise.all([a, b].map(machine => machine.output('apt-get install -y libatomic1')));
   await paste('Install Weldr 2', a, b);
-  // As Debian's package leaves it: an etcd on each machine, which knows nothing of the others.
+  // As Debian's package leaves it: each machine has an etcd that knows nothing of the others.
   await Promise.all([a, b, c].map(machine => machine.output('apt-get install -y etcd-server')));
   for (const machine of [a, b, c]) {
     assert.is((await machine.output('systemctl is-active etcd')).trim(), 'active');
@@ -117,7 +117,7 @@ async function setUp(): Promise<void> {
   }
   assert.match(await paste('Write the settings 1', a), 'Written to weldr-cluster/: a, b, c.');
   for (const machine of [a, b, c]) await copy(a, `weldr-cluster/${machine.name}`, machine, 'weldr-node');
-  // So that it can be filled in a moment; the last thing that is not as the page has it.
+  // So that etcd can be filled quickly; everything else is as on the page.
   for (const machine of [a, b, c])
     await machine.output('echo ETCD_QUOTA_BACKEND_BYTES=16777216 >> weldr-node/etcd.env');
   assert.is((await a.run(page.get('Start etcd 2')?.text ?? '')).code, 1, 'it is not healthy before');

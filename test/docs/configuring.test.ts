@@ -1,4 +1,4 @@
-// What docs/configuring.md says of settings, and its examples.
+// The settings and examples of docs/configuring.md.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -12,7 +12,7 @@ const test = suite('docs/configuring.md');
 const page = readFileSync(new URL('../../docs/configuring.md', import.meta.url), 'utf8');
 const defaults = settingsSchema.parse({});
 
-/** Name and default of each row of the table of settings. */
+/** Returns name and default of each row in the table of settings. */
 function documented(): Map<string, unknown> {
   const [, table = ''] = page.split('| setting | default | meaning |\n');
   const rows = new Map<string, unknown>();
@@ -24,7 +24,7 @@ function documented(): Map<string, unknown> {
   return rows;
 }
 
-/** Every setting by its path; those that have parts are their parts. */
+/** Returns every setting by its path, and the parts of a setting in its place. */
 function settings(): Map<string, unknown> {
   const found = new Map<string, unknown>();
   for (const [name, schema] of Object.entries(settingsSchema.shape)) {
@@ -46,7 +46,7 @@ test('lists every setting with its default', () => {
   const real = settings();
   assert.ok(real.size > 25);
   assert.equal([...ours.keys()].sort(), [...real.keys()].sort());
-  // Checked, an entry of `listen` is an object.
+  // Parsed entries of `listen` are objects.
   real.set(
     'listen',
     defaults.listen.map(({ address }) => address),

@@ -1,4 +1,4 @@
-// CONTRIBUTING.md: the plugin that it adds to Weldr is linted, type-checked and tested as it stands there.
+// CONTRIBUTING.md: the plugin that it adds to Weldr is linted, type-checked and tested unchanged.
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +29,7 @@ const files = new Map(
   }),
 );
 
-/** A checkout that has the plugin: the rest are links into this one. */
+/** A checkout with the plugin; everything else in it is a link into this one. */
 let checkout: string;
 test.before(() => {
   checkout = mkdtempSync(join(tmpdir(), 'checkout-'));

@@ -15,9 +15,9 @@ const read = (path: string): string => readFileSync(join(project, path), 'utf8')
 const page = read('docs/dependencies.md');
 
 interface Module {
-  /** What is loaded with it. */
+  /** The modules that it imports. */
   readonly now: readonly string[];
-  /** What it loads later, by `import()`. */
+  /** The modules that it loads later, by `import()`. */
   readonly later: readonly string[];
 }
 
@@ -35,14 +35,14 @@ for (const path of globSync(
   modules.set(path, { now, later: targets(source).filter(target => !now.includes(target)) });
 }
 
-/** The packages that these modules load, with all that they import. */
+/** Returns the packages that these modules load, directly or through other modules. */
 function packagesOf(paths: readonly string[]): string[] {
   const found = new Set(paths);
   for (const path of found) for (const target of modules.get(path)?.now ?? []) found.add(target);
   return [...found].filter(path => !path.endsWith('.ts') && !path.startsWith('node:')).sort();
 }
 
-/** Modules that load a package by `import()`, directly or by a module of Weldr; each is part of what uses it. */
+/** The modules that load a package by `import()`, directly or through another module of Weldr. */
 const loadedLater: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/api': ['plugins/tracing/packages.ts'],
   '@opentelemetry/exporter-trace-otlp-proto': ['plugins/tracing/packages.ts'],
@@ -98,7 +98,7 @@ test('is right about what loads the others', () => {
   for (const [path, { later }] of modules) {
     if (path === 'bin/demo.ts') continue;
     for (const name of new Set(packagesOf(later))) {
-      // A plugin's own thread is a process to itself, and imported nowhere.
+      // A plugin's own thread is not imported anywhere.
       if (!always.includes(name)) found[name] = [...(found[name] ?? []), path].sort();
     }
   }

@@ -1,4 +1,4 @@
-// What docs/discovery.md and the READMEs of the plugins that find servers say: defaults, files, labels.
+// docs/discovery.md and the READMEs of the discovery plugins: defaults, files, labels.
 import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
 import * as assert from 'uvu/assert';
@@ -16,13 +16,13 @@ const test = suite('docs/discovery.md');
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
-/** What the first two columns of a page's tables say, without the backticks. */
+/** Returns the first two columns of a page's tables, without backticks. */
 function rows(page: string): Map<string, string> {
   const found = [...page.matchAll(/^\| `([^|]+)` \|([^|]*)\|/gm)];
   return new Map(found.map(([, name = '', value = '']) => [name, value.trim().replaceAll('`', '')]));
 }
 
-test('has the defaults of the guard, and each plugin has them', () => {
+test('has the defaults of the guard, which each plugin shares', () => {
   const defaults = z.strictObject(guardOptions).parse({});
   const page = rows(read('docs/discovery.md'));
   for (const [name, value] of Object.entries(defaults)) assert.is(page.get(name), String(value), name);

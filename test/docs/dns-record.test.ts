@@ -1,4 +1,4 @@
-// The example plugin for leaderChanged, against a real HTTP server that stands for the zone's API.
+// The example plugin for leaderChanged, with a real HTTP server as the zone's API.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';

@@ -1,4 +1,4 @@
-// docs/from-alb.md: each config of Weldr is run, and does what the page says; of the resources of CloudFormation the form is checked.
+// docs/from-alb.md: runs each config of Weldr, which does what the page says, and checks the form of CloudFormation's resources.
 import type { RequestListener } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';

@@ -1,4 +1,4 @@
-// docs/from-haproxy.md: each task's two configs, run by HAProxy and by Weldr before the same servers, asked the same.
+// docs/from-haproxy.md: runs the two configs of each task in HAProxy and in Weldr, with the same servers and requests.
 import { connect, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
@@ -99,7 +99,7 @@ page.task('HTTPS, HTTP/2 and the redirect', async proxy => {
   socket.destroy();
 });
 
-// acme() itself is tried with an authority in test/plugins/acme.
+// test/plugins/acme tests acme() itself with an authority.
 page.task(
   "Let's Encrypt certificates",
   async proxy => {
@@ -209,7 +209,7 @@ page.task(
   office,
 );
 
-/** Answers each request with what its connection began with, before the request. */
+/** Answers each request with what preceded it on its connection. */
 const introduced = createServer((socket: Socket) => {
   socket.on('error', () => {});
   socket.setEncoding('latin1').once('data', data => {
@@ -317,7 +317,7 @@ page.task(
     assert.match(body.toString(), '<h1>Sorry</h1>');
     await proxy.origin(first).reopen();
   },
-  // Else it tries three times, a second apart.
+  // Otherwise HAProxy tries three times, a second apart.
   { replace: [...office.replace, ['backend app\n', 'backend app\n  retries 0\n']] },
 );
 

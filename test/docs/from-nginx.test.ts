@@ -1,4 +1,4 @@
-// docs/from-nginx.md: each task's two configs, run by nginx and by Weldr before the same servers, asked the same.
+// docs/from-nginx.md: runs the two configs of each task in nginx and in Weldr, with the same servers and requests.
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
@@ -39,7 +39,7 @@ const first = '10.0.0.1:8080';
 const second = '10.0.0.2:8080';
 const third = '10.0.0.3:8080';
 
-/** What is answered to these bytes. */
+/** Sends these bytes, and resolves with the answer. */
 async function raw(proxy: SideProxy, bytes: string, { port = 80, from = '127.0.0.1' } = {}): Promise<string> {
   const socket = connect({ port: proxy.port(port), host: '127.0.0.1', localAddress: from });
   socket.write(bytes);
@@ -94,7 +94,7 @@ page.task('HTTPS, HTTP/2 and the redirect', async proxy => {
   socket.destroy();
 });
 
-// acme() itself is tried with an authority in test/plugins/acme.
+// test/plugins/acme tests acme() itself with an authority.
 page.task(
   "Let's Encrypt certificates",
   async proxy => {
@@ -121,7 +121,7 @@ page.task('Hosts and paths', async proxy => {
   assert.is(await of('shop.example', '/login'), '10.0.0.3:8080');
   assert.is(await of('shop.example', '/v2/x'), '10.0.0.4:8080');
   assert.is(await of('a.img.example', '/x'), '10.0.0.5:8080');
-  // As the table of differences has it.
+  // As in the table of differences.
   const merged = await proxy.ask('//login', { headers: { host: 'shop.example' } });
   assert.is(proxy.isWeldr ? merged.status : merged.server, proxy.isWeldr ? 400 : third);
   const bare = await raw(proxy, 'GET / HTTP/1.1\nHost: shop.example\nConnection: close\n\n');

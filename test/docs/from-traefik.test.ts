@@ -1,4 +1,4 @@
-// docs/from-traefik.md: each config of Weldr is run, and does what the page says; of Traefik's the form is checked.
+// docs/from-traefik.md: runs each config of Weldr, which does what the page says, and checks the form of Traefik's configs.
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
@@ -39,7 +39,7 @@ page.task('Entry points, HTTPS and the redirect', async proxy => {
   assert.is(asked.headers['x-forwarded-proto'], 'https');
 });
 
-// acme() itself is tried with an authority in test/plugins/acme.
+// test/plugins/acme tests acme() itself with an authority.
 page.task(
   "Let's Encrypt certificates",
   async proxy => {

@@ -1,4 +1,4 @@
-// The gRPC example of docs/configuring.md: run as it stands, but for its ports, between a client and servers of grpc-js.
+// The gRPC example of docs/configuring.md, run with other ports between a client and servers of grpc-js.
 import { readFileSync } from 'node:fs';
 import type { handleUnaryCall } from '@grpc/grpc-js';
 import { status as grpcStatus } from '@grpc/grpc-js';

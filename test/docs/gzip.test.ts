@@ -31,7 +31,7 @@ async function withOrigin(
   }
 }
 
-/** One response on a connection of its own; `fields`: more lines of the request. */
+/** Returns the response to a request on its own connection; `fields`: more lines of the request. */
 async function exchange(port: number, fields = '', method = 'GET', version = '1.1'): Promise<Message> {
   const client = await RawClient.open(port);
   client.send(`${method} / HTTP/${version}\r\nHost: a.test\r\n${fields}\r\n`);
@@ -44,7 +44,7 @@ const unzipped = ({ body }: Message): string => gunzipSync(Buffer.from(body, 'la
 const isZipped = (message: Message): boolean => valuesOf(message, 'content-encoding').includes('gzip');
 const wanted = 'Accept-Encoding: gzip\r\n';
 
-test('compresses what a client takes, on connections that go on, and says that it depends', async () => {
+test('compresses for clients that accept it, keeps their connections, and sends Vary', async () => {
   await withOrigin(
     (_, response) => response.writeHead(200, { ...json, vary: 'Origin' }).end(body),
     async ({ port }) => {
@@ -70,7 +70,7 @@ test('compresses what a client takes, on connections that go on, and says that i
   );
 });
 
-test('reads Accept-Encoding as it is meant', async () => {
+test('honours names, weights and wildcards of Accept-Encoding', async () => {
   await withOrigin(
     (_, response) => response.writeHead(200, json).end(body),
     async ({ port }) => {
@@ -99,7 +99,7 @@ test('reads Accept-Encoding as it is meant', async () => {
   );
 });
 
-test('leaves alone what is small, encoded, no text, a part, or must not be changed', async () => {
+test('does not compress small, encoded, binary or partial responses, or those with no-transform', async () => {
   const others: readonly (readonly [number, Record<string, string | number>, string | Buffer, string?])[] = [
     [200, { ...json, 'content-length': 3 }, 'abc'],
     [200, { ...json, 'content-encoding': 'gzip', 'content-length': gzipSync(body).length }, gzipSync(body)],
@@ -126,7 +126,7 @@ test('leaves alone what is small, encoded, no text, a part, or must not be chang
   });
 });
 
-test('says of HEAD what it would of GET, and nothing of a 304', async () => {
+test('gives HEAD the fields of GET, and a 304 none', async () => {
   const handle: RequestListener = (request, response) => {
     if (request.headers['if-none-match'] !== undefined) response.writeHead(304, { etag: '"v1"' }).end();
     else response.writeHead(200, json).end(body);
@@ -146,7 +146,7 @@ test('says of HEAD what it would of GET, and nothing of a 304', async () => {
   });
 });
 
-test('says of HEAD what it would of GET when the origin does not say how long', async () => {
+test('gives HEAD the fields of GET when the origin sends no length', async () => {
   const handle: RequestListener = (_, response) => {
     response.writeHead(200, { 'content-type': 'application/json', etag: '"v1"' });
     response.end(body);
@@ -159,7 +159,7 @@ test('says of HEAD what it would of GET when the origin does not say how long', 
   });
 });
 
-test('lets each server-sent event through as it comes', async () => {
+test('passes each server-sent event on at once', async () => {
   let next: () => void = () => {};
   const handle: RequestListener = (_, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -181,7 +181,7 @@ test('lets each server-sent event through as it comes', async () => {
   });
 });
 
-test('compresses what a plugin before it has made of a page', async () => {
+test('compresses a page as changed by the plugin before it', async () => {
   const page = `<head></head>${'text '.repeat(1000)}`;
   const plugins = [htmlInjection({ html: '<b>' }), gzip()];
   const handle: RequestListener = (_, response) =>
@@ -194,7 +194,7 @@ test('compresses what a plugin before it has made of a page', async () => {
   );
 });
 
-test('ends nothing well that the origin has cut', async () => {
+test('does not end a response cleanly that the origin cut off', async () => {
   const handle: RequestListener = (_, response) => {
     response.writeHead(200, json).write(body.slice(0, 2000), () => response.destroy());
   };

@@ -15,7 +15,7 @@ const piece = '<script src="/b.js"></script>';
 const page = '<!doctype html><head><title>ä</title></HEAD><body>…</body>';
 const whole = page.replace('</HEAD>', `${piece}</HEAD>`);
 
-/** Runs `use` with a Weldr before an origin that answers so. */
+/** Runs `use` with a Weldr in front of an origin with this handler. */
 async function withPage(
   handle: RequestListener,
   use: (weldr: EmbeddedWeldr, origin: Origin) => Promise<void>,
@@ -51,13 +51,13 @@ test('puts its piece into a page, without a length and with a weak tag, and keep
   );
 });
 
-test('finds its place wherever the page is cut', async () => {
+test('finds the text wherever the page is split', async () => {
   const bytes = Buffer.from(page);
   const seen: string[] = [];
   const handle: RequestListener = (request, response) => {
     const at = Number(request.headers['x-cut']);
     response.writeHead(200, html).write(bytes.subarray(0, at));
-    // The rest is not sent before the beginning has passed the transform, as far as that can be told from here.
+    // Probably enough for the beginning to pass the transform before the rest is sent.
     setTimeout(() => response.end(bytes.subarray(at)), 2);
   };
   await withPage(handle, async ({ url }) => {
@@ -76,7 +76,7 @@ test('finds its place wherever the page is cut', async () => {
   assert.equal(new Set(seen), new Set([whole]));
 });
 
-test('leaves a response alone that is no page, is encoded, or must not be changed', async () => {
+test('does not change responses that are not HTML, are encoded, or have no-transform', async () => {
   const others: Record<string, string>[] = [
     { 'content-type': 'text/html-sandboxed' },
     { 'content-type': 'application/json' },
@@ -100,7 +100,7 @@ test('leaves a response alone that is no page, is encoded, or must not be change
   );
 });
 
-test('leaves parts, 304 and empty pages alone, and answers HEAD as GET', async () => {
+test('does not change partial, 304 and empty responses, and gives HEAD the fields of GET', async () => {
   const handle: RequestListener = (request, response) => {
     if (request.headers.range !== undefined) {
       response
@@ -127,7 +127,7 @@ test('leaves parts, 304 and empty pages alone, and answers HEAD as GET', async (
   });
 });
 
-test('passes a page without its place, whatever its size, at the pace of its reader', async () => {
+test('passes a page without the text, whatever its size, at the pace of its reader', async () => {
   const large = '<'.repeat(3_000_000);
   await withPage(
     (_, response) => response.writeHead(200, html).end(large),
@@ -137,7 +137,7 @@ test('passes a page without its place, whatever its size, at the pace of its rea
   );
 });
 
-test('costs only its page when a client leaves', async () => {
+test('affects no other page when a client leaves', async () => {
   const handle: RequestListener = (_, response) => {
     response.writeHead(200, html).write('<head>');
   };
@@ -150,7 +150,7 @@ test('costs only its page when a client leaves', async () => {
   });
 });
 
-test('answers HEAD as GET when the origin gives no length', async () => {
+test('gives HEAD the fields of GET when the origin sends no length', async () => {
   await withPage(
     (_, response) => response.writeHead(200, html).end(page),
     async ({ port }) => {
@@ -164,7 +164,7 @@ test('answers HEAD as GET when the origin gives no length', async () => {
   );
 });
 
-test('refuses a piece and a place that cannot work', async () => {
+test('refuses a piece and a text beyond ASCII', async () => {
   for (const options of [{ html: '\u2028' }, { html: 'a\u00a0b' }, { html: piece, before: '</tête>' }]) {
     await withWeldr({ plugins: [htmlInjection(options)] }, async () => {}).then(
       () => assert.unreachable('it started'),

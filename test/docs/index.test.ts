@@ -30,7 +30,7 @@ test('lists every page once, with a sentence', () => {
   assert.is(new Set(links).size, links.length);
 });
 
-test('leads from the page of plugins to every plugin once', () => {
+test('links from the page of plugins to every plugin once', () => {
   const page = read('docs/plugins.md');
   const rows = [...page.matchAll(/^\| \[([\w-]+)\]\(\.\.\/plugins\/\1\/README\.md\) \|/gm)].map(
     ([, name]) => name,

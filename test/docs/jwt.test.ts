@@ -1,4 +1,4 @@
-// The example jwt, in a real Weldr, with a real server of keys: who gets in, and what is fetched.
+// The example jwt, in a real Weldr with a real key server: which requests it admits, and which keys it fetches.
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import * as assert from 'uvu/assert';
 import type { WeldrConfig } from '../../config/index.ts';
@@ -36,7 +36,7 @@ function token({ kid = 'one', key = privateKey, claims = {} }: TokenFacts = {}):
 
 let origin: Origin;
 let provider: Origin;
-/** What the provider does before it answers. */
+/** What the provider waits for before it answers. */
 let hold: Promise<void> = Promise.resolve();
 let keyStatus = 200;
 test.before.each(async () => {
@@ -115,7 +115,7 @@ test('fetches the keys once for twenty concurrent requests, and never for the ne
   });
 });
 
-test('fetches no more for unknown keys, however many are asked for', async () => {
+test('does not fetch again for unknown keys, however many there are', async () => {
   await withWeldr(config(), async ({ url }) => {
     assert.is((await ask(url, await token())).status, 200);
     for (let i = 0; i < 10; i++) {

@@ -1,4 +1,4 @@
-// The example maintenance, in a real Weldr with workers, switched while requests come.
+// The example maintenance, in a real Weldr with workers, switched during requests.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -29,7 +29,7 @@ test('is switched by a file, for all workers, and lets the allowed ones through'
   });
   const ask = (client: string) =>
     fetch(weldr.url, { headers: { 'x-forwarded-for': client, connection: 'close' } });
-  /** Are the responses to many, which both workers made, of this status? */
+  /** Resolves with whether 20 requests, enough for both workers, all get this status. */
   const allAre = async (status: number): Promise<boolean> => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => ask('192.0.2.1')));
     await Promise.all(answers.map(answer => answer.arrayBuffer()));

@@ -22,7 +22,7 @@ interface Copy {
   readonly body: string;
 }
 
-/** Runs `use` with a Weldr that copies to a mirror; `copies` are those that it got. */
+/** Runs `use` with a Weldr that sends copies to a mirror; `copies` are those that arrived. */
 async function withMirror(
   options: Omit<Parameters<typeof mirror>[0], 'to'>,
   use: (url: string, copies: readonly Copy[]) => Promise<void>,
@@ -51,7 +51,7 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return text;
 }
 
-/** What the client gets for a request. */
+/** Returns what the client gets for a request. */
 async function ask(url: string, body?: string): Promise<string> {
   const method = body === undefined ? 'GET' : 'POST';
   const headers = { connection: 'close' };
@@ -76,7 +76,7 @@ test('copies requests and their bodies, and drops the responses', async () => {
   });
 });
 
-test('passes bodies whole that are too large to copy', async () => {
+test('passes on complete bodies that are too large to copy', async () => {
   await withMirror({ maxBody: '1kb' }, async (url, copies) => {
     const large = 'x'.repeat(200_000);
     assert.is(await ask(`${url}/echo`, large), `200 ${large}`);
@@ -94,7 +94,7 @@ test('passes bodies whole that are too large to copy', async () => {
   });
 });
 
-test('costs clients nothing when the mirror is dead or hangs, and bounds its copies', async () => {
+test('does not affect clients when the mirror is dead or hangs, and bounds its copies', async () => {
   const origin = await startOrigin({ name: 'real' });
   let connections = 0;
   const hanging = createServer(socket => {
@@ -119,7 +119,7 @@ test('costs clients nothing when the mirror is dead or hangs, and bounds its cop
   }
 });
 
-test('holds no place for requests whose body broke off', async () => {
+test('does not count requests whose body broke off as copies', async () => {
   const copied = await startOrigin();
   const hasty = await startOrigin({
     handle(_, response) {
@@ -172,7 +172,7 @@ test('frames the copy of a chunked body once', async () => {
   });
 });
 
-test('copies a request that announces trailers without them, and keeps no place for it', async () => {
+test('copies a request that announces trailers without these, and stops counting it as a copy', async () => {
   await withMirror({ maxCopies: 2 }, async (url, copies) => {
     const { port } = new URL(url);
     const head = 'Host: a.test\r\nTrailer: X-Sum\r\n';
@@ -207,7 +207,7 @@ test('copies a request once, however often it is tried', async () => {
   }
 });
 
-test('copies nothing of a request that is only explained', async () => {
+test('does not copy a request that is only explained', async () => {
   const copied = await startOrigin();
   const side = await workerSide(mirror({ to: copied.url }), { upstreams: ['http://a'] });
   await side.run({ rehearsal: true });

@@ -1,4 +1,4 @@
-// What docs/operating.md says of the command.
+// The commands in docs/operating.md.
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';

@@ -28,7 +28,7 @@ function examplesOf(markdown: string): Example[] {
     .filter(block => /from 'weldr(\/\w+)?'/.test(block))
     .map((block, n) => ({
       title: `${markdown}, example ${n + 1}`,
-      // Those that are parts of one another name their files.
+      // Examples that import each other name their files.
       file: join(dirname(markdown), fileNameOf(block) ?? `example-${n + 1}/weldr.config.ts`),
       text: block,
     }));
@@ -90,7 +90,7 @@ for (const plugin of plugins) {
   });
 }
 
-/** The options of the plugin in a folder, such as `plugins/stats`. */
+/** Returns the options of the plugin in a folder, such as `plugins/stats`. */
 function optionsOf(folder: string): string[] {
   const factory = Object.values(catalogue).find(({ pluginName }) => `plugins/${pluginName}` === folder);
   assert.ok(factory !== undefined, `weldr/plugins does not export the plugin in ${folder}`);

@@ -46,7 +46,7 @@ async function idFor(url: string, client: string, given: string): Promise<string
   return (await fetch(url, { headers })).headers.get('x-request-id') ?? '';
 }
 
-test('makes an id, or takes that of a trusted client; upstream, client and notes have the same', async () => {
+test('makes an id, or uses that of a trusted client, for upstream, client and notes alike', async () => {
   await withWeldr(config(), async ({ url }) => {
     received.length = notes.length = 0;
     assert.is(await idFor(url, '10.1.1.1', 'abc-123'), 'abc-123');
@@ -59,7 +59,7 @@ test('makes an id, or takes that of a trusted client; upstream, client and notes
   });
 });
 
-test('is the same at each attempt, and is on failures', async () => {
+test('is the same in each attempt, and on failures', async () => {
   const dead = `http://127.0.0.1:${await freePort()}`;
   await withWeldr({ ...config(), servers: [dead, origin.url] }, async ({ url }) => {
     received.length = 0;

@@ -1,4 +1,4 @@
-// The example security-headers, in a real Weldr: all kinds of responses that a client can get.
+// The example security-headers, in a real Weldr, on all kinds of responses that a client can get.
 import * as assert from 'uvu/assert';
 import { reply, when } from '../../config/index.ts';
 import { securityHeaders } from '../../docs/examples/security-headers.ts';
@@ -27,7 +27,7 @@ test.before(async () => {
 });
 test.after(() => origin.close());
 
-/** Chooses the pool that the path names, or fails at it. */
+/** Chooses the pool that the path names, or throws. */
 const byPath = {
   name: 'by-path',
   worker({ hooks, pools }: Parameters<NonNullable<ReturnType<typeof roundRobin>['worker']>>[0]) {
@@ -71,7 +71,7 @@ const cases: readonly (readonly [what: string, status: number, request: string])
   ],
 ];
 
-/** Sends a request on a connection of its own, and expects a response with each field once. */
+/** Sends a request on its own connection, and expects a response with each field once. */
 async function expectFields(port: number, what: string, status: number, request: string): Promise<void> {
   const client = await RawClient.open(port);
   client.send(request);
@@ -97,7 +97,7 @@ test('are on every response, once, whatever made it', async () => {
   await withWeldr(config, async ({ port }) => {
     for (const [what, status, request] of cases) await expectFields(port, what, status, request);
   });
-  // On its own: so short a time could run out on the others when the machine is busy.
+  // Separate, because on a busy machine so short a timeout could affect the others.
   await withWeldr({ timeouts: { header: '300ms' }, plugins: [securityHeaders()] }, async ({ port }) => {
     await expectFields(port, 'Weldr, to half a request', 408, 'GET / HTT');
   });

@@ -1,4 +1,4 @@
-// The example plugin that finds servers: on a real file, and in a real Weldr under requests, over reloads.
+// The example plugin that discovers servers: with a real file, and in a real Weldr during requests and reloads.
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ function list(servers: unknown): void {
 const shown = (side: TestManagerSide, pool = 'default') =>
   [...side.pools.list(pool)].map(({ upstream, layer }) => `${upstream.id} ${upstream.weight} ${layer}`);
 
-test('follows its file, and keeps what it found when that is broken', async () => {
+test('follows its file, and keeps its servers while the file is broken', async () => {
   list(['http://a:1', { url: 'http://b:1', weight: 2 }]);
   const side = await managerSide(serversFile({ path, interval: 100 }));
   try {
@@ -61,7 +61,7 @@ test('leaves a pool that it no longer serves', async () => {
   await second.close();
 });
 
-test('costs no request while servers come and go, also over reloads and when it leaves the config', async () => {
+test('loses no request while servers come and go, during reloads, and when it leaves the config', async () => {
   const origins = await Promise.all([startOrigin(), startOrigin(), startOrigin()]);
   const [a = '', b = '', c = ''] = origins.map(origin => origin.url);
   const lists = [
@@ -116,8 +116,8 @@ test('costs no request while servers come and go, also over reloads and when it 
       answer = await (await fetch(`http://${api?.['address']}/servers`)).text();
       return answer.includes(a) && !answer.includes('"layer":"discovered:');
     };
-    // A drain may take as long as drainTimeout says.
-    await until('those that were found have left', left, 40_000).catch(() => assert.is(answer, ''));
+    // A drain may take `drainTimeout`.
+    await until('the discovered servers have left', left, 40_000).catch(() => assert.is(answer, ''));
   } finally {
     await weldr.stop();
     await Promise.all(origins.map(origin => origin.close()));

@@ -1,4 +1,4 @@
-// docs/writing-a-plugin.md: its code is type-checked and run as it stands there.
+// docs/writing-a-plugin.md: its code is type-checked and run unchanged.
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { loadConfig } from '../../config/load.ts';

@@ -9,8 +9,8 @@ const test = suite('admin API under a flood', { alone: true });
 const callers = 256;
 const eachSends = 512 * 1024;
 /**
- * The most growth, bytes: it was over 1 GB when everything that arrived became a request. The heap varies by some tens
- * of MB, so this is more than what is held; docs/reliability.md has the figures.
+ * The most growth, bytes; without limits it was over 1 GB. The heap varies by some tens of MB, so this is more than what
+ * the manager holds; docs/reliability.md has the figures.
  */
 const allowance = 128 * 1024 * 1024;
 

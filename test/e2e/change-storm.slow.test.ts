@@ -18,7 +18,7 @@ test('1,000 route changes, 100 pools that come and go, and 50 switches fail no r
   }
 });
 
-test('changes over one reload after another fail no request, and none is lost', async () => {
+test('changes during one reload after another fail no request, and none is lost', async () => {
   const storm = await ChangeStorm.start();
   try {
     let over = false;
@@ -42,9 +42,9 @@ test('changes over one reload after another fail no request, and none is lost', 
 
 for (const { where, store } of [
   { where: 'in a file', store: undefined },
-  { where: 'nowhere', store: '' },
+  { where: 'in memory only', store: '' },
 ]) {
-  test(`changes over upgrades fail no request, and none is lost where they are kept ${where}`, async () => {
+  test(`changes during upgrades fail no request, and none is lost if they are kept ${where}`, async () => {
     const storm = await ChangeStorm.start(store);
     try {
       const changes = storm.run({ routeChanges: 400, pools: 30, switches: 30 });

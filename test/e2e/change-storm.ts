@@ -22,7 +22,7 @@ export interface StormSize {
 /** Routes that change in parallel. */
 const lanes = ['l0', 'l1', 'l2', 'l3'];
 const colours = ['blue', 'green'];
-/** Tries of a call while the admin API is away, 20 ms apart. */
+/** How often a call is tried while the admin API is unavailable, 20 ms apart. */
 const mostTries = 1_500;
 const noRule = 'none from default';
 
@@ -50,7 +50,7 @@ export class ChangeStorm {
     for (const route of ['shop', 'cart']) this.history.begin(route, `${route}-0 from blue`);
     this.history.begin('passing', noRule);
     const rules = [...lanes, 'shop', 'cart', 'passing'];
-    // Slow requests are under way while their destination changes.
+    // Slow requests are in flight while their destination changes.
     const paths = rules.flatMap(rule => [
       [`/${rule}/x`, rule] as const,
       [`/${rule}/slow?ms=15`, rule] as const,

@@ -1,5 +1,5 @@
-// Discovered servers in a real Weldr under load: from a file, a name and an engine, all in one pool. Their lists change,
-// they fall silent, the config is reloaded, they leave the config; and no request is lost.
+// Servers discovered by a real Weldr under load, from a file, a DNS name and a container engine, all in one pool. Lists
+// change, sources fall silent, the config is reloaded, sources leave it; and no request is lost.
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { startLoad } from './client-load.ts';
 
 const test = suite('discovered servers');
 
-test('cost no request when they change, when their sources fall silent, at a reload, and when they leave', async () => {
+test('lose no request when they change or leave, when their sources fall silent, and at a reload', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-discovery-'));
   const path = join(folder, 'servers.yaml');
   const list = (text: string): void => {

@@ -48,14 +48,14 @@ test('followers under load receive every event once, over a reload, and the comm
   try {
     const [first] = followers;
     if (first === undefined) throw new Error('there is no follower');
-    await until('the command shows what was', () => /manager\.started/.test(printed));
+    await until('the command shows past events', () => /manager\.started/.test(printed));
     await two.close();
     const down = ({ data }: { data: Record<string, unknown> }) => data['to'] === 'down';
     for (const follower of followers) {
       const { data } = await follower.message(down);
       assert.equal([data['server'], data['by'], data['type']], [two.url, 'health-check', 'server.state']);
     }
-    // Before checks find it down, it may be named for the requests that it fails.
+    // Until checks find it down, a problem may name it for failed requests.
     const seen = await first.message(
       ({ event, data }) =>
         event === 'overview' &&

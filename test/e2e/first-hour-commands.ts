@@ -1,5 +1,5 @@
-// Runs many command lines of `weldr` one after another in this process, as starting it for each costs the most. They
-// arrive on stdin as JSON, and their output goes to stdout as JSON.
+// Runs many command lines of `weldr` one after another in this process, because starting a process for each would take
+// most of the time. They arrive on stdin as JSON, and their output goes to stdout as JSON.
 import { text } from 'node:stream/consumers';
 import { CommandError } from '../../bin/command-error.ts';
 import { runCommandLine } from '../../bin/command-line.ts';
@@ -20,7 +20,7 @@ export interface Printed {
 
 const lines: readonly Typed[] = JSON.parse(await text(process.stdin));
 const write = process.stdout.write.bind(process.stdout);
-// A check ends its process after a moment, whatever the config has started.
+// A check would end its process after a moment, whatever the config has started.
 const exit = process.exit.bind(process);
 Object.assign(process, { exit: () => {} });
 const printed: Printed[] = [];

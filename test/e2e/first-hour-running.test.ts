@@ -1,5 +1,5 @@
-// The mistakes of a first hour with a running Weldr, each made on purpose: what clients, callers of the admin API and the
-// log are told.
+// The mistakes of a first hour with a running Weldr, each made on purpose, and the messages for clients, callers of the
+// admin API and the log.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import * as assert from 'uvu/assert';

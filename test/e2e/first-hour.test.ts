@@ -1,5 +1,5 @@
-// The mistakes of a first hour with Weldr, each made on purpose: the message names the thing and the remedy. Those that
-// a running Weldr meets are in first-hour-running.test.ts.
+// The mistakes of a first hour with Weldr, each made on purpose: the message names the cause and the remedy. Those in a
+// running Weldr are in first-hour-running.test.ts.
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -107,7 +107,7 @@ test('ejects a dead server after three failed checks, fails no request after tha
       await dead.reopen();
       await until('it is active', async () => (await stateOf(weldr, dead)) === 'active');
       await until('it gets requests again', () => (load.origins.get(dead.name) ?? 0) > (before ?? 0));
-      assert.is(failures(load), failedBefore, 'nothing failed after it was out');
+      assert.is(failures(load), failedBefore, 'no request failed after it was out');
     } finally {
       await load.stop();
       await weldr.stop();

@@ -40,7 +40,7 @@ async function call(method: string, path: string, body?: unknown): Promise<Respo
   return await fetch(`${weldr.adminUrl}${path}`, { method, ...json });
 }
 
-/** The pools that answer eight requests over new connections: two workers hardly miss all of them. */
+/** Returns the pools that answer eight requests over new connections, enough to reach both workers. */
 async function seen(path: string): Promise<string[]> {
   const names = await Promise.all(
     Array.from({ length: 8 }, async () => {
@@ -78,7 +78,7 @@ function load(paths: readonly string[]): { readonly sent: Sent[]; stop(): Promis
   };
 }
 
-test('a route that is put, changed or removed is so in both workers once the call is answered', async () => {
+test('a put, patch or delete of a route is active in both workers once the call is answered', async () => {
   assert.is((await call('PUT', '/routes/new', { path: '/new', pool: 'green' })).status, 201);
   assert.equal(await seen('/new'), ['green']);
   assert.is((await call('PATCH', '/routes/new', { pool: 'blue' })).status, 200);

@@ -49,7 +49,7 @@ export class RuleLoad {
     });
   }
 
-  /** Resolves when so many more requests are over. */
+  /** Resolves when this many more requests are over. */
   async more(requests: number): Promise<void> {
     const end = this.answered + requests;
     while (this.answered < end && this.problems.length === 0) await sleep(5);

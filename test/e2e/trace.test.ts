@@ -68,7 +68,7 @@ const send = async (path: string, headers: Record<string, string> = {}): Promise
 const wordsOf = ({ steps }: Request): string[] =>
   steps.map(({ plugin, word, server, status }) => [plugin, word, server, status].filter(Boolean).join(' '));
 
-/** Workers know a trace a moment after it is answered. */
+/** Sends requests until a trace has one: workers know it a moment after the call is answered. */
 async function traced(wish: object, path: string, headers: Record<string, string> = {}): Promise<Request> {
   const id = await begin({ ...wish, count: 1 });
   for (;;) {
@@ -198,7 +198,7 @@ test('is printed live by weldr trace, over a reload', async () => {
   assert.is((await runWeldr(['trace', '--count', 'all'], { env })).code, 2);
 });
 
-test('is printed by weldr trace for one route, pool and server alone', async () => {
+test('is printed by weldr trace for only one route, pool and server', async () => {
   const logged = weldr.logs.length;
   const wish = ['--route', 'flaky', '--pool', 'flaky', '--server', origin.url, '--count', '1', '--json'];
   const running = runWeldr(['trace', ...wish], { env: { WELDR_ADMIN: weldr.adminUrl } });

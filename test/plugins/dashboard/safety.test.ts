@@ -29,7 +29,7 @@ const config = (servers: number): string => `
 
 let weldr: TestWeldr;
 let browser: Browser;
-/** An upstream whose every word is an attack. */
+/** An upstream that puts scripts into everything that it sends. */
 let hostile: Server;
 /** Another site, on this host. */
 let site: Server;
