@@ -26,7 +26,8 @@ export const serversFile = definePlugin({
         trouble = '';
       } catch (thrown) {
         // A broken file says nothing about the servers, so they stay.
-        if (String(thrown) !== trouble) log.error({ err: thrown }, `${path} cannot be used; the servers stay`);
+        if (String(thrown) !== trouble)
+          log.error({ err: thrown }, `${path} cannot be used; the servers stay`);
         trouble = String(thrown);
       }
     }

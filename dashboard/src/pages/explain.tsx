@@ -34,8 +34,8 @@ export function ExplainPage() {
       ) : (
         <Empty title="This Weldr cannot explain requests">
           <p>
-            Its admin API has no <code>POST /explain</code>. The page Routes shows which route a request
-            would take.
+            Its admin API has no <code>POST /explain</code>. The page Routes shows which route a request would
+            take.
           </p>
         </Empty>
       )}

@@ -104,7 +104,13 @@ export function RoutesPage() {
                     <>
                       <SortHead column="hits" title="Requests" order={order.value} onSort={sort} isNumber />
                       <SortHead column="errors" title="Errors" order={order.value} onSort={sort} isNumber />
-                      <SortHead column="last" title="Last request" order={order.value} onSort={sort} isNumber />
+                      <SortHead
+                        column="last"
+                        title="Last request"
+                        order={order.value}
+                        onSort={sort}
+                        isNumber
+                      />
                     </>
                   )}
                 </tr>
@@ -262,9 +268,7 @@ function Tester() {
       )}
       {answer !== undefined && (
         <section class="card" aria-live="polite" aria-label="The matching route">
-          <h2>
-            {typeof route === 'string' ? `Route ${route} matches` : 'No route matches'}
-          </h2>
+          <h2>{typeof route === 'string' ? `Route ${route} matches` : 'No route matches'}</h2>
           <ValueTree value={rest} />
         </section>
       )}

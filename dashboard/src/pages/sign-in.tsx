@@ -52,7 +52,8 @@ export function SignInPage() {
           {busy ? 'Signing in…' : 'Sign in'}
         </button>
         <p class="muted small">
-          The <code>token</code> of <code>adminApi()</code>, or its <code>readToken</code> for read-only access.
+          The <code>token</code> of <code>adminApi()</code>, or its <code>readToken</code> for read-only
+          access.
         </p>
       </form>
     </main>
