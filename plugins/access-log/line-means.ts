@@ -12,7 +12,7 @@ export type LineFormat = (ctx: ProxyContext) => string;
 
 /** Reads a header field that lines include. */
 export interface FieldReader {
-  /** It as a member of a JSON object. */
+  /** Writes the field as a member of a JSON object. */
   readonly member: RepeatedText;
   /** Returns its value, bounded; undefined: the field is missing. */
   read(headers: HeaderList): string | undefined;
