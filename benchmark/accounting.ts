@@ -9,83 +9,57 @@ export interface CoreTicks {
 
 /** Returns a process and all its descendants, the process first; empty if it has ended. */
 export function processTree(pid: number): number[] {
-  const found: number[] = [];
-  const pending = [pid];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const threads = list(`/proc/${next}/task`);
-    if (threads.length === 0) continue;
-    found.push(next);
-    for (const thread of threads) {
-      pending.push(...parseNumbers(read(`/proc/${next}/task/${thread}/children`)));
-    }
-  }
-  return found;
+  const threads = threadsOf(pid);
+  const children = threads.flatMap(thread => numbersIn(read(`${thread}/children`)));
+  return threads.length === 0 ? [] : [pid, ...children.flatMap(processTree)];
 }
 
 /** Returns the CPU time of these processes so far, ns: user and system, all threads. */
 export function cpuTimeOf(pids: readonly number[]): number {
-  let time = 0;
-  for (const pid of pids) {
-    for (const thread of list(`/proc/${pid}/task`)) {
-      time += parseSchedstat(read(`/proc/${pid}/task/${thread}/schedstat`));
-    }
-  }
-  return time;
+  const times = pids.flatMap(threadsOf).map(thread => parseSchedstat(read(`${thread}/schedstat`)));
+  return sum(times);
 }
 
-/**
- * Returns the memory of these processes, bytes: their proportional set size, which counts a page that n processes share as a
- * n-th in each, or the resident set if the kernel does not report it.
- */
+/** Returns the memory of these processes, bytes: their proportional set size, where n processes that share a page have a n-th each. */
 export function memoryOf(pids: readonly number[]): number {
-  let bytes = 0;
-  for (const pid of pids) {
-    const kilobytes =
-      parseField(read(`/proc/${pid}/smaps_rollup`), 'Pss') ??
-      parseField(read(`/proc/${pid}/status`), 'VmRSS') ??
-      0;
-    bytes += kilobytes * 1024;
-  }
-  return bytes;
+  return sum(pids.map(pid => parsePss(read(`/proc/${pid}/smaps_rollup`))));
 }
 
 /** Returns the time of these cores so far. */
 export function coreTicks(cores: readonly number[]): CoreTicks {
-  const perCore = parseCoreTicks(read('/proc/stat'));
-  let idle = 0;
-  let total = 0;
-  for (const core of cores) {
-    idle += perCore.get(core)?.idle ?? 0;
-    total += perCore.get(core)?.total ?? 0;
-  }
-  return { idle, total };
+  const all = parseCoreTicks(read('/proc/stat'));
+  const chosen = cores.map(core => all.get(core) ?? { idle: 0, total: 0 });
+  return { idle: sum(chosen.map(({ idle }) => idle)), total: sum(chosen.map(({ total }) => total)) };
 }
 
 /** Returns the first of the three numbers of a thread's `schedstat`: its time on a core, ns. */
 export function parseSchedstat(text: string): number {
-  return parseNumbers(text)[0] ?? 0;
+  return numbersIn(text)[0] ?? 0;
 }
 
-/** Returns the number after `NAME:` in a file of /proc such as `status`; undefined without such a line. */
-export function parseField(text: string, name: string): number | undefined {
-  const value = new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1];
-  return value === undefined ? undefined : Number(value);
+/** Returns the bytes of the line `Pss:` of a process's `smaps_rollup`. */
+export function parsePss(text: string): number {
+  return Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
 }
 
 /** Parses the lines `cpuN` of /proc/stat. */
 export function parseCoreTicks(text: string): Map<number, CoreTicks> {
   const cores = new Map<number, CoreTicks>();
-  for (const match of text.matchAll(/^cpu(\d+) (.+)$/gm)) {
+  for (const [, core, numbers = ''] of text.matchAll(/^cpu(\d+) (.+)$/gm)) {
     // user nice system idle iowait irq softirq steal; user includes guest time.
-    const ticks = parseNumbers(match[2] ?? '').slice(0, 8);
-    const idle = (ticks[3] ?? 0) + (ticks[4] ?? 0);
-    cores.set(Number(match[1]), { idle, total: ticks.reduce((sum, one) => sum + one, 0) });
+    const ticks = numbersIn(numbers).slice(0, 8);
+    cores.set(Number(core), { idle: (ticks[3] ?? 0) + (ticks[4] ?? 0), total: sum(ticks) });
   }
   return cores;
 }
 
-function parseNumbers(text: string): number[] {
-  return text.trim() === '' ? [] : text.trim().split(/\s+/).map(Number);
+function threadsOf(pid: number): string[] {
+  const folder = `/proc/${pid}/task`;
+  try {
+    return readdirSync(folder).map(thread => `${folder}/${thread}`);
+  } catch {
+    return [];
+  }
 }
 
 /** Reads a file; returns an empty text for a process that has ended meanwhile. */
@@ -97,10 +71,10 @@ function read(path: string): string {
   }
 }
 
-function list(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
+function numbersIn(text: string): number[] {
+  return (text.match(/\d+/g) ?? []).map(Number);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

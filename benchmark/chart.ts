@@ -1,18 +1,11 @@
-// Chart: CPU per request as horizontal bars, as an SVG that is readable on light and dark.
-import { escapeXml, round, text } from './svg.ts';
-
-/** A group of bars. */
-export interface ChartGroup {
-  readonly title: string;
-  /** Multiples of the reference, by proxy. */
-  readonly ratios: Readonly<Record<string, number>>;
-}
+// Chart: CPU per request as horizontal bars, as an SVG that is readable on light and dark; and the elements of such charts.
 
 /** The content of a chart. */
 export interface Chart {
   readonly title: string;
   readonly subtitle: string;
-  readonly groups: readonly ChartGroup[];
+  /** Multiples of the reference, by proxy. */
+  readonly groups: readonly { readonly title: string; readonly ratios: Readonly<Record<string, number>> }[];
   /** The proxy whose bars are highlighted. */
   readonly highlighted: string;
 }
@@ -74,4 +67,21 @@ ${text(0, 44, subtitle, 'quiet')}
 ${parts.join('\n')}
 </svg>
 `;
+}
+
+/** Returns a line of text. `anchor`: which part of it is at `x`. */
+export function text(x: number, y: number, content: string, className: string, anchor = 'start'): string {
+  const classes = className === '' ? '' : ` class="${className}"`;
+  const anchored = anchor === 'start' ? '' : ` text-anchor="${anchor}"`;
+  return `<text x="${round(x)}" y="${round(y)}"${classes}${anchored}>${escapeXml(content)}</text>`;
+}
+
+/** Rounds to a tenth of a pixel. */
+export function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+/** Escapes a text for content or attributes. */
+export function escapeXml(content: string): string {
+  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

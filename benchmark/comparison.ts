@@ -1,68 +1,60 @@
-// Comparison: the study of one scenario, which compares every proxy with the reference in paired rounds.
-import { portOf } from './load.ts';
-import { reference } from './proxies/index.ts';
-import { clientSaturation, noiseNotes, type Sample, takeSample } from './sample.ts';
+// Comparison: the study of one scenario, which compares every peer with the reference in paired rounds.
+import { reference } from './peers.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatMedian,
+  formatRatio,
+  formatTime,
+  pairedRatios,
+  type Summary,
+  summarise,
+} from './report.ts';
+import { noiseNotes, refusalOf, type Sample, takeRounds } from './sample.ts';
 import type { Scenario } from './scenarios.ts';
-import { formatBytes, formatCount, formatMedian, formatRatio, formatTime, type Section } from './section.ts';
-import { pairedRatios, type Summary, summarise } from './statistics.ts';
-import type { Bench, Study } from './study.ts';
+import type { Study } from './study.ts';
 
-/** The results of one proxy in one scenario. */
-interface ProxyResult {
-  readonly proxy: string;
-  /** Why there are no figures, or no comparison. */
-  readonly refused: string | undefined;
-  /** The ratio to the reference, per round. */
-  readonly cpuRatio: Summary | undefined;
-  readonly throughputRatio: Summary | undefined;
-  readonly cpuPerRequest: Summary | undefined;
-  readonly requestsPerSecond: Summary | undefined;
-  readonly p50: Summary | undefined;
-  readonly p99: Summary | undefined;
-  readonly memory: Summary | undefined;
-  /** The client's core was saturated, so the proxy may be able to do more. */
-  readonly clientBound: boolean;
-  /** One per round. */
-  readonly samples: readonly Sample[];
-}
+/** From this share, the client's core limits the throughput, not the proxy. */
+const clientSaturation = 0.97;
 
-/** Returns the study that puts one scenario's load on every proxy. */
-export function comparison(scenario: Scenario): Study {
+/** Returns the study that puts one scenario's load on every peer. */
+export function comparison({ name, title, load }: Scenario): Study {
   return {
-    name: scenario.name,
-    quick: scenario.quick,
+    name,
     async run(bench) {
-      const results = await compare(bench, scenario);
+      const entry = load.entry ?? 'http';
+      const measured = bench.running.filter(({ peer }) => peer.entries.includes(entry));
+      const byName = new Map(measured.map(running => [running.peer.name, running]));
+      const samples = await takeRounds(bench, name, byName, load, 'first');
+      const base = samples.get(reference.name) ?? [];
+      const results = [...samples].map(([proxy, own]) => summarisePeer(proxy, own, base));
+      const isBound = results.some(({ clientBound }) => clientBound);
+      const bound = '≥: the core of client and origin had no time left, so the proxy may do more.';
+      const times = `× ${reference.name}`;
+      const section = {
+        name,
+        title,
+        headings: [
+          ...['', 'CPU a request', `${times} (quartiles)`, 'requests/s', times],
+          ...['p50', 'p99', 'memory'],
+        ],
+        rows: results.map(cells),
+        notes: [...(isBound ? [bound] : []), ...noiseNotes([...samples.values()].flat())],
+        refusals: results.flatMap(({ proxy, refused }) =>
+          refused === undefined ? [] : [`${proxy}: no comparison: ${refused}`],
+        ),
+      };
       const ratios = results.flatMap(({ proxy, cpuRatio }) =>
         cpuRatio === undefined ? [] : [[proxy, cpuRatio.median] as const],
       );
-      return { section: describe(scenario, results), figures: results, ratios: Object.fromEntries(ratios) };
+      return { section, figures: results, ratios: Object.fromEntries(ratios) };
     },
   };
 }
 
-/** Runs every proxy once per round, in rotating order, so that drift of the machine affects all alike. */
-async function compare(bench: Bench, scenario: Scenario): Promise<ProxyResult[]> {
-  const { effort } = bench;
-  const running = [...bench.running].filter(([, proxy]) => portOf(proxy, scenario.load.entry) !== undefined);
-  const names = running.map(([name]) => name);
-  const samples = new Map<string, Sample[]>(names.map(name => [name, []]));
-  for (let round = 0; round <= effort.rounds; round++) {
-    const warmUp = round === 0;
-    for (const [name, proxy] of round % 2 === 0 ? running : running.toReversed()) {
-      bench.progress(
-        `${scenario.name}: ${warmUp ? 'warm-up' : `round ${round} of ${effort.rounds}`}, ${name}`,
-      );
-      const seconds = warmUp ? effort.warmUp : effort.seconds;
-      const sample = await takeSample(bench, proxy, scenario.load, seconds);
-      if (!warmUp) samples.get(name)?.push(sample);
-    }
-  }
-  const base = samples.get(reference.name) ?? [];
-  return names.map(name => summariseProxy(name, samples.get(name) ?? [], base));
-}
+type PeerResult = ReturnType<typeof summarisePeer>;
 
-function summariseProxy(proxy: string, samples: readonly Sample[], base: readonly Sample[]): ProxyResult {
+function summarisePeer(proxy: string, samples: readonly Sample[], base: readonly Sample[]) {
   const own = refusalOf(samples);
   const others = refusalOf(base);
   const refused = own ?? (others === undefined ? undefined : `${reference.name}: ${others}`);
@@ -72,7 +64,9 @@ function summariseProxy(proxy: string, samples: readonly Sample[], base: readonl
     refused === undefined ? summarise(pairedRatios(samples.map(pick), base.map(pick))) : undefined;
   return {
     proxy,
+    /** Why there are no figures, or no comparison. */
     refused,
+    /** The ratio to the reference, per round. */
     cpuRatio: ratio(sample => sample.cpuPerRequest),
     throughputRatio: ratio(sample => sample.requestsPerSecond),
     cpuPerRequest: over(sample => sample.cpuPerRequest),
@@ -80,43 +74,13 @@ function summariseProxy(proxy: string, samples: readonly Sample[], base: readonl
     p50: over(sample => sample.p50),
     p99: over(sample => sample.p99),
     memory: over(sample => sample.memory),
+    /** The client's core was saturated, so the peer may be able to do more. */
     clientBound: samples.some(sample => sample.clientCoresBusy >= clientSaturation),
     samples,
   };
 }
 
-function refusalOf(samples: readonly Sample[]): string | undefined {
-  return samples.find(sample => sample.refused !== undefined)?.refused;
-}
-
-function describe({ name, title }: Scenario, results: readonly ProxyResult[]): Section {
-  const notes = [];
-  if (results.some(result => result.clientBound)) {
-    notes.push('≥: the core of client and origin had no time left, so the proxy may do more.');
-  }
-  notes.push(...noiseNotes(results.flatMap(({ samples }) => samples)));
-  return {
-    name,
-    title,
-    headings: [
-      '',
-      'CPU a request',
-      `× ${reference.name} (quartiles)`,
-      'requests/s',
-      `× ${reference.name}`,
-      'p50',
-      'p99',
-      'memory',
-    ],
-    rows: results.map(cells),
-    notes,
-    refusals: results.flatMap(({ proxy, refused }) =>
-      refused === undefined ? [] : [`${proxy}: no comparison: ${refused}`],
-    ),
-  };
-}
-
-function cells(result: ProxyResult): string[] {
+function cells(result: PeerResult): string[] {
   const bound = result.clientBound ? '≥ ' : '';
   return [
     result.proxy,

@@ -1,5 +1,8 @@
-// Load: the requests of clients in one run, and the load generator for them.
-import type { RunningProxy } from './proxies/proxy.ts';
+// Load: the requests of clients in one run, and the tools that send them: wrk, h2load and `openssl s_time`.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { runToEnd, temporaryFolder } from './processes.ts';
 
 /** How clients connect: HTTP/1.1 without TLS, TLS, or HTTP/2 without TLS. */
 export type Entry = 'http' | 'https' | 'h2c';
@@ -19,6 +22,8 @@ export interface Load {
   readonly uploadBytes?: number;
   /** The mean pause before each request of a connection, ms; undefined: no pause. */
   readonly thinkTime?: number;
+  /** The shortest run that counts, s. */
+  readonly seconds?: number;
 }
 
 /** The result of one run. */
@@ -28,19 +33,118 @@ export interface LoadResult {
   readonly duration: number;
   /** Refused or broken connections, responses with a status from 400, time-outs. */
   readonly errors: number;
-  /** Latencies, µs; undefined if the load generator does not report them. */
-  readonly p50: number | undefined;
-  readonly p99: number | undefined;
+  /** Latencies, µs; undefined if the tool does not report them. */
+  readonly p50?: number;
+  readonly p99?: number;
 }
 
-/** Options of a load generator. */
-export interface LoadOptions {
-  readonly seconds: number;
-  readonly cores: readonly number[];
+/** Runs a command to its end, on the client's cores. Resolves with its output. */
+type RunTool = (command: string, args: readonly string[]) => Promise<string>;
+
+/** Sends a load to a port of this machine. */
+export async function runLoad(
+  port: number,
+  load: Load,
+  { seconds, cores }: { readonly seconds: number; readonly cores: readonly number[] },
+): Promise<LoadResult> {
+  const runTool: RunTool = (command, args) =>
+    runToEnd(command, args, { cores, timeout: seconds * 1000 + 20_000 });
+  if (load.resumes) return await runResumption(runTool, port, load, seconds);
+  return await (load.streams === undefined ? runWrk : runH2load)(runTool, port, load, seconds);
 }
 
-/** Returns the port of a proxy for an entry; undefined: it has none. */
-export function portOf(proxy: RunningProxy, entry: Entry = 'http'): number | undefined {
-  if (entry === 'https') return proxy.tlsPort;
-  return entry === 'h2c' ? proxy.h2cPort : proxy.port;
+let script: string | undefined;
+
+async function runWrk(runTool: RunTool, port: number, load: Load, seconds: number): Promise<LoadResult> {
+  script ??= join(temporaryFolder('wrk'), 'load.lua');
+  writeFileSync(script, wrkScript(load));
+  const headers = Object.entries(load.headers ?? {}).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+  const size = ['-t', '1', '-c', String(load.connections), '-d', String(seconds), '--timeout', '5'];
+  const url = `${load.entry ?? 'http'}://127.0.0.1:${port}${load.path}`;
+  return parseWrk(await runTool('wrk', [...size, '-s', script, ...headers, url]));
+}
+
+async function runH2load(runTool: RunTool, port: number, load: Load, seconds: number): Promise<LoadResult> {
+  const size = ['-t', '1', '-c', String(load.connections), '-m', String(load.streams), '-D', String(seconds)];
+  const scheme = load.entry === 'https' ? 'https' : 'http';
+  return parseH2load(await runTool('h2load', [...size, `${scheme}://127.0.0.1:${port}${load.path}`]));
+}
+
+/** Runs as many clients as the load has connections, each with one connection at a time. */
+async function runResumption(
+  runTool: RunTool,
+  port: number,
+  load: Load,
+  seconds: number,
+): Promise<LoadResult> {
+  const args = ['s_time', '-reuse', '-connect', `127.0.0.1:${port}`, '-www', load.path];
+  const outputs = Array.from({ length: load.connections }, () =>
+    runTool('openssl', [...args, '-time', String(seconds)]),
+  );
+  const { requests, errors } = parseResumption((await Promise.all(outputs)).join('\n'), load.connections);
+  return { requests, errors, duration: seconds * 1e6 };
+}
+
+const wrkResult = z.strictObject({
+  requests: z.number(),
+  duration: z.number(),
+  errors: z.number(),
+  p50: z.number(),
+  p99: z.number(),
+});
+
+/** Parses the line of JSON that wrk's script prints at its end. Throws an Error if there is none. */
+export function parseWrk(output: string): LoadResult {
+  const line = output.split('\n').find(text => text.startsWith('{"requests":'));
+  if (line === undefined) throw new Error(`wrk printed no result: ${output}`);
+  return wrkResult.parse(JSON.parse(line));
+}
+
+/** Parses the summary of h2load. Throws an Error if there is none, or if the run was not HTTP/2. */
+export function parseH2load(output: string): LoadResult {
+  const requests = /^requests: .* (\d+) done, \d+ succeeded, (\d+) failed, /m.exec(output);
+  const rate = /^finished in .*, ([\d.]+) req\/s/m.exec(output);
+  const codes = /^status codes: (\d+) 2xx/m.exec(output);
+  if (requests === null || rate === null || codes === null) {
+    throw new Error(`h2load printed no result: ${output}`);
+  }
+  if (!/^Application protocol: (h2|h2c)$/m.test(output)) throw new Error(`the run was not HTTP/2: ${output}`);
+  const done = Number(requests[1]);
+  return {
+    requests: done,
+    duration: (done / Number(rate[1])) * 1e6,
+    errors: Number(requests[2]) + done - Number(codes[1]),
+  };
+}
+
+/**
+ * Parses the output of so many runs of `openssl s_time`: an `r` for each resumed session, a `*` for each other one, which
+ * counts as an error. Throws an Error if a run has no result.
+ */
+export function parseResumption(output: string, runs: number): Pick<LoadResult, 'requests' | 'errors'> {
+  const marks = output.match(/^[r*]+$/gm) ?? [];
+  if (marks.length < runs) throw new Error(`openssl s_time printed no result: ${output}`);
+  const sessions = marks.join('');
+  return { requests: sessions.length, errors: sessions.replaceAll('r', '').length };
+}
+
+/**
+ * Returns wrk's script in Lua for a load. It has neither `request` nor `response`, so that wrk does not call Lua for each
+ * request; wrk calls `delay` once per request, and measures the latency from the end of the delay.
+ */
+export function wrkScript({ uploadBytes, thinkTime }: Load): string {
+  const upload = `wrk.method = "POST"\nwrk.body = string.rep("x", ${uploadBytes})\n`;
+  // Exponential pauses make arrivals a Poisson process; the bound keeps every connection active.
+  const pauses = `math.randomseed(os.time())
+function delay() return math.min(-math.log(1 - math.random()) * ${thinkTime}, ${thinkTime} * 5) end
+`;
+  return `${uploadBytes === undefined ? '' : upload}${thinkTime === undefined ? '' : pauses}
+function done(summary, latency)
+  local e = summary.errors
+  io.write(string.format(
+    '\\n{"requests":%d,"duration":%.0f,"errors":%d,"p50":%.0f,"p99":%.0f}\\n',
+    summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout,
+    latency:percentile(50), latency:percentile(99)))
+end
+`;
 }

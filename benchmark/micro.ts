@@ -1,15 +1,13 @@
-// `npm run bench:micro`: measures parts of a request in this process: reading a head, the pipeline, choosing
-// an upstream. `--json` prints the figures for `npm run bench`.
+// `npm run bench:micro`: measures parts of a request in this process: reading a head, the pipeline, choosing a route and
+// an upstream. `--json` prints the result for `npm run bench`.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
-import type { SpanExporter } from '@opentelemetry/sdk-trace';
 import { RequestHead } from '../core/http/h1/request-head.ts';
 import type { Plugin } from '../core/plugin/plugin.ts';
 import type { Pool } from '../core/pool/pool.ts';
 import { Pools } from '../core/pool/pools.ts';
 import { ProxyContext, stateOf } from '../core/request/context.ts';
 import { HeaderList } from '../core/request/headers.ts';
-import { Redaction } from '../core/request/redaction.ts';
 import { RequestState } from '../core/request/request-state.ts';
 import { settingsSchema } from '../core/settings/settings.ts';
 import type { Carrier } from '../core/stages/carrier.ts';
@@ -17,39 +15,18 @@ import { Pipeline } from '../core/stages/pipeline.ts';
 import { createHooks } from '../core/stages/request-hooks.ts';
 import { Stages } from '../core/stages/stages.ts';
 import { upstreamRecord, workerSide } from '../core/testing.ts';
-import { systemClock } from '../core/time/clock.ts';
-import { LineBuffer } from '../plugins/access-log/line-buffer.ts';
-import { lineFormat } from '../plugins/access-log/line-format.ts';
-import { LogSink } from '../plugins/access-log/log-sink.ts';
-import { LostLines } from '../plugins/access-log/lost-lines.ts';
-import {
-  consistentHash,
-  leastRequests,
-  metrics,
-  peakEwma,
-  random,
-  requestId,
-  roundRobin,
-} from '../plugins/index.ts';
+import { consistentHash, leastRequests, peakEwma, random, roundRobin } from '../plugins/index.ts';
 import type { IndexedRoute } from '../plugins/routes/route-entry.ts';
 import { RouteIndex } from '../plugins/routes/route-index.ts';
-import { DroppedSpans } from '../plugins/tracing/dropped-spans.ts';
-import { loadPackages } from '../plugins/tracing/packages.ts';
-import { SpanQueue } from '../plugins/tracing/span-queue.ts';
-import { TraceIds } from '../plugins/tracing/trace-ids.ts';
-import { Tracing } from '../plugins/tracing/tracing.ts';
+import {
+  formatMedian,
+  formatQuartiles,
+  formatTime,
+  type StudyResult,
+  sectionText,
+  summarise,
+} from './report.ts';
 import { realisticHeaders } from './scenarios.ts';
-import { formatMedian, formatTime, sectionText } from './section.ts';
-import { type Summary, summarise } from './statistics.ts';
-
-/** The cost of one case. */
-export interface MicroResult {
-  readonly name: string;
-  /** Per call, ns. */
-  readonly time: Summary | undefined;
-  /** Bytes allocated per call. */
-  readonly allocated: number;
-}
 
 interface Case {
   readonly name: string;
@@ -57,76 +34,51 @@ interface Case {
   run(times: number): void;
 }
 
-const responseFields = { 'Content-Type': 'text/plain', ETag: '"abc"', 'Cache-Control': 'no-cache' };
-
 const batches = 15;
+/** The least time of a batch, ms. */
 const batchTime = 40;
-
 // Half of the paths are exact, the others have prefixes and parameters.
-const hostName = (n: number): string => `service-${n}.shop.example`;
 const pathPatterns = ['/api/v1/resource-N', '/api/v1/items-N/*', '/accounts-N/:id', '/static/N'];
-const pathName = (n: number): string => (pathPatterns[n % pathPatterns.length] ?? '').replace('N', String(n));
 
 const cases: Case[] = [
   headCase('request head, small', { Host: '127.0.0.1:8080' }),
   headCase('request head, 12 fields', { Host: '127.0.0.1:8080', ...realisticHeaders }),
-  pipelineCase('pipeline, three synchronous taps, with its context', () => {}),
-  pipelineCase('the same, one tap edits the target', ctx => {
-    ctx.outgoing.target = '/';
+  pipelineCase('pipeline, three synchronous taps, with its context'),
+  await selectionCase('selection, 10 upstreams', 10),
+  await selectionCase('selection, 10,000 upstreams', 10_000),
+  await selectionCase('selection, 10,000 upstreams, half down', 10_000, { down: 5_000 }),
+  await selectionCase('random, 10,000 upstreams', 10_000, { balancer: random() }),
+  await selectionCase('least requests, 10,000 upstreams', 10_000, { balancer: leastRequests() }),
+  await selectionCase('peak EWMA, 10,000 upstreams', 10_000, { balancer: peakEwma() }),
+  await selectionCase('consistent hash of the target, 10,000 upstreams', 10_000, {
+    balancer: consistentHash({ by: 'target' }),
   }),
-  await selectionCase('selection, 10 upstreams', 10, 0),
-  await selectionCase('selection, 10,000 upstreams', 10_000, 0),
-  await selectionCase('selection, 10,000 upstreams, half down', 10_000, 5_000),
-  await selectionCase('random, 10,000 upstreams', 10_000, 0, random()),
-  await selectionCase('least requests, 10,000 upstreams', 10_000, 0, leastRequests()),
-  await selectionCase('peak EWMA, 10,000 upstreams', 10_000, 0, peakEwma()),
-  await selectionCase(
-    'consistent hash of the target, 10,000 upstreams',
-    10_000,
-    0,
-    consistentHash({ by: 'target' }),
-  ),
-  servedCase('a request that was served: its context', () => {}),
-  await requestIdCase('the same, with an id in request and response'),
-  await tracingCase('the same, in a trace that is not recorded', 0),
-  await tracingCase('the same, in one that is: the spans of it and of its attempt', 1),
-  await tracingCase('the same, 1 % recorded', 0.01),
-  accessLogCase('the same, with its line in the access log, json', 'json'),
-  accessLogCase('the same, combined', 'combined'),
-  accessLogCase('the same, a query with a secret', 'json', '/small?page=2&token=abc&sort=name'),
-  await metricsCase('the same, counted for metrics'),
   routeCase('route, 10 routes', 1, 10),
   routeCase('route, 10,000 routes (1,000 hosts, 10 paths)', 1000, 10),
-  routeCase('route, 10,000 routes (100 hosts, 100 paths)', 100, 100),
   routeCase('route, 10,000 routes of one host', 1, 10_000),
   routeChangeCase('a change of one of 10,000 routes (1,000 hosts, 10 paths)', 1000, 10),
-  routeChangeCase('a change of one of 10,000 routes of one host', 1, 10_000),
 ];
-const results: MicroResult[] = [];
+const results = [];
 for (const each of cases) results.push(await measure(each));
-if (process.argv.includes('--json')) console.log(JSON.stringify(results));
-else {
-  const section = {
-    name: 'micro',
-    title: `micro-benchmark, Node ${process.versions.node}`,
-    headings: ['', 'time', 'quartiles', 'allocated'],
-    rows: results.map(({ name, time, allocated }) => [
-      name,
-      formatMedian(time, nanoseconds),
-      time === undefined ? '–' : `${nanoseconds(time.low)} – ${nanoseconds(time.high)}`,
-      `${Math.round(allocated)} B`,
-    ]),
-    notes: [],
-    refusals: [],
-  };
-  console.log(sectionText(section));
-}
+const nanoseconds = (time: number): string => formatTime(time / 1000);
+const section = {
+  name: 'micro',
+  title: 'parts of a request in Weldr',
+  headings: ['', 'time', 'quartiles', 'heap'],
+  rows: results.map(({ name, time, allocated }) => [
+    name,
+    formatMedian(time, nanoseconds),
+    formatQuartiles(time, nanoseconds),
+    `${Math.round(allocated)} B`,
+  ]),
+  notes: [],
+  refusals: [],
+};
+const result: StudyResult = { section, figures: results };
+console.log(process.argv.includes('--json') ? JSON.stringify(result) : sectionText(section));
 
-function nanoseconds(time: number): string {
-  return formatTime(time / 1000);
-}
-
-async function measure({ name, run }: Case): Promise<MicroResult> {
+/** Returns the time of a call, ns, and the bytes that it allocates. */
+async function measure({ name, run }: Case) {
   let times = 64;
   for (let took = 0; took < batchTime; ) {
     times *= 2;
@@ -167,7 +119,7 @@ function makeContext(pool: Pool, headers: HeaderList, target = '/small'): ProxyC
   return new ProxyContext(new RequestState('GET', target, '1.1', headers, pool, 0));
 }
 
-function pipelineCase(name: string, prepare: (ctx: ProxyContext) => void): Case {
+function pipelineCase(name: string): Case {
   const pools = new Pools();
   const pool = pools.default;
   const upstream = pool.set(upstreamRecord('http://127.0.0.1:1'));
@@ -177,10 +129,7 @@ function pipelineCase(name: string, prepare: (ctx: ProxyContext) => void): Case 
   });
   let judged = 0;
   hooks.selectUpstream.tap('one', () => upstream);
-  hooks.preProxy.tap('two', ctx => {
-    prepare(ctx);
-    return undefined;
-  });
+  hooks.preProxy.tap('two', () => undefined);
   hooks.judge.tap('three', ctx => {
     judged += ctx.status;
     return undefined;
@@ -210,8 +159,7 @@ function pipelineCase(name: string, prepare: (ctx: ProxyContext) => void): Case 
 async function selectionCase(
   name: string,
   size: number,
-  down: number,
-  balancer: Plugin = roundRobin(),
+  { down = 0, balancer = roundRobin() }: { readonly down?: number; readonly balancer?: Plugin } = {},
 ): Promise<Case> {
   const upstreams = Array.from({ length: size }, (_, n) => ({
     url: `http://10.${n >> 16}.${(n >> 8) & 255}.${n & 255}:8080`,
@@ -240,146 +188,12 @@ async function selectionCase(
   };
 }
 
-/** A request with the usual fields of clients, answered by an upstream. */
-function servedCase(
-  name: string,
-  use: (ctx: ProxyContext, number: number) => void,
-  target = '/small',
-  end: () => void = () => {},
-): Case {
-  const pool = new Pools().default;
-  const upstream = pool.set(upstreamRecord('http://10.0.0.1:8080'));
-  const fields = new HeaderList();
-  for (const [field, value] of Object.entries({ Host: 'shop.example', ...realisticHeaders })) {
-    fields.push(field, field.toLowerCase(), value);
-  }
-  const answered = new HeaderList();
-  for (const [field, value] of Object.entries(responseFields)) {
-    answered.push(field, field.toLowerCase(), value);
-  }
-  return {
-    name,
-    run(times) {
-      for (let i = 0; i < times; i++) {
-        const headers = fields.clone();
-        const state = new RequestState('GET', target, '1.1', headers, pool, i);
-        state.host = 'shop.example';
-        state.clientIp = '192.0.2.1';
-        state.status = 200;
-        state.responseHeaders = answered.clone();
-        state.beginAttempt(upstream, i);
-        state.attempt?.sent(i + 0.021);
-        state.attempt?.responded(200, i + 1.318);
-        state.attempt?.finished(i + 1.402);
-        state.finishedAt = i + 1.402;
-        state.outcome = 'complete';
-        use(new ProxyContext(state), i);
-      }
-      end();
-    },
-  };
+function pathName(n: number): string {
+  return (pathPatterns[n % pathPatterns.length] ?? '').replace('N', String(n));
 }
 
-async function requestIdCase(name: string): Promise<Case> {
-  const side = await workerSide(requestId());
-  const { request } = side.stages.first;
-  const { respond } = side.stages.plain;
-  const onAdmitted = (): void => {};
-  let sent = 0;
-  return servedCase(
-    name,
-    ctx => {
-      request.callAsync(ctx, onAdmitted);
-      respond.call(ctx);
-      // As the wire does.
-      sent += Buffer.from(stateOf(ctx).addedLines + stateOf(ctx).responseHeaders?.toLines(), 'latin1').length;
-    },
-    '/small',
-    () => {
-      if (sent === 0) throw new Error('nothing was sent');
-    },
-  );
-}
-
-/** The work of the plugin `tracing` for a request with one attempt, except for sending spans. */
-async function tracingCase(name: string, sample: number): Promise<Case> {
-  const packages = await loadPackages();
-  class TakingExporter extends packages.otlp.OTLPTraceExporter {
-    override export(...[, done]: Parameters<SpanExporter['export']>): void {
-      done({ code: 0 });
-    }
-  }
-  const lose = (): never => fail('a span was dropped');
-  const counters = { queue: { inc: lose }, export: { inc: lose }, stop: { inc: lose } };
-  const dropped = new DroppedSpans({ log: { warn: lose }, clock: systemClock, counters });
-  const exporter = { headers: {}, interval: 5_000, queue: 1_000_000 };
-  const queue = new SpanQueue(
-    { ...packages, otlp: { OTLPTraceExporter: TakingExporter } },
-    { exporter },
-    {},
-    { clock: systemClock, dropped, exported: { inc: () => {} } },
-  );
-  const tracer = new Tracing({
-    api: packages.api,
-    clock: systemClock,
-    ids: new TraceIds(sample),
-    queue,
-    query: undefined,
-    isTrusted: () => false,
-  });
-  let sent = 0;
-  return servedCase(
-    name,
-    ctx => {
-      tracer.begin(ctx);
-      stateOf(ctx).editAttempt();
-      tracer.beginAttempt(ctx);
-      tracer.finish(ctx);
-      // As the wire does.
-      const { edited, addedLines } = stateOf(ctx);
-      sent += Buffer.from(edited?.editedHeaders?.toLines() ?? addedLines, 'latin1').length;
-    },
-    '/small',
-    () => {
-      if (sent === 0) throw new Error('nothing was sent');
-    },
-  );
-}
-
-/** The work of the plugin `metrics` when an attempt and its request have ended. */
-async function metricsCase(name: string): Promise<Case> {
-  const side = await workerSide(metrics());
-  const { attemptFinished, finished } = side.stages.plain;
-  return servedCase(name, ctx => {
-    attemptFinished.call(ctx);
-    finished.call(ctx);
-  });
-}
-
-function accessLogCase(name: string, format: string, target?: string): Case {
-  let made = 0;
-  const lost = new LostLines({
-    log: { warn: (_: unknown, why?: string) => fail(why) },
-    clock: systemClock,
-    counter: { inc: () => fail('a line was lost') },
-  });
-  const take = (lines: string): boolean => Buffer.from(lines).length > 0;
-  const buffer = new LineBuffer(new LogSink(take, lost), systemClock, lost);
-  const headers = { request: ['User-Agent'], response: [] };
-  const line = lineFormat({ format, headers }, new Redaction([]), systemClock);
-  const end = (): void => {
-    if (made === 0) throw new Error('there was no line');
-  };
-  const log = (ctx: ProxyContext): void => {
-    const text = line(ctx);
-    made += text.length;
-    buffer.add(text);
-  };
-  return servedCase(name, log, target, end);
-}
-
-function fail(why: string | undefined): never {
-  throw new Error(why);
+function hostName(n: number): string {
+  return `service-${n}.shop.example`;
 }
 
 /** Returns a route for each path at each host. */

@@ -5,30 +5,28 @@ import { parseArgs } from 'node:util';
 export interface BenchmarkOptions {
   /** Under two minutes: nginx, HAProxy and Weldr, three scenarios, few rounds. */
   readonly quick: boolean;
-  /** Names of proxies; undefined: all. */
+  /** Names of peers; undefined: all. */
   readonly only: readonly string[] | undefined;
   /** Names of scenarios; undefined: all. */
-  readonly scenarios: readonly string[] | undefined;
-  readonly rounds: number;
-  /** The length of one run. */
-  readonly seconds: number;
+  readonly scenario: readonly string[] | undefined;
   /** Write the figures into the documentation too. */
   readonly publish: boolean;
 }
 
-export const usage = `npm run bench -- [--quick] [--only NAME,…] [--scenario NAME,…] [--rounds N] [--seconds N] [--publish]
+/** Returns the text of `--help`. */
+export function usage(known: { readonly only: readonly string[]; readonly scenario: readonly string[] }): string {
+  return `npm run bench -- [--quick] [--only NAME,…] [--scenario NAME,…] [--publish]
 
-  --quick      under two minutes: nginx, HAProxy and Weldr; small, realistic and 64k
-  --only       only these proxies
-  --scenario   only these scenarios
-  --rounds     rounds of each scenario: 5, or 3 with --quick
-  --seconds    length of one run: 2
+  --quick      under two minutes: nginx, HAProxy and Weldr; small, realistic and 64k; three rounds, not five
+  --only       only these: ${known.only.join(', ')}
+  --scenario   only these: ${known.scenario.join(', ')}
   --publish    write the figures of a full run to benchmark/results/latest.json, docs/benchmark.svg and docs/performance.md`;
+}
 
 /** Parses the arguments. Throws an Error that says what is wrong with them. */
 export function parseOptions(
   args: readonly string[],
-  known: { proxies: readonly string[]; scenarios: readonly string[] },
+  known: { readonly only: readonly string[]; readonly scenario: readonly string[] },
 ): BenchmarkOptions {
   const { values } = parseArgs({
     args: [...args],
@@ -36,38 +34,19 @@ export function parseOptions(
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       scenario: { type: 'string' },
-      rounds: { type: 'string' },
-      seconds: { type: 'string', default: '2' },
       publish: { type: 'boolean', default: false },
     },
   });
-  const { quick, only, scenario, publish } = values;
-  if (publish && (quick || only !== undefined || scenario !== undefined)) {
+  const { quick, publish } = values;
+  const names = (flag: 'only' | 'scenario'): readonly string[] | undefined => {
+    const given = values[flag]?.split(',');
+    const wrong = given?.find(name => !known[flag].includes(name));
+    if (wrong === undefined) return given;
+    throw new Error(`--${flag}: expected one of ${known[flag].join(', ')}, got ${wrong}`);
+  };
+  const options = { quick, publish, only: names('only'), scenario: names('scenario') };
+  if (publish && (quick || options.only !== undefined || options.scenario !== undefined)) {
     throw new Error('--publish needs a full run: leave --quick, --only and --scenario out');
   }
-  return {
-    quick: values.quick,
-    only: names('--only', values.only, known.proxies),
-    scenarios: names('--scenario', values.scenario, known.scenarios),
-    rounds: number('--rounds', values.rounds ?? (values.quick ? '3' : '5'), 1, 100),
-    seconds: number('--seconds', values.seconds, 1, 60),
-    publish: values.publish,
-  };
-}
-
-function names(flag: string, text: string | undefined, known: readonly string[]): string[] | undefined {
-  if (text === undefined) return undefined;
-  const given = text.split(',');
-  for (const name of given) {
-    if (!known.includes(name)) throw new Error(`${flag}: expected one of ${known.join(', ')}, got ${name}`);
-  }
-  return given;
-}
-
-function number(flag: string, text: string, from: number, to: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < from || value > to) {
-    throw new Error(`${flag}: expected a number from ${from} to ${to}, got ${text}`);
-  }
-  return value;
+  return options;
 }

@@ -1,18 +1,18 @@
 // Processes: starts all processes of the benchmark, and ends them with it.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 /** A running process. */
 export interface Running {
   readonly pid: number;
   /** The end of its output. */
   readonly output: string;
-  /** Resolves once it has ended. */
+  readonly hasEnded: boolean;
   readonly ended: Promise<void>;
 }
 
@@ -24,11 +24,14 @@ export interface RunOptions {
   readonly cwd?: string;
 }
 
+const execute = promisify(execFile);
 const keptOutput = 8_000;
 const stopTimeout = 3_000;
-const startTimeout = 15_000;
+const startTimeout = 20_000;
 
-const children = new Set<ChildProcess>();
+/** The leaders of the process groups that run. */
+const leaders = new Set<number>();
+const ending = new AbortController();
 let folder: string | undefined;
 let folders = 0;
 
@@ -41,153 +44,91 @@ export function temporaryFolder(name: string): string {
 }
 
 /** Starts a process pinned to cores, as the leader of a new process group. */
-export function run(command: string, args: readonly string[], options: RunOptions): Running {
-  const child = spawn('taskset', ['-c', options.cores.join(','), command, ...args], {
-    cwd: options.cwd,
-    env: { ...cleanEnvironment(), ...options.env },
+export function run(command: string, args: readonly string[], { cores, cwd, env }: RunOptions): Running {
+  const child = spawn('taskset', ['-c', cores.join(','), command, ...args], {
+    cwd,
+    env: { ...inheritedEnvironment(), ...env },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  children.add(child);
-  let output = '';
+  const { pid = -1 } = child;
+  const running = { pid, output: '', hasEnded: false };
+  leaders.add(pid);
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
-      output = (output + text).slice(-keptOutput);
+      running.output = (running.output + text).slice(-keptOutput);
     });
   }
-  const ended = new Promise<void>(resolve => {
-    child.once('error', error => {
-      output += error.message;
-      children.delete(child);
-      resolve();
-    });
-    child.once('exit', () => {
-      // The group also holds what a killed parent left behind.
-      signalGroup(child, 'SIGKILL');
-      children.delete(child);
-      resolve();
-    });
+  const ended = once(child, 'exit').then(() => {
+    running.hasEnded = true;
+    // The group also holds what a killed parent left behind.
+    send(-pid, 'SIGKILL');
+    leaders.delete(pid);
   });
-  return {
-    pid: child.pid ?? -1,
-    ended,
-    get output() {
-      return output;
-    },
-  };
+  return Object.assign(running, { ended });
 }
 
-/** Runs a command to its end. Resolves with its stdout; rejects if it fails or takes longer than `timeoutMs`. */
+/** Runs a command to its end. Resolves with its stdout; rejects if it fails or takes longer than `timeout` ms. */
 export async function runToEnd(
   command: string,
   args: readonly string[],
-  options: RunOptions & { timeoutMs: number },
+  { cores, cwd, env, timeout }: RunOptions & { readonly timeout: number },
 ): Promise<string> {
-  const child = spawn('taskset', ['-c', options.cores.join(','), command, ...args], {
-    cwd: options.cwd,
-    env: { ...cleanEnvironment(), ...options.env },
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const { stdout } = await execute('taskset', ['-c', cores.join(','), command, ...args], {
+    cwd,
+    env: { ...inheritedEnvironment(), ...env },
+    timeout,
+    killSignal: 'SIGKILL',
+    signal: ending.signal,
   });
-  children.add(child);
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-keptOutput);
-  });
-  const timer = setTimeout(() => signalGroup(child, 'SIGKILL'), options.timeoutMs);
-  try {
-    const [code, signal] = await once(child, 'close');
-    if (code !== 0) throw new Error(`${command} ended with ${code ?? signal}: ${stderr || stdout}`);
-    return stdout;
-  } finally {
-    clearTimeout(timer);
-    children.delete(child);
-  }
+  return stdout;
 }
 
 /** Ends a process; kills its group if it does not end. */
-export async function stop(running: Running): Promise<void> {
-  const child = [...children].find(one => one.pid === running.pid);
-  if (child === undefined) return;
-  child.kill('SIGTERM');
-  await Promise.race([running.ended, sleep(stopTimeout, undefined, { ref: false })]);
-  signalGroup(child, 'SIGKILL');
-  await running.ended;
+export async function stop({ pid, hasEnded, ended }: Running): Promise<void> {
+  if (hasEnded) return;
+  send(pid, 'SIGTERM');
+  await Promise.race([ended, sleep(stopTimeout, undefined, { ref: false })]);
+  send(-pid, 'SIGKILL');
+  await ended;
 }
 
-/** Resolves once something listens on this port; rejects if the process ends first or takes too long. */
-export async function listening(running: Running, port: number): Promise<void> {
-  let gone = false;
-  void running.ended.then(() => {
-    gone = true;
-  });
+/** Resolves once `holds` does, asked every `pause` ms; rejects if the process ends first or takes too long. */
+export async function waitFor(
+  running: Running,
+  holds: () => Promise<boolean>,
+  { pause }: { readonly pause: number },
+): Promise<void> {
   const deadline = performance.now() + startTimeout;
-  while (!(await accepts(port))) {
-    if (gone) throw new Error(`it ended during its start: ${running.output}`);
-    if (performance.now() > deadline)
-      throw new Error(`it does not listen on port ${port}: ${running.output}`);
-    await sleep(20);
+  while (!(await holds())) {
+    if (running.hasEnded) throw new Error(`it ended during its start: ${running.output}`);
+    if (performance.now() > deadline) throw new Error(`it does not serve: ${running.output}`);
+    await sleep(pause);
   }
 }
 
-/** Returns a free port below those of outgoing connections, so that none of them can take it. */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const port = 15_000 + Math.floor(Math.random() * 15_000);
-    const server = createServer();
-    const free = await new Promise<boolean>(resolve => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    await new Promise(resolve => server.close(resolve));
-    if (free) return port;
-  }
-  throw new Error('no free port between 15000 and 30000');
-}
-
-/** Kills all processes and removes the temporary folder. */
-export function cleanUp(): void {
-  for (const child of children) signalGroup(child, 'SIGKILL');
-  children.clear();
-  if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-  folder = undefined;
-}
-
-/** Cleans up at the end of this process, on signals too. */
+/** Kills all processes and removes the temporary folder at the end of this process, on signals too. */
 export function cleanUpAtExit(): void {
-  process.once('exit', cleanUp);
+  process.once('exit', () => {
+    ending.abort();
+    for (const pid of leaders) send(-pid, 'SIGKILL');
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => process.exit(128 + constants.signals[signal]));
   }
 }
 
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, signal);
-  } catch {
-    // The group has already ended.
-  }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-}
-
 /** Returns the environment without the variables of npm and of a developer's shell for Node. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(NODE_|npm_|WELDR_|UV_)/.test(name)),
-  );
+function inheritedEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(NODE_|npm_|WELDR_|UV_)/.test(name));
+  return Object.fromEntries(kept);
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has already ended.
+  }
 }

@@ -7,8 +7,6 @@ export interface Scenario {
   readonly name: string;
   readonly title: string;
   readonly load: Load;
-  /** Is it part of `--quick`? */
-  readonly quick: boolean;
 }
 
 /** With wrk's own field (Host) 12 fields and about 600 bytes, as a browser sends them to an API. */
@@ -26,101 +24,40 @@ export const realisticHeaders = {
   'X-Request-Id': '7d9f2c1e-5b3a-4e8d-9c6f-1a2b3c4d5e6f',
 };
 
-export const scenarios: readonly Scenario[] = [
-  {
-    name: 'small',
-    title: 'small GET, keep-alive',
-    load: { path: '/small', connections: 64 },
-    quick: true,
-  },
-  {
-    name: 'realistic',
-    title: 'GET with 12 header fields, 600 bytes',
-    load: { path: '/small', connections: 64, headers: realisticHeaders },
-    quick: true,
-  },
-  {
-    name: '10k',
-    title: '10 KB response',
-    load: { path: '/10k', connections: 64 },
-    quick: false,
-  },
-  {
-    name: '64k',
-    title: '64 KB response',
-    load: { path: '/64k', connections: 32 },
-    quick: true,
-  },
-  {
-    name: '1m',
-    title: '1 MB response',
-    load: { path: '/1m', connections: 16 },
-    quick: false,
-  },
-  {
-    name: 'upload-64k',
-    title: '64 KB upload',
-    load: { path: '/upload', connections: 32, uploadBytes: 64 * 1024 },
-    quick: false,
-  },
-  {
-    name: 'upload-1m',
-    title: '1 MB upload',
-    load: { path: '/upload', connections: 16, uploadBytes: 1024 * 1024 },
-    quick: false,
-  },
-  {
-    name: 'connection',
-    title: 'new connection for each request',
-    load: { path: '/small', connections: 64, headers: { Connection: 'close' } },
-    quick: false,
-  },
-  {
-    name: 'tls-small',
-    title: 'TLS 1.3: small GET, keep-alive',
-    load: { path: '/small', connections: 64, entry: 'https' },
-    quick: false,
-  },
-  {
-    name: 'tls-64k',
-    title: 'TLS 1.3: 64 KB response',
-    load: { path: '/64k', connections: 32, entry: 'https' },
-    quick: false,
-  },
-  {
-    name: 'tls-handshake',
-    title: 'TLS 1.3: full handshake for each request',
-    load: { path: '/small', connections: 32, entry: 'https', headers: { Connection: 'close' } },
-    quick: false,
-  },
-  {
-    name: 'tls-resumed',
-    title: 'TLS 1.3: resumed session for each request',
-    load: { path: '/small', connections: 4, entry: 'https', resumes: true },
-    quick: false,
-  },
-  {
-    name: 'h2-small',
-    title: 'HTTP/2 over TLS to HTTP/1.1: small GET, 10 connections of 10 streams',
-    load: { path: '/small', connections: 10, entry: 'https', streams: 10 },
-    quick: false,
-  },
-  {
-    name: 'h2-64k',
-    title: 'HTTP/2 over TLS to HTTP/1.1: 64 KB response, 10 connections of 10 streams',
-    load: { path: '/64k', connections: 10, entry: 'https', streams: 10 },
-    quick: false,
-  },
-  {
-    name: 'h2-single',
-    title: 'HTTP/2 over TLS to HTTP/1.1: small GET, 50 connections of one stream',
-    load: { path: '/small', connections: 50, entry: 'https', streams: 1 },
-    quick: false,
-  },
-  {
-    name: 'h2c-small',
-    title: 'HTTP/2 without TLS to HTTP/1.1: small GET, 10 connections of 10 streams',
-    load: { path: '/small', connections: 10, entry: 'h2c', streams: 10 },
-    quick: false,
-  },
+type Row = readonly [
+  name: string,
+  title: string,
+  connections: number,
+  path: string,
+  more?: Omit<Load, 'connections' | 'path'>,
 ];
+
+const [h2, h2c] = ['HTTP/2 over TLS to HTTP/1.1', 'HTTP/2 without TLS to HTTP/1.1'];
+const [tls, closing] = [{ entry: 'https' }, { Connection: 'close' }] as const;
+
+const rows: readonly Row[] = [
+  ['small', 'small GET, keep-alive', 64, '/small'],
+  ['realistic', 'GET with 12 header fields, 600 bytes', 64, '/small', { headers: realisticHeaders }],
+  ['10k', '10 KB response', 64, '/10k'],
+  ['64k', '64 KB response', 32, '/64k'],
+  ['1m', '1 MB response', 16, '/1m'],
+  ['upload-64k', '64 KB upload', 32, '/upload', { uploadBytes: 64 * 1024 }],
+  ['upload-1m', '1 MB upload', 16, '/upload', { uploadBytes: 1024 * 1024 }],
+  ['connection', 'new connection for each request', 64, '/small', { headers: closing }],
+  // The p99 of a shorter run would be that of its start, when all connections open at once.
+  ['paced', 'small GET, 4,000 a second', 256, '/small', { thinkTime: 64, seconds: 5 }],
+  ['tls-small', 'TLS 1.3: small GET, keep-alive', 64, '/small', tls],
+  ['tls-64k', 'TLS 1.3: 64 KB response', 32, '/64k', tls],
+  ['tls-handshake', 'TLS 1.3: full handshake for each request', 32, '/small', { ...tls, headers: closing }],
+  ['tls-resumed', 'TLS 1.3: resumed session for each request', 4, '/small', { ...tls, resumes: true }],
+  ['h2-small', `${h2}: small GET, 10 connections of 10 streams`, 10, '/small', { ...tls, streams: 10 }],
+  ['h2-64k', `${h2}: 64 KB response, 10 connections of 10 streams`, 10, '/64k', { ...tls, streams: 10 }],
+  ['h2-single', `${h2}: small GET, 50 connections of one stream`, 50, '/small', { ...tls, streams: 1 }],
+  ['h2c-small', `${h2c}: small GET, 10 connections of 10 streams`, 10, '/small', { entry: 'h2c', streams: 10 }],
+];
+
+export const scenarios: readonly Scenario[] = rows.map(([name, title, connections, path, more]) => ({
+  name,
+  title,
+  load: { connections, path, ...more },
+}));

@@ -1,18 +1,17 @@
-// A study: one part of the benchmark, with its input and its result.
+// A study: one part of the benchmark, with its input.
 import type { CorePlan } from './machine.ts';
-import type { Origin } from './origin.ts';
-import type { ComparedProxy, RunningProxy } from './proxies/proxy.ts';
-import type { Section } from './section.ts';
+import type { Peer, RunningPeer } from './peer.ts';
+import type { StudyResult } from './report.ts';
 
 /** The set-up for all measurements. */
 export interface Bench {
   readonly cores: CorePlan;
-  readonly origin: Origin;
-  /** The chosen proxies that are installed. */
-  readonly proxies: readonly ComparedProxy[];
-  /** The same, each with one worker; they run from the first to the last study. */
-  readonly running: ReadonlyMap<string, RunningProxy>;
+  readonly origin: RunningPeer;
+  /** The compared peers, which run from the first to the last study. */
+  readonly running: readonly RunningPeer[];
   readonly effort: Effort;
+  /** Starts a peer on the proxy's cores. */
+  readonly start: (peer: Peer) => Promise<RunningPeer>;
   /** Reports progress. */
   readonly progress: (text: string) => void;
 }
@@ -30,16 +29,7 @@ export interface Effort {
 export interface Study {
   /** Its name for `--scenario`. */
   readonly name: string;
-  /** Is it part of `--quick`? */
-  readonly quick: boolean;
+  /** The peer without which it has nothing to measure, if any. */
+  readonly needs?: string;
   run(bench: Bench): Promise<StudyResult>;
-}
-
-/** The result of a study. */
-export interface StudyResult {
-  readonly section: Section;
-  /** All measurements, for the JSON. */
-  readonly figures: unknown;
-  /** For the chart: CPU per request as a multiple of the reference's, by proxy. */
-  readonly ratios?: Readonly<Record<string, number>>;
 }

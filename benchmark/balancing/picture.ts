@@ -1,16 +1,9 @@
 // Picture: latency and imbalance of each balancer in each fleet, as an SVG that is readable on light and dark, and on a phone.
-import { escapeXml, round, text } from '../svg.ts';
+import { escapeXml, round, text } from '../chart.ts';
+import type { BalancingResult } from './simulation.ts';
 
 /** The figures of one balancer in one fleet. */
-export interface PictureRow {
-  readonly balancer: string;
-  /** In ms. */
-  readonly p99: number;
-  /** The share of all requests, 0 to 1. */
-  readonly failed: number;
-  /** The requests of the busiest server over the mean. */
-  readonly busiest: number;
-}
+type PictureRow = Omit<BalancingResult, 'p50'> & { readonly balancer: string };
 
 /** One fleet. */
 export interface PictureGroup {

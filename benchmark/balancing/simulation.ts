@@ -1,11 +1,10 @@
 // Simulation: runs one balancer, in several workers that share nothing, in front of one fleet, without sockets or waiting.
 import type { Plugin } from '../../core/plugin/plugin.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
+import { seeded } from '../../core/testing/seeded.ts';
 import { type TestWorkerSide, workerSide } from '../../core/testing/worker-side.ts';
-import { Chance, EventQueue } from '../event-queue.ts';
-import { quantile } from '../statistics.ts';
-import { exponential, Server } from './fleet.ts';
-import type { FleetScenario } from './scenarios.ts';
+import { quantile } from '../report.ts';
+import { type Chance, exponential, type Fleet, Server } from './fleets.ts';
 
 const workers = 4;
 const clients = 10_000;
@@ -25,61 +24,58 @@ export interface BalancingResult {
 }
 
 /** Runs a simulation. The same `seed` gives the same result. */
-export async function simulate(
-  balancer: Plugin,
-  scenario: FleetScenario,
-  seed: number,
-): Promise<BalancingResult> {
+export async function simulate(balancer: Plugin, fleet: Fleet, seed: number): Promise<BalancingResult> {
   const random = Math.random;
-  const own = new Chance(seed + 1);
-  Math.random = () => own.next();
+  Math.random = seeded(seed + 1);
   try {
-    return await new Simulation(scenario, new Chance(seed)).run(balancer);
+    return await new Simulation(fleet, seeded(seed)).run(balancer);
   } finally {
     Math.random = random;
   }
 }
 
 class Simulation {
-  private readonly scenario: FleetScenario;
+  private readonly fleet: Fleet;
   private readonly chance: Chance;
-  private readonly events = new EventQueue();
   private readonly clock = new FakeClock();
-  private readonly servers = new Map<string, Server>();
+  private readonly servers: ReadonlyMap<string, Server>;
+  private readonly sides: TestWorkerSide[] = [];
   private readonly latencies: number[] = [];
   private total = 0;
+  private failed = 0;
+  private now = 0;
+  /** The first event last. */
+  private readonly events: { readonly at: number; readonly happen: () => void }[] = [];
   /** The server chosen for the current request. */
   private chosen: string | undefined = undefined;
-  private failed = 0;
 
-  constructor(scenario: FleetScenario, chance: Chance) {
-    this.scenario = scenario;
+  constructor(fleet: Fleet, chance: Chance) {
+    this.fleet = fleet;
     this.chance = chance;
-    for (const [n, model] of scenario.servers.entries()) {
-      this.servers.set(`http://10.0.0.${n}:8080`, new Server(model, chance));
-    }
+    this.servers = new Map(
+      fleet.servers.map((model, n) => [`http://10.0.0.${n}:8080`, new Server(model, chance)]),
+    );
   }
 
   async run(balancer: Plugin): Promise<BalancingResult> {
-    const upstreams = [...this.servers.keys()];
-    const sides: TestWorkerSide[] = [];
     for (let id = 1; id <= workers; id++) {
-      const side = await workerSide(balancer, { upstreams, id, clock: this.clock });
+      const side = await workerSide(balancer, { upstreams: [...this.servers.keys()], id, clock: this.clock });
       side.hooks.preProxy.tap('simulation', ({ upstream }) => {
         this.chosen = upstream?.id;
         return undefined;
       });
-      sides.push(side);
+      this.sides.push(side);
     }
-    this.arrive(sides);
-    let before = 0;
-    while (this.events.runNext()) {
+    this.arrive();
+    for (let event = this.events.pop(); event !== undefined; event = this.events.pop()) {
+      const passed = event.at - this.now;
+      this.now = event.at;
+      event.happen();
       // Lets requests that were just answered end before the next event.
       for (let turn = 0; turn < 4; turn++) await undefined;
-      this.clock.advance(this.events.now - before);
-      before = this.events.now;
+      this.clock.advance(passed);
     }
-    for (const side of sides) await side.close();
+    for (const side of this.sides) await side.close();
     const counts = [...this.servers.values()].map(({ requests }) => requests);
     const sorted = this.latencies.toSorted((a, b) => a - b);
     return {
@@ -90,31 +86,33 @@ class Simulation {
     };
   }
 
-  /** Sends a request and schedules the next one: arrivals are a Poisson process. */
-  private arrive(sides: readonly TestWorkerSide[]): void {
-    const { now } = this.events;
-    if (now >= duration) return;
-    const side = sides[Math.floor(this.chance.next() * sides.length)];
-    const { load, capacity } = this.scenario;
-    if (side !== undefined) void this.request(side, now);
-    const next = now + exponential(this.chance, 1000 / (load * capacity));
-    this.events.at(next, () => this.arrive(sides));
+  private schedule(at: number, happen: () => void): void {
+    this.events.splice(this.events.findLastIndex(event => event.at > at) + 1, 0, { at, happen });
   }
 
-  private async request(side: TestWorkerSide, now: number): Promise<void> {
-    const client = Math.floor(this.chance.next() * clients);
+  /** Sends a request and schedules the next one: arrivals are a Poisson process. */
+  private arrive(): void {
+    if (this.now >= duration) return;
+    const side = this.sides[Math.floor(this.chance() * this.sides.length)];
+    const { load, capacity } = this.fleet;
+    if (side !== undefined) void this.request(side, this.now);
+    this.schedule(this.now + exponential(this.chance, 1000 / (load * capacity)), () => this.arrive());
+  }
+
+  private async request(side: TestWorkerSide, began: number): Promise<void> {
+    const client = Math.floor(this.chance() * clients);
     const answer = Promise.withResolvers<number>();
     this.chosen = undefined;
     const running = side.run({ clientIp: `10.${client >> 8}.${client & 255}.1`, answers: [answer.promise] });
     // Taps are synchronous, so the upstream is already chosen.
     const server = this.servers.get(this.chosen ?? '');
-    if (server === undefined) throw new Error(`no server was chosen at ${now} ms`);
-    const { at, status } = server.take(now);
-    this.events.at(at, () => answer.resolve(status));
+    if (server === undefined) throw new Error(`no server was chosen at ${began} ms`);
+    const { at, status } = server.take(began);
+    this.schedule(at, () => answer.resolve(status));
     await running;
-    if (now < warmUp) return;
+    if (began < warmUp) return;
     this.total++;
-    if (status === 200) this.latencies.push(at - now);
+    if (status === 200) this.latencies.push(at - began);
     else this.failed++;
   }
 }

@@ -6,7 +6,7 @@ import {
   cpuTimeOf,
   memoryOf,
   parseCoreTicks,
-  parseField,
+  parsePss,
   parseSchedstat,
   processTree,
 } from '../../benchmark/accounting.ts';
@@ -23,10 +23,10 @@ test('a thread that has ended counts for nothing', () => {
   assert.is(parseSchedstat(''), 0);
 });
 
-test('a field of a status file is found by its name', () => {
-  const text = '55d0c000-7ffe1000 ---p 00000000 00:00 0 [rollup]\nRss:   9316 kB\nPss:   4127 kB\n';
-  assert.is(parseField(text, 'Pss'), 4127);
-  assert.is(parseField(text, 'VmRSS'), undefined);
+test('memory is the proportional set size, and that of a process that has ended is nothing', () => {
+  const text = '55d0c000-7ffe1000 ---p 00000000 00:00 0 [rollup]\nRss:   9316 kB\nPss:   4127 kB\nPss_Dirty: 2 kB\n';
+  assert.is(parsePss(text), 4127 * 1024);
+  assert.is(parsePss(''), 0);
 });
 
 test('a core that waits for disks is idle, and guests’ time counts once', () => {
@@ -65,8 +65,8 @@ test('a list of cores is read with its ranges', () => {
   assert.equal(parseCoreList('3'), [3]);
 });
 
-test('the proxy has a core to itself, and two workers are measured only with four cores', () => {
-  assert.equal(planCores([0, 1]), { proxy: [0], origin: [1], client: [1], twoWorkers: undefined });
-  assert.equal(planCores([4, 5, 6, 7]), { proxy: [4], origin: [6], client: [7], twoWorkers: [4, 5] });
+test('the proxy has a core to itself', () => {
+  assert.equal(planCores([0, 1]), { proxy: [0], origin: [1], client: [1] });
+  assert.equal(planCores([4, 5, 6, 7]), { proxy: [4], origin: [6], client: [7] });
   assert.throws(() => planCores([0]), /two cores/);
 });

@@ -2,8 +2,8 @@
 // published figures agree.
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { type Fleet, fleets } from '../../benchmark/balancing/fleets.ts';
 import { drawPicture } from '../../benchmark/balancing/picture.ts';
-import { type FleetScenario, fleets } from '../../benchmark/balancing/scenarios.ts';
 import { simulate } from '../../benchmark/balancing/simulation.ts';
 import { leastRequests, peakEwma } from '../../plugins/index.ts';
 import { suite } from '../support/suite.ts';
@@ -11,7 +11,7 @@ import { suite } from '../support/suite.ts';
 const test = suite('the simulation of balancers');
 
 /** A fleet with so little to do that it is quick. */
-function quiet(name: string): FleetScenario {
+function quiet(name: string): Fleet {
   const fleet = fleets.find(one => one.name === name);
   if (fleet === undefined) throw new Error(`no fleet ${name}`);
   return { ...fleet, load: 0.05 };

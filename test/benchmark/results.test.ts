@@ -1,19 +1,21 @@
-// Results of the benchmark: wrk's output, medians, ratios, and where they are written.
+// Results of the benchmark: what the load's tools print, medians, ratios, and where they are written.
+import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { drawChart } from '../../benchmark/chart.ts';
-import { parseH2load } from '../../benchmark/h2load.ts';
+import { parseH2load, parseResumption, parseWrk, wrkScript } from '../../benchmark/load.ts';
 import { parseOptions } from '../../benchmark/options.ts';
-import { replaceFigures } from '../../benchmark/publication.ts';
-import { parseResumption } from '../../benchmark/resumption.ts';
+import { benchmarkRecord, chartOf, figuresMarkdown } from '../../benchmark/publication.ts';
 import {
   formatBytes,
   formatRatio,
   formatTime,
+  pairedRatios,
+  replaceFigures,
   sectionMarkdown,
   sectionText,
-} from '../../benchmark/section.ts';
-import { pairedRatios, summarise } from '../../benchmark/statistics.ts';
-import { loadScript, parseLoadResult } from '../../benchmark/wrk.ts';
+  studyResult,
+  summarise,
+} from '../../benchmark/report.ts';
 import { suite } from '../support/suite.ts';
 
 const test = suite('benchmark results');
@@ -24,23 +26,19 @@ const wrkOutput = `Running 2s test @ http://127.0.0.1:19000/small
     Latency     1.51ms    1.20ms  31.44ms   93.01%
   78000 requests in 2.00s, 12.20MB read
 
-{"requests":78000,"bytes":12792000,"duration":2001342,"errors":3,"p50":1400,"p99":5020}
+{"requests":78000,"duration":2001342,"errors":3,"p50":1400,"p99":5020}
 `;
 
 test('the result of a run is read from what wrk printed', () => {
-  assert.equal(parseLoadResult(wrkOutput), {
-    requests: 78_000,
-    bytes: 12_792_000,
-    duration: 2_001_342,
-    errors: 3,
-    p50: 1400,
-    p99: 5020,
-  });
+  const expected = { requests: 78_000, duration: 2_001_342, errors: 3, p50: 1400, p99: 5020 };
+  assert.equal(parseWrk(wrkOutput), expected);
 });
 
 test('an output without a result is an error', () => {
-  assert.throws(() => parseLoadResult('unable to connect to 127.0.0.1:1\n'), /no result.*unable to connect/s);
-  assert.throws(() => parseLoadResult('{"requests":78000}'));
+  assert.throws(() => parseWrk('unable to connect to 127.0.0.1:1\n'), /no result.*unable to connect/s);
+  assert.throws(() => parseWrk('{"requests":78000}'));
+  assert.throws(() => parseH2load('connect: refused\n'), /no result.*refused/s);
+  assert.throws(() => parseResumption('rrr\n', 2), /no result/);
 });
 
 const h2loadOutput = `TLS Protocol: TLSv1.3
@@ -65,19 +63,18 @@ test('an HTTP/2 run that came out as HTTP/1.1 is an error', () => {
   );
 });
 
-test('sessions that were not resumed are errors', () => {
-  const output =
-    'starting\nrr*rr\n\n5 connections in 0.10s; 50 connections/user sec\n5 connections in 3 real seconds\n';
-  const { requests, errors } = parseResumption(output);
-  assert.is(requests, 5);
-  assert.is(errors, 1);
+test('sessions of all clients are added, and those that were not resumed are errors', () => {
+  const outputOf = (marks: string): string => `starting\n${marks}\n\n5 connections in 0.10s\n`;
+  const output = ['rr*rr', 'rrr'].map(outputOf).join('\n');
+  assert.equal(parseResumption(output, 2), { requests: 8, errors: 1 });
 });
 
-test('a load’s script calls Lua for a request only where the connection pauses', () => {
-  const plain = loadScript({ path: '/', connections: 1 });
+test('wrk’s script calls Lua for a request only where the connection pauses', () => {
+  const plain = wrkScript({ path: '/', connections: 1 });
   assert.not.match(plain, /function (request|response|delay)/);
-  assert.match(loadScript({ path: '/', connections: 1, thinkTime: 20 }), /function delay\(\)/);
-  assert.match(loadScript({ path: '/', connections: 1, uploadBytes: 65_536 }), /string\.rep\("x", 65536\)/);
+  assert.match(plain, /^function done/m);
+  assert.match(wrkScript({ path: '/', connections: 1, thinkTime: 20 }), /function delay\(\)/);
+  assert.match(wrkScript({ path: '/', connections: 1, uploadBytes: 65_536 }), /string\.rep\("x", 65536\)/);
 });
 
 test('a summary is the median with its quartiles', () => {
@@ -128,12 +125,21 @@ test('a section has the same content for a terminal and for the documentation', 
   );
 });
 
-test('figures replace the previous ones and leave the text around them', () => {
-  const first = replaceFigures('# Performance\n\nWhy it is fast.\n', 'old');
-  const second = replaceFigures(`${first}\nMore reasons.\n`, 'new');
-  assert.match(second, /^# Performance\n\nWhy it is fast\.\n\n<!-- figures/);
-  assert.match(second, /-->\nnew\n<!-- end of the figures -->\n\nMore reasons\.\n$/);
-  assert.not.match(second, /old/);
+test('figures replace those between their marks, and a document without marks is an error', () => {
+  const [begin, end] = ['<!-- begin -->', '<!-- end -->'];
+  const text = `# Performance\n\n${begin}\nold\n${end}\n\nReasons.\n`;
+  const expected = `# Performance\n\n${begin}\nnew\n${end}\n\nReasons.\n`;
+  assert.is(replaceFigures(text, begin, end, 'new'), expected);
+  assert.throws(() => replaceFigures('# Performance\n', begin, end, 'new'), /no place for figures/);
+});
+
+test('the published figures and the chart are those of the latest record', () => {
+  const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const record = benchmarkRecord.parse(JSON.parse(read('benchmark/results/latest.json')));
+  // Long notes may be wrapped in the document.
+  const unwrapped = (text: string): string => text.replace(/\s+/g, ' ');
+  assert.ok(unwrapped(read('docs/performance.md')).includes(unwrapped(figuresMarkdown(record))));
+  assert.is(chartOf(record), read('docs/benchmark.svg'));
 });
 
 test('the bars of a chart have the lengths and the order of their ratios', () => {
@@ -154,21 +160,25 @@ test('the bars of a chart have the lengths and the order of their ratios', () =>
   assert.match(svg, /CPU &lt;a> request/);
 });
 
+const known = { only: ['nginx', 'weldr'], scenario: ['small'] };
+
 test('the command line names unknown words', () => {
-  const known = { proxies: ['nginx', 'weldr'], scenarios: ['small'] };
-  assert.is(parseOptions([], known).rounds, 5);
-  assert.is(parseOptions(['--quick'], known).rounds, 3);
-  assert.equal(parseOptions(['--only', 'weldr,nginx'], known).only, ['weldr', 'nginx']);
+  const nothing = { quick: false, publish: false, only: undefined, scenario: undefined };
+  assert.equal(parseOptions([], known), nothing);
+  assert.equal(parseOptions(['--quick', '--only', 'weldr,nginx'], known), {
+    ...nothing,
+    quick: true,
+    only: ['weldr', 'nginx'],
+  });
   assert.throws(
-    () => parseOptions(['--only', 'apache'], known),
+    () => parseOptions(['--only', 'weldr,apache'], known),
     /--only: expected one of nginx, weldr, got apache/,
   );
-  assert.throws(() => parseOptions(['--rounds', '0'], known), /--rounds: expected a number from 1 to 100/);
+  assert.throws(() => parseOptions(['--scenario', 'big'], known), /--scenario: expected one of small, got big/);
   assert.throws(() => parseOptions(['--fast'], known), /--fast/);
 });
 
 test('figures of a part of the benchmark are not published', () => {
-  const known = { proxies: ['nginx', 'weldr'], scenarios: ['small'] };
   assert.ok(parseOptions(['--publish'], known).publish);
   for (const part of [['--quick'], ['--only', 'weldr'], ['--scenario', 'small']]) {
     assert.throws(() => parseOptions(['--publish', ...part], known), /--publish needs a full run/);

@@ -1,5 +1,5 @@
 // A model of the keys in etcd that decide who leads: candidacies, an order to hand over, maintenance.
-import type { Chance, EventQueue } from '../../../benchmark/event-queue.ts';
+import type { Chance, EventQueue } from './event-queue.ts';
 
 /** A node's candidacy. */
 export interface Candidacy {

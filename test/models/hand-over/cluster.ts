@@ -2,8 +2,8 @@
 // processes are frozen, killed and cut off at random, kernels that are late, an etcd that changes its leader and loses
 // its majority. It searches for two machines that hold the address at once, and for an address that no machine holds
 // although all is well.
-import { Chance, EventQueue } from '../../../benchmark/event-queue.ts';
 import type { BoardView } from './board.ts';
+import { Chance, EventQueue } from './event-queue.ts';
 import { LeaseService } from './lease-service.ts';
 import { Machine } from './machine.ts';
 import type { Manager } from './manager.ts';

@@ -1,7 +1,7 @@
 // A model of etcd as the election sees it: one key with a lease, terms of Raft, and the ways in which it is late or
 // has a stale leader. Times are true times in ms.
-import type { Chance, EventQueue } from '../../../benchmark/event-queue.ts';
 import { Board, type BoardView } from './board.ts';
+import type { Chance, EventQueue } from './event-queue.ts';
 
 export interface EtcdLease {
   expiry: number;

@@ -1,5 +1,5 @@
 // Simulated time: events in order, and random numbers that a seed repeats.
-import { seeded } from '../core/testing/seeded.ts';
+import { seeded } from '../../../core/testing/seeded.ts';
 
 /** Events at simulated times, ms. */
 export class EventQueue {
