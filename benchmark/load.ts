@@ -38,8 +38,7 @@ export interface LoadResult {
   readonly p99?: number;
 }
 
-/** Runs a command to its end, on the client's cores. Resolves with its output. */
-type RunTool = (command: string, args: readonly string[]) => Promise<string>;
+let script: string | undefined;
 
 /** Sends a load to a port of this machine. */
 export async function runLoad(
@@ -47,42 +46,26 @@ export async function runLoad(
   load: Load,
   { seconds, cores }: { readonly seconds: number; readonly cores: readonly number[] },
 ): Promise<LoadResult> {
-  const runTool: RunTool = (command, args) =>
+  const { path, connections, entry = 'http', streams, resumes, headers = {} } = load;
+  const runTool = (command: string, args: readonly string[]) =>
     runToEnd(command, args, { cores, timeout: seconds * 1000 + 20_000 });
-  if (load.resumes) return await runResumption(runTool, port, load, seconds);
-  return await (load.streams === undefined ? runWrk : runH2load)(runTool, port, load, seconds);
-}
-
-let script: string | undefined;
-
-async function runWrk(runTool: RunTool, port: number, load: Load, seconds: number): Promise<LoadResult> {
+  if (resumes) {
+    // One client for each connection.
+    const args = ['s_time', '-reuse', '-connect', `127.0.0.1:${port}`, '-www', path, '-time', String(seconds)];
+    const clients = Array.from({ length: connections }, () => runTool('openssl', args));
+    const output = (await Promise.all(clients)).join('\n');
+    return { ...parseResumption(output, connections), duration: seconds * 1e6 };
+  }
+  const url = `${entry === 'https' ? 'https' : 'http'}://127.0.0.1:${port}${path}`;
+  const size = ['-t', '1', '-c', String(connections)];
+  if (streams !== undefined) {
+    return parseH2load(await runTool('h2load', [...size, '-m', String(streams), '-D', String(seconds), url]));
+  }
   script ??= join(temporaryFolder('wrk'), 'load.lua');
   writeFileSync(script, wrkScript(load));
-  const headers = Object.entries(load.headers ?? {}).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
-  const size = ['-t', '1', '-c', String(load.connections), '-d', String(seconds), '--timeout', '5'];
-  const url = `${load.entry ?? 'http'}://127.0.0.1:${port}${load.path}`;
-  return parseWrk(await runTool('wrk', [...size, '-s', script, ...headers, url]));
-}
-
-async function runH2load(runTool: RunTool, port: number, load: Load, seconds: number): Promise<LoadResult> {
-  const size = ['-t', '1', '-c', String(load.connections), '-m', String(load.streams), '-D', String(seconds)];
-  const scheme = load.entry === 'https' ? 'https' : 'http';
-  return parseH2load(await runTool('h2load', [...size, `${scheme}://127.0.0.1:${port}${load.path}`]));
-}
-
-/** Runs as many clients as the load has connections, each with one connection at a time. */
-async function runResumption(
-  runTool: RunTool,
-  port: number,
-  load: Load,
-  seconds: number,
-): Promise<LoadResult> {
-  const args = ['s_time', '-reuse', '-connect', `127.0.0.1:${port}`, '-www', load.path];
-  const outputs = Array.from({ length: load.connections }, () =>
-    runTool('openssl', [...args, '-time', String(seconds)]),
-  );
-  const { requests, errors } = parseResumption((await Promise.all(outputs)).join('\n'), load.connections);
-  return { requests, errors, duration: seconds * 1e6 };
+  const fields = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+  const args = [...size, '-d', String(seconds), '--timeout', '5', '-s', script, ...fields, url];
+  return parseWrk(await runTool('wrk', args));
 }
 
 const wrkResult = z.strictObject({

@@ -13,8 +13,11 @@ export interface BenchmarkOptions {
   readonly publish: boolean;
 }
 
+/** The names that `--only` and `--scenario` take. */
+export type KnownNames = Readonly<Record<'only' | 'scenario', readonly string[]>>;
+
 /** Returns the text of `--help`. */
-export function usage(known: { readonly only: readonly string[]; readonly scenario: readonly string[] }): string {
+export function usage(known: KnownNames): string {
   return `npm run bench -- [--quick] [--only NAME,…] [--scenario NAME,…] [--publish]
 
   --quick      under two minutes: nginx, HAProxy and Weldr; small, realistic and 64k; three rounds, not five
@@ -24,10 +27,7 @@ export function usage(known: { readonly only: readonly string[]; readonly scenar
 }
 
 /** Parses the arguments. Throws an Error that says what is wrong with them. */
-export function parseOptions(
-  args: readonly string[],
-  known: { readonly only: readonly string[]; readonly scenario: readonly string[] },
-): BenchmarkOptions {
+export function parseOptions(args: readonly string[], known: KnownNames): BenchmarkOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {

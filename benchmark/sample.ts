@@ -14,10 +14,7 @@ export interface Sample {
   readonly p99: number | undefined;
   /** Memory of the peer's processes after the run, bytes (proportional set size). */
   readonly memory: number;
-  readonly requests: number;
-  /** Shares of the run's time, 0 to 1: the peer on its cores, ... */
-  readonly proxyBusy: number;
-  /** ... others on these cores, ... */
+  /** Shares of the run's time, 0 to 1: other processes than the peer's on its cores, ... */
   readonly othersBusy: number;
   /** ... the origin on its core, ... */
   readonly originBusy: number;
@@ -61,8 +58,6 @@ export async function takeSample(
     p50: result.p50,
     p99: result.p99,
     memory: memoryOf(pids),
-    requests: result.requests,
-    proxyBusy,
     othersBusy: Math.max(0, proxyCoresBusy - proxyBusy),
     originBusy,
     clientCoresBusy: busyShare(before.otherCores, after.otherCores),

@@ -9,20 +9,17 @@ export interface Bench {
   readonly origin: RunningPeer;
   /** The compared peers, which run from the first to the last study. */
   readonly running: readonly RunningPeer[];
-  readonly effort: Effort;
+  readonly effort: {
+    readonly rounds: number;
+    /** The length of one run, s. */
+    readonly seconds: number;
+    /** How long the load before the first round lasts, for compilers and pools to settle, s. */
+    readonly warmUp: number;
+  };
   /** Starts a peer on the proxy's cores. */
   readonly start: (peer: Peer) => Promise<RunningPeer>;
   /** Reports progress. */
   readonly progress: (text: string) => void;
-}
-
-/** The length and number of runs. */
-export interface Effort {
-  readonly rounds: number;
-  /** The length of one run, s. */
-  readonly seconds: number;
-  /** How long the load before the first round lasts, for compilers and pools to settle, s. */
-  readonly warmUp: number;
 }
 
 /** One part of the benchmark. */
