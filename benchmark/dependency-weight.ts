@@ -65,7 +65,9 @@ function weigh(names: readonly string[]): Weight {
     console.log(JSON.stringify({ time, cpu: (user + system) / 1000, memory }));`;
   const env = { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' };
   const args = ['--expose-gc', '--input-type=module', '-e', code];
-  return weight.parse(JSON.parse(execFileSync(process.execPath, args, { cwd: project, env, encoding: 'utf8' })));
+  return weight.parse(
+    JSON.parse(execFileSync(process.execPath, args, { cwd: project, env, encoding: 'utf8' })),
+  );
 }
 
 function oneDigit(value: number): string {

@@ -49,7 +49,10 @@ export const idle: readonly Study[] = holdings.map(holding => ({
     ]);
     const refusals = results
       .filter(({ served }) => served < total)
-      .map(({ proxy, served }) => `${proxy}: no figure: ${formatCount(served)} of ${formatCount(total)} were served`);
+      .map(
+        ({ proxy, served }) =>
+          `${proxy}: no figure: ${formatCount(served)} of ${formatCount(total)} were served`,
+      );
     const section = {
       name,
       title: `memory of ${connection}, ${formatCount(total)} of them open`,
@@ -86,7 +89,8 @@ async function openAndHold(bench: Bench, running: RunningPeer, { entry, total }:
   // Lets compilers and heaps grow first, or their growth would count as the connections'.
   await takeSample(bench, running, { path: '/small', connections: 64, entry }, bench.effort.warmUp);
   const options = { port: running.place[entry], host: '127.0.0.1', noDelay: true, rejectUnauthorized: false };
-  const dial = (): Socket => (entry === 'https' ? connectTls(options) : connect(options)).on('error', () => {});
+  const dial = (): Socket =>
+    (entry === 'https' ? connectTls(options) : connect(options)).on('error', () => {});
   const pids = processTree(running.process.pid);
   const sockets: Socket[] = [];
   const servedOf = { first: 0, second: 0 };

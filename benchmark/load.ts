@@ -51,7 +51,16 @@ export async function runLoad(
     runToEnd(command, args, { cores, timeout: seconds * 1000 + 20_000 });
   if (resumes) {
     // One client for each connection.
-    const args = ['s_time', '-reuse', '-connect', `127.0.0.1:${port}`, '-www', path, '-time', String(seconds)];
+    const args = [
+      's_time',
+      '-reuse',
+      '-connect',
+      `127.0.0.1:${port}`,
+      '-www',
+      path,
+      '-time',
+      String(seconds),
+    ];
     const clients = Array.from({ length: connections }, () => runTool('openssl', args));
     const output = (await Promise.all(clients)).join('\n');
     return { ...parseResumption(output, connections), duration: seconds * 1e6 };

@@ -42,7 +42,12 @@ export interface RunningPeer {
 /** Returns a place with a folder, a certificate, ports and a config file. */
 export async function preparePeer({ name, config }: Peer, origin: number): Promise<Place> {
   const folder = temporaryFolder(name);
-  const ports = { http: await freePort(), https: await freePort(), h2c: await freePort(), admin: await freePort() };
+  const ports = {
+    http: await freePort(),
+    https: await freePort(),
+    h2c: await freePort(),
+    admin: await freePort(),
+  };
   const paths = { config: join(folder, config?.file ?? ''), certificate: join(folder, 'certificate.pem') };
   const place: Place = { folder, origin, ...ports, ...paths };
   writeFileSync(place.certificate, certificate + privateKey);
@@ -71,5 +76,8 @@ function templateOf(file: string): string {
 }
 
 function fill(text: string, place: Place): string {
-  return Object.entries(place).reduce((filled, [name, value]) => filled.replaceAll(`{${name}}`, String(value)), text);
+  return Object.entries(place).reduce(
+    (filled, [name, value]) => filled.replaceAll(`{${name}}`, String(value)),
+    text,
+  );
 }

@@ -113,7 +113,9 @@ function nodePeer(name: string, packageName: string): Peer {
     name,
     install: nodeInstall,
     version() {
-      const manifest: unknown = existsSync(manifestPath) ? JSON.parse(readFileSync(manifestPath, 'utf8')) : undefined;
+      const manifest: unknown = existsSync(manifestPath)
+        ? JSON.parse(readFileSync(manifestPath, 'utf8'))
+        : undefined;
       const isKnown = typeof manifest === 'object' && manifest !== null && 'version' in manifest;
       return isKnown ? String(manifest.version) : undefined;
     },

@@ -27,7 +27,7 @@ export interface RunOptions {
 const execute = promisify(execFile);
 const keptOutput = 8_000;
 const stopTimeout = 3_000;
-const startTimeout = 20_000;
+const startTimeout = 60_000;
 
 /** The leaders of the process groups that run. */
 const leaders = new Set<number>();

@@ -53,7 +53,13 @@ const rows: readonly Row[] = [
   ['h2-small', `${h2}: small GET, 10 connections of 10 streams`, 10, '/small', { ...tls, streams: 10 }],
   ['h2-64k', `${h2}: 64 KB response, 10 connections of 10 streams`, 10, '/64k', { ...tls, streams: 10 }],
   ['h2-single', `${h2}: small GET, 50 connections of one stream`, 50, '/small', { ...tls, streams: 1 }],
-  ['h2c-small', `${h2c}: small GET, 10 connections of 10 streams`, 10, '/small', { entry: 'h2c', streams: 10 }],
+  [
+    'h2c-small',
+    `${h2c}: small GET, 10 connections of 10 streams`,
+    10,
+    '/small',
+    { entry: 'h2c', streams: 10 },
+  ],
 ];
 
 export const scenarios: readonly Scenario[] = rows.map(([name, title, connections, path, more]) => ({

@@ -35,7 +35,9 @@ export const sight: Study = {
   name: 'sight',
   needs: weldr.name,
   async run(bench) {
-    const receiver = createServer((request, response) => void request.resume().on('end', () => response.end()));
+    const receiver = createServer(
+      (request, response) => void request.resume().on('end', () => response.end()),
+    );
     const port = await freePort();
     await once(receiver.listen(port, '127.0.0.1'), 'listening');
     const running = new Map<string, RunningPeer>();

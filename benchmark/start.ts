@@ -56,7 +56,11 @@ export const startTime: Study = {
       headings: ['', 'in all', "after the runtime's own start", 'memory', 'over two bare Node processes'],
       rows: subjects.map(({ label, figures }) => {
         const base = subjects[0]?.figures === figures ? [] : (subjects[0]?.figures ?? []);
-        return [label, ...cells(figures, base, 'time', formatTime), ...cells(figures, base, 'memory', formatBytes)];
+        return [
+          label,
+          ...cells(figures, base, 'time', formatTime),
+          ...cells(figures, base, 'memory', formatBytes),
+        ];
       }),
       notes: [
         `Manager and one worker start on ${cores.length} cores.`,

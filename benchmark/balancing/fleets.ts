@@ -33,8 +33,12 @@ const failureTime = 1;
 
 export const fleets: readonly Fleet[] = [
   fleet('alike', 'all alike, 70 % load', 0.7, () => ({})),
-  fleet('tail', 'all alike, few requests take very long, 70 % load', 0.7, () => ({ serviceTime: heavyTailed })),
-  fleet('uneven', 'half twice as slow, weights do not tell, 70 % load', 0.7, n => ({ factor: n < 5 ? 1 : 2 })),
+  fleet('tail', 'all alike, few requests take very long, 70 % load', 0.7, () => ({
+    serviceTime: heavyTailed,
+  })),
+  fleet('uneven', 'half twice as slow, weights do not tell, 70 % load', 0.7, n => ({
+    factor: n < 5 ? 1 : 2,
+  })),
   fleet('slow', 'one takes ten times as long, 60 % load', 0.6, n => ({ factor: n === 0 ? 10 : 1 })),
   fleet('pauses', 'each stops for 200 ms every 2 s, 60 % load', 0.6, pausing),
   fleet('failing', 'one fails at once, 60 % load', 0.6, n => ({ fails: n === 0 })),

@@ -24,7 +24,8 @@ test('a thread that has ended counts for nothing', () => {
 });
 
 test('memory is the proportional set size, and that of a process that has ended is nothing', () => {
-  const text = '55d0c000-7ffe1000 ---p 00000000 00:00 0 [rollup]\nRss:   9316 kB\nPss:   4127 kB\nPss_Dirty: 2 kB\n';
+  const text =
+    '55d0c000-7ffe1000 ---p 00000000 00:00 0 [rollup]\nRss:   9316 kB\nPss:   4127 kB\nPss_Dirty: 2 kB\n';
   assert.is(parsePss(text), 4127 * 1024);
   assert.is(parsePss(''), 0);
 });

@@ -13,7 +13,6 @@ import {
   replaceFigures,
   sectionMarkdown,
   sectionText,
-  studyResult,
   summarise,
 } from '../../benchmark/report.ts';
 import { suite } from '../support/suite.ts';
@@ -174,7 +173,10 @@ test('the command line names unknown words', () => {
     () => parseOptions(['--only', 'weldr,apache'], known),
     /--only: expected one of nginx, weldr, got apache/,
   );
-  assert.throws(() => parseOptions(['--scenario', 'big'], known), /--scenario: expected one of small, got big/);
+  assert.throws(
+    () => parseOptions(['--scenario', 'big'], known),
+    /--scenario: expected one of small, got big/,
+  );
   assert.throws(() => parseOptions(['--fast'], known), /--fast/);
 });
 

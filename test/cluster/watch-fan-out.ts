@@ -87,13 +87,24 @@ async function spread({ store }: Follower): Promise<void> {
     await until('all have it', () => followers.slice(1).every(({ seen }) => seen === weight));
     times.push(performance.now() - began);
   }
-  const of = (share: number) => Math.round(quantile(times.toSorted((a, b) => a - b), share));
-  console.log(`a change is with all of ${followers.length} nodes after ${of(0.5)} ms (median), ${of(0.95)} ms (p95)`);
+  const of = (share: number) =>
+    Math.round(
+      quantile(
+        times.toSorted((a, b) => a - b),
+        share,
+      ),
+    );
+  console.log(
+    `a change is with all of ${followers.length} nodes after ${of(0.5)} ms (median), ${of(0.95)} ms (p95)`,
+  );
 }
 
 function put(i: number, weight: number): Batch {
   const definition = server(`http://10.${i >> 16}.${(i >> 8) & 255}.${i & 255}:8080`, { weight });
   const mark = { by: 'the benchmark', at: Date.now() };
   const identity = { kind: serverKindName, key: serverKey('default', definition.url) };
-  return { ...mark, changes: [{ ...identity, row: { ...identity, ...mark, op: 'define', value: definition } }] };
+  return {
+    ...mark,
+    changes: [{ ...identity, row: { ...identity, ...mark, op: 'define', value: definition } }],
+  };
 }
