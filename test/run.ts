@@ -7,13 +7,13 @@
 import { spawn } from 'node:child_process';
 import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
-import { delimiter, join, relative, resolve } from 'node:path';
+import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundleCommand, completePackage } from './support/built-package.ts';
 import { changedPaths, testsOf } from './support/changed-tests.ts';
-import { type FileReport, killRunningFiles, readFileOptions, runFile } from './support/file-run.ts';
-import type { FileOptions } from './support/records.ts';
+import { type FileReport, killRunningFiles, readFileOptions, runFiles, type TestFile } from './support/file-run.ts';
+import { defaultFileOptions } from './support/records.ts';
 
 interface Tally {
   passed: number;
@@ -21,10 +21,8 @@ interface Tally {
   readonly skipped: string[];
 }
 
-interface TestFile {
-  readonly path: string;
-  readonly options: FileOptions;
-}
+/** How many files run in one process at most. */
+const sharedFiles = 12;
 
 const checkout = resolve(fileURLToPath(import.meta.url), '../..');
 
@@ -85,12 +83,9 @@ if (files.length === 0 && changed) {
   process.exit();
 }
 if (files.length === 0) fail('(no file)', `no test file matches ${filters.join(' ') || 'test/**/*.test.ts'}`);
+await runAll(groupsOf(files.filter(file => !file.options.alone)), jobs);
 await runAll(
-  files.filter(file => !file.options.alone),
-  jobs,
-);
-await runAll(
-  files.filter(file => file.options.alone),
+  files.filter(file => file.options.alone).map(file => [file]),
   1,
 );
 
@@ -124,12 +119,47 @@ function matches(name: string): boolean {
   return filters.some(filter => name.includes(filter));
 }
 
-async function runAll(queue: readonly TestFile[], width: number): Promise<void> {
-  const waiting = [...queue];
+/**
+ * Puts files that may share a process together: starting one, and loading Weldr into it, takes longer than most files.
+ * What takes longest comes first, so that no lane is busy alone at the end.
+ */
+function groupsOf(files: readonly TestFile[]): TestFile[][] {
+  const shared = files.filter(
+    ({ options }) => !options.ownProcess && options.timeoutMs === defaultFileOptions.timeoutMs,
+  );
+  const size = Math.min(sharedFiles, Math.ceil(shared.length / jobs));
+  const groups: TestFile[][] = [];
+  const open = new Map<string, TestFile[]>();
+  for (const file of files) {
+    const folder = relative(project, dirname(file.path)).split('/').slice(0, 2).join('/');
+    const group = shared.includes(file) ? open.get(folder) : undefined;
+    if (group !== undefined && group.length < size) {
+      group.push(file);
+      continue;
+    }
+    const fresh = [file];
+    groups.push(fresh);
+    if (shared.includes(file)) open.set(folder, fresh);
+  }
+  const limit = (group: readonly TestFile[]): number => group[0]?.options.timeoutMs ?? 0;
+  return groups.sort((a, b) => limit(b) - limit(a) || startsOf(b) - startsOf(a));
+}
+
+/** Counts where the files start processes, which is what takes time. */
+function startsOf(group: readonly TestFile[]): number {
+  const calls = /\b(?:startWeldr|runWeldr|spawn|fork|launch|execFile(?:Sync)?)\(/g;
+  return group.reduce((sum, { path }) => sum + (readFileSync(path, 'utf8').match(calls)?.length ?? 0), 0);
+}
+
+async function runAll(groups: readonly (readonly TestFile[])[], width: number): Promise<void> {
+  const waiting = [...groups];
+  const env = coverage ? { NODE_V8_COVERAGE: join(coverageFolder, 'tmp') } : {};
   const lane = async (): Promise<void> => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const env = coverage ? { NODE_V8_COVERAGE: join(coverageFolder, 'tmp') } : {};
-      report(await runFile(file.path, file.options, env));
+    for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
+      const reports = await runFiles(group, env);
+      for (const run of reports) report(run);
+      // A file that ended the process took it from those after it.
+      if (reports.length < group.length) waiting.unshift(group.slice(reports.length));
     }
   };
   await Promise.all(Array.from({ length: width }, lane));
@@ -140,9 +170,8 @@ function report(run: FileReport): void {
   const failures = run.failed.length > 0 ? `, ${run.failed.length} failed` : '';
   const skips = run.skipped.length > 0 ? `, ${run.skipped.length} skipped` : '';
   const verdict = run.failed.length > 0 ? 'FAIL' : 'ok  ';
-  console.log(
-    `${verdict} ${name}: ${run.passed.length} passed${failures}${skips} (${Math.round(run.ms)} ms)`,
-  );
+  const cpu = run.cpuMs === undefined ? '' : `, CPU ${run.cpuMs} ms`;
+  console.log(`${verdict} ${name}: ${run.passed.length} passed${failures}${skips} (${run.ms} ms${cpu})`);
   tally.passed += run.passed.length;
   for (const skip of run.skipped) tally.skipped.push(`${name} › ${skip.test} — ${skip.reason}`);
   if (run.failed.length === 0) return;

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
 import { loadConfig } from '../../config/load.ts';
 import { codeBlocks, DocFolder, fileNameOf } from '../support/doc-blocks.ts';
-import { runFile } from '../support/file-run.ts';
+import { runFiles } from '../support/file-run.ts';
 import { defaultFileOptions } from '../support/records.ts';
 import { suite } from '../support/suite.ts';
 
@@ -66,9 +66,9 @@ test('adds a plugin that type-checks', async () => {
 });
 
 test('adds a plugin that passes its test', async () => {
-  const { failed, passed } = await runFile(join(checkout, pluginTest), defaultFileOptions);
-  assert.equal(failed, []);
-  assert.ok(passed.length > 15, `${passed.length} tests passed`);
+  const [report] = await runFiles([{ path: join(checkout, pluginTest), options: defaultFileOptions }]);
+  assert.equal(report?.failed, []);
+  assert.ok(report.passed.length > 15, `${report.passed.length} tests passed`);
 });
 
 test('has a README whose example is a valid config', async () => {

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { type FileReport, readFileOptions, runFile } from './file-run.ts';
-import { isRunning } from './leftovers.ts';
+import { type FileReport, readFileOptions, runFiles, type TestFile } from './file-run.ts';
+import { isRunning } from './processes.ts';
 import { suite } from './suite.ts';
 
 const test = suite('a test file');
@@ -18,8 +18,14 @@ function source(fixture: string): string {
   return readFileSync(fixturePath(fixture), 'utf8');
 }
 
+function file(fixture: string): TestFile {
+  return { path: fixturePath(fixture), options: readFileOptions(source(fixture)) };
+}
+
 async function runFixture(fixture: string, env?: NodeJS.ProcessEnv): Promise<FileReport> {
-  return runFile(fixturePath(fixture), readFileOptions(source(fixture)), env);
+  const [report] = await runFiles([file(fixture)], env);
+  if (report === undefined) throw new Error('there is no report');
+  return report;
 }
 
 /** The failures of a fixture as `test | first line of the error`, in the order of their tests' names. */
@@ -246,11 +252,47 @@ test('fails when a test has no body', async () => {
 
 test('fails when its options cannot be read from its source', async () => {
   const report = await runFixture('computed-options');
-  assert.match(failuresOf(report).join(), 'write `alone` and `timeoutMs` as literals');
+  assert.match(failuresOf(report).join(), 'write `timeoutMs`, `alone` and `ownProcess` as literals');
 });
 
 test('declares as literals its time limit, and that it runs alone', () => {
-  assert.equal(readFileOptions(source('passes')), { timeoutMs: 120_000, alone: false });
-  assert.equal(readFileOptions(source('loops')), { timeoutMs: 6_000, alone: false });
-  assert.equal(readFileOptions(source('alone')), { timeoutMs: 120_000, alone: true });
+  assert.equal(readFileOptions(source('passes')), { timeoutMs: 120_000, alone: false, ownProcess: false });
+  assert.equal(readFileOptions(source('loops')), { timeoutMs: 6_000, alone: false, ownProcess: false });
+  assert.equal(readFileOptions(source('alone')), { timeoutMs: 120_000, alone: true, ownProcess: false });
+  assert.equal(readFileOptions(source('surroundings')), { timeoutMs: 120_000, alone: false, ownProcess: true });
+});
+
+test('runs in one process with others, in the surroundings of the first', async () => {
+  const reports = await runFiles(['surroundings', 'passes', 'fails', 'surroundings-again'].map(file));
+  assert.equal(
+    reports.map(({ passed, failed, skipped }) => [passed.length, failed.length, skipped.length]),
+    [
+      [1, 0, 0],
+      [3, 0, 1],
+      [1, 1, 0],
+      [1, 0, 0],
+    ],
+  );
+  const printed = reports.map(({ output }) => /printed by \d+/.exec(output)?.[0]);
+  assert.match(printed[0] ?? '', /printed by \d+/);
+  assert.equal(printed, [printed[0], undefined, undefined, printed[0]]);
+});
+
+for (const fixture of ['dies', 'open-handle', 'exits', 'waits-on-import']) {
+  test(`leaves those after it to another process when it ends its own (${fixture})`, async () => {
+    const reports = await runFiles(['passes', fixture, 'passes'].map(file));
+    assert.equal(
+      reports.map(({ failed }) => failed.length > 0),
+      [false, true],
+    );
+  });
+}
+
+test('alone is blamed for the process that it left behind', async () => {
+  const reports = await runFiles(['passes', 'leaves-process', 'exit-code'].map(file));
+  assert.equal(reports.map(failuresOf).map(list => list.join().replace(/\d+ \S+/, 'PID')), [
+    '',
+    '(after the tests) | left a process running: PID 301',
+    'coded: sets an exit code | Error: process.exitCode was set to 0',
+  ]);
 });

@@ -1,13 +1,20 @@
-// Runs one test file in a separate process group and judges its outcome. A file passes only when each
-// test that it registered is known to have passed, and its process ended by itself and left nothing behind.
+// Runs test files, one after another, in a separate process group, and judges their outcome. A file passes only when each
+// test that it registered is known to have passed, and when it left nothing open or running.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { killLeftovers } from './leftovers.ts';
+import { killLeftovers, type Leftover } from './leftovers.ts';
 import { defaultFileOptions, type FileOptions, type Skip, type TestRecord } from './records.ts';
+
+/** A test file, by its absolute path. */
+export interface TestFile {
+  readonly path: string;
+  /** As `readFileOptions` found them; a file that registers others fails. */
+  readonly options: FileOptions;
+}
 
 export interface Failure {
   readonly test: string;
@@ -20,15 +27,17 @@ export interface FileReport {
   readonly failed: readonly Failure[];
   readonly skipped: readonly Skip[];
   readonly ms: number;
-  /** The output of the file's process and its children; the last 256 KiB. */
+  /** CPU time of the file and of what it started and waited for; undefined if it is not known. */
+  readonly cpuMs: number | undefined;
+  /** The output of the process and its children during this file; the last 256 KiB. */
   readonly output: string;
 }
 
+/** How the process ended. */
 interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly timedOut: boolean;
-  readonly leftovers: readonly string[];
 }
 
 const ENTRY = fileURLToPath(new URL('./entry.ts', import.meta.url));
@@ -41,28 +50,43 @@ export function readFileOptions(source: string): FileOptions {
   return {
     timeoutMs: timeoutMs === undefined ? defaultFileOptions.timeoutMs : Number(timeoutMs.replaceAll('_', '')),
     alone: /\bsuite\([^;]*?\balone:\s*true\b/.test(source),
+    ownProcess: /\bsuite\([^;]*?\bownProcess:\s*true\b/.test(source),
   };
 }
 
 /**
- * Runs the test file at an absolute path, with `env` added to its environment.
- * @param options as `readFileOptions` found them; a file that registers others fails
+ * Runs test files in one process, with `env` added to its environment. They need the same `timeoutMs`. Resolves with a report
+ * of each file that was begun, one at least: when one ends the process, those after it need another.
  */
-export async function runFile(
-  file: string,
-  options: FileOptions,
+export async function runFiles(
+  files: readonly TestFile[],
   env: NodeJS.ProcessEnv = {},
-): Promise<FileReport> {
-  const startedAt = performance.now();
+): Promise<readonly FileReport[]> {
+  const startedAt = Date.now();
   const folder = mkdtempSync(join(tmpdir(), 'weldr-test-'));
   const recordsPath = join(folder, 'records');
   const outputPath = join(folder, 'output');
   try {
-    const ending = await runProcess(file, options, { recordsPath, outputPath, folder, env });
-    const records = parseRecords(readFileSync(recordsPath, 'utf8'));
-    const judged = judge(records, options, ending);
-    const output = readFileSync(outputPath).subarray(-OUTPUT_LIMIT).toString();
-    return { file, ...judged, output, ms: performance.now() - startedAt };
+    const { ending, leftovers } = await runProcess(files, { recordsPath, outputPath, folder, env });
+    const endedAt = Date.now();
+    const output = readFileSync(outputPath);
+    const begun = recordsByFile(readFileSync(recordsPath, 'utf8'));
+    return files.slice(0, Math.max(begun.length, 1)).map(({ path, options }, index) => {
+      const [{ records, at, outputFrom } = { records: [], at: startedAt, outputFrom: 0 }, after] = begun.slice(index);
+      const judged = judge(records, options, after === undefined ? ending : undefined);
+      for (const { command, suffix } of leftovers) {
+        // One without a mark may be of any file.
+        if (suffix === `#${index}` || (suffix === undefined && after === undefined))
+          judged.failed.push({ test: '(after the tests)', error: `left a process running: ${command}` });
+      }
+      return {
+        file: path,
+        ...judged,
+        ms: (after?.at ?? endedAt) - (index === 0 ? startedAt : at),
+        cpuMs: records.find(record => record.type === 'ended')?.cpuMs,
+        output: output.subarray(outputFrom, after?.outputFrom).subarray(-OUTPUT_LIMIT).toString(),
+      };
+    });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -80,14 +104,17 @@ interface Places {
   readonly env: NodeJS.ProcessEnv;
 }
 
-async function runProcess(file: string, options: FileOptions, places: Places): Promise<Ending> {
+async function runProcess(
+  files: readonly TestFile[],
+  places: Places,
+): Promise<{ ending: Ending; leftovers: readonly Leftover[] }> {
   // Files, not pipes: a process that the test left behind could hold a pipe open forever.
   const records = openSync(places.recordsPath, 'a');
   const output = openSync(places.outputPath, 'a');
   const token = randomUUID();
   const tokens = [process.env['TEST_TOKENS'], token].join(' ');
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('WELDR_'));
-  const child = spawn(process.execPath, ['-C', 'weldr-source', ENTRY, file], {
+  const child = spawn(process.execPath, ['-C', 'weldr-source', ENTRY, ...files.map(({ path }) => path)], {
     detached: true,
     stdio: ['ignore', output, output, records],
     env: { ...Object.fromEntries(inherited), ...places.env, TMPDIR: places.folder, TEST_TOKENS: tokens },
@@ -97,17 +124,26 @@ async function runProcess(file: string, options: FileOptions, places: Places): P
   groups.add(child);
 
   let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
-    killGroup(child);
-  }, options.timeoutMs);
+  const [{ options } = { options: defaultFileOptions }] = files;
+  // The limit is that of one file: each that was begun meanwhile has it again.
+  const limit = (begun: number): NodeJS.Timeout =>
+    setTimeout(() => {
+      const now = recordsByFile(readFileSync(places.recordsPath, 'utf8')).length;
+      if (now > begun) {
+        timer = limit(now);
+      } else {
+        timedOut = true;
+        killGroup(child);
+      }
+    }, options.timeoutMs);
+  let timer = limit(1);
   const exit = Promise.withResolvers<Pick<Ending, 'code' | 'signal'>>();
   child.once('error', exit.reject);
   child.once('exit', (code, signal) => exit.resolve({ code, signal }));
   try {
     const ended = await exit.promise;
-    const leftovers = await killLeftovers(token, child.pid);
-    return { ...ended, timedOut, leftovers };
+    clearTimeout(timer);
+    return { ending: { ...ended, timedOut }, leftovers: await killLeftovers(token, child.pid) };
   } finally {
     clearTimeout(timer);
     killGroup(child);
@@ -126,23 +162,38 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-function parseRecords(text: string): TestRecord[] {
-  const lines = text.split('\n').filter(line => line !== '');
-  return lines.map((line): TestRecord => {
-    try {
-      return JSON.parse(line);
-    } catch {
-      return { type: 'failed', test: '(the file)', error: `wrote an unreadable record: ${line}` };
-    }
-  });
+/** The records of one file, without its first, and what that said. */
+interface FileRecords {
+  readonly at: number;
+  readonly outputFrom: number;
+  readonly records: TestRecord[];
 }
 
-/** Turns records into results; a test without a record of success has failed. */
-export function judge(
+function recordsByFile(text: string): FileRecords[] {
+  const files: FileRecords[] = [];
+  for (const line of text.split('\n')) {
+    if (line === '') continue;
+    const record = parseRecord(line);
+    if (record.type === 'file') files.push({ ...record, records: [] });
+    else files.at(-1)?.records.push(record);
+  }
+  return files;
+}
+
+function parseRecord(line: string): TestRecord {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return { type: 'failed', test: '(the file)', error: `wrote an unreadable record: ${line}` };
+  }
+}
+
+/** Turns the records of a file into results. `ending`: how the process ended, if it did during this file. */
+function judge(
   records: readonly TestRecord[],
   options: FileOptions,
-  ending: Ending,
-): Pick<FileReport, 'passed' | 'failed' | 'skipped'> {
+  ending: Ending | undefined,
+): { passed: string[]; failed: Failure[]; skipped: readonly Skip[] } {
   const failed: Failure[] = records
     .filter(record => record.type === 'failed')
     .map(({ test, error }) => ({ test, error }));
@@ -151,15 +202,15 @@ export function judge(
   const registered = records.find(record => record.type === 'registered');
   const last = records.findLast(record => record.type === 'started')?.test;
   const where = last === undefined ? 'before its first test' : `in or after ${JSON.stringify(last)}`;
+  const ended = records.some(record => record.type === 'ended');
 
-  if (ending.timedOut) {
+  if (ending?.timedOut) {
     fail('(the file)', `killed: it ran for more than ${options.timeoutMs} ms; it was ${where}`);
-  } else if (ending.signal !== null) {
+  } else if (ending?.signal) {
     fail('(the file)', `its process was ended by ${ending.signal} ${where}`);
-  } else if (!records.some(record => record.type === 'ended') || (ending.code !== 0 && failed.length === 0)) {
-    fail('(the file)', `its process ended early, with code ${ending.code}, ${where}`);
+  } else if (!ended || (ending !== undefined && ending.code !== 0 && failed.length === 0)) {
+    fail('(the file)', `its process ended early, with code ${ending?.code}, ${where}`);
   }
-  for (const process of ending.leftovers) fail('(after the tests)', `left a process running: ${process}`);
 
   if (registered === undefined) {
     fail('(the file)', 'no test was registered');
@@ -167,8 +218,9 @@ export function judge(
   }
   const { tests, skips } = registered;
   if (tests.length + skips.length === 0) fail('(the file)', 'no test was registered');
-  if (registered.options.alone !== options.alone || registered.options.timeoutMs !== options.timeoutMs) {
-    fail('(the file)', 'write `alone` and `timeoutMs` as literals, once, in a call of suite()');
+  const names = ['timeoutMs', 'alone', 'ownProcess'] as const;
+  if (names.some(name => registered.options[name] !== options[name])) {
+    fail('(the file)', 'write `timeoutMs`, `alone` and `ownProcess` as literals, once, in a call of suite()');
   }
   const known = new Set([...passed, ...failed.map(failure => failure.test)]);
   for (const test of tests) if (!known.has(test)) fail(test, 'was not run to its end');

@@ -1,5 +1,5 @@
-// Records: the messages of a test file's process to the runner, one JSON line each, on a separate file descriptor: written
-// synchronously, so that nothing is lost however the process ends.
+// Records: the messages of a process that runs test files to the runner, one JSON line each, on a separate file descriptor:
+// written synchronously, so that nothing is lost however the process ends.
 import { writeSync } from 'node:fs';
 
 /** The descriptor that the runner opens for these lines. */
@@ -11,9 +11,11 @@ export interface FileOptions {
   readonly timeoutMs: number;
   /** Whether no other file may run at the same time. */
   readonly alone: boolean;
+  /** Whether no other file may run in the same process, before or after. */
+  readonly ownProcess: boolean;
 }
 
-export const defaultFileOptions: FileOptions = { timeoutMs: 120_000, alone: false };
+export const defaultFileOptions: FileOptions = { timeoutMs: 120_000, alone: false, ownProcess: false };
 
 export interface Skip {
   readonly test: string;
@@ -21,10 +23,18 @@ export interface Skip {
 }
 
 /**
- * One message. `registered` comes once, after the file was imported; every test it lists then has exactly one
- * `passed` or `failed`. A `failed` may also name a hook, or what went wrong outside every test.
+ * One message. `file` comes first, for each file that the process begins. `registered` comes once for each file, after it
+ * was imported; every test it lists then has exactly one `passed` or `failed`. A `failed` may also name a hook, or what went
+ * wrong outside every test.
  */
 export type TestRecord =
+  | {
+      readonly type: 'file';
+      /** Milliseconds since the epoch. */
+      readonly at: number;
+      /** The length of the process's output before it. */
+      readonly outputFrom: number;
+    }
   | {
       readonly type: 'registered';
       readonly tests: readonly string[];
@@ -34,7 +44,11 @@ export type TestRecord =
   | { readonly type: 'started'; readonly test: string }
   | { readonly type: 'passed'; readonly test: string }
   | { readonly type: 'failed'; readonly test: string; readonly error: string }
-  | { readonly type: 'ended' };
+  | {
+      readonly type: 'ended';
+      /** CPU time of the file and of what it started and waited for, ms; undefined on a system without /proc. */
+      readonly cpuMs?: number | undefined;
+    };
 
 export function record(line: TestRecord): void {
   writeSync(RECORDS_FD, `${JSON.stringify(line)}\n`);

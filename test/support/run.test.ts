@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { isRunning } from './leftovers.ts';
+import { isRunning } from './processes.ts';
 import { suite } from './suite.ts';
 
 const test = suite('npm test');

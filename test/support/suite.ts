@@ -22,7 +22,7 @@ export interface Test {
 }
 
 /**
- * `timeoutMs` and `alone` apply to the whole file. The runner reads them from the source before it starts the
+ * `timeoutMs`, `alone` and `ownProcess` apply to the whole file. The runner reads them from the source before it starts the
  * file, so write them as literals in the call of `suite`.
  */
 export interface SuiteOptions extends Partial<FileOptions> {
@@ -43,9 +43,9 @@ interface Running {
 let state: 'closed' | 'registering' | 'running' = 'closed';
 let running: Running | undefined;
 let fileOptions: FileOptions = defaultFileOptions;
-const runs: (() => Promise<void>)[] = [];
-const tests: string[] = [];
-const skips: Skip[] = [];
+let runs: (() => Promise<void>)[] = [];
+let tests: string[] = [];
+let skips: Skip[] = [];
 
 /**
  * Opens a named group of tests, which the file's process runs after the import; there is no `run` to call.
@@ -58,12 +58,11 @@ export function suite(name: string, options: SuiteOptions = {}): Test {
   fileOptions = {
     timeoutMs: options.timeoutMs ?? fileOptions.timeoutMs,
     alone: options.alone ?? fileOptions.alone,
+    ownProcess: options.ownProcess ?? fileOptions.ownProcess,
   };
-  const before = tests.length;
+  let registered = 0;
   runs.push(async () => {
-    if (tests.length === before && !skips.some(skip => skip.test.startsWith(`${name}: `))) {
-      record({ type: 'failed', test: name, error: 'the suite registers no test' });
-    }
+    if (registered === 0) record({ type: 'failed', test: name, error: 'the suite registers no test' });
     inner.run();
     await globalThis.UVU_QUEUE[0]?.pop()?.();
   });
@@ -75,6 +74,7 @@ export function suite(name: string, options: SuiteOptions = {}): Test {
     if (tests.includes(full) || skips.some(skip => skip.test === full)) {
       throw new Error(`two tests are named ${JSON.stringify(full)}`);
     }
+    registered++;
     return full;
   };
   const hook = (kind: string, register: (body: () => Promise<void>) => void) => (body: Body) => {
@@ -101,9 +101,13 @@ export function suite(name: string, options: SuiteOptions = {}): Test {
   });
 }
 
-/** Allows calls of `suite` until `closeRegistration`. Only for the entry of a test file's process. */
+/** Allows calls of `suite` until `runSuites`, and forgets those of the file before. Only for the entry of the process. */
 export function openRegistration(): void {
   state = 'registering';
+  fileOptions = defaultFileOptions;
+  runs = [];
+  tests = [];
+  skips = [];
 }
 
 /** Ends registration, reports the tests to the runner, and runs them; each outcome is a record. */
