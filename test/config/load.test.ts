@@ -10,7 +10,7 @@ import { suite } from '../support/suite.ts';
 import { rejectionOf } from '../support/weldr-error.ts';
 import { inFolder } from './config-folder.ts';
 
-const test = suite('config files');
+const test = suite('config files', { ownProcess: true });
 
 const addressesOf = ({ listen }: Settings) => listen.map(({ address }) => address);
 

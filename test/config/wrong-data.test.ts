@@ -5,7 +5,7 @@ import { loadConfig } from '../../config/load.ts';
 import { suite } from '../support/suite.ts';
 import { inFolder, refusal } from './config-folder.ts';
 
-const test = suite('a config of data that is wrong');
+const test = suite('a config of data that is wrong', { ownProcess: true });
 
 const refusalOf = (name: string, text: string): Promise<string> => refusal(name, { [name]: text });
 

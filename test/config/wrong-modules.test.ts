@@ -7,7 +7,7 @@ import { suite } from '../support/suite.ts';
 import { makeFolder } from '../support/weldr.ts';
 import { refusal } from './config-folder.ts';
 
-const test = suite('a config in code that is wrong');
+const test = suite('a config in code that is wrong', { ownProcess: true });
 
 const write = 'write export default defineConfig({ plugins: [roundRobin()] })';
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { collectStartGarbage } from '../../core/process/start-garbage.ts';
 import { suite } from '../support/suite.ts';
 
-const test = suite('the garbage of a start');
+const test = suite('the garbage of a start', { ownProcess: true });
 
 test('is collected, without exposing gc', () => {
   let left: unknown[] = Array.from({ length: 300_000 }, (_, i) => ({ i }));

@@ -7,7 +7,7 @@ import { RawClient } from './support/raw-client.ts';
 import { echo, echoed, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
 import { type Message, statusOf, valuesOf } from './support/strict-message.ts';
 
-const test = suite('classes of weakness');
+const test = suite('classes of weakness', { ownProcess: true });
 const host = 'Host: a.test\r\n';
 const smuggled = `GET /smuggled HTTP/1.1\r\n${host}\r\n`;
 

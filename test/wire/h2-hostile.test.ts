@@ -10,7 +10,7 @@ import { between, calm, flood, silent } from './support/h2-ends.ts';
 import { until } from './support/proxy.ts';
 import { ok, type Script } from './support/scripted-origin.ts';
 
-const test = suite('hostile HTTP/2 clients');
+const test = suite('hostile HTTP/2 clients', { ownProcess: true });
 
 type Fields = readonly (readonly [string, string])[];
 const without = (name: string): Fields => get().filter(([known]) => known !== name);

@@ -18,7 +18,7 @@ import { between, calm, flood, silent } from './support/h2-ends.ts';
 import { until } from './support/proxy.ts';
 import { ok } from './support/scripted-origin.ts';
 
-const test = suite('HTTP/2 incidents');
+const test = suite('HTTP/2 incidents', { ownProcess: true });
 
 const send = (client: H2Client, bytes: string): void => {
   client.flush();

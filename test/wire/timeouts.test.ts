@@ -9,7 +9,7 @@ import { RawClient } from './support/raw-client.ts';
 import { echoed, ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
 import { statusOf } from './support/strict-message.ts';
 
-const test = suite('timeouts');
+const test = suite('timeouts', { ownProcess: true });
 const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
 
 interface Ends {

@@ -5,7 +5,7 @@ import { staticCount, staticNames, staticValues } from '../../../../core/http/h2
 import { suite } from '../../../support/suite.ts';
 import { examples, type Field } from './hpack-examples.ts';
 
-const test = suite('HpackDecoder');
+const test = suite('HpackDecoder', { ownProcess: true });
 
 class Fields implements FieldReceiver {
   list: Field[] = [];
