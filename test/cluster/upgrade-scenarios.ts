@@ -1,6 +1,6 @@
 // Upgrades under load: of the leader in place, and of one node after another from an earlier version to this one.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { whyNoEarlierVersion } from '../support/version-package.ts';
+import { whyNoEarlierVersion } from './version-package.ts';
 import { until } from './etcd-node.ts';
 import { KeptClient } from './kept-client.ts';
 import type { Scenario, Stage } from './scenario.ts';

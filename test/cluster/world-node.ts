@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { installedCommand, type PackageVersion, type VersionPackages } from '../support/version-package.ts';
+import { installedCommand, type PackageVersion, type VersionPackages } from './version-package.ts';
 import { childrenOf, commandFrom, isRunning, makeFolder } from '../support/weldr.ts';
 import { until } from './etcd-node.ts';
 import type { LabMachine, ProgramResult } from './lab-machine.ts';

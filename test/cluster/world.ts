@@ -1,6 +1,6 @@
 // World: the documented cluster on a site of the lab: Weldr on machines a and b, etcd on a, b and c.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PackageVersion, VersionPackages } from '../support/version-package.ts';
+import { type PackageVersion, VersionPackages } from './version-package.ts';
 import { EtcdCluster, type EtcdMemberPlace } from './etcd-cluster.ts';
 import { until } from './etcd-node.ts';
 import type { LabMachine } from './lab-machine.ts';

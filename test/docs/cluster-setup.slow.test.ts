@@ -1,4 +1,4 @@
-// docs/cluster.md, command by command, on three Debian machines that are really booted. test/support/cluster-page.ts
+// docs/cluster.md, command by command, on three Debian machines that are really booted. test/docs/cluster-page.ts
 // names the replacements of commands that need the internet or ssh.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { clusterCommands, commandsRun } from '../support/cluster-page.ts';
-import { type Machine, MachineRoom, whyNoMachines } from '../support/debian-machines.ts';
+import { clusterCommands, commandsRun } from './cluster-page.ts';
+import { type Machine, MachineRoom, whyNoMachines } from './debian-machines.ts';
 import { suite } from '../support/suite.ts';
 import { until } from '../support/weldr.ts';
 

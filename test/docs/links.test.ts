@@ -1,6 +1,6 @@
 // The links of all pages, in the checkout and in the package, and the source files that they name.
 import * as assert from 'uvu/assert';
-import { brokenLinks, missingSources, pages, unpublishedLinks } from '../support/doc-links.ts';
+import { brokenLinks, missingSources, pages, unpublishedLinks } from './doc-links.ts';
 import { suite } from '../support/suite.ts';
 
 const test = suite('the links of the documentation');

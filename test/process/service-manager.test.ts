@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
-import { activating, holdSockets } from '../support/held-socket.ts';
+import { activating, holdSockets } from './held-socket.ts';
 import { startOrigin } from '../support/origin.ts';
 import { freePort, isOpen } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';

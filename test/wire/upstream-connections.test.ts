@@ -12,7 +12,7 @@ import { retry } from '../../core/request/retry.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { tcpSockets } from '../support/tcp-sockets.ts';
+import { tcpSockets } from './support/tcp-sockets.ts';
 import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { echo, echoed, ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { TestTerminal } from '../../support/terminal.ts';
+import { TestTerminal } from './terminal.ts';
 import { startWeldr, type TestWeldr, until } from '../../support/weldr.ts';
 
 const test = suite('stats --watch on a terminal', { timeoutMs: 240_000 });

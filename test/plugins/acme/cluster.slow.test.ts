@@ -10,7 +10,7 @@ import { etcd } from '../../../plugins/etcd/index.ts';
 import { roundRobin } from '../../../plugins/round-robin/index.ts';
 import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { startOrigin } from '../../support/origin.ts';
-import { Pebble, shownCertificate } from '../../support/pebble.ts';
+import { Pebble, shownCertificate } from './pebble.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
 import { until } from '../../support/weldr.ts';

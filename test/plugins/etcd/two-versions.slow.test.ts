@@ -13,7 +13,7 @@ import {
   type PackageVersion,
   VersionPackages,
   whyNoEarlierVersion,
-} from '../../support/version-package.ts';
+} from '../../cluster/version-package.ts';
 import { makeFolder, startWeldr, type TestWeldr } from '../../support/weldr.ts';
 import { missing, testWithEtcd } from './etcd-tests.ts';
 

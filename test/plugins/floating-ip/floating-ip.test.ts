@@ -7,14 +7,15 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
+import { instantiate } from '../../../core/plugin/plugin-lists.ts';
 import { type FloatingAddress, parseAddress } from '../../../plugins/floating-ip/address.ts';
 import { floatingIp } from '../../../plugins/floating-ip/index.ts';
 import { linkLocalAddress } from '../../../plugins/floating-ip/neighbour-solicitation.ts';
 import { until } from '../../cluster/etcd-node.ts';
 import { HolderWatch } from '../../cluster/holder-watch.ts';
 import { Lab, type LabMachine, whyNoLab } from '../../cluster/lab.ts';
-import { refusalOf } from '../../support/refusal.ts';
 import { suite } from '../../support/suite.ts';
+import { configErrorOf } from '../../support/weldr-error.ts';
 
 const test = suite('floating-ip', { timeoutMs: 180_000 });
 const missing = whyNoLab();
@@ -361,6 +362,7 @@ test('addresses are parsed, and other texts are refused with their place', () =>
   ]) {
     assert.is(parseAddress(text), undefined, text);
   }
-  const refused = refusalOf([floatingIp({ address: ['10.0.0.100/24', '10.0.0.300/24'], interface: 'eth0' })]);
+  const wrong = floatingIp({ address: ['10.0.0.100/24', '10.0.0.300/24'], interface: 'eth0' });
+  const refused = configErrorOf(() => instantiate({ plugins: [wrong] }));
   assert.match(refused, 'plugins[0].address[1]: expected an address with its prefix length');
 });

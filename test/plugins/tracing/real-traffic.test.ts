@@ -10,7 +10,7 @@ import { fetchOnce } from '../../support/fetch-once.ts';
 import { type GrpcServer, grpcClient, startGrpcServer, unary } from '../../support/grpc.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
-import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../../support/otlp-receiver.ts';
+import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from './otlp-receiver.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
 import { startWeldr, type TestWeldr, until } from '../../support/weldr.ts';

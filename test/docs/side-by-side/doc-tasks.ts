@@ -23,7 +23,7 @@ export interface DocTask {
 
 /** Returns all tasks of a page, given by its path in the project, in order, by title. */
 export function docTasks(path: string): ReadonlyMap<string, DocTask> {
-  const page = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const page = readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
   const tasks = new Map<string, DocTask>();
   for (const section of page.split(/^## /m).slice(1)) {
     const title = section.slice(0, section.indexOf('\n'));
@@ -37,7 +37,7 @@ export function docTasks(path: string): ReadonlyMap<string, DocTask> {
 
 /** Returns the entries of the table of contents: title and anchor. */
 export function contentsOf(path: string): { title: string; anchor: string }[] {
-  const page = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const page = readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
   const [head = ''] = page.split(/^## /m);
   return [...head.matchAll(/\[([^\]]+)\]\(#([\w-]+)\)/g)].map(([, title = '', anchor = '']) => ({
     title,

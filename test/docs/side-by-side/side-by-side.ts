@@ -8,20 +8,20 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
-import { loadConfig } from '../../config/load.ts';
-import { openLog } from '../../core/log/log.ts';
-import { HeldSockets } from '../../core/process/held-sockets.ts';
-import { Manager } from '../../core/process/manager.ts';
-import { anchorOf } from './doc-links.ts';
+import { loadConfig } from '../../../config/load.ts';
+import { openLog } from '../../../core/log/log.ts';
+import { HeldSockets } from '../../../core/process/held-sockets.ts';
+import { Manager } from '../../../core/process/manager.ts';
+import { anchorOf } from '../doc-links.ts';
 import { contentsOf, type DocTask, docTasks } from './doc-tasks.ts';
 import { type OpenedSocket, OpenedSockets } from './opened-sockets.ts';
-import { type Origin, startOrigin } from './origin.ts';
+import { type Origin, startOrigin } from '../../support/origin.ts';
 import type { PeerKind } from './peer-kind.ts';
-import { freePort } from './ports.ts';
+import { freePort } from '../../support/ports.ts';
 import { type Answer, ask, type Question } from './question.ts';
-import type { Test } from './suite.ts';
+import type { Test } from '../../support/suite.ts';
 
-const project = resolve(fileURLToPath(import.meta.url), '../../..');
+const project = resolve(fileURLToPath(import.meta.url), '../../../..');
 const run = promisify(execFile);
 
 /** One of the two proxies. */

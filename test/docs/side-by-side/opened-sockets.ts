@@ -2,9 +2,9 @@
 // child process of each Weldr.
 import { type ChildProcess, fork, type SendHandle } from 'node:child_process';
 import { once } from 'node:events';
-import type { HeldSocket } from '../../core/process/held-sockets.ts';
-import type { OpenedMessage, OpenerMessage } from '../../core/process/listening-sockets.ts';
-import { closeHandle } from '../../core/process/socket-handle.ts';
+import type { HeldSocket } from '../../../core/process/held-sockets.ts';
+import type { OpenedMessage, OpenerMessage } from '../../../core/process/listening-sockets.ts';
+import { closeHandle } from '../../../core/process/socket-handle.ts';
 
 /** A listening socket that a Weldr can take over, and how to close it. */
 export interface OpenedSocket {
@@ -20,7 +20,7 @@ export class OpenedSockets {
 
   /** Opens a socket on a free port of 127.0.0.1, one at a time. */
   async open(): Promise<OpenedSocket> {
-    this.opener ??= fork(new URL('../../core/process/socket-opener.ts', import.meta.url));
+    this.opener ??= fork(new URL('../../../core/process/socket-opener.ts', import.meta.url));
     const opener = this.opener;
     const target = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
     const wish: OpenerMessage = { type: 'open', request: this.count++, target, backlog: 100 };

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { startHaproxy, startNginx } from './native-proxy.ts';
+import { startHaproxy, startNginx } from '../../support/native-proxy.ts';
 
 const run = promisify(execFile);
 

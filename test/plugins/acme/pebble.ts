@@ -6,10 +6,10 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { makeCertificate } from './authority.ts';
-import { NameServer } from './name-server.ts';
-import { freePort } from './ports.ts';
-import { until } from './weldr.ts';
+import { makeCertificate } from '../../support/authority.ts';
+import { NameServer } from '../../support/name-server.ts';
+import { freePort } from '../../support/ports.ts';
+import { until } from '../../support/weldr.ts';
 
 /** Options of an authority. */
 export interface PebbleOptions {
