@@ -18,7 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from './support/origin.ts';
 import { suite } from './support/suite.ts';
-import { until } from './support/weldr.ts';
+import { until } from './support/until.ts';
 
 const test = suite('the package', { timeoutMs: 300_000, testTimeoutMs: 240_000 });
 

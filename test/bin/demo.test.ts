@@ -11,7 +11,8 @@ import * as assert from 'uvu/assert';
 import { startTestOrigin, type TestOrigin } from '../../bin/test-origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { childrenOf, isRunning, until } from '../support/weldr.ts';
+import { childrenOf, isRunning } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('demo');
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { freePort, isOpen } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { until } from '../support/weldr.ts';
+import { until } from '../support/until.ts';
 import { startOrigins } from './support/chaos-origin.ts';
 import { assertNoDefect, portOf, startChaos } from './support/chaos-weldr.ts';
 import { Load } from './support/load.ts';

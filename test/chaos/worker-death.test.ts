@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
-import { until } from '../support/weldr.ts';
+import { until } from '../support/until.ts';
 import { executedTwice, startOrigins } from './support/chaos-origin.ts';
 import { portOf, startChaos } from './support/chaos-weldr.ts';
 import { Load } from './support/load.ts';

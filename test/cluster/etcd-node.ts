@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import type { Leadership, ServiceAddress } from '../../core/plugin/manager-hooks.ts';
 import { ManagedPools } from '../../core/pool/managed-pools.ts';
@@ -32,16 +31,6 @@ export function collectingLog(): { log: Logger; lines: string[] } {
   const lines: string[] = [];
   const log: Logger = pino<never>({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
   return { log, lines };
-}
-
-/** Waits until `holds` returns true; fails with `what` after `ms`. */
-export async function until(what: string, holds: () => unknown, ms = 10_000): Promise<void> {
-  const end = performance.now() + ms;
-  for (;;) {
-    if (await holds()) return;
-    if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
-    await sleep(10);
-  }
 }
 
 /** A server as the admin API parses it. */

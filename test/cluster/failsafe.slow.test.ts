@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import { whyNoEtcd } from './etcd-cluster.ts';
-import { until } from './etcd-node.ts';
+import { until } from '../support/until.ts';
 import { whyNoLab } from './lab.ts';
 import { play } from './scenario.ts';
 import { scenarios } from './scenarios.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from './etcd-node.ts';
+import { until } from '../support/until.ts';
 import type { LabMachine } from './lab-machine.ts';
 import { hangingPlugin, Site, serviceAddress, servicePort, startLimit } from './site.ts';
 import { WorldNode } from './world-node.ts';

@@ -9,7 +9,7 @@ import { randomOf } from '../support/random.ts';
 import { suite } from '../support/suite.ts';
 import { makeFolder, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { EtcdCluster, whyNoEtcd } from './etcd-cluster.ts';
-import { until } from './etcd-node.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('nodes and members that are killed', { timeoutMs: 900_000, testTimeoutMs: 890_000 });
 const missing = whyNoEtcd();

@@ -1,5 +1,5 @@
 // Faults of machines: one dies, is unplugged or frozen, and returns; one cannot serve.
-import { until } from './etcd-node.ts';
+import { until } from '../support/until.ts';
 import type { GoalName } from './goals.ts';
 import type { Scenario, Stage } from './scenario.ts';
 import type { World } from './world.ts';

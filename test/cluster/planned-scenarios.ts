@@ -1,6 +1,6 @@
 // Planned operations: stop, reload, hand over, restart all.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from './etcd-node.ts';
+import { until } from '../support/until.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Planned hand-overs, and operations without one. */

@@ -1,6 +1,6 @@
 // Faults of processes: managers, workers, code that never returns, too much work at once.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from './etcd-node.ts';
+import { until } from '../support/until.ts';
 import type { Scenario } from './scenario.ts';
 import { type Site, serviceAddress, servicePort } from './site.ts';
 

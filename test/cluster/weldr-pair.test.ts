@@ -6,7 +6,7 @@ import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
 import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { EtcdCluster, whyNoEtcd } from './etcd-cluster.ts';
-import { until } from './etcd-node.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('a pair of Weldrs', { timeoutMs: 180_000, testTimeoutMs: 120_000 });
 const missing = whyNoEtcd();

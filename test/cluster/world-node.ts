@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { installedCommand, type PackageVersion, type VersionPackages } from './version-package.ts';
-import { childrenOf, commandFrom, isRunning, makeFolder } from '../support/weldr.ts';
-import { until } from './etcd-node.ts';
+import { commandFrom, makeFolder } from '../support/weldr.ts';
+import { childrenOf, isRunning } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 import type { LabMachine, ProgramResult } from './lab-machine.ts';
 
 const errorLevel = 50;

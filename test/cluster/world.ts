@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PackageVersion, VersionPackages } from './version-package.ts';
 import { EtcdCluster, type EtcdMemberPlace } from './etcd-cluster.ts';
-import { until } from './etcd-node.ts';
+import { until } from '../support/until.ts';
 import type { LabMachine } from './lab-machine.ts';
 import { hangingPlugin, Site, serviceAddress, servicePort, startLimit } from './site.ts';
 import { WorldNode } from './world-node.ts';

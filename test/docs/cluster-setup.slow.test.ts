@@ -9,7 +9,7 @@ import * as assert from 'uvu/assert';
 import { clusterCommands, commandsRun } from './cluster-page.ts';
 import { type Machine, MachineRoom, whyNoMachines } from './debian-machines.ts';
 import { suite } from '../support/suite.ts';
-import { until } from '../support/weldr.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('the page about clusters, on booted machines', {
   alone: true,

@@ -11,7 +11,7 @@ import { answerStatus, HeldAnswers } from './side-by-side/origin-answers.ts';
 import { lineV1 } from '../support/proxy-header.ts';
 import { SideBySide } from './side-by-side/side-by-side.ts';
 import { suite } from '../support/suite.ts';
-import { until } from '../support/weldr.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('docs/from-alb.md');
 

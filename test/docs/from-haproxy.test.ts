@@ -12,7 +12,7 @@ import { haproxy } from './side-by-side/peer-kind.ts';
 import { lineV1 } from '../support/proxy-header.ts';
 import { SideBySide } from './side-by-side/side-by-side.ts';
 import { suite } from '../support/suite.ts';
-import { until } from '../support/weldr.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('docs/from-haproxy.md');
 

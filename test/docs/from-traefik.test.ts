@@ -11,7 +11,7 @@ import { lineV1 } from '../support/proxy-header.ts';
 import { SideBySide } from './side-by-side/side-by-side.ts';
 import { suite } from '../support/suite.ts';
 import { traefik } from './side-by-side/traefik-form.ts';
-import { until } from '../support/weldr.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('docs/from-traefik.md');
 

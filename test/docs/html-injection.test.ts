@@ -6,7 +6,7 @@ import { roundRobin } from '../../plugins/index.ts';
 import { type EmbeddedWeldr, withWeldr } from '../support/embedded-weldr.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
-import { until } from '../support/weldr.ts';
+import { until } from '../support/until.ts';
 import { RawClient } from '../wire/support/raw-client.ts';
 import { statusOf, valuesOf } from '../wire/support/strict-message.ts';
 

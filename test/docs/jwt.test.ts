@@ -8,7 +8,7 @@ import { withWeldr } from '../support/embedded-weldr.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
 import { tapping } from '../support/tapping.ts';
-import { until } from '../support/weldr.ts';
+import { until } from '../support/until.ts';
 import { RawClient } from '../wire/support/raw-client.ts';
 import { statusOf } from '../wire/support/strict-message.ts';
 

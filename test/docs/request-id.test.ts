@@ -7,7 +7,7 @@ import { withWeldr } from '../support/embedded-weldr.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { until } from '../support/weldr.ts';
+import { until } from '../support/until.ts';
 import { RawClient } from '../wire/support/raw-client.ts';
 import { valuesOf } from '../wire/support/strict-message.ts';
 

@@ -2,7 +2,8 @@
 import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
-import { runWeldr, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('backup servers, end to end');
 

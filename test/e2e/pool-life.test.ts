@@ -7,7 +7,9 @@ import { z } from 'zod';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+import { startWeldr, type TestWeldr } from '../support/weldr.ts';
+import { isRunning } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 import { type ClientLoad, startLoad } from './client-load.ts';
 
 const test = suite('the life of a pool');

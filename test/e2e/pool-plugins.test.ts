@@ -5,7 +5,9 @@ import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { isRunning, runWeldr, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
+import { isRunning } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 import { type ClientLoad, startLoad } from './client-load.ts';
 
 const test = suite('plugins of pools by name', { timeoutMs: 240_000 });

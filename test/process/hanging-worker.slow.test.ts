@@ -2,7 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
-import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+import { startWeldr, type TestWeldr } from '../support/weldr.ts';
+import { isRunning } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('hanging worker', { timeoutMs: 300_000 });
 

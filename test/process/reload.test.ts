@@ -6,7 +6,9 @@ import { describeError } from '../../core/errors.ts';
 import { startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { isRunning, runWeldr, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
+import { isRunning } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('reload', { timeoutMs: 900_000, testTimeoutMs: 180_000 });
 

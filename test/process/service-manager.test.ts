@@ -11,7 +11,9 @@ import { activating, holdSockets } from './held-socket.ts';
 import { startOrigin } from '../support/origin.ts';
 import { freePort, isOpen } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { isRunning, runWeldr, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
+import { isRunning } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 
 const activation = suite('socket activation');
 

@@ -4,7 +4,9 @@ import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
-import { childrenOf, isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+import { startWeldr, type TestWeldr } from '../support/weldr.ts';
+import { childrenOf, isRunning } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('signals', { timeoutMs: 240_000, testTimeoutMs: 60_000 });
 

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
-import { childrenOf, startWeldr } from '../support/weldr.ts';
+import { startWeldr } from '../support/weldr.ts';
+import { childrenOf } from '../support/processes.ts';
 
 const test = suite('start');
 

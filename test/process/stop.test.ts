@@ -2,7 +2,9 @@
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
-import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+import { startWeldr, type TestWeldr } from '../support/weldr.ts';
+import { isRunning } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('stop', { timeoutMs: 300_000 });
 

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
-import { isRunning, startWeldr, until } from '../support/weldr.ts';
+import { startWeldr } from '../support/weldr.ts';
+import { isRunning } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('workers', { timeoutMs: 300_000 });
 

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from './suite.ts';
-import { until } from './weldr.ts';
+import { until } from './until.ts';
 
 const test = suite('npm run dev');
 const script = join(import.meta.dirname, '../dev.ts');

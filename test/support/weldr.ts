@@ -5,8 +5,6 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
-  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -15,6 +13,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { childrenOf, isRunning } from './processes.ts';
+import { until } from './until.ts';
 
 const project = resolve(fileURLToPath(import.meta.url), '../../..');
 
@@ -159,46 +159,6 @@ export function copyProject(): string {
   }
   symlinkSync(join(project, 'node_modules'), join(root, 'node_modules'));
   return root;
-}
-
-/** Returns the ids of the running child processes. */
-export function childrenOf(pid: number): number[] {
-  const children: number[] = [];
-  for (const name of readdirSync('/proc')) {
-    const id = Number(name);
-    if (!Number.isInteger(id)) continue;
-    try {
-      const [state, parent] =
-        readFileSync(`/proc/${id}/stat`, 'utf8').split(')').at(-1)?.trim().split(' ') ?? [];
-      if (Number(parent) === pid && state !== 'Z') children.push(id);
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return children;
-}
-
-/** Returns whether a process runs. */
-export function isRunning(pid: number): boolean {
-  try {
-    const [state] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(')').at(-1)?.trim().split(' ') ?? [];
-    return state !== 'Z';
-  } catch {
-    return false;
-  }
-}
-
-/** Waits until a condition holds. Rejects, naming it, if it does not in time. */
-export async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
-): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for: ${what}`);
-    await sleep(20);
-  }
 }
 
 /** A test's Weldr must not inherit this shell's variables for another one. */

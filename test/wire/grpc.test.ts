@@ -22,7 +22,8 @@ import { certificate, privateKey } from '../support/certificate.ts';
 import { type GrpcServer, grpcClient, outcomeOf, shop, startGrpcServer, unary } from '../support/grpc.ts';
 import { suite } from '../support/suite.ts';
 import { H2Client, post } from './support/h2-client.ts';
-import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
+import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('gRPC through Weldr');
 

@@ -7,7 +7,7 @@ import { emptySettings, frame, preface, setting, uint32 } from '../core/http/h2/
 import { suite } from '../support/suite.ts';
 import { get, post } from './support/h2-client.ts';
 import { between } from './support/h2-ends.ts';
-import { until } from './support/proxy.ts';
+import { until } from '../support/until.ts';
 import { RawClient } from './support/raw-client.ts';
 import { ok } from './support/scripted-origin.ts';
 

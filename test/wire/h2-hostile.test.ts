@@ -7,7 +7,7 @@ import { reply } from '../../core/request/reply.ts';
 import { suite } from '../support/suite.ts';
 import { get, type H2Client, post } from './support/h2-client.ts';
 import { between, calm, flood, silent } from './support/h2-ends.ts';
-import { until } from './support/proxy.ts';
+import { until } from '../support/until.ts';
 import { ok, type Script } from './support/scripted-origin.ts';
 
 const test = suite('hostile HTTP/2 clients', { ownProcess: true });

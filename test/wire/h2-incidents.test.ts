@@ -15,7 +15,7 @@ import { frame, setting, uint32 } from '../core/http/h2/frame-bytes.ts';
 import { suite } from '../support/suite.ts';
 import { get, type H2Client, post } from './support/h2-client.ts';
 import { between, calm, flood, silent } from './support/h2-ends.ts';
-import { until } from './support/proxy.ts';
+import { until } from '../support/until.ts';
 import { ok } from './support/scripted-origin.ts';
 
 const test = suite('HTTP/2 incidents', { ownProcess: true });

@@ -6,7 +6,8 @@ import { type UpstreamInput, workerSide } from '../../core/testing.ts';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
 import { H2Origin } from './support/h2-origin.ts';
-import { startProxyOf, type TestProxy, until } from './support/proxy.ts';
+import { startProxyOf, type TestProxy } from './support/proxy.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('maxConnections on the wire');
 

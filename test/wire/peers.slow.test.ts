@@ -9,7 +9,7 @@ import * as assert from 'uvu/assert';
 import { certificate } from '../support/certificate.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { until } from '../support/weldr.ts';
+import { until } from '../support/until.ts';
 import { isThere, largeSize, type PeerEnds, startPeerEnds, testWhere } from './support/peer-ends.ts';
 
 const test = suite('larger peers as clients', { timeoutMs: 400_000, testTimeoutMs: 100_000 });

@@ -4,7 +4,7 @@ import { suite } from '../support/suite.ts';
 import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { requestCases } from './requests/all.ts';
 import { responseCases } from './responses/corpus.ts';
-import { until } from './support/proxy.ts';
+import { until } from '../support/until.ts';
 import { RawClient } from './support/raw-client.ts';
 import { echo, echoed, ScriptedOrigin } from './support/scripted-origin.ts';
 import { statusOf } from './support/strict-message.ts';

@@ -5,7 +5,7 @@ import type { BodyTransform } from '../../core/request/body-transform.ts';
 import { retry } from '../../core/request/retry.ts';
 import type { RequestHooks } from '../../core/stages/request-hooks.ts';
 import { suite } from '../support/suite.ts';
-import { until } from './support/proxy.ts';
+import { until } from '../support/until.ts';
 import { ok, type Script } from './support/scripted-origin.ts';
 import { statusOf, valuesOf } from './support/strict-message.ts';
 import {

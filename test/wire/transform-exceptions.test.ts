@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import type { BodyTransform } from '../../core/request/body-transform.ts';
 import { suite } from '../support/suite.ts';
-import { until } from './support/proxy.ts';
+import { until } from '../support/until.ts';
 import { RawClient } from './support/raw-client.ts';
 import { between, get, onRequest, onResponse, pass, post, throws } from './support/transforming.ts';
 

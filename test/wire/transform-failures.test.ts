@@ -7,7 +7,7 @@ import type { BodyTransform } from '../../core/request/body-transform.ts';
 import { reply } from '../../core/request/reply.ts';
 import type { RequestHooks } from '../../core/stages/request-hooks.ts';
 import { suite } from '../support/suite.ts';
-import { until } from './support/proxy.ts';
+import { until } from '../support/until.ts';
 import { RawClient } from './support/raw-client.ts';
 import { echo, ok } from './support/scripted-origin.ts';
 import { statusOf } from './support/strict-message.ts';

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { z } from 'zod';
 import { TerminalScreen } from './terminal-screen.ts';
-import { commandFrom, until } from '../../support/weldr.ts';
+import { commandFrom } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 // argv: columns, rows, program… Lines of JSON come on stdin, its output goes to stdout, its end to fd 4.
 const program = `

@@ -8,7 +8,8 @@ import { type Origin, startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
 import { TestTerminal } from './terminal.ts';
-import { startWeldr, type TestWeldr, until } from '../../support/weldr.ts';
+import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('stats --watch on a terminal', { timeoutMs: 240_000 });
 

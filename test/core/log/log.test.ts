@@ -7,7 +7,9 @@ import * as assert from 'uvu/assert';
 import { startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { childrenOf, commandFrom, isRunning, makeFolder, startWeldr, until } from '../../support/weldr.ts';
+import { commandFrom, makeFolder, startWeldr } from '../../support/weldr.ts';
+import { childrenOf, isRunning } from '../../support/processes.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('log', { timeoutMs: 300_000 });
 

@@ -2,6 +2,7 @@
 import type { Plugin, WorkerSide } from '../../../core/plugin/plugin.ts';
 import type { Pool, Upstream } from '../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';
+import { seeded } from '../../../core/testing/seeded.ts';
 
 type Choose = (ctx: ProxyContext) => Upstream | undefined;
 
@@ -13,17 +14,6 @@ export function balancer(name: string, make: (side: WorkerSide) => Choose): Plug
     worker(side) {
       side.hooks.selectUpstream.tap(name, make(side));
     },
-  };
-}
-
-/** Numbers from 0 to 1 (xorshift), different in each worker. */
-export function seeded(seed: number): () => number {
-  let state = Math.imul(seed, 0x9e3779b1) | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 4294967296;
   };
 }
 

@@ -22,7 +22,7 @@ import { withWeldr } from '../../support/embedded-weldr.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('access-log of what goes wrong', { timeoutMs: 120_000 });
 

@@ -23,7 +23,7 @@ import { LostLines } from '../../../plugins/access-log/lost-lines.ts';
 import { accessLog } from '../../../plugins/index.ts';
 import { seriesOf } from '../../support/series.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('access-log sinks');
 

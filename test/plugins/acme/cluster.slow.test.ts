@@ -13,7 +13,7 @@ import { startOrigin } from '../../support/origin.ts';
 import { Pebble, shownCertificate } from './pebble.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('acme in a cluster', { timeoutMs: 180_000, testTimeoutMs: 150_000 });
 

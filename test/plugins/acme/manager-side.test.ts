@@ -7,7 +7,7 @@ import { roundRobin } from '../../../plugins/round-robin/index.ts';
 import { KeptRows } from '../../support/kept-rows.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('acme manager side');
 

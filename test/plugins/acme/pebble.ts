@@ -9,7 +9,7 @@ import { connect } from 'node:tls';
 import { makeCertificate } from '../../support/authority.ts';
 import { NameServer } from '../../support/name-server.ts';
 import { freePort } from '../../support/ports.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 /** Options of an authority. */
 export interface PebbleOptions {

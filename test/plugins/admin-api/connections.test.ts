@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';
 import { ByteBudget } from '../../../plugins/admin-api/byte-budget.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 import { withApi } from './api.ts';
 
 const test = suite('admin-api connections');

@@ -1,6 +1,6 @@
 // Follows a stream of events of the admin API as a page does, over a separate connection.
 import { type IncomingMessage, request } from 'node:http';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 /** One received message. */
 export interface Message {

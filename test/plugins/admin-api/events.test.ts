@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import { maxEvents } from '../../../core/events/event-log.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 import { type Api, at, withApi } from './api.ts';
 import { type Followed, follow, type Message } from './event-client.ts';
 

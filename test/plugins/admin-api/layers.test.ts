@@ -10,7 +10,7 @@ import { adminApi } from '../../../plugins/admin-api/index.ts';
 import { healthCheck } from '../../../plugins/health-check/index.ts';
 import { poolFile } from '../../../plugins/pool-file/index.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 import { at } from './api.ts';
 
 const test = suite('what happens when');

@@ -12,7 +12,7 @@ import { managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { type AdminApiOptions, adminApi } from '../../../plugins/admin-api/index.ts';
 import { makeCertificate } from '../../support/authority.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 import { rejectionOf } from '../../support/weldr-error.ts';
 import { addressOf } from './api.ts';
 

@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import type { Explanation } from '../../../core/explain/explanation.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 import { type Api, at, withApi } from './api.ts';
 import { type Followed, follow } from './event-client.ts';
 

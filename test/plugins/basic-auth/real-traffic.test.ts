@@ -8,7 +8,7 @@ import { h2Exchange } from '../../support/h2-exchange.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 import { RawClient } from '../../wire/support/raw-client.ts';
 
 const test = suite('basic-auth with real traffic');

@@ -19,7 +19,7 @@ import { fetchOnce } from '../../support/fetch-once.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 import { RawClient } from '../../wire/support/raw-client.ts';
 import { type Message, statusOf, valuesOf } from '../../wire/support/strict-message.ts';
 

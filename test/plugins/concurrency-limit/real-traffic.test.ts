@@ -8,7 +8,7 @@ import { fetchOnce } from '../../support/fetch-once.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('concurrency-limit with real traffic');
 

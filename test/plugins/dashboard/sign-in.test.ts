@@ -5,7 +5,7 @@ import { FakeClock, managerSide, type TestManagerSide } from '../../../core/test
 import { type AdminApiOptions, adminApi } from '../../../plugins/admin-api/index.ts';
 import { type DashboardOptions, dashboard } from '../../../plugins/dashboard/index.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 import { type Answer, addressOf, callsTo } from '../admin-api/api.ts';
 import { follow } from '../admin-api/event-client.ts';
 

@@ -6,7 +6,7 @@ import { FakeClock, managerSide, settle, type TestManagerSide } from '../../../c
 import { type DnsDiscoveryOptions, dnsDiscovery } from '../../../plugins/dns-discovery/index.ts';
 import { NameServer, SilentNameServer } from '../../support/name-server.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('dns-discovery');
 

@@ -4,7 +4,7 @@ import { managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { type DockerDiscoveryOptions, dockerDiscovery } from '../../../plugins/docker-discovery/index.ts';
 import { ContainerEngine, type StandInContainer } from '../../support/container-engine.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('docker-discovery');
 

@@ -8,7 +8,7 @@ import { definePlugin } from '../../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../../core/plugin/plugin.ts';
 import { etcd, roundRobin } from '../../../plugins/index.ts';
 import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
-import { until } from '../../cluster/etcd-node.ts';
+import { until } from '../../support/until.ts';
 import { makeCertificate } from '../../support/authority.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
 import { suite } from '../../support/suite.ts';

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { EtcdAccess } from '../../../plugins/etcd/client.ts';
-import { electionNode, until, type WholeNode, wholeNode } from '../../cluster/etcd-node.ts';
+import { electionNode, type WholeNode, wholeNode } from '../../cluster/etcd-node.ts';
+import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
 import { quickElections, withCluster } from './etcd-tests.ts';
 

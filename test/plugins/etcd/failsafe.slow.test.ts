@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { Leadership } from '../../../core/plugin/manager-hooks.ts';
 import { EtcdCluster, freePorts } from '../../cluster/etcd-cluster.ts';
-import { type ElectionNode, electionNode, until } from '../../cluster/etcd-node.ts';
+import { type ElectionNode, electionNode } from '../../cluster/etcd-node.ts';
+import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
 import { testWithEtcd } from './etcd-tests.ts';
 

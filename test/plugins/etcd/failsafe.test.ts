@@ -1,7 +1,8 @@
 // The list of nodes that may stand, on a real etcd. failsafe.slow.test.ts shows how a leader outlives etcd's majority.
 import * as assert from 'uvu/assert';
 import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
-import { electionNode, until } from '../../cluster/etcd-node.ts';
+import { electionNode } from '../../cluster/etcd-node.ts';
+import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
 import { testWithEtcd } from './etcd-tests.ts';
 

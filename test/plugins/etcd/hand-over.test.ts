@@ -5,7 +5,8 @@ import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import type { FailsafeSide } from '../../../plugins/etcd/failsafe-side.ts';
 import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
-import { type CandidateNode, candidateNode, until } from '../../cluster/etcd-node.ts';
+import { type CandidateNode, candidateNode } from '../../cluster/etcd-node.ts';
+import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
 import { missing, testWithEtcd } from './etcd-tests.ts';
 

@@ -1,6 +1,7 @@
 // A process that changes servers in etcd as fast as it can and reports what was confirmed; a test kills it at any moment.
 import { writeSync } from 'node:fs';
-import { server, storeNode, until } from '../../cluster/etcd-node.ts';
+import { server, storeNode } from '../../cluster/etcd-node.ts';
+import { until } from '../../support/until.ts';
 
 const [host = '', first = '1'] = process.argv.slice(2);
 const { pools, store } = await storeNode({ hosts: [host] });

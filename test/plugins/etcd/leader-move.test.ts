@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import { EtcdClient } from '../../../plugins/etcd/client.ts';
 import { moveLeaderAway } from '../../../plugins/etcd/leader-move.ts';
 import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
-import { collectingLog, until } from '../../cluster/etcd-node.ts';
+import { collectingLog } from '../../cluster/etcd-node.ts';
+import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
 import { testWithEtcd } from './etcd-tests.ts';
 

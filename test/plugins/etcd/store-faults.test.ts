@@ -1,7 +1,8 @@
 // The pool while etcd misbehaves: away, compacted, restored, or with unusable keys.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import { server, until } from '../../cluster/etcd-node.ts';
+import { server } from '../../cluster/etcd-node.ts';
+import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
 import { rejectionOf } from '../../support/weldr-error.ts';
 import { keyOf, withStores } from './store-tests.ts';

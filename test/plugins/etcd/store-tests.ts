@@ -1,5 +1,6 @@
 // StoreTests: registers tests of stores that share one etcd.
-import { type StoreNode, storeNode, until } from '../../cluster/etcd-node.ts';
+import { type StoreNode, storeNode } from '../../cluster/etcd-node.ts';
+import { until } from '../../support/until.ts';
 import type { Test } from '../../support/suite.ts';
 import { quickElections, withCluster } from './etcd-tests.ts';
 

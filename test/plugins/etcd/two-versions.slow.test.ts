@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
-import { until } from '../../cluster/etcd-node.ts';
+import { until } from '../../support/until.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
 import {

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { type FileDiscoveryOptions, fileDiscovery } from '../../../plugins/file-discovery/index.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('file-discovery');
 

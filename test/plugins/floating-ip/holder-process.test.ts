@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { until } from '../../cluster/etcd-node.ts';
+import { until } from '../../support/until.ts';
 import { Lab, type LabMachine, whyNoLab } from '../../cluster/lab.ts';
 import { suite } from '../../support/suite.ts';
 

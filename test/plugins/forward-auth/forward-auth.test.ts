@@ -8,7 +8,7 @@ import { roundRobin } from '../../../plugins/round-robin/index.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('forward-auth');
 

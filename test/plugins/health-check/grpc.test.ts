@@ -12,7 +12,7 @@ import { type HealthCheckOptions, healthCheck } from '../../../plugins/health-ch
 import { certificate } from '../../support/certificate.ts';
 import { type GrpcServer, healthService, startGrpcServer } from '../../support/grpc.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from './origin.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('health-check by gRPC');
 

@@ -6,7 +6,7 @@ import { healthCheck } from '../../../plugins/health-check/index.ts';
 import { certificate } from '../../support/certificate.ts';
 import { suite } from '../../support/suite.ts';
 import { H2Origin, type H2OriginOptions } from '../../wire/support/h2-origin.ts';
-import { until } from './origin.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('health-check by HTTP/2');
 

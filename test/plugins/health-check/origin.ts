@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Origin {
   readonly url: string;
@@ -39,10 +38,3 @@ export async function startOrigin(answer?: RequestListener, port = 0): Promise<O
   return origin;
 }
 
-/** Waits until `holds`; fails with `what` after 5 s. */
-export async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let waited = 0; !holds(); waited += 5) {
-    if (waited > 5000) throw new Error(`not within 5 s: ${what}`);
-    await sleep(5);
-  }
-}

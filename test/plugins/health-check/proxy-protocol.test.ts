@@ -9,7 +9,7 @@ import { healthCheck } from '../../../plugins/health-check/index.ts';
 import { certificate, privateKey } from '../../support/certificate.ts';
 import { localV2 } from '../../support/proxy-header.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from './origin.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('health-check with the PROXY protocol');
 

@@ -15,7 +15,7 @@ import { KeyServer } from '../../../plugins/jwt/key-server.ts';
 import { publicKeysIn } from '../../../plugins/jwt/public-keys.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { suite } from '../../support/suite.ts';
-import { until } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('keys for jwt');
 

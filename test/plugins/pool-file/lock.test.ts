@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { idOf, inFolder, openJournal, put, readJournal } from './journal-fixture.ts';
 
 const test = suite('pool-file lock');
@@ -92,7 +93,7 @@ test('a process whose lock was taken over no longer writes; one whose lock file 
     const { journal } = await openJournal(path);
     await journal.write(put(1));
     unlinkSync(`${path}.lock`);
-    await untilLocked(path);
+    await until('the lock', () => existsSync(`${path}.lock`));
     await journal.write(put(2));
     writeFileSync(`${path}.lock`, '{"pid":1,"started":"1","scope":"elsewhere","token":"other"}');
     const deadline = Date.now() + 10_000;
@@ -111,7 +112,3 @@ test('a process whose lock was taken over no longer writes; one whose lock file 
     assert.equal((await readJournal(path)).ids.slice(0, 2), [idOf(1), idOf(2)]);
   });
 });
-
-async function untilLocked(path: string): Promise<void> {
-  for (let waited = 0; !existsSync(`${path}.lock`) && waited < 10_000; waited += 50) await sleep(50);
-}

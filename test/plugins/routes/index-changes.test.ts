@@ -6,14 +6,13 @@ import { context } from '../../../core/testing.ts';
 import { behindList, type IndexedRoute, type RouteEntry } from '../../../plugins/routes/route-entry.ts';
 import { RouteIndex } from '../../../plugins/routes/route-index.ts';
 import { RouteShadows } from '../../../plugins/routes/route-shadows.ts';
+import { Random } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
 import {
   type ModelRoute,
   optionsOf,
   type Placed,
-  type Random,
   randomContext,
-  randomFrom,
   randomRoute,
   rulesOf,
 } from './model.ts';
@@ -71,7 +70,7 @@ function shadowsOf(shadows: RouteShadows, names: Iterable<string>): string[] {
 test('leave an index that chooses like a newly built one, and like a walk through all routes in order', () => {
   let found = 0;
   for (let seed = 1; seed <= 8; seed++) {
-    const random = randomFrom(seed);
+    const random = new Random(seed);
     const changes = new Changes(random, { names: seed % 2 === 0 ? 12 : 60, priorities: 1 + (seed % 3) });
     const index = new RouteIndex<ModelRoute>();
     for (let round = 0; round < 40; round++) {
@@ -111,7 +110,7 @@ function shadowsOther(one: Placed, other: Placed): boolean {
 test('leave the same shadows as a new check of all routes, and find those under a route', () => {
   let found = 0;
   for (let seed = 101; seed <= 105; seed++) {
-    const random = randomFrom(seed);
+    const random = new Random(seed);
     const changes = new Changes(random, { names: 40, priorities: 4 });
     const shadows = new RouteShadows();
     for (let round = 0; round < 60; round++) {
@@ -143,7 +142,7 @@ const route = (name: string, host: string, path: string): IndexedRoute => ({
 
 test('leave nothing behind of removed hosts, segments, expressions and priorities', () => {
   const index = new RouteIndex<IndexedRoute>();
-  const random = randomFrom(7);
+  const random = new Random(7);
   const empty = serialize(index).length;
   for (let n = 0; n < 1000; n++) {
     const { holds: _, ...plain } = randomRoute(random, `r${n}`);

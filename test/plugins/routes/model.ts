@@ -5,7 +5,7 @@ import type { RequestFacts } from '../../../core/request/request-facts.ts';
 import { context } from '../../../core/testing.ts';
 import type { IndexedRoute } from '../../../plugins/routes/route-entry.ts';
 import type { RouteOptions } from '../../../plugins/routes/route-options.ts';
-import { randomOf } from '../../support/random.ts';
+import type { Random } from '../../support/random.ts';
 
 const hosts: [string | RegExp, ...(string | RegExp)[]] = [
   'a.test',
@@ -30,18 +30,7 @@ const asked: [string, ...string[]] = [
   '[0:0::1]:80',
   '',
 ];
-const segments: [string, ...string[]] = ['a', 'B', 'cc', ':p', ':q'];
-
-/** Of a random sequence. */
-export interface Random {
-  below(n: number): number;
-  pick<T>(list: readonly [T, ...T[]]): T;
-}
-
-export function randomFrom(seed: number): Random {
-  const below = randomOf(seed);
-  return { below, pick: list => list[below(list.length)] ?? list[0] };
-}
+const segments: readonly string[] = ['a', 'B', 'cc', ':p', ':q'];
 
 export interface ModelRoute extends IndexedRoute {
   readonly method: string | undefined;
@@ -49,15 +38,15 @@ export interface ModelRoute extends IndexedRoute {
 
 export function randomRoute(random: Random, name: string): ModelRoute {
   const depth = random.below(4);
-  const path = Array.from({ length: depth }, () => `/${random.pick(segments)}`).join('');
-  const written = `${path}${random.pick(['', '/*', '/'])}` || '/';
-  const method = random.below(3) === 0 ? random.pick(['GET', 'PUT']) : undefined;
-  const paths = random.below(9) === 0 ? random.pick(pathExpressions) : written;
+  const path = Array.from({ length: depth }, () => `/${random.of(segments)}`).join('');
+  const written = `${path}${random.of(['', '/*', '/'])}` || '/';
+  const method = random.below(3) === 0 ? random.of(['GET', 'PUT']) : undefined;
+  const paths = random.below(9) === 0 ? random.of(pathExpressions) : written;
   return {
     name,
     priority: random.below(6) === 0 ? random.below(3) - 1 : 0,
     hosts: Array.from({ length: random.below(3) }, () =>
-      random.below(6) === 0 ? random.pick(expressions) : random.pick(hosts),
+      random.below(6) === 0 ? random.of(expressions) : random.of(hosts),
     ),
     paths: random.below(8) === 0 ? [] : [paths],
     conditions: method === undefined ? 0 : 1,
@@ -137,10 +126,10 @@ function compare(a: readonly (number | string)[], b: readonly (number | string)[
 
 export function randomContext(random: Random): ProxyContext {
   const depth = random.below(5);
-  const target = Array.from({ length: depth }, () => `/${random.pick(['a', 'b', 'CC', 'dd'])}`).join('');
+  const target = Array.from({ length: depth }, () => `/${random.of(['a', 'b', 'CC', 'dd'])}`).join('');
   return context({
-    host: random.pick(asked),
-    target: `${target}${random.pick(['', '/', '?x'])}`.replace(/^(?!\/)/, '/'),
-    method: random.pick(['GET', 'PUT']),
+    host: random.of(asked),
+    target: `${target}${random.of(['', '/', '?x'])}`.replace(/^(?!\/)/, '/'),
+    method: random.of(['GET', 'PUT']),
   });
 }

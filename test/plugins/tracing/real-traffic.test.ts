@@ -13,7 +13,8 @@ import { type Origin, startOrigin } from '../../support/origin.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from './otlp-receiver.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { startWeldr, type TestWeldr, until } from '../../support/weldr.ts';
+import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
+import { until } from '../../support/until.ts';
 import { RawClient } from '../../wire/support/raw-client.ts';
 import { valuesOf } from '../../wire/support/strict-message.ts';
 

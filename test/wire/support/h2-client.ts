@@ -7,7 +7,7 @@ import { FrameWriter } from '../../../core/http/h2/frame-writer.ts';
 import { errorName } from '../../../core/http/h2/frames.ts';
 import { HpackDecoder } from '../../../core/http/h2/hpack-decoder.ts';
 import { HpackEncoder } from '../../../core/http/h2/hpack-encoder.ts';
-import { until } from './proxy.ts';
+import { until } from '../../support/until.ts';
 
 /** What was received on one stream. */
 export interface SeenStream {

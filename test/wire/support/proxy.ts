@@ -127,12 +127,3 @@ async function listen(
     },
   };
 }
-
-/** Waits until a condition holds. If it does not in time, rejects with its name. */
-export async function until(what: string, holds: () => boolean, limitMs = 10_000): Promise<void> {
-  const deadline = performance.now() + limitMs;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
-    await new Promise(resolve => setTimeout(resolve, 2));
-  }
-}

@@ -18,7 +18,7 @@ import { collectingLogger } from '../../../../core/testing/log-lines.ts';
 import { systemClock } from '../../../../core/time/clock.ts';
 import { localPeer } from '../../../support/peer.ts';
 import { suite } from '../../../support/suite.ts';
-import { until } from '../../../wire/support/proxy.ts';
+import { until } from '../../../support/until.ts';
 
 const test = suite('the last bytes of a connection');
 

@@ -20,7 +20,7 @@ import { Stages } from '../../../../core/stages/stages.ts';
 import { collectingLogger } from '../../../../core/testing/log-lines.ts';
 import { upstreamRecord } from '../../../../core/testing/pool.ts';
 import { suite } from '../../../support/suite.ts';
-import { until } from '../../../wire/support/proxy.ts';
+import { until } from '../../../support/until.ts';
 import { type Script, ScriptedOrigin } from '../../../wire/support/scripted-origin.ts';
 
 const test = suite('Exchange');

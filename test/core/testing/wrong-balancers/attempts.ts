@@ -2,7 +2,8 @@
 import type { Plugin } from '../../../../core/plugin/plugin.ts';
 import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../../core/request/context.ts';
-import { balancer, freshFrom, seeded } from '../right-balancers.ts';
+import { seeded } from '../../../../core/testing/seeded.ts';
+import { balancer, freshFrom } from '../right-balancers.ts';
 import { at, chance, counter, counting, equal, fresh, oneOfTwo, other, turns, type Wrong } from './wrong.ts';
 
 const retries = 'tries another upstream on a retry while there is one';

@@ -2,7 +2,8 @@
 // explained.
 import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../../core/request/context.ts';
-import { balancer, freshFrom, hash, seeded } from '../right-balancers.ts';
+import { seeded } from '../../../../core/testing/seeded.ts';
+import { balancer, freshFrom, hash } from '../right-balancers.ts';
 import { at, cached, chance, counter, equal, fresh, other, turns, type Wrong } from './wrong.ts';
 
 const pools = 'chooses from the pool of the request';

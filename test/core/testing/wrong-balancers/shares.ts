@@ -1,6 +1,7 @@
 // Wrong balancers: how they distribute requests.
 import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
-import { balancer, freshFrom, seeded } from '../right-balancers.ts';
+import { seeded } from '../../../../core/testing/seeded.ts';
+import { balancer, freshFrom } from '../right-balancers.ts';
 import { cached, chance, counter, equal, fresh, oneOfTwo, other, turns, type Wrong } from './wrong.ts';
 
 const shares = 'shares requests by weight';
