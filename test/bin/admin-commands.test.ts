@@ -182,7 +182,7 @@ test('reload returns once the new config is active', async () => {
   const { code, stderr } = await runWeldr(['reload', '--admin-url', weldr.adminUrl]);
   weldr.writeConfig(text);
   assert.is(code, 1);
-  assert.match(stderr, 'weldr.config.ts exports ');
+  assert.match(stderr, 'weldr.config.mjs exports ');
 });
 
 test('pools add can set every field of a pool', async () => {

@@ -72,7 +72,7 @@ test('lets a replacement start while the files are missing', async () => {
     files: { 'text.ts': "export const text = 'old';" },
   });
   try {
-    unlinkSync(join(weldr.folder, 'weldr.config.ts'));
+    unlinkSync(join(weldr.folder, 'weldr.config.mjs'));
     renameSync(join(weldr.folder, 'text.ts'), join(weldr.folder, 'other.ts'));
     assert.is(await textAfterDeath(weldr), 'old');
   } finally {
@@ -291,9 +291,9 @@ test('keeps real paths in import.meta and stacks', async () => {
   });
   try {
     const text = await textOf(weldr);
-    assert.is(text.split('\n')[0], `file://${weldr.folder}/weldr.config.ts`);
+    assert.is(text.split('\n')[0], `file://${weldr.folder}/weldr.config.mjs`);
     assert.is(text.split('\n')[1], weldr.folder);
-    assert.match(text, /\/weldr\.config\.ts:\d+:\d+/);
+    assert.match(text, /\/weldr\.config\.mjs:\d+:\d+/);
     await reload(weldr);
     assert.is(await textAfterDeath(weldr), text);
   } finally {
@@ -345,7 +345,7 @@ test('is refused beyond its size limit, with a message', async () => {
     assert.is(await weldr.exited, 78);
     assert.match(
       weldr.output,
-      'weldr.config.ts: the config and what it imports by path are larger than 32 MB',
+      'weldr.config.mjs: the config and what it imports by path are larger than 32 MB',
     );
     assert.match(weldr.output, 'large.mjs');
   } finally {

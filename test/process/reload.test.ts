@@ -104,7 +104,7 @@ test('changes nothing and says why when the new config is not valid', async () =
     weldr.writeConfig(config({}).replace('listen:', "timeouts: { connect: 'soon' }, listen:"));
     assert.match(
       await reload(weldr),
-      'weldr.config.ts: timeouts.connect: expected a duration such as "30s", got "soon"',
+      'weldr.config.mjs: timeouts.connect: expected a duration such as "30s", got "soon"',
     );
     assert.is(await versionOf(weldr.url), 'one');
     assert.equal(weldr.workers(), before);
@@ -353,7 +353,7 @@ test('happens automatically with --watch, for the config and its imports, and lo
     assert.is(await versionOf(weldr.url), 'new two');
     assert.equal(
       [...weldr.logs.filter(({ msg }) => msg === 'reloaded'), failed].map(({ by }) => by),
-      ['a change of weldr.config.ts', 'a change of text.ts', 'a change of text.ts'],
+      ['a change of weldr.config.mjs', 'a change of text.ts', 'a change of text.ts'],
     );
   } finally {
     await weldr.stop();

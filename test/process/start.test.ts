@@ -121,7 +121,7 @@ test('logs a setting that is probably a mistake, once', async () => {
       [
         [
           40,
-          'weldr.config.ts: servers[0].tls.verify: without it, anyone on the network path can pose as https://127.0.0.1:1',
+          'weldr.config.mjs: servers[0].tls.verify: without it, anyone on the network path can pose as https://127.0.0.1:1',
         ],
       ],
     );

@@ -141,7 +141,7 @@ test('ends a worker on an uncaught exception, with the stack in the log, and rep
     await fetch(`${weldr.url}/defect`).catch(() => {});
     const record = await weldr.logged(({ level }) => level === 60);
     assert.match(JSON.stringify(record['err']), 'a plugin broke');
-    assert.match(JSON.stringify(record['err']), 'weldr.config.ts');
+    assert.match(JSON.stringify(record['err']), 'weldr.config.mjs');
     assert.is.not((await factsOf(weldr.url)).pid, before.pid);
   } finally {
     await weldr.stop();

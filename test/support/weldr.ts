@@ -29,6 +29,9 @@ export function commandFrom(root?: string): readonly string[] {
     : ['-C', 'weldr-source', join(root ?? project, 'bin/weldr.ts')];
 }
 
+// Not TypeScript: each process that strips types loads a compiler first, which takes as long as the rest of a start.
+const configName = 'weldr.config.mjs';
+
 /** A line of the log, with pino's fields. */
 export interface LogRecord {
   readonly level: number;
@@ -39,7 +42,7 @@ export interface LogRecord {
 /** Options of a Weldr. */
 export interface WeldrOptions {
   /**
-   * The text of its weldr.config.ts; `weldr` and `weldr/plugins` can be imported. Listen on `127.0.0.1:0`; the same
+   * The text of its config, without types; `weldr` and `weldr/plugins` can be imported. Listen on `127.0.0.1:0`; the same
    * for the admin API. Relative paths are relative to the Weldr's folder.
    */
   readonly config: string;
@@ -98,7 +101,7 @@ export interface TestWeldr {
 /** Starts a Weldr. Rejects with all its output if it ends before it listens. Always `stop` or `kill` it. */
 export async function startWeldr(options: WeldrOptions): Promise<TestWeldr> {
   const folder = options.folder ?? makeFolder(options.root);
-  for (const [name, text] of Object.entries({ ...options.files, 'weldr.config.ts': options.config })) {
+  for (const [name, text] of Object.entries({ ...options.files, [configName]: options.config })) {
     writeFileSync(join(folder, name), text);
   }
   const args = [
@@ -226,7 +229,7 @@ class WeldrProcess implements TestWeldr {
   }
 
   writeConfig(text: string): void {
-    writeFileSync(join(this.folder, 'weldr.config.ts'), text);
+    writeFileSync(join(this.folder, configName), text);
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -27,7 +27,7 @@ export interface ChaosOptions {
   readonly noWait?: true;
 }
 
-/** Returns its weldr.config.ts. */
+/** Returns its config. */
 export function chaosConfig(options: ChaosOptions): string {
   const { passive = `{ ejection: '1s', maxEjection: '5s' }` } = options;
   const { origins, first = '', health, settings = '', servers = [], listen = '127.0.0.1:0', tls } = options;

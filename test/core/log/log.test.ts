@@ -40,7 +40,7 @@ async function survives(
   const origin = await startOrigin();
   const port = await freePort();
   const folder = makeFolder();
-  writeFileSync(join(folder, 'weldr.config.ts'), config(port, origin.url));
+  writeFileSync(join(folder, 'weldr.config.mjs'), config(port, origin.url));
   const child = spawn(process.execPath, commandFrom(), {
     cwd: folder,
     stdio: ['ignore', stdout, 'pipe'],
