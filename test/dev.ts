@@ -57,7 +57,7 @@ function testChanged(): void {
   }
   const runner = join(checkout, 'test/run.ts');
   const child = run('tests', process.execPath, [
-    ...['-C', 'weldr-source', runner, '--project', project, '--no-coverage'],
+    ...['-C', 'weldr-source', runner, '--project', project],
     ...files,
   ]);
   testing = { child, paths };

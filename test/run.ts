@@ -1,6 +1,8 @@
-// `npm test`: lints, checks types, bundles the command, then runs every test file under coverage.
-//   node -C weldr-source test/run.ts [FILTER…] [--changed] [--since REVISION] [--slow | --quick] [--jobs N] [--no-coverage] [--project DIR]
+// `npm test`: lints, checks types, bundles the command, then runs every test file.
+//   node -C weldr-source test/run.ts [FILTER…] [--changed] [--since REVISION] [--slow | --quick] [--jobs N] [--coverage] [--project DIR]
 // The last line is `N passed, N failed`, which counts lint, types, bundle and coverage as one each.
+// With --coverage the whole run fails when it covers too few lines. Counted is what the processes of the test files run,
+// not what they start.
 // With a FILTER (a part of a test file's path) only the files that match run, and nothing else. Files named
 // `*.slow.test.ts` run only with `--slow`, which runs nothing else, or when a filter matches them without `--quick`.
 // With --changed only the files run that the difference from `main`, or from REVISION, concerns.
@@ -28,6 +30,7 @@ const checkout = resolve(fileURLToPath(import.meta.url), '../..');
 
 const { values, positionals: filters } = parseArgs({
   allowPositionals: true,
+  allowNegative: true,
   options: {
     // One more than the cores: many tests wait for a timer or another process.
     jobs: { type: 'string', default: '3' },
@@ -35,7 +38,7 @@ const { values, positionals: filters } = parseArgs({
     quick: { type: 'boolean', default: false },
     changed: { type: 'boolean', default: false },
     since: { type: 'string' },
-    'no-coverage': { type: 'boolean', default: false },
+    coverage: { type: 'boolean', default: false },
     project: { type: 'string', default: checkout },
   },
 });
@@ -45,7 +48,7 @@ if (!Number.isInteger(jobs) || jobs < 1)
 const project = resolve(values.project);
 const changed = values.changed || values.since !== undefined;
 const whole = filters.length === 0 && !values.slow && !changed;
-const coverage = whole && !values['no-coverage'];
+const coverage = whole && values.coverage;
 const coverageFolder = join(project, 'coverage');
 
 // The tools of node_modules, Node included, for the commands below and for what the tests start.
@@ -175,9 +178,13 @@ function report(run: FileReport): void {
   tally.passed += run.passed.length;
   for (const skip of run.skipped) tally.skipped.push(`${name} › ${skip.test} — ${skip.reason}`);
   if (run.failed.length === 0) return;
-  for (const { test, error } of run.failed) fail(`${name} › ${test}`, error);
-  console.log(indent(`alone: npm test -- --no-coverage ${name}`));
-  if (run.output.trim() !== '') console.log(indent(`what it printed:\n${run.output.trimEnd()}`));
+  for (const { test, error, output } of run.failed) {
+    const printed = output?.trim() ? `\nprinted meanwhile:\n${indent(output.trim())}` : '';
+    fail(`${name} › ${test}`, `${error}${printed}`);
+  }
+  console.log(indent(`alone: npm test -- ${name}`));
+  const isUnknown = run.failed.some(({ output }) => output === undefined);
+  if (isUnknown && run.output.trim() !== '') console.log(indent(`what the file printed:\n${run.output.trimEnd()}`));
 }
 
 function fail(name: string, error: string): void {

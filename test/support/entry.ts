@@ -1,14 +1,13 @@
 // The main module of a process that runs test files: imports each, runs the tests that it registers, and goes on to the next
 // once nothing keeps the process alive, so that no file finds what another one left open.
-import { fstatSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { pathToFileURL } from 'node:url';
-import { record } from './records.ts';
+import { printedBytes, record } from './records.ts';
 
 const END_WITHIN_MS = 3_000;
-const STDOUT = 1;
 
 // uvu reads these when it is loaded; without them it would start, and end, on its own.
 Object.assign(globalThis, { UVU_DEFER: 1, UVU_QUEUE: [[]], UVU_INDEX: 0 });
@@ -46,7 +45,7 @@ function next(): void {
   const file = files[begun];
   if (file === undefined) return;
   restoreSurroundings();
-  record({ type: 'file', at: Date.now(), outputFrom: fstatSync(STDOUT).size });
+  record({ type: 'file', at: Date.now(), outputFrom: printedBytes() });
   begun++;
   settled = false;
   void run(file);

@@ -46,7 +46,7 @@ test('passes when its tests and hooks do, and its skip is listed', async () => {
   ]);
 });
 
-test('fails with the difference of an assertion', async () => {
+test('fails with the difference of an assertion, its place and what the test printed', async () => {
   const report = await runFixture('fails');
   assert.equal(report.passed, ['bad: holds']);
   assert.equal(failuresOf(report), [
@@ -55,6 +55,7 @@ test('fails with the difference of an assertion', async () => {
   const [failure] = report.failed;
   assert.match(failure?.error ?? '', '"sum":·1');
   assert.match(failure?.error ?? '', /fixtures\/fails\.ts:\d+:\d+/);
+  assert.is(failure?.output, 'printed by the test that fails\n');
 });
 
 test('fails when it registers no test', async () => {

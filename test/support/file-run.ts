@@ -19,6 +19,8 @@ export interface TestFile {
 export interface Failure {
   readonly test: string;
   readonly error: string;
+  /** What the process and its children printed during the test, the end of it; undefined: it failed outside every test. */
+  readonly output?: string;
 }
 
 export interface FileReport {
@@ -29,7 +31,7 @@ export interface FileReport {
   readonly ms: number;
   /** CPU time of the file and of what it started and waited for; undefined if it is not known. */
   readonly cpuMs: number | undefined;
-  /** The output of the process and its children during this file; the last 256 KiB. */
+  /** What the process and its children printed during this file, the end of it. */
   readonly output: string;
 }
 
@@ -41,7 +43,7 @@ interface Ending {
 }
 
 const ENTRY = fileURLToPath(new URL('./entry.ts', import.meta.url));
-const OUTPUT_LIMIT = 256 * 1024;
+const OUTPUT_LIMIT = 16 * 1024;
 const groups = new Set<ChildProcess>();
 
 /** Returns the options that a file's `suite` calls have as literals, without running the file. */
@@ -69,11 +71,13 @@ export async function runFiles(
   try {
     const { ending, leftovers } = await runProcess(files, { recordsPath, outputPath, folder, env });
     const endedAt = Date.now();
-    const output = readFileSync(outputPath);
+    const printed = readFileSync(outputPath);
+    const output = (from: number, to?: number): string =>
+      printed.subarray(from, to).subarray(-OUTPUT_LIMIT).toString();
     const begun = recordsByFile(readFileSync(recordsPath, 'utf8'));
     return files.slice(0, Math.max(begun.length, 1)).map(({ path, options }, index) => {
       const [{ records, at, outputFrom } = { records: [], at: startedAt, outputFrom: 0 }, after] = begun.slice(index);
-      const judged = judge(records, options, after === undefined ? ending : undefined);
+      const judged = judge(records, options, after === undefined ? ending : undefined, output);
       for (const { command, suffix } of leftovers) {
         // One without a mark may be of any file.
         if (suffix === `#${index}` || (suffix === undefined && after === undefined))
@@ -84,7 +88,7 @@ export async function runFiles(
         ...judged,
         ms: (after?.at ?? endedAt) - (index === 0 ? startedAt : at),
         cpuMs: records.find(record => record.type === 'ended')?.cpuMs,
-        output: output.subarray(outputFrom, after?.outputFrom).subarray(-OUTPUT_LIMIT).toString(),
+        output: output(outputFrom, after?.outputFrom),
       };
     });
   } finally {
@@ -193,10 +197,15 @@ function judge(
   records: readonly TestRecord[],
   options: FileOptions,
   ending: Ending | undefined,
+  printed: (from: number, to: number) => string,
 ): { passed: string[]; failed: Failure[]; skipped: readonly Skip[] } {
   const failed: Failure[] = records
     .filter(record => record.type === 'failed')
-    .map(({ test, error }) => ({ test, error }));
+    .map(({ test, error, output }) => ({
+      test,
+      error,
+      ...(output === undefined ? {} : { output: printed(output.from, output.to) }),
+    }));
   const passed = records.filter(record => record.type === 'passed').map(record => record.test);
   const fail = (test: string, error: string): number => failed.push({ test, error });
   const registered = records.find(record => record.type === 'registered');

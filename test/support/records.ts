@@ -1,9 +1,10 @@
 // Records: the messages of a process that runs test files to the runner, one JSON line each, on a separate file descriptor:
 // written synchronously, so that nothing is lost however the process ends.
-import { writeSync } from 'node:fs';
+import { fstatSync, writeSync } from 'node:fs';
 
 /** The descriptor that the runner opens for these lines. */
 export const RECORDS_FD = 3;
+const STDOUT = 1;
 
 /** Options of a whole test file, which the runner reads from the source before it starts the file. */
 export interface FileOptions {
@@ -43,12 +44,23 @@ export type TestRecord =
     }
   | { readonly type: 'started'; readonly test: string }
   | { readonly type: 'passed'; readonly test: string }
-  | { readonly type: 'failed'; readonly test: string; readonly error: string }
+  | {
+      readonly type: 'failed';
+      readonly test: string;
+      readonly error: string;
+      /** The part of the process's output that was written during the test; undefined: outside every test. */
+      readonly output?: { readonly from: number; readonly to: number };
+    }
   | {
       readonly type: 'ended';
       /** CPU time of the file and of what it started and waited for, ms; undefined on a system without /proc. */
       readonly cpuMs?: number | undefined;
     };
+
+/** Returns the length of what this process and its children have printed so far. */
+export function printedBytes(): number {
+  return fstatSync(STDOUT).size;
+}
 
 export function record(line: TestRecord): void {
   writeSync(RECORDS_FD, `${JSON.stringify(line)}\n`);

@@ -54,7 +54,7 @@ async function run(...args: string[]): Promise<Run> {
 
 test('counts lint, types, the bundle and every test, and ends with the counts', async () => {
   write('test/good.test.ts', passing);
-  const { code, lastLine } = await run('--no-coverage');
+  const { code, lastLine } = await run();
   assert.is(lastLine, '4 passed, 0 failed');
   assert.is(code, 0);
 });
@@ -62,20 +62,20 @@ test('counts lint, types, the bundle and every test, and ends with the counts', 
 test('prints the counts on exactly one line', async () => {
   write('test/deep/er/good.test.ts', passing);
   write('test/idle.test.ts', skipping);
-  const { output } = await run('--no-coverage');
+  const { output } = await run();
   assert.equal(output.match(/^\d+ passed, \d+ failed.*$/gm), ['4 passed, 0 failed, 1 skipped']);
 });
 
 test('lists skips with their reasons', async () => {
   write('test/idle.test.ts', skipping);
-  const { output } = await run('--no-coverage');
+  const { output } = await run();
   assert.match(output, 'idle: is left out — no machine for it');
 });
 
 test('exits with 1 when a test fails, and shows why', async () => {
   write('test/good.test.ts', passing);
   write('test/worse.test.ts', failing);
-  const { code, output, lastLine } = await run('--no-coverage');
+  const { code, output, lastLine } = await run();
   assert.is(lastLine, '4 passed, 1 failed');
   assert.is(code, 1);
   assert.match(output, 'Error: broken');
@@ -85,7 +85,7 @@ for (const step of ['lint', 'typecheck', 'bundle']) {
   test(`fails when ${step} does, and shows what it printed`, async () => {
     write('package.json', JSON.stringify({ scripts: { ...scripts, [step]: 'echo it is crooked; exit 3' } }));
     write('test/good.test.ts', passing);
-    const { code, output, lastLine } = await run('--no-coverage');
+    const { code, output, lastLine } = await run();
     assert.is(lastLine, '3 passed, 1 failed');
     assert.is(code, 1);
     assert.match(output, 'it is crooked');
@@ -93,7 +93,7 @@ for (const step of ['lint', 'typecheck', 'bundle']) {
 }
 
 test('fails when there is no test file', async () => {
-  const { code, lastLine } = await run('--no-coverage');
+  const { code, lastLine } = await run();
   assert.is(lastLine, '3 passed, 1 failed');
   assert.is(code, 1);
 });
@@ -142,9 +142,9 @@ test('runs the files that a change affects with --changed, and nothing else', as
 
 test('refuses an unknown option', async () => {
   write('test/good.test.ts', passing);
-  const { code, output } = await run('--no-covrage');
+  const { code, output } = await run('--covrage');
   assert.is(code, 1);
-  assert.match(output, "Unknown option '--no-covrage'");
+  assert.match(output, "Unknown option '--covrage'");
   assert.not.match(output, 'passed');
 });
 
@@ -156,12 +156,12 @@ test('fails when too few lines are covered', async () => {
     'export function half(n: number) {\n  return n / 2;\n}\n\n\n\nexport function never() {\n  return 0;\n}\n',
   );
   write('test/half.test.ts', `${passing}import { half } from '../core/half.ts';\nhalf(4);\n`);
-  const enough = await run();
+  const enough = await run('--coverage');
   assert.is(enough.lastLine, '5 passed, 0 failed');
   assert.match(enough.output, /Lines +: 77\.77% \( 7\/9 \)/);
 
   write('.c8rc.json', JSON.stringify({ ...covered, checkCoverage: true, lines: 80 }));
-  const tooLittle = await run();
+  const tooLittle = await run('--coverage');
   assert.is(tooLittle.lastLine, '4 passed, 1 failed');
   assert.is(tooLittle.code, 1);
   assert.match(tooLittle.output, 'Coverage for lines (77.77%) does not meet global threshold (80%)');
@@ -191,7 +191,7 @@ test('runs slow files only with --slow, or if a filter matches them without --qu
   write('test/a.test.ts', timed('a', '{}'));
   write('test/b.slow.test.ts', timed('b', '{}'));
   const log = () => readFileSync(join(project, 'log'), 'utf8').trim().replaceAll('\n', ' ');
-  await run('--no-coverage');
+  await run();
   assert.is(log(), '+a -a');
   await run('--slow');
   assert.is(log(), '+a -a +b -b');

@@ -3,7 +3,7 @@
 import { setImmediate, setTimeout } from 'node:timers';
 import { inspect } from 'node:util';
 import { suite as uvuSuite } from 'uvu';
-import { defaultFileOptions, type FileOptions, record, type Skip } from './records.ts';
+import { defaultFileOptions, type FileOptions, printedBytes, record, type Skip } from './records.ts';
 
 type Body = () => unknown;
 
@@ -154,10 +154,11 @@ async function runTest(name: string, body: Body, limitMs: number): Promise<void>
 
 async function runHook(name: string, body: Body, limitMs: number): Promise<void> {
   record({ type: 'started', test: name });
+  const from = printedBytes();
   try {
     await settle(name, body, limitMs);
   } catch (thrown) {
-    record({ type: 'failed', test: name, error: describe(thrown) });
+    record({ type: 'failed', test: name, error: describe(thrown), output: { from, to: printedBytes() } });
     // Not `thrown`: uvu inspects the value, and if that fails it drops the remaining tests.
     throw new Error(`${name} failed`);
   }

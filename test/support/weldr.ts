@@ -187,6 +187,8 @@ class WeldrProcess implements TestWeldr {
     this.temporary = temporary;
     child.stdout?.setEncoding('utf8').on('data', (text: string) => this.read(text));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      // The runner shows what was printed during a test that fails.
+      process.stderr.write(text);
       this.output += text;
     });
     this.exited = once(child, 'exit').then(([code, signal]) => {
@@ -256,6 +258,7 @@ class WeldrProcess implements TestWeldr {
   }
 
   private read(text: string): void {
+    process.stdout.write(text);
     const lines = (this.rest + text).split('\n');
     this.rest = lines.pop() ?? '';
     for (const line of lines) {
