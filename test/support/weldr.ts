@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   rmSync,
@@ -21,12 +22,13 @@ const project = resolve(fileURLToPath(import.meta.url), '../../..');
 // The package that `npm test` has built starts in half the time of the sources, which run if there is none.
 const built = (): string | undefined => process.env['TEST_PACKAGE'];
 
-/** Returns Node's arguments for the command: that of `root`, or the built one. */
-export function commandFrom(root?: string): readonly string[] {
-  const folder = built();
-  return root === undefined && folder !== undefined
-    ? [join(folder, 'dist/bin/weldr.js')]
-    : ['-C', 'weldr-source', join(root ?? project, 'bin/weldr.ts')];
+/** Returns Node's arguments for the command of `root`, by default of the built package. */
+export function commandFrom(root: string = built() ?? project): readonly string[] {
+  const bundle = join(root, 'dist/bin/weldr.js');
+  // This project may have a bundle of earlier sources.
+  return root !== project && existsSync(bundle)
+    ? [bundle]
+    : ['-C', 'weldr-source', join(root, 'bin/weldr.ts')];
 }
 
 // Not TypeScript: each process that strips types loads a compiler first, which takes as long as the rest of a start.
@@ -154,11 +156,13 @@ export function makeFolder(root: string = built() ?? project): string {
   return folder;
 }
 
-/** Makes a copy of this project's code, which a test may change. Remove it at the end. */
+/** Makes a copy of the code, which a test may change. Remove it at the end. */
 export function copyProject(): string {
   const root = mkdtempSync(join(tmpdir(), 'weldr-code-'));
-  for (const name of ['bin', 'config', 'core', 'plugins', 'package.json']) {
-    cpSync(join(project, name), join(root, name), { recursive: true });
+  const folder = built();
+  const parts = folder === undefined ? ['bin', 'config', 'core', 'plugins'] : ['dist'];
+  for (const name of [...parts, 'package.json']) {
+    cpSync(join(folder ?? project, name), join(root, name), { recursive: true });
   }
   symlinkSync(join(project, 'node_modules'), join(root, 'node_modules'));
   return root;
