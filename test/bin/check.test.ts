@@ -16,7 +16,7 @@ interface Mistake {
   readonly said: string;
 }
 
-const at = 'weldr.config.ts: ';
+const at = 'weldr.config.mjs: ';
 
 const mistakes: Readonly<Record<string, Mistake>> = {
   'an admin API that others reach without a token': {
@@ -84,7 +84,7 @@ for (const [what, { fields = '', plugins, env, said }] of Object.entries(mistake
     const folder = makeFolder();
     const listen = fields.includes('listen') ? '' : "listen: '127.0.0.1:0',";
     writeFileSync(
-      join(folder, 'weldr.config.ts'),
+      join(folder, 'weldr.config.mjs'),
       `import { defineConfig } from 'weldr';
        import { adminApi, roundRobin } from 'weldr/plugins';
        export default defineConfig({ workers: 1, ${listen} ${fields} plugins: [roundRobin(), ${plugins ?? ''}] });
