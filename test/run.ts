@@ -8,13 +8,14 @@
 // With --changed only the files run that the difference from `main`, or from REVISION, concerns.
 import { spawn } from 'node:child_process';
 import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { availableParallelism, constants, tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundleCommand, completePackage } from './support/built-package.ts';
 import { changedPaths, testsOf } from './support/changed-tests.ts';
 import { type FileReport, killRunningFiles, readFileOptions, runFiles, type TestFile } from './support/file-run.ts';
+import { cpuMs } from './support/processes.ts';
 import { defaultFileOptions } from './support/records.ts';
 
 interface Tally {
@@ -32,8 +33,8 @@ const { values, positionals: filters } = parseArgs({
   allowPositionals: true,
   allowNegative: true,
   options: {
-    // One more than the cores: many tests wait for a timer or another process.
-    jobs: { type: 'string', default: '3' },
+    // Twice the cores: many tests wait for a timer or another process.
+    jobs: { type: 'string', default: String(2 * availableParallelism()) },
     slow: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     changed: { type: 'boolean', default: false },
@@ -97,7 +98,8 @@ if (coverage) await runCommand('coverage', 'c8', ['report'], 'with its output');
 if (tally.skipped.length > 0) console.log(`\nSkipped:\n  ${tally.skipped.join('\n  ')}`);
 if (tally.failed.length > 0) console.log(`\nFailed:\n  ${tally.failed.join('\n  ')}`);
 const skipped = tally.skipped.length > 0 ? `, ${tally.skipped.length} skipped` : '';
-console.log(`\n${tally.passed} passed, ${tally.failed.length} failed${skipped}`);
+console.log(`\nIn ${Math.round(performance.now() / 1000)} s, with ${Math.round(cpuMs() / 1000)} s of CPU`);
+console.log(`${tally.passed} passed, ${tally.failed.length} failed${skipped}`);
 process.exitCode = tally.failed.length > 0 || tally.passed === 0 ? 1 : 0;
 
 function findFiles(): TestFile[] {
@@ -173,8 +175,9 @@ function report(run: FileReport): void {
   const failures = run.failed.length > 0 ? `, ${run.failed.length} failed` : '';
   const skips = run.skipped.length > 0 ? `, ${run.skipped.length} skipped` : '';
   const verdict = run.failed.length > 0 ? 'FAIL' : 'ok  ';
-  const cpu = run.cpuMs === undefined ? '' : `, CPU ${run.cpuMs} ms`;
-  console.log(`${verdict} ${name}: ${run.passed.length} passed${failures}${skips} (${run.ms} ms${cpu})`);
+  console.log(
+    `${verdict} ${name}: ${run.passed.length} passed${failures}${skips} (${run.ms} ms, CPU ${run.cpuMs} ms)`,
+  );
   tally.passed += run.passed.length;
   for (const skip of run.skipped) tally.skipped.push(`${name} › ${skip.test} — ${skip.reason}`);
   if (run.failed.length === 0) return;

@@ -1,10 +1,11 @@
 // The main module of a process that runs test files: imports each, runs the tests that it registers, and goes on to the next
 // once nothing keeps the process alive, so that no file finds what another one left open.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { pathToFileURL } from 'node:url';
+import { cpuMs } from './processes.ts';
 import { printedBytes, record } from './records.ts';
 
 const END_WITHIN_MS = 3_000;
@@ -60,8 +61,7 @@ async function run(file: string): Promise<void> {
   } catch (thrown) {
     record({ type: 'failed', test: '(outside every test)', error: describe(thrown) });
   }
-  const cpu = cpuMs();
-  record({ type: 'ended', cpuMs: cpu === undefined ? undefined : cpu - (cpuBefore ?? 0) });
+  record({ type: 'ended', cpuMs: cpuMs() - cpuBefore });
   settled = true;
   late = setTimeout(() => {
     const open = process.getActiveResourcesInfo().join(', ');
@@ -81,15 +81,4 @@ function restoreSurroundings(): void {
   for (const name of Object.keys(process.env)) if (!(name in wanted)) delete process.env[name];
   Object.assign(process.env, wanted);
   process.chdir(workingFolder);
-}
-
-/** The CPU time of this process and of the children that it has waited for; see proc(5). */
-function cpuMs(): number | undefined {
-  try {
-    const fields = readFileSync('/proc/self/stat', 'utf8').split(')').at(-1)?.trim().split(' ') ?? [];
-    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
-    return ticks * 10;
-  } catch {
-    return undefined;
-  }
 }

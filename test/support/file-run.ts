@@ -29,8 +29,8 @@ export interface FileReport {
   readonly failed: readonly Failure[];
   readonly skipped: readonly Skip[];
   readonly ms: number;
-  /** CPU time of the file and of what it started and waited for; undefined if it is not known. */
-  readonly cpuMs: number | undefined;
+  /** CPU time of the file and of what it started and waited for; 0 if it is not known. */
+  readonly cpuMs: number;
   /** What the process and its children printed during this file, the end of it. */
   readonly output: string;
 }
@@ -87,7 +87,7 @@ export async function runFiles(
         file: path,
         ...judged,
         ms: (after?.at ?? endedAt) - (index === 0 ? startedAt : at),
-        cpuMs: records.find(record => record.type === 'ended')?.cpuMs,
+        cpuMs: records.find(record => record.type === 'ended')?.cpuMs ?? 0,
         output: output(outputFrom, after?.outputFrom),
       };
     });

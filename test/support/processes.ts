@@ -35,6 +35,13 @@ export function childrenOf(pid: number): number[] {
   return runningProcesses().filter(id => factsOf(id)?.parent === pid);
 }
 
+/** Returns the CPU time of this process and of the children that it has waited for, ms. */
+export function cpuMs(): number {
+  const fields = readProcess(process.pid, 'stat').split(')').at(-1)?.trim().split(' ') ?? [];
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  return ticks * 10;
+}
+
 /** Returns the text of a file of /proc/PID; empty if the process has ended, or belongs to another user. */
 export function readProcess(pid: number, file: string): string {
   try {

@@ -53,8 +53,8 @@ export type TestRecord =
     }
   | {
       readonly type: 'ended';
-      /** CPU time of the file and of what it started and waited for, ms; undefined on a system without /proc. */
-      readonly cpuMs?: number | undefined;
+      /** CPU time of the file and of what it started and waited for, ms; 0 on a system without /proc. */
+      readonly cpuMs: number;
     };
 
 /** Returns the length of what this process and its children have printed so far. */
