@@ -7,8 +7,8 @@
 // `*.slow.test.ts` run only with `--slow`, which runs nothing else, or when a filter matches them without `--quick`.
 // With --changed only the files run that the difference from `main`, or from REVISION, concerns.
 import { spawn } from 'node:child_process';
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { availableParallelism, constants, tmpdir } from 'node:os';
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { availableParallelism, constants } from 'node:os';
 import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -55,14 +55,8 @@ const coverageFolder = join(project, 'coverage');
 // The tools of node_modules, Node included, for the commands below and for what the tests start.
 process.env['PATH'] = [join(checkout, 'node_modules/.bin'), process.env['PATH']].join(delimiter);
 
-// The tests start hundreds of processes; half of a start is spent compiling the same code again.
-const compileCache = process.env['NODE_COMPILE_CACHE']
-  ? undefined
-  : mkdtempSync(join(tmpdir(), 'weldr-test-'));
-if (compileCache !== undefined) {
-  process.env['NODE_COMPILE_CACHE'] = compileCache;
-  process.once('exit', () => rmSync(compileCache, { recursive: true, force: true }));
-}
+// The tests start hundreds of processes; half of a start is spent compiling the same code again. A whole run clears the folder.
+process.env['NODE_COMPILE_CACHE'] ||= join(coverageFolder, 'compile-cache');
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
