@@ -14,7 +14,13 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundleCommand, completePackage } from './support/built-package.ts';
 import { changedPaths, testsOf } from './support/changed-tests.ts';
-import { type FileReport, killRunningFiles, readFileOptions, runFiles, type TestFile } from './support/file-run.ts';
+import {
+  type FileReport,
+  killRunningFiles,
+  readFileOptions,
+  runFiles,
+  type TestFile,
+} from './support/file-run.ts';
 import { cpuMs } from './support/processes.ts';
 import { defaultFileOptions } from './support/records.ts';
 
@@ -181,7 +187,8 @@ function report(run: FileReport): void {
   }
   console.log(indent(`alone: npm test -- ${name}`));
   const isUnknown = run.failed.some(({ output }) => output === undefined);
-  if (isUnknown && run.output.trim() !== '') console.log(indent(`what the file printed:\n${run.output.trimEnd()}`));
+  if (isUnknown && run.output.trim() !== '')
+    console.log(indent(`what the file printed:\n${run.output.trimEnd()}`));
 }
 
 function fail(name: string, error: string): void {

@@ -9,8 +9,8 @@ import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
 import { startUnixOrigin } from '../support/unix-origin.ts';
-import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 
 const test = suite('commands', { timeoutMs: 240_000 });
 

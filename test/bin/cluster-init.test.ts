@@ -9,8 +9,8 @@ import * as assert from 'uvu/assert';
 import { readMachines } from '../../bin/cluster-setup/machines.ts';
 import { checkCluster, initCluster } from '../../bin/commands/cluster-init.ts';
 import { suite } from '../support/suite.ts';
-import { runWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { runWeldr } from '../support/weldr.ts';
 
 const test = suite('weldr cluster init');
 

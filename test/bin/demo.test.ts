@@ -10,8 +10,8 @@ import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
 import { startTestOrigin, type TestOrigin } from '../../bin/test-origin.ts';
 import { freePort } from '../support/ports.ts';
-import { suite } from '../support/suite.ts';
 import { childrenOf, isRunning } from '../support/processes.ts';
+import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
 
 const test = suite('demo');

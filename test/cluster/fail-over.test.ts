@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
-import { whyNoEtcd } from './etcd-cluster.ts';
 import { until } from '../support/until.ts';
+import { whyNoEtcd } from './etcd-cluster.ts';
 import { KeptClient } from './kept-client.ts';
 import { whyNoLab } from './lab.ts';
 import { play } from './scenario.ts';

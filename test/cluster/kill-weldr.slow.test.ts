@@ -7,9 +7,9 @@ import { AcknowledgedChanges } from '../e2e/acknowledged-changes.ts';
 import { freePort } from '../support/ports.ts';
 import { randomOf } from '../support/random.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { makeFolder, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { EtcdCluster, whyNoEtcd } from './etcd-cluster.ts';
-import { until } from '../support/until.ts';
 
 const test = suite('nodes and members that are killed', { timeoutMs: 900_000, testTimeoutMs: 890_000 });
 const missing = whyNoEtcd();

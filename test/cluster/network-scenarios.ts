@@ -1,7 +1,7 @@
 // Faults of the network's other hosts: one with the same address, a client that missed the move.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EndlessClient } from './endless-client.ts';
 import { until } from '../support/until.ts';
+import { EndlessClient } from './endless-client.ts';
 import type { LabMachine } from './lab-machine.ts';
 import { checkReported, type Scenario } from './scenario.ts';
 import { serviceAddress, servicePort } from './site.ts';

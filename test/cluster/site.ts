@@ -1,7 +1,7 @@
 // Site: where a cluster runs in the lab: machines that may hold the service address, one more, origins and a client.
 import type { createServer } from 'node:http';
-import { EndlessClient } from './endless-client.ts';
 import { until } from '../support/until.ts';
+import { EndlessClient } from './endless-client.ts';
 import { HolderWatch } from './holder-watch.ts';
 import { Lab, type LabNetwork } from './lab.ts';
 import type { LabMachine } from './lab-machine.ts';

@@ -1,10 +1,10 @@
 // Upgrades under load: of the leader in place, and of one node after another from an earlier version to this one.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { whyNoEarlierVersion } from './version-package.ts';
 import { until } from '../support/until.ts';
 import { KeptClient } from './kept-client.ts';
 import type { Scenario, Stage } from './scenario.ts';
 import { serviceAddress, servicePort } from './site.ts';
+import { whyNoEarlierVersion } from './version-package.ts';
 import type { WorldNode } from './world-node.ts';
 
 /** How operators make a node run the installed version. */

@@ -4,9 +4,9 @@ import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { EtcdCluster, whyNoEtcd } from './etcd-cluster.ts';
-import { until } from '../support/until.ts';
 
 const test = suite('a pair of Weldrs', { timeoutMs: 180_000, testTimeoutMs: 120_000 });
 const missing = whyNoEtcd();

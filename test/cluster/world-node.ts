@@ -4,11 +4,11 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { installedCommand, type PackageVersion, type VersionPackages } from './version-package.ts';
-import { commandFrom, makeFolder } from '../support/weldr.ts';
 import { childrenOf, isRunning } from '../support/processes.ts';
 import { until } from '../support/until.ts';
+import { commandFrom, makeFolder } from '../support/weldr.ts';
 import type { LabMachine, ProgramResult } from './lab-machine.ts';
+import { installedCommand, type PackageVersion, type VersionPackages } from './version-package.ts';
 
 const errorLevel = 50;
 

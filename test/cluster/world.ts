@@ -1,10 +1,10 @@
 // World: the documented cluster on a site of the lab: Weldr on machines a and b, etcd on a, b and c.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PackageVersion, VersionPackages } from './version-package.ts';
-import { EtcdCluster, type EtcdMemberPlace } from './etcd-cluster.ts';
 import { until } from '../support/until.ts';
+import { EtcdCluster, type EtcdMemberPlace } from './etcd-cluster.ts';
 import type { LabMachine } from './lab-machine.ts';
 import { hangingPlugin, Site, serviceAddress, servicePort, startLimit } from './site.ts';
+import { type PackageVersion, VersionPackages } from './version-package.ts';
 import { WorldNode } from './world-node.ts';
 
 /** Where etcd runs: on the machines of the Weldrs and a third, or on three machines with a separate network. */

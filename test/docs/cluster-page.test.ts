@@ -1,8 +1,8 @@
 // Each block of commands in docs/cluster.md is run by cluster-setup.slow.test.ts, or listed with the reason why it is not.
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import { clusterCommands, commandsReplaced, commandsRun } from './cluster-page.ts';
 import { suite } from '../support/suite.ts';
+import { clusterCommands, commandsReplaced, commandsRun } from './cluster-page.ts';
 
 const test = suite('the page about clusters');
 

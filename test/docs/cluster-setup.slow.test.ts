@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { clusterCommands, commandsRun } from './cluster-page.ts';
-import { type Machine, MachineRoom, whyNoMachines } from './debian-machines.ts';
 import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
+import { clusterCommands, commandsRun } from './cluster-page.ts';
+import { type Machine, MachineRoom, whyNoMachines } from './debian-machines.ts';
 
 const test = suite('the page about clusters, on booted machines', {
   alone: true,

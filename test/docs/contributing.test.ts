@@ -68,7 +68,7 @@ test('adds a plugin that type-checks', async () => {
 test('adds a plugin that passes its test', async () => {
   const [report] = await runFiles([{ path: join(checkout, pluginTest), options: defaultFileOptions }]);
   assert.equal(report?.failed, []);
-  assert.ok(report.passed.length > 15, `${report.passed.length} tests passed`);
+  assert.ok((report?.passed.length ?? 0) > 15, `${report?.passed.length} tests passed`);
 });
 
 test('has a README whose example is a valid config', async () => {

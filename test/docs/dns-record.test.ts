@@ -5,8 +5,8 @@ import { text } from 'node:stream/consumers';
 import * as assert from 'uvu/assert';
 import { managerSide } from '../../core/testing.ts';
 import { dnsRecord } from '../../docs/examples/dns-record.ts';
-import { until } from '../support/until.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('the example dns-record');
 

@@ -5,13 +5,13 @@ import { text } from 'node:stream/consumers';
 import * as assert from 'uvu/assert';
 import { makeCertificate } from '../support/authority.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
+import { lineV1 } from '../support/proxy-header.ts';
+import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { cloudFormation } from './side-by-side/cloud-formation-form.ts';
 import { grpcTask } from './side-by-side/grpc-task.ts';
 import { answerStatus, HeldAnswers } from './side-by-side/origin-answers.ts';
-import { lineV1 } from '../support/proxy-header.ts';
 import { SideBySide } from './side-by-side/side-by-side.ts';
-import { suite } from '../support/suite.ts';
-import { until } from '../support/until.ts';
 
 const test = suite('docs/from-alb.md');
 

@@ -6,12 +6,12 @@ import { gunzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
 import { makeCertificate } from '../support/authority.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
+import { lineV1 } from '../support/proxy-header.ts';
+import { suite } from '../support/suite.ts';
 import { grpcTask } from './side-by-side/grpc-task.ts';
 import { answerStatus } from './side-by-side/origin-answers.ts';
 import { nginx } from './side-by-side/peer-kind.ts';
-import { lineV1 } from '../support/proxy-header.ts';
 import { SideBySide, type SideProxy } from './side-by-side/side-by-side.ts';
-import { suite } from '../support/suite.ts';
 import { startUpgradeOrigin, upgrade } from './side-by-side/upgrade-origin.ts';
 
 const test = suite('docs/from-nginx.md');

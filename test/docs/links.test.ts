@@ -1,7 +1,7 @@
 // The links of all pages, in the checkout and in the package, and the source files that they name.
 import * as assert from 'uvu/assert';
-import { brokenLinks, missingSources, pages, unpublishedLinks } from './doc-links.ts';
 import { suite } from '../support/suite.ts';
+import { brokenLinks, missingSources, pages, unpublishedLinks } from './doc-links.ts';
 
 const test = suite('the links of the documentation');
 

@@ -6,8 +6,8 @@ import { maintenance } from '../../docs/examples/maintenance.ts';
 import { withWeldr } from '../support/embedded-weldr.ts';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
-import { makeFolder, startWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { makeFolder, startWeldr } from '../support/weldr.ts';
 
 const test = suite('the example maintenance');
 const example = readFileSync(new URL('../../docs/examples/maintenance.ts', import.meta.url), 'utf8');

@@ -9,8 +9,8 @@ import { serversFile } from '../../docs/examples/servers-file.ts';
 import { startLoad } from '../e2e/client-load.ts';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
-import { startWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { startWeldr } from '../support/weldr.ts';
 
 const test = suite('the example servers-file', { timeoutMs: 300_000, testTimeoutMs: 150_000 });
 

@@ -2,8 +2,8 @@
 import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
-import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 
 const test = suite('backup servers, end to end');
 

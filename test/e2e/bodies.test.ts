@@ -4,8 +4,8 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
-import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { block, gigabyte, startByteOrigin } from './byte-origin.ts';
 import { megabyte, peakDuring, usualPeak } from './worker-memory.ts';
 

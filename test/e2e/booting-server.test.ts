@@ -2,8 +2,8 @@
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
-import { startWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { startWeldr } from '../support/weldr.ts';
 
 const test = suite('a server that boots, end to end');
 

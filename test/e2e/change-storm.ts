@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
-import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { isRunning } from '../support/processes.ts';
 import { until } from '../support/until.ts';
+import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { RuleHistory } from './rule-history.ts';
 import { RuleLoad } from './rule-load.ts';
 

@@ -8,8 +8,8 @@ import { ContainerEngine } from '../support/container-engine.ts';
 import { NameServer } from '../support/name-server.ts';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
-import { startWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { startWeldr } from '../support/weldr.ts';
 import { startLoad } from './client-load.ts';
 
 const test = suite('discovered servers');

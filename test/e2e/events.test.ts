@@ -6,8 +6,8 @@ import { type Followed, follow } from '../plugins/admin-api/event-client.ts';
 import { startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { commandFrom, runWeldr, startWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { commandFrom, runWeldr, startWeldr } from '../support/weldr.ts';
 import { startLoad } from './client-load.ts';
 
 const test = suite('events of a running Weldr');

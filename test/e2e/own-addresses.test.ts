@@ -1,8 +1,8 @@
 // A Weldr whose pool names its own admin API, or itself: neither can be reached through the proxy.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
-import { startWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { startWeldr } from '../support/weldr.ts';
 
 const test = suite('own addresses, end to end');
 

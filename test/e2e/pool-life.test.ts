@@ -6,10 +6,10 @@ import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
-import { suite } from '../support/suite.ts';
-import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { isRunning } from '../support/processes.ts';
+import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
+import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { type ClientLoad, startLoad } from './client-load.ts';
 
 const test = suite('the life of a pool');

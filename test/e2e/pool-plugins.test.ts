@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
-import { suite } from '../support/suite.ts';
-import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { isRunning } from '../support/processes.ts';
+import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
+import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { type ClientLoad, startLoad } from './client-load.ts';
 
 const test = suite('plugins of pools by name', { timeoutMs: 240_000 });

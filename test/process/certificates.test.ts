@@ -10,8 +10,8 @@ import { encryptedKey, type MadeCertificate, makeCertificate } from '../support/
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 
 const test = suite('certificates that change', { timeoutMs: 240_000 });
 

@@ -1,8 +1,8 @@
 // The channel between the two sides of a plugin, over real processes and within one.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
-import { startWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { startWeldr } from '../support/weldr.ts';
 
 const test = suite('channel');
 

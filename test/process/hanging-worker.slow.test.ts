@@ -1,10 +1,10 @@
 // Workers that hang, as processes: what it costs, what the log says, and what must stay unaffected.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { suite } from '../support/suite.ts';
-import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { isRunning } from '../support/processes.ts';
+import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
+import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 
 const test = suite('hanging worker', { timeoutMs: 300_000 });
 

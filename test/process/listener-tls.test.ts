@@ -8,8 +8,8 @@ import * as assert from 'uvu/assert';
 import { type MadeCertificate, makeCertificate } from '../support/authority.ts';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
-import { makeFolder, runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { makeFolder, runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 
 const test = suite('TLS of a listener');
 

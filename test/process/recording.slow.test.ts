@@ -3,8 +3,8 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync }
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
-import { makeFolder, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { makeFolder, startWeldr, type TestWeldr } from '../support/weldr.ts';
 
 const test = suite('the recording of a config', { timeoutMs: 300_000 });
 

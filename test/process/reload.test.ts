@@ -5,10 +5,10 @@ import * as assert from 'uvu/assert';
 import { describeError } from '../../core/errors.ts';
 import { startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
-import { suite } from '../support/suite.ts';
-import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { isRunning } from '../support/processes.ts';
+import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
+import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 
 const test = suite('reload', { timeoutMs: 900_000, testTimeoutMs: 180_000 });
 

@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
-import { activating, holdSockets } from './held-socket.ts';
 import { startOrigin } from '../support/origin.ts';
 import { freePort, isOpen } from '../support/ports.ts';
-import { suite } from '../support/suite.ts';
-import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { isRunning } from '../support/processes.ts';
+import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
+import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
+import { activating, holdSockets } from './held-socket.ts';
 
 const activation = suite('socket activation');
 

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../support/origin.ts';
-import { suite } from '../support/suite.ts';
-import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { childrenOf, isRunning } from '../support/processes.ts';
+import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
+import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 
 const test = suite('signals', { timeoutMs: 240_000, testTimeoutMs: 60_000 });
 

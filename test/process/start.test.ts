@@ -3,9 +3,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import * as assert from 'uvu/assert';
+import { childrenOf } from '../support/processes.ts';
 import { suite } from '../support/suite.ts';
 import { startWeldr } from '../support/weldr.ts';
-import { childrenOf } from '../support/processes.ts';
 
 const test = suite('start');
 

@@ -1,10 +1,10 @@
 // How Weldr stops: signals, the drain, and its limit.
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../support/origin.ts';
-import { suite } from '../support/suite.ts';
-import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { isRunning } from '../support/processes.ts';
+import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
+import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 
 const test = suite('stop', { timeoutMs: 300_000 });
 

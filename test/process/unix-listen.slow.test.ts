@@ -18,8 +18,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import { askUnix, socketFolder } from '../support/unix-origin.ts';
-import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { until } from '../support/until.ts';
+import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 
 const test = suite('listening on unix sockets', { timeoutMs: 300_000 });
 

@@ -7,10 +7,17 @@ import { z } from 'zod';
 import { startLoad } from '../e2e/client-load.ts';
 import { startOrigin } from '../support/origin.ts';
 import { freePort, isOpen } from '../support/ports.ts';
-import { suite } from '../support/suite.ts';
-import { copyProject, type LogRecord, makeFolder, runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { isRunning } from '../support/processes.ts';
+import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
+import {
+  copyProject,
+  type LogRecord,
+  makeFolder,
+  runWeldr,
+  startWeldr,
+  type TestWeldr,
+} from '../support/weldr.ts';
 
 const test = suite('weldr upgrade', { timeoutMs: 240_000 });
 

@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../support/origin.ts';
-import { suite } from '../support/suite.ts';
-import { startWeldr } from '../support/weldr.ts';
 import { isRunning } from '../support/processes.ts';
+import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
+import { startWeldr } from '../support/weldr.ts';
 
 const test = suite('workers', { timeoutMs: 300_000 });
 

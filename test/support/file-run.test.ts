@@ -260,7 +260,11 @@ test('declares as literals its time limit, and that it runs alone', () => {
   assert.equal(readFileOptions(source('passes')), { timeoutMs: 120_000, alone: false, ownProcess: false });
   assert.equal(readFileOptions(source('loops')), { timeoutMs: 6_000, alone: false, ownProcess: false });
   assert.equal(readFileOptions(source('alone')), { timeoutMs: 120_000, alone: true, ownProcess: false });
-  assert.equal(readFileOptions(source('surroundings')), { timeoutMs: 120_000, alone: false, ownProcess: true });
+  assert.equal(readFileOptions(source('surroundings')), {
+    timeoutMs: 120_000,
+    alone: false,
+    ownProcess: true,
+  });
 });
 
 test('runs in one process with others, in the surroundings of the first', async () => {
@@ -291,9 +295,12 @@ for (const fixture of ['dies', 'open-handle', 'exits', 'waits-on-import']) {
 
 test('alone is blamed for the process that it left behind', async () => {
   const reports = await runFiles(['passes', 'leaves-process', 'exit-code'].map(file));
-  assert.equal(reports.map(failuresOf).map(list => list.join().replace(/\d+ \S+/, 'PID')), [
-    '',
-    '(after the tests) | left a process running: PID 301',
-    'coded: sets an exit code | Error: process.exitCode was set to 0',
-  ]);
+  assert.equal(
+    reports.map(failuresOf).map(list => list.join().replace(/\d+ \S+/, 'PID')),
+    [
+      '',
+      '(after the tests) | left a process running: PID 301',
+      'coded: sets an exit code | Error: process.exitCode was set to 0',
+    ],
+  );
 });

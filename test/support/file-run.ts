@@ -76,7 +76,8 @@ export async function runFiles(
       printed.subarray(from, to).subarray(-OUTPUT_LIMIT).toString();
     const begun = recordsByFile(readFileSync(recordsPath, 'utf8'));
     return files.slice(0, Math.max(begun.length, 1)).map(({ path, options }, index) => {
-      const [{ records, at, outputFrom } = { records: [], at: startedAt, outputFrom: 0 }, after] = begun.slice(index);
+      const [{ records, at, outputFrom } = { records: [], at: startedAt, outputFrom: 0 }, after] =
+        begun.slice(index);
       const judged = judge(records, options, after === undefined ? ending : undefined, output);
       for (const { command, suffix } of leftovers) {
         // One without a mark may be of any file.

@@ -1,8 +1,8 @@
 // Abrupt ends: a reset by either side in any phase never throws, and frees everything that the request held.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
-import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
 import { until } from '../support/until.ts';
+import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { echoed, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
 import { statusOf } from './support/strict-message.ts';

@@ -13,9 +13,9 @@ import { readTls } from '../../core/certificates/tls-reading.ts';
 import { reply } from '../../core/request/reply.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { get, H2Client, post } from './support/h2-client.ts';
 import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
-import { until } from '../support/until.ts';
 import { RawClient } from './support/raw-client.ts';
 import { ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
 

@@ -8,8 +8,8 @@ import { listenerTls } from '../../core/certificates/listener-tls.ts';
 import { readTls } from '../../core/certificates/tls-reading.ts';
 import { makeCertificate } from '../support/authority.ts';
 import { suite } from '../support/suite.ts';
-import { startProxy, type TestProxy } from './support/proxy.ts';
 import { until } from '../support/until.ts';
+import { startProxy, type TestProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 
 const test = suite('certificates of several types for one name');

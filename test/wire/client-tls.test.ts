@@ -10,8 +10,8 @@ import type { ConnectionInfo } from '../../core/stages/connection-info.ts';
 import { type MadeCertificate, makeCertificate, revocationList } from '../support/authority.ts';
 import { helloOf } from '../support/client-hello.ts';
 import { suite } from '../support/suite.ts';
-import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
 import { until } from '../support/until.ts';
+import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
 

@@ -5,9 +5,9 @@ import { reply } from '../../core/request/reply.ts';
 import { retry } from '../../core/request/retry.ts';
 import { grpcClient, type Outcome, unary } from '../support/grpc.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { get, H2Client, post, type SeenStream } from './support/h2-client.ts';
 import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
-import { until } from '../support/until.ts';
 import { RawClient } from './support/raw-client.ts';
 import { ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
 

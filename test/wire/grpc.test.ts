@@ -21,9 +21,9 @@ import { readTls } from '../../core/certificates/tls-reading.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
 import { type GrpcServer, grpcClient, outcomeOf, shop, startGrpcServer, unary } from '../support/grpc.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { H2Client, post } from './support/h2-client.ts';
 import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const test = suite('gRPC through Weldr');
 

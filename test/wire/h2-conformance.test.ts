@@ -5,9 +5,9 @@ import * as assert from 'uvu/assert';
 import { settingId } from '../../core/http/h2/frames.ts';
 import { emptySettings, frame, preface, setting, uint32 } from '../core/http/h2/frame-bytes.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { get, post } from './support/h2-client.ts';
 import { between } from './support/h2-ends.ts';
-import { until } from '../support/until.ts';
 import { RawClient } from './support/raw-client.ts';
 import { ok } from './support/scripted-origin.ts';
 

@@ -5,9 +5,9 @@ import * as assert from 'uvu/assert';
 import { errorCode, settingId } from '../../core/http/h2/frames.ts';
 import { reply } from '../../core/request/reply.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { get, type H2Client, post } from './support/h2-client.ts';
 import { between, calm, flood, silent } from './support/h2-ends.ts';
-import { until } from '../support/until.ts';
 import { ok, type Script } from './support/scripted-origin.ts';
 
 const test = suite('hostile HTTP/2 clients', { ownProcess: true });

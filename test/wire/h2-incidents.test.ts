@@ -13,9 +13,9 @@ import * as assert from 'uvu/assert';
 import { errorCode, settingId } from '../../core/http/h2/frames.ts';
 import { frame, setting, uint32 } from '../core/http/h2/frame-bytes.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { get, type H2Client, post } from './support/h2-client.ts';
 import { between, calm, flood, silent } from './support/h2-ends.ts';
-import { until } from '../support/until.ts';
 import { ok } from './support/scripted-origin.ts';
 
 const test = suite('HTTP/2 incidents', { ownProcess: true });

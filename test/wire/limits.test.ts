@@ -2,8 +2,8 @@
 import * as assert from 'uvu/assert';
 import type { SettingsInput } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
-import { startProxy, type TestProxy } from './support/proxy.ts';
 import { until } from '../support/until.ts';
+import { startProxy, type TestProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { echo, ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
 import { type Message, statusOf, valuesOf } from './support/strict-message.ts';

@@ -5,9 +5,9 @@ import * as assert from 'uvu/assert';
 import { type UpstreamInput, workerSide } from '../../core/testing.ts';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { H2Origin } from './support/h2-origin.ts';
 import { startProxyOf, type TestProxy } from './support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const test = suite('maxConnections on the wire');
 

@@ -1,10 +1,10 @@
 // The wire in the real command: a worker process with its manager, and the default balancer.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { requestCases } from './requests/all.ts';
 import { responseCases } from './responses/corpus.ts';
-import { until } from '../support/until.ts';
 import { RawClient } from './support/raw-client.ts';
 import { echo, echoed, ScriptedOrigin } from './support/scripted-origin.ts';
 import { statusOf } from './support/strict-message.ts';

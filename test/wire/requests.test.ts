@@ -2,10 +2,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { requestCases } from './requests/all.ts';
 import type { Forwarded, RequestCase } from './requests/case.ts';
 import { startProxy, type TestProxy } from './support/proxy.ts';
-import { until } from '../support/until.ts';
 import { RawClient } from './support/raw-client.ts';
 import { echoed, ScriptedOrigin } from './support/scripted-origin.ts';
 import { type Message, readRequest, statusOf, valuesOf } from './support/strict-message.ts';

@@ -5,8 +5,8 @@ import type { Plugin } from '../../core/plugin/plugin.ts';
 import { firstAvailable, workerSide } from '../../core/testing.ts';
 import { fail, hostile, opaque } from '../core/stages/foreign.ts';
 import { suite } from '../support/suite.ts';
-import { startProxyOf } from './support/proxy.ts';
 import { until } from '../support/until.ts';
+import { startProxyOf } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { ScriptedOrigin } from './support/scripted-origin.ts';
 

@@ -2,8 +2,8 @@
 // upstream reads it.
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
-import { startProxy } from './support/proxy.ts';
 import { until } from '../support/until.ts';
+import { startProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { ok, ScriptedOrigin } from './support/scripted-origin.ts';
 import { statusOf } from './support/strict-message.ts';

@@ -4,8 +4,8 @@ import { connect } from 'node:tls';
 import * as assert from 'uvu/assert';
 import { helloOf } from '../support/client-hello.ts';
 import { suite } from '../support/suite.ts';
-import { startProxy } from './support/proxy.ts';
 import { until } from '../support/until.ts';
+import { startProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 
 const test = suite('TLS to a plain listener');

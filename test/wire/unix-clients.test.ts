@@ -7,8 +7,8 @@ import type { SettingsInput } from '../../core/settings/settings.ts';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
 import { askUnix, socketFolder } from '../support/unix-origin.ts';
-import { startProxy, type TestProxy } from './support/proxy.ts';
 import { until } from '../support/until.ts';
+import { startProxy, type TestProxy } from './support/proxy.ts';
 import { ScriptedOrigin } from './support/scripted-origin.ts';
 
 const test = suite('clients on unix sockets');

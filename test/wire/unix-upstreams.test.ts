@@ -5,8 +5,8 @@ import * as assert from 'uvu/assert';
 import { describeError } from '../../core/errors.ts';
 import { suite } from '../support/suite.ts';
 import { socketFolder, startUnixOrigin } from '../support/unix-origin.ts';
-import { startProxy } from './support/proxy.ts';
 import { until } from '../support/until.ts';
+import { startProxy } from './support/proxy.ts';
 
 const test = suite('upstreams on unix sockets');
 

@@ -12,12 +12,12 @@ import { retry } from '../../core/request/retry.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { tcpSockets } from './support/tcp-sockets.ts';
-import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
 import { until } from '../support/until.ts';
+import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { echo, echoed, ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
 import { type Message, statusOf, valuesOf } from './support/strict-message.ts';
+import { tcpSockets } from './support/tcp-sockets.ts';
 
 const test = suite('connections to upstreams');
 const get = (path = '/'): string => `GET ${path} HTTP/1.1\r\nHost: a.test\r\n\r\n`;

@@ -6,8 +6,8 @@ import { workerSide } from '../../core/testing.ts';
 import { retry } from '../../plugins/retry/index.ts';
 import { roundRobin } from '../../plugins/round-robin/index.ts';
 import { suite } from '../support/suite.ts';
-import { type ProxyOptions, startProxy, startProxyOf, type TestProxy } from './support/proxy.ts';
 import { until } from '../support/until.ts';
+import { type ProxyOptions, startProxy, startProxyOf, type TestProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import {
   type RawAnswer,

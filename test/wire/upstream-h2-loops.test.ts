@@ -7,8 +7,8 @@ import { retry } from '../../plugins/retry/index.ts';
 import { roundRobin } from '../../plugins/round-robin/index.ts';
 import { frame, uint32 } from '../core/http/h2/frame-bytes.ts';
 import { suite } from '../support/suite.ts';
-import { type ProxyOptions, startProxy, startProxyOf, type TestProxy } from './support/proxy.ts';
 import { until } from '../support/until.ts';
+import { type ProxyOptions, startProxy, startProxyOf, type TestProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { type RawAnswer, RawH2Origin, type RawScript } from './support/raw-h2-origin.ts';
 

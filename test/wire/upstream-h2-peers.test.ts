@@ -14,9 +14,9 @@ import { certificate, privateKey } from '../support/certificate.ts';
 import { startOrigin } from '../support/origin.ts';
 import { freePort, isOpen } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { bodyOf } from './support/h2-origin.ts';
 import { startProxy, startProxyOf } from './support/proxy.ts';
-import { until } from '../support/until.ts';
 
 const test = suite("HTTP/2 to Debian's servers");
 

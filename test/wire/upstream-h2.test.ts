@@ -16,9 +16,9 @@ import * as assert from 'uvu/assert';
 import type { UpstreamInput } from '../../core/testing/pool.ts';
 import { certificate } from '../support/certificate.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/until.ts';
 import { bodyOf, H2Origin, type H2OriginOptions } from './support/h2-origin.ts';
 import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
-import { until } from '../support/until.ts';
 import { RawClient } from './support/raw-client.ts';
 
 const test = suite('HTTP/2 to upstreams');

@@ -6,8 +6,8 @@ import * as assert from 'uvu/assert';
 import { block, jsonLine } from '../../../bin/stats-watch/blocks.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { runWeldr, startWeldr } from '../../support/weldr.ts';
 import { until } from '../../support/until.ts';
+import { runWeldr, startWeldr } from '../../support/weldr.ts';
 import { lookOf } from './looks.ts';
 
 const test = suite('stats --watch in a pipe', { timeoutMs: 240_000 });

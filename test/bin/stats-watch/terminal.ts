@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { z } from 'zod';
-import { TerminalScreen } from './terminal-screen.ts';
-import { commandFrom } from '../../support/weldr.ts';
 import { until } from '../../support/until.ts';
+import { commandFrom } from '../../support/weldr.ts';
+import { TerminalScreen } from './terminal-screen.ts';
 
 // argv: columns, rows, program… Lines of JSON come on stdin, its output goes to stdout, its end to fd 4.
 const program = `

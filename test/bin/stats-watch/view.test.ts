@@ -7,9 +7,9 @@ import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { TestTerminal } from './terminal.ts';
-import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 import { until } from '../../support/until.ts';
+import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
+import { TestTerminal } from './terminal.ts';
 
 const test = suite('stats --watch on a terminal', { timeoutMs: 240_000 });
 

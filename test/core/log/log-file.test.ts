@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 import { until } from '../../support/until.ts';
+import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 
 const test = suite('log file', { timeoutMs: 240_000, testTimeoutMs: 60_000 });
 

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
-import { suite } from '../../support/suite.ts';
-import { commandFrom, makeFolder, startWeldr } from '../../support/weldr.ts';
 import { childrenOf, isRunning } from '../../support/processes.ts';
+import { suite } from '../../support/suite.ts';
 import { until } from '../../support/until.ts';
+import { commandFrom, makeFolder, startWeldr } from '../../support/weldr.ts';
 
 const test = suite('log', { timeoutMs: 300_000 });
 

@@ -1,8 +1,8 @@
 // The gRPC task of the pages that compare Weldr with another proxy: a call passes in both directions.
 import * as assert from 'uvu/assert';
 import { grpcClient, shop, startGrpcServer, unary } from '../../support/grpc.ts';
-import type { SideBySide } from './side-by-side.ts';
 import type { Test } from '../../support/suite.ts';
+import type { SideBySide } from './side-by-side.ts';
 
 /** Registers the task of this title; its server runs until the end of the suite. */
 export async function grpcTask(page: SideBySide, test: Test, title: string): Promise<void> {

@@ -12,14 +12,14 @@ import { loadConfig } from '../../../config/load.ts';
 import { openLog } from '../../../core/log/log.ts';
 import { HeldSockets } from '../../../core/process/held-sockets.ts';
 import { Manager } from '../../../core/process/manager.ts';
+import { type Origin, startOrigin } from '../../support/origin.ts';
+import { freePort } from '../../support/ports.ts';
+import type { Test } from '../../support/suite.ts';
 import { anchorOf } from '../doc-links.ts';
 import { contentsOf, type DocTask, docTasks } from './doc-tasks.ts';
 import { type OpenedSocket, OpenedSockets } from './opened-sockets.ts';
-import { type Origin, startOrigin } from '../../support/origin.ts';
 import type { PeerKind } from './peer-kind.ts';
-import { freePort } from '../../support/ports.ts';
 import { type Answer, ask, type Question } from './question.ts';
-import type { Test } from '../../support/suite.ts';
 
 const project = resolve(fileURLToPath(import.meta.url), '../../../..');
 const run = promisify(execFile);

@@ -13,8 +13,8 @@ import { h2Exchange } from '../../support/h2-exchange.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 import { until } from '../../support/until.ts';
+import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 import { RawClient } from '../../wire/support/raw-client.ts';
 import { valuesOf } from '../../wire/support/strict-message.ts';
 

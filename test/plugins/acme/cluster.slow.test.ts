@@ -10,10 +10,10 @@ import { etcd } from '../../../plugins/etcd/index.ts';
 import { roundRobin } from '../../../plugins/round-robin/index.ts';
 import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { startOrigin } from '../../support/origin.ts';
-import { Pebble, shownCertificate } from './pebble.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
 import { until } from '../../support/until.ts';
+import { Pebble, shownCertificate } from './pebble.ts';
 
 const test = suite('acme in a cluster', { timeoutMs: 180_000, testTimeoutMs: 150_000 });
 

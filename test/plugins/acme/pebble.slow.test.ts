@@ -8,10 +8,10 @@ import { acme } from '../../../plugins/acme/index.ts';
 import { poolFile } from '../../../plugins/pool-file/index.ts';
 import { roundRobin } from '../../../plugins/round-robin/index.ts';
 import { startOrigin } from '../../support/origin.ts';
-import { Pebble, shownCertificate } from './pebble.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
 import { until } from '../../support/until.ts';
+import { Pebble, shownCertificate } from './pebble.ts';
 
 const test = suite('acme renewals with pebble', { timeoutMs: 180_000, testTimeoutMs: 150_000 });
 

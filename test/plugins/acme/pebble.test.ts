@@ -3,10 +3,10 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../../support/origin.ts';
-import { Pebble, shownCertificate } from './pebble.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
 import { makeFolder, startWeldr } from '../../support/weldr.ts';
+import { Pebble, shownCertificate } from './pebble.ts';
 
 const test = suite('acme with pebble', { timeoutMs: 180_000, testTimeoutMs: 120_000 });
 

@@ -9,8 +9,8 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
 import { buildPage, type ContextOptions, complaintsOf, startBrowser } from '../../support/browser.ts';
 import { suite } from '../../support/suite.ts';
-import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 import { until } from '../../support/until.ts';
+import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 
 const test = suite('dashboard safety', { timeoutMs: 240_000, testTimeoutMs: 110_000 });
 

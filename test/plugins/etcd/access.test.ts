@@ -10,8 +10,8 @@ import { etcd } from '../../../plugins/etcd/index.ts';
 import { surrender } from '../../../plugins/floating-ip/surrender.ts';
 import { EtcdCluster, freePorts } from '../../cluster/etcd-cluster.ts';
 import { type ElectionNode, electionNode, server, storeNode } from '../../cluster/etcd-node.ts';
-import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { configErrorOf } from '../../support/weldr-error.ts';
 import { missing, testWithEtcd } from './etcd-tests.ts';
 

@@ -8,10 +8,10 @@ import { definePlugin } from '../../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../../core/plugin/plugin.ts';
 import { etcd, roundRobin } from '../../../plugins/index.ts';
 import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
-import { until } from '../../support/until.ts';
 import { makeCertificate } from '../../support/authority.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('certificates in etcd', { timeoutMs: 120_000 });

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { EtcdAccess } from '../../../plugins/etcd/client.ts';
 import { electionNode, type WholeNode, wholeNode } from '../../cluster/etcd-node.ts';
-import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { quickElections, withCluster } from './etcd-tests.ts';
 
 const test = suite('the watch of the election', { timeoutMs: 300_000, testTimeoutMs: 90_000 });

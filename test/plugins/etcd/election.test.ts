@@ -5,8 +5,8 @@ import type { EtcdAccess } from '../../../plugins/etcd/client.ts';
 import type { ElectionTimes } from '../../../plugins/etcd/election-times.ts';
 import { surrender } from '../../../plugins/floating-ip/surrender.ts';
 import { type ElectionNode, electionNode } from '../../cluster/etcd-node.ts';
-import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { withCluster } from './etcd-tests.ts';
 
 const test = suite('election', { timeoutMs: 180_000 });

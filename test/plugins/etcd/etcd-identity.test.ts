@@ -3,8 +3,8 @@ import * as assert from 'uvu/assert';
 import { compareHosts, type HostView } from '../../../plugins/etcd/etcd-identity.ts';
 import { EtcdCluster, freePorts } from '../../cluster/etcd-cluster.ts';
 import { wholeNode } from '../../cluster/etcd-node.ts';
-import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('the identity of etcd', { timeoutMs: 120_000 });

@@ -5,8 +5,8 @@ import * as assert from 'uvu/assert';
 import type { Leadership } from '../../../core/plugin/manager-hooks.ts';
 import { EtcdCluster, freePorts } from '../../cluster/etcd-cluster.ts';
 import { type ElectionNode, electionNode } from '../../cluster/etcd-node.ts';
-import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('failsafe', { timeoutMs: 120_000 });

@@ -2,8 +2,8 @@
 import * as assert from 'uvu/assert';
 import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
 import { electionNode } from '../../cluster/etcd-node.ts';
-import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('the list of failsafe');

@@ -6,8 +6,8 @@ import { WeldrError } from '../../../core/errors.ts';
 import type { FailsafeSide } from '../../../plugins/etcd/failsafe-side.ts';
 import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
 import { type CandidateNode, candidateNode } from '../../cluster/etcd-node.ts';
-import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { missing, testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('hand-over', { timeoutMs: 120_000 });

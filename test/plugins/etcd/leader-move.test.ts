@@ -5,8 +5,8 @@ import { EtcdClient } from '../../../plugins/etcd/client.ts';
 import { moveLeaderAway } from '../../../plugins/etcd/leader-move.ts';
 import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
 import { collectingLog } from '../../cluster/etcd-node.ts';
-import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite("moving etcd's leader");

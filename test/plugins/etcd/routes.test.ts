@@ -8,10 +8,10 @@ import type { ManagerSide } from '../../../core/plugin/plugin.ts';
 import { lagOf } from '../../../plugins/etcd/routes.ts';
 import { etcd, roundRobin, routes } from '../../../plugins/index.ts';
 import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
-import { until } from '../../support/until.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
 import { seriesOf } from '../../support/series.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { testWithEtcd } from './etcd-tests.ts';
 
 const test = suite('routes in etcd', { timeoutMs: 120_000 });

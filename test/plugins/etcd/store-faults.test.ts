@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { server } from '../../cluster/etcd-node.ts';
-import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { rejectionOf } from '../../support/weldr-error.ts';
 import { keyOf, withStores } from './store-tests.ts';
 

@@ -1,7 +1,7 @@
 // StoreTests: registers tests of stores that share one etcd.
 import { type StoreNode, storeNode } from '../../cluster/etcd-node.ts';
-import { until } from '../../support/until.ts';
 import type { Test } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { quickElections, withCluster } from './etcd-tests.ts';
 
 type StoreOptions = Parameters<typeof storeNode>[1];

@@ -6,8 +6,8 @@ import { Precondition } from '../../../core/plugin/precondition.ts';
 import { type Entity, etagOf } from '../../../core/state/entity.ts';
 import { etcd } from '../../../plugins/etcd/index.ts';
 import { type StoreNode, server } from '../../cluster/etcd-node.ts';
-import { until } from '../../support/until.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { rejectionOf } from '../../support/weldr-error.ts';
 import { keyOf, withStores } from './store-tests.ts';
 

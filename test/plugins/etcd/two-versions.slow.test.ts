@@ -5,15 +5,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { EtcdCluster } from '../../cluster/etcd-cluster.ts';
-import { until } from '../../support/until.ts';
-import { freePort } from '../../support/ports.ts';
-import { suite } from '../../support/suite.ts';
 import {
   installedCommand,
   type PackageVersion,
   VersionPackages,
   whyNoEarlierVersion,
 } from '../../cluster/version-package.ts';
+import { freePort } from '../../support/ports.ts';
+import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { makeFolder, startWeldr, type TestWeldr } from '../../support/weldr.ts';
 import { missing, testWithEtcd } from './etcd-tests.ts';
 

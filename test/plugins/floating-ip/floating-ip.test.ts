@@ -11,10 +11,10 @@ import { instantiate } from '../../../core/plugin/plugin-lists.ts';
 import { type FloatingAddress, parseAddress } from '../../../plugins/floating-ip/address.ts';
 import { floatingIp } from '../../../plugins/floating-ip/index.ts';
 import { linkLocalAddress } from '../../../plugins/floating-ip/neighbour-solicitation.ts';
-import { until } from '../../support/until.ts';
 import { HolderWatch } from '../../cluster/holder-watch.ts';
 import { Lab, type LabMachine, whyNoLab } from '../../cluster/lab.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 import { configErrorOf } from '../../support/weldr-error.ts';
 
 const test = suite('floating-ip', { timeoutMs: 180_000 });

@@ -7,9 +7,9 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { until } from '../../support/until.ts';
 import { Lab, type LabMachine, whyNoLab } from '../../cluster/lab.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('holder process', { timeoutMs: 120_000 });
 const missing = whyNoLab();

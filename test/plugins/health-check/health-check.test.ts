@@ -9,8 +9,8 @@ import { type HealthCheckOptions, healthCheck } from '../../../plugins/health-ch
 import { seriesOf } from '../../support/series.ts';
 import { suite } from '../../support/suite.ts';
 import { startUnixOrigin } from '../../support/unix-origin.ts';
-import { startOrigin } from './origin.ts';
 import { until } from '../../support/until.ts';
+import { startOrigin } from './origin.ts';
 
 const test = suite('health-check');
 

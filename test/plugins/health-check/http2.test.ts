@@ -5,8 +5,8 @@ import { managerSide } from '../../../core/testing.ts';
 import { healthCheck } from '../../../plugins/health-check/index.ts';
 import { certificate } from '../../support/certificate.ts';
 import { suite } from '../../support/suite.ts';
-import { H2Origin, type H2OriginOptions } from '../../wire/support/h2-origin.ts';
 import { until } from '../../support/until.ts';
+import { H2Origin, type H2OriginOptions } from '../../wire/support/h2-origin.ts';
 
 const test = suite('health-check by HTTP/2');
 

@@ -37,4 +37,3 @@ export async function startOrigin(answer?: RequestListener, port = 0): Promise<O
   };
   return origin;
 }
-

@@ -9,8 +9,8 @@ import { h2Exchange } from '../../support/h2-exchange.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { suite } from '../../support/suite.ts';
 import { tapping } from '../../support/tapping.ts';
-import { startWeldr } from '../../support/weldr.ts';
 import { until } from '../../support/until.ts';
+import { startWeldr } from '../../support/weldr.ts';
 import { RawClient } from '../../wire/support/raw-client.ts';
 import { statusOf } from '../../wire/support/strict-message.ts';
 

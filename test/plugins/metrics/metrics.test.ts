@@ -6,8 +6,8 @@ import { definePlugin } from 'weldr';
 import { FakeClock, managerSide, type TestManagerSide, type TestWorkerSide, workerSide } from 'weldr/testing';
 import { healthCheck, metrics, passiveHealth, requestId, retry } from '../../../plugins/index.ts';
 import { exposition } from '../../../plugins/metrics/exposition.ts';
-import { type Exposition, readExposition } from './exposition.ts';
 import { suite } from '../../support/suite.ts';
+import { type Exposition, readExposition } from './exposition.ts';
 
 const test = suite('metrics');
 

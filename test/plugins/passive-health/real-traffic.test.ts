@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { suite } from '../../support/suite.ts';
-import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 import { until } from '../../support/until.ts';
+import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 
 const test = suite('passive-health with real traffic');
 

@@ -8,14 +8,7 @@ import { RouteIndex } from '../../../plugins/routes/route-index.ts';
 import { RouteShadows } from '../../../plugins/routes/route-shadows.ts';
 import { Random } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
-import {
-  type ModelRoute,
-  optionsOf,
-  type Placed,
-  randomContext,
-  randomRoute,
-  rulesOf,
-} from './model.ts';
+import { type ModelRoute, optionsOf, type Placed, randomContext, randomRoute, rulesOf } from './model.ts';
 
 const test = suite('changes of routes');
 

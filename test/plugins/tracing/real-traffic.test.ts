@@ -10,13 +10,13 @@ import { fetchOnce } from '../../support/fetch-once.ts';
 import { type GrpcServer, grpcClient, startGrpcServer, unary } from '../../support/grpc.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
-import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from './otlp-receiver.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 import { until } from '../../support/until.ts';
+import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 import { RawClient } from '../../wire/support/raw-client.ts';
 import { valuesOf } from '../../wire/support/strict-message.ts';
+import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from './otlp-receiver.ts';
 
 const test = suite('tracing with real traffic', { timeoutMs: 240_000 });
 

@@ -9,8 +9,8 @@ import { requestId, retry, roundRobin, routes, tracing } from '../../../plugins/
 import type { TracingOptions } from '../../../plugins/tracing/index.ts';
 import { checkPackages } from '../../../plugins/tracing/packages.ts';
 import { TraceIds } from '../../../plugins/tracing/trace-ids.ts';
-import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from './otlp-receiver.ts';
 import { suite } from '../../support/suite.ts';
+import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from './otlp-receiver.ts';
 
 const test = suite('tracing');
 

@@ -1,8 +1,8 @@
 // An HTTP/2 proxy between an origin and clients whose frames the test controls, and floods of frames.
 import * as assert from 'uvu/assert';
+import { until } from '../../support/until.ts';
 import { get, H2Client } from './h2-client.ts';
 import { type ProxyOptions, startProxy, type TestProxy } from './proxy.ts';
-import { until } from '../../support/until.ts';
 import { ok, type Script, ScriptedOrigin } from './scripted-origin.ts';
 
 /** Both ends, and the proxy between them. */

@@ -3,8 +3,8 @@ import { PassThrough, Transform } from 'node:stream';
 import type { BodyTransform } from '../../../core/request/body-transform.ts';
 import type { SettingsInput } from '../../../core/settings/settings.ts';
 import type { RequestHooks } from '../../../core/stages/request-hooks.ts';
-import { startProxy, type TestProxy } from './proxy.ts';
 import { until } from '../../support/until.ts';
+import { startProxy, type TestProxy } from './proxy.ts';
 import { RawClient } from './raw-client.ts';
 import { type Answer, ok, type Script, ScriptedOrigin } from './scripted-origin.ts';
 

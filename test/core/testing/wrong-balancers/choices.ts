@@ -1,7 +1,7 @@
 // Wrong balancers: which upstreams they choose, and what they do to those that they choose from.
 import { type Pool, Upstream } from '../../../../core/pool/pool.ts';
-import { upstreamRecord } from '../../../../core/testing.ts';
 import { seeded } from '../../../../core/testing/seeded.ts';
+import { upstreamRecord } from '../../../../core/testing.ts';
 import { balancer, freshFrom } from '../right-balancers.ts';
 import { chance, counter, equal, fresh, other, turns, type Wrong } from './wrong.ts';
 

@@ -2,8 +2,8 @@
 import type { Plugin, WorkerSide } from '../../../../core/plugin/plugin.ts';
 import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../../core/request/context.ts';
-import type { BalancerCheckOptions } from '../../../../core/testing.ts';
 import { seeded } from '../../../../core/testing/seeded.ts';
+import type { BalancerCheckOptions } from '../../../../core/testing.ts';
 import { balancer, freshFrom } from '../right-balancers.ts';
 
 /** A mistake, the balancer that makes it, and the check that it fails. */
