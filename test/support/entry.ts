@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { clearTimeout, setTimeout } from 'node:timers';
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import { pathToFileURL } from 'node:url';
 import { cpuMs } from './processes.ts';
 import { printedBytes, record } from './records.ts';
@@ -49,7 +49,8 @@ function next(): void {
   record({ type: 'file', at: Date.now(), outputFrom: printedBytes() });
   begun++;
   settled = false;
-  void run(file);
+  // What a handler of beforeExit does at once, without leaving anything pending, is the last that a process does.
+  setImmediate(() => void run(file));
 }
 
 async function run(file: string): Promise<void> {

@@ -22,8 +22,30 @@ function file(fixture: string): TestFile {
   return { path: fixturePath(fixture), options: readFileOptions(source(fixture)) };
 }
 
-async function runFixture(fixture: string, env?: NodeJS.ProcessEnv): Promise<FileReport> {
-  const [report] = await runFiles([file(fixture)], env);
+/** Fixtures that end by themselves: they run in one process, and none disturbs those after it. */
+const together = [
+  ...['passes', 'surroundings', 'fails', 'no-tests', 'empty-suite', 'throws-on-import', 'before-throws'],
+  ...['before-each-throws', 'after-throws', 'after-each-throws', 'non-errors', 'unhandled-rejection'],
+  ...['uncaught-exception', 'late-exception', 'exit-code', 'hangs', 'leaves-process', 'skip-without-reason'],
+  ...['only-skips', 'same-name', 'nested', 'no-body', 'computed-options', 'surroundings-again'],
+  'leaves-process-without-env',
+];
+let reports: readonly FileReport[] = [];
+test.before(async () => {
+  reports = await runFiles(together.map(file));
+});
+
+function reportOf(fixture: string): FileReport {
+  const report = reports[together.indexOf(fixture)];
+  if (report === undefined) throw new Error(`there is no report of ${fixture}`);
+  return report;
+}
+
+/** Runs a fixture that ends its process, between two others: the one before it is not concerned, the one after it not run. */
+async function runEnding(fixture: string): Promise<FileReport> {
+  const [before, report, ...more] = await runFiles(['only-skips', fixture, 'passes'].map(file));
+  assert.equal(before?.failed, []);
+  assert.equal(more, [], 'one after it was run in the same process');
   if (report === undefined) throw new Error('there is no report');
   return report;
 }
@@ -33,8 +55,8 @@ function failuresOf(report: FileReport): string[] {
   return report.failed.map(({ test, error }) => `${test} | ${error.split('\n')[0]}`).sort();
 }
 
-test('passes when its tests and hooks do, and its skip is listed', async () => {
-  const report = await runFixture('passes');
+test('passes when its tests and hooks do, and its skip is listed', () => {
+  const report = reportOf('passes');
   assert.equal(report.failed, []);
   assert.equal(report.passed, [
     'good: runs hooks around tests',
@@ -46,8 +68,8 @@ test('passes when its tests and hooks do, and its skip is listed', async () => {
   ]);
 });
 
-test('fails with the difference of an assertion, its place and what the test printed', async () => {
-  const report = await runFixture('fails');
+test('fails with the difference of an assertion, its place and what the test printed', () => {
+  const report = reportOf('fails');
   assert.equal(report.passed, ['bad: holds']);
   assert.equal(failuresOf(report), [
     'bad: finds a difference | Assertion: Expected values to be deeply equal:',
@@ -58,18 +80,18 @@ test('fails with the difference of an assertion, its place and what the test pri
   assert.is(failure?.output, 'printed by the test that fails\n');
 });
 
-test('fails when it registers no test', async () => {
-  const report = await runFixture('no-tests');
+test('fails when it registers no test', () => {
+  const report = reportOf('no-tests');
   assert.equal(failuresOf(report), ['(the file) | no test was registered']);
 });
 
-test('fails when a suite registers no test', async () => {
-  const report = await runFixture('empty-suite');
+test('fails when a suite registers no test', () => {
+  const report = reportOf('empty-suite');
   assert.equal(failuresOf(report), ['empty | the suite registers no test']);
 });
 
-test('fails when its import throws', async () => {
-  const report = await runFixture('throws-on-import');
+test('fails when its import throws', () => {
+  const report = reportOf('throws-on-import');
   assert.equal(report.passed, []);
   assert.equal(failuresOf(report), [
     '(outside every test) | Error: thrown on import',
@@ -78,15 +100,15 @@ test('fails when its import throws', async () => {
 });
 
 test('fails when its import never ends', async () => {
-  const report = await runFixture('waits-on-import');
+  const report = await runEnding('waits-on-import');
   assert.equal(failuresOf(report), [
     '(the file) | its process ended early, with code 13, before its first test',
     '(the file) | no test was registered',
   ]);
 });
 
-test('fails when before throws, and its other suites run', async () => {
-  const report = await runFixture('before-throws');
+test('fails when before throws, and its other suites run', () => {
+  const report = reportOf('before-throws');
   assert.equal(report.passed, ['prepared: runs all the same']);
   assert.equal(failuresOf(report), [
     'unprepared: before | Error: thrown by before',
@@ -94,8 +116,8 @@ test('fails when before throws, and its other suites run', async () => {
   ]);
 });
 
-test('fails when before.each throws', async () => {
-  const report = await runFixture('before-each-throws');
+test('fails when before.each throws', () => {
+  const report = reportOf('before-each-throws');
   assert.equal(report.passed, []);
   assert.equal(failuresOf(report), [
     'unprepared: before.each | Error: thrown by before.each',
@@ -103,14 +125,14 @@ test('fails when before.each throws', async () => {
   ]);
 });
 
-test('fails when after throws, and its other suites run', async () => {
-  const report = await runFixture('after-throws');
+test('fails when after throws, and its other suites run', () => {
+  const report = reportOf('after-throws');
   assert.equal(report.passed, ['untidy: holds', 'next: runs all the same']);
   assert.equal(failuresOf(report), ['untidy: after | Error: thrown by after']);
 });
 
-test('fails when after.each throws, naming the tests that this kept from running', async () => {
-  const report = await runFixture('after-each-throws');
+test('fails when after.each throws, naming the tests that this kept from running', () => {
+  const report = reportOf('after-each-throws');
   assert.equal(report.passed, []);
   assert.equal(failuresOf(report), [
     'untidy: after.each | Error: thrown by after.each',
@@ -119,8 +141,8 @@ test('fails when after.each throws, naming the tests that this kept from running
   ]);
 });
 
-test('fails when a test throws a value that is not an Error, or a misleading Error', async () => {
-  const report = await runFixture('non-errors');
+test('fails when a test throws a value that is not an Error, or a misleading Error', () => {
+  const report = reportOf('non-errors');
   assert.equal(report.passed, ['odd: holds']);
   assert.equal(
     report.failed.map(failure => failure.test),
@@ -134,26 +156,26 @@ test('fails when a test throws a value that is not an Error, or a misleading Err
 });
 
 test('fails the test that left a rejection unhandled', async () => {
-  const report = await runFixture('unhandled-rejection');
+  const report = reportOf('unhandled-rejection');
   assert.equal(report.passed, ['careless: holds']);
   assert.equal(failuresOf(report), ['careless: forgets to await | unhandled rejection: Error: left behind']);
 });
 
-test('fails the test during which an uncaught exception was thrown', async () => {
-  const report = await runFixture('uncaught-exception');
+test('fails the test during which an uncaught exception was thrown', () => {
+  const report = reportOf('uncaught-exception');
   assert.equal(report.passed, ['careless: holds']);
   assert.equal(failuresOf(report), [
     'careless: waits for ever | uncaught exception: Error: thrown by a timer',
   ]);
 });
 
-test('fails when something throws after its last test', async () => {
-  const report = await runFixture('late-exception');
+test('fails when something throws after its last test', () => {
+  const report = reportOf('late-exception');
   assert.equal(failuresOf(report), ['(outside every test) | uncaught exception: Error: thrown too late']);
 });
 
 test('fails when a test ends the process with code 0', async () => {
-  const report = await runFixture('exits');
+  const report = await runEnding('exits');
   assert.equal(report.passed, []);
   assert.equal(failuresOf(report), [
     '(outside every test) | Error: process.exit(0) was called',
@@ -164,18 +186,18 @@ test('fails when a test ends the process with code 0', async () => {
 });
 
 test('fails when the process is made to end after the tests', async () => {
-  const report = await runFixture('exits-late');
+  const report = await runEnding('exits-late');
   assert.equal(failuresOf(report), ['(outside every test) | Error: process.exit(0) was called']);
 });
 
-test('fails the test that sets the exit code', async () => {
-  const report = await runFixture('exit-code');
+test('fails the test that sets the exit code', () => {
+  const report = reportOf('exit-code');
   assert.equal(report.passed, ['coded: holds']);
   assert.equal(failuresOf(report), ['coded: sets an exit code | Error: process.exitCode was set to 0']);
 });
 
 test('fails when its process is killed', async () => {
-  const report = await runFixture('dies');
+  const report = await runEnding('dies');
   assert.equal(failuresOf(report), [
     '(the file) | its process was ended by SIGKILL in or after "dying: dies"',
     'dying: dies | was not run to its end',
@@ -183,7 +205,7 @@ test('fails when its process is killed', async () => {
 });
 
 test('fails when its process does not end by itself, naming what is open', async () => {
-  const report = await runFixture('open-handle');
+  const report = await runEnding('open-handle');
   assert.equal(report.passed, ['open: listens']);
   assert.match(
     failuresOf(report).join(),
@@ -192,8 +214,8 @@ test('fails when its process does not end by itself, naming what is open', async
   assert.is(report.failed.length, 1);
 });
 
-test('fails a test that never ends, by its name, and runs the next', async () => {
-  const report = await runFixture('hangs');
+test('fails a test that never ends, by its name, and runs the next', () => {
+  const report = reportOf('hangs');
   assert.equal(report.passed, ['slow: comes after']);
   assert.equal(failuresOf(report), ['slow: hangs | Error: did not end within 100 ms']);
 });
@@ -202,7 +224,8 @@ test('is killed at its time limit together with what it started', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'pid-'));
   const pidFile = join(folder, 'pid');
   try {
-    const report = await runFixture('loops', { PID_FILE: pidFile });
+    const [report] = await runFiles([file('loops')], { PID_FILE: pidFile });
+    if (report === undefined) throw new Error('there is no report');
     assert.equal(failuresOf(report), [
       '(the file) | killed: it ran for more than 6000 ms; it was in or after "busy: loops"',
       'busy: loops | was not run to its end',
@@ -216,8 +239,8 @@ test('is killed at its time limit together with what it started', async () => {
 });
 
 for (const fixture of ['leaves-process', 'leaves-process-without-env']) {
-  test(`fails when it leaves a process behind, which is killed (${fixture})`, async () => {
-    const report = await runFixture(fixture);
+  test(`fails when it leaves a process behind, which is killed (${fixture})`, () => {
+    const report = reportOf(fixture);
     assert.equal(report.passed, ['parent: spawns']);
     assert.is(report.failed.length, 1);
     const [, pid] = /^left a process running: (\d+) \S*sleep 30\d$/.exec(report.failed[0]?.error ?? '') ?? [];
@@ -226,33 +249,33 @@ for (const fixture of ['leaves-process', 'leaves-process-without-env']) {
   });
 }
 
-test('fails when a skip has no reason', async () => {
-  const report = await runFixture('skip-without-reason');
+test('fails when a skip has no reason', () => {
+  const report = reportOf('skip-without-reason');
   assert.match(failuresOf(report).join(), 'silent: is left out: a skip needs a reason');
 });
 
-test('passes nothing when it only skips', async () => {
-  const report = await runFixture('only-skips');
+test('passes nothing when it only skips', () => {
+  const report = reportOf('only-skips');
   assert.equal([report.passed.length, report.failed.length, report.skipped.length], [0, 0, 1]);
 });
 
-test('fails when two tests have one name', async () => {
-  const report = await runFixture('same-name');
+test('fails when two tests have one name', () => {
+  const report = reportOf('same-name');
   assert.match(failuresOf(report).join(), 'two tests are named "twins: holds"');
 });
 
-test('fails when a test registers a test', async () => {
-  const report = await runFixture('nested');
+test('fails when a test registers a test', () => {
+  const report = reportOf('nested');
   assert.match(failuresOf(report).join(), 'test inner cannot be registered: tests are already running');
 });
 
-test('fails when a test has no body', async () => {
-  const report = await runFixture('no-body');
+test('fails when a test has no body', () => {
+  const report = reportOf('no-body');
   assert.match(failuresOf(report).join(), 'hollow: does nothing: expected a function, got undefined');
 });
 
-test('fails when its options cannot be read from its source', async () => {
-  const report = await runFixture('computed-options');
+test('fails when its options cannot be read from its source', () => {
+  const report = reportOf('computed-options');
   assert.match(failuresOf(report).join(), 'write `timeoutMs`, `alone` and `ownProcess` as literals');
 });
 
@@ -267,40 +290,13 @@ test('declares as literals its time limit, and that it runs alone', () => {
   });
 });
 
-test('runs in one process with others, in the surroundings of the first', async () => {
-  const reports = await runFiles(['surroundings', 'passes', 'fails', 'surroundings-again'].map(file));
-  assert.equal(
-    reports.map(({ passed, failed, skipped }) => [passed.length, failed.length, skipped.length]),
-    [
-      [1, 0, 0],
-      [3, 0, 1],
-      [1, 1, 0],
-      [1, 0, 0],
-    ],
+test('has the surroundings that the first file in its process had', () => {
+  const printed = ['surroundings', 'surroundings-again'].map(
+    fixture => /printed by \d+/.exec(reportOf(fixture).output)?.[0],
   );
-  const printed = reports.map(({ output }) => /printed by \d+/.exec(output)?.[0]);
-  assert.match(printed[0] ?? '', /printed by \d+/);
-  assert.equal(printed, [printed[0], undefined, undefined, printed[0]]);
-});
-
-for (const fixture of ['dies', 'open-handle', 'exits', 'waits-on-import']) {
-  test(`leaves those after it to another process when it ends its own (${fixture})`, async () => {
-    const reports = await runFiles(['passes', fixture, 'passes'].map(file));
-    assert.equal(
-      reports.map(({ failed }) => failed.length > 0),
-      [false, true],
-    );
-  });
-}
-
-test('alone is blamed for the process that it left behind', async () => {
-  const reports = await runFiles(['passes', 'leaves-process', 'exit-code'].map(file));
-  assert.equal(
-    reports.map(failuresOf).map(list => list.join().replace(/\d+ \S+/, 'PID')),
-    [
-      '',
-      '(after the tests) | left a process running: PID 301',
-      'coded: sets an exit code | Error: process.exitCode was set to 0',
-    ],
-  );
+  assert.ok(printed[0]);
+  assert.is(printed[0], printed[1]);
+  for (const fixture of ['surroundings', 'surroundings-again']) {
+    assert.equal([reportOf(fixture).passed.length, reportOf(fixture).failed.length], [1, 0], fixture);
+  }
 });
