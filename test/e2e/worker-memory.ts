@@ -29,10 +29,14 @@ export async function peakDuring(weldr: TestWeldr, work: Promise<unknown>): Prom
 }
 
 /**
- * The most memory that a transfer of 256 MiB takes, bytes. Memory at rest is not comparable: V8 lets 64 MB of unused
+ * The most memory that a transfer of so many bytes takes, bytes. Memory at rest is not comparable: V8 lets 64 MB of unused
  * buffers pile up before it collects them, so memory during a transfer is a sawtooth, of which only the peaks can be
  * compared.
  */
-export function usualPeak(weldr: TestWeldr, transfer: (bytes: number) => Promise<unknown>): Promise<number> {
-  return peakDuring(weldr, transfer(256 * megabyte));
+export function usualPeak(
+  weldr: TestWeldr,
+  bytes: number,
+  transfer: (bytes: number) => Promise<unknown>,
+): Promise<number> {
+  return peakDuring(weldr, transfer(bytes));
 }
