@@ -88,7 +88,7 @@ test('a plugin with an endless loop costs its requests and not the service', asy
     const from = weldr.logs.length;
     assert.is(await hangOne(weldr), 'cut');
     const stack = await weldr.logged(record => 'stack' in record, { from });
-    assert.match(JSON.stringify(stack['stack']), /at hangForEver \(.*weldr\.config\.ts/);
+    assert.match(JSON.stringify(stack['stack']), /at hangForEver \(.*weldr\.config\.mjs/);
     assert.match(weldr.logs.findLast(hangs)?.msg ?? '', 'its stack is in its own line');
   } finally {
     assert.is(await weldr.stop(), 0);

@@ -307,7 +307,7 @@ test('does not show its reading mechanism in the error of an invalid module', as
     weldr.writeConfig('export default {\n  plugins: [[,\n};');
     weldr.signal('SIGHUP');
     const record = await weldr.logged(({ msg }) => msg.startsWith('the reload changed nothing'));
-    assert.match(record.msg, /: weldr\.config\.ts:\d+:\d+: Expression/);
+    assert.match(record.msg, /: weldr\.config\.mjs:\d+:\d+: Unexpected/);
     assert.not.match(JSON.stringify(record), 'weldr-reading');
   } finally {
     await weldr.stop();

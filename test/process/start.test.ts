@@ -71,7 +71,7 @@ test('names the line of a mistake in a plugin', async () => {
   const { output } = await failedStart(withPlugins(failing));
   assert.match(
     output,
-    /^weldr: plugin failing did not start: Cannot read .* \(reading 'here'\) \(weldr\.config\.ts:3:\d+\)\n$/,
+    /^weldr: plugin failing did not start: Cannot read .* \(reading 'here'\) \(weldr\.config\.mjs:3:\d+\)\n$/,
   );
 });
 
