@@ -11,8 +11,9 @@ import { EtcdClient } from '../../plugins/etcd/client.ts';
 import { EtcdStore } from '../../plugins/etcd/etcd-store.ts';
 import { ClusterKeys } from '../../plugins/etcd/keys.ts';
 import { LocalCopy } from '../../plugins/etcd/local-copy.ts';
+import { until } from '../support/until.ts';
 import { EtcdCluster } from './etcd-cluster.ts';
-import { server, until } from './etcd-node.ts';
+import { server } from './etcd-node.ts';
 
 /** A store that follows the pool. */
 interface Follower {
