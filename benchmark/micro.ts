@@ -1,5 +1,5 @@
-// `npm run bench:micro`: measures parts of a request in this process: reading a head, the pipeline, choosing a route and
-// an upstream. `--json` prints the result for `npm run bench`.
+// `npm run bench:micro`: measures parts of a request in this process: reading a head, the pipeline, choosing a route and an
+// upstream, access log and metrics. `--json` prints the result for `npm run bench`.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 import { RequestHead } from '../core/http/h1/request-head.ts';
@@ -27,6 +27,7 @@ import {
   summarise,
 } from './report.ts';
 import { realisticHeaders } from './scenarios.ts';
+import { servedCases } from './served-request.ts';
 
 interface Case {
   readonly name: string;
@@ -53,6 +54,7 @@ const cases: Case[] = [
   await selectionCase('consistent hash of the target, 10,000 upstreams', 10_000, {
     balancer: consistentHash({ by: 'target' }),
   }),
+  ...(await servedCases()),
   routeCase('route, 10 routes', 1, 10),
   routeCase('route, 10,000 routes (1,000 hosts, 10 paths)', 1000, 10),
   routeCase('route, 10,000 routes of one host', 1, 10_000),
