@@ -8,7 +8,7 @@
 // With --changed only the files run that the difference from `main`, or from REVISION, concerns.
 import { spawn } from 'node:child_process';
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { availableParallelism, constants } from 'node:os';
+import { constants } from 'node:os';
 import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -40,7 +40,7 @@ const { values, positionals: filters } = parseArgs({
   allowNegative: true,
   options: {
     // Twice the cores: many tests wait for a timer or another process.
-    jobs: { type: 'string', default: String(2 * availableParallelism()) },
+    jobs: { type: 'string', default: '3' },
     slow: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     changed: { type: 'boolean', default: false },

@@ -106,7 +106,7 @@ test('pools are added, reset and removed', async () => {
   assert.match((await run(['pools'])).stdout, /^shop +0 +0 +api/m);
   assert.match((await run(['pools', 'remove', 'shop'])).stdout, 'is removed');
   const refused = await run(['pools', 'remove', 'default']);
-  assert.equal([refused.code, refused.stderr.includes('always there')], [1, true]);
+  assert.equal([refused.code, refused.stderr.includes('cannot be removed')], [1, true]);
 });
 
 test('after servers reset the config applies again', async () => {

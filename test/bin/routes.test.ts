@@ -71,7 +71,7 @@ test('routes are listed, set, tested, removed and reset', async () => {
     /to a redirect to \/new\/\$1/,
   );
   assert.is(await run('routes', 'test', 'GET', '/old/x'), 'old: to a redirect (302) to /new/x');
-  assert.match(await run('pools', 'remove', 'green'), /where route api leads/);
+  assert.match(await run('pools', 'remove', 'green'), /route api leads to the pool green/);
   assert.match(await run('pools', 'remove', 'green', '--force'), /is removed/);
   assert.match(await run('routes'), /api: there is no pool green/);
   assert.match(await run('pools', 'add', 'green'), /is set/);

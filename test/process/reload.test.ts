@@ -113,13 +113,14 @@ test('changes nothing and says why when the new config is not valid', async () =
   }
 });
 
-test('that fails for a syntax error gives its reason as one line', async () => {
+test('that fails for a syntax error in TypeScript gives its reason as one line', async () => {
   const admin = `127.0.0.1:${await freePort()}`;
   const imports = "import { adminApi } from 'weldr/plugins';";
   const text = config({ imports, plugins: `adminApi({ listen: '${admin}' }),` });
-  const weldr = await startWeldr({ config: text });
+  const name = 'weldr.config.ts';
+  const weldr = await startWeldr({ config: '', files: { [name]: text }, args: ['--config', name] });
   try {
-    weldr.writeConfig(text.replace('listen:', 'drainTimeout: 1 listen:'));
+    writeFileSync(join(weldr.folder, name), text.replace('listen:', 'drainTimeout: 1 listen:'));
     assert.match(await reload(weldr), 'a comma is missing before this, or a closing ), ] or }\n');
     const events = await (await fetch(`http://${admin}/events?type=reload.failed`)).text();
     assert.match(

@@ -206,7 +206,7 @@ test('a pool that routes lead to is deleted only by force: then they respond 503
     await call('PUT', '/routes/shop', { path: '/shop', split: { default: 0, blue: 1 } });
     const refused = await call('DELETE', '/pools/blue');
     assert.is(refused.status, 409);
-    assert.match(refused.body.message, /where route shop leads/);
+    assert.match(refused.body.message, /route shop leads to the pool/);
     assert.match((await call('DELETE', '/pools/green')).body.message, /otherwise of routes leads/);
     assert.is((await call('DELETE', '/pools/blue?force')).status, 204);
     assert.is((await worker.run({ target: '/shop' })).status, 503);
