@@ -110,7 +110,7 @@ test('is right about a config of one plugin: it runs on the packages that every 
   const file = join(folder, 'loads.txt');
   const preload = pathToFileURL(join(project, 'test/support/fixtures/loads.mjs')).href;
   const weldr = await startWeldr({
-    root: project,
+    command: ['-C', 'weldr-source', join(project, 'bin/weldr.ts')],
     config: `
       import { defineConfig } from 'weldr';
       import { roundRobin } from 'weldr/plugins';

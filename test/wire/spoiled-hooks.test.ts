@@ -125,7 +125,7 @@ connections('in connectionFinished does not keep other plugins from seeing its e
   await withSpoiler('connectionFinished', async spoiled => {
     const { proxy, reported } = spoiled;
     for (const [what, act] of acts) {
-      if (what.includes('behind the back')) continue;
+      if (what.includes('in the background')) continue;
       spoiled.act = act;
       const { length } = reported;
       const { asked } = spoiled;
@@ -192,7 +192,7 @@ for (const stage of ['attemptFinished', 'finished'] as const) {
   requests(`in ${stage} harms neither that request nor the next one`, async () => {
     await withSpoiler(stage, async spoiled => {
       for (const [what, act] of acts) {
-        if (what.includes('behind the back')) continue;
+        if (what.includes('in the background')) continue;
         spoiled.act = act;
         const { asked } = spoiled;
         assert.match(await ask(spoiled.proxy.port), served, what);

@@ -54,7 +54,7 @@ const factories: (readonly [name: string, factory: Factory])[] = [
   ['that never passes anything on', () => new Transform({ transform() {} })],
 ];
 for (const [name, make] of opaque) {
-  if (!name.includes('behind the back')) factories.push([`which is ${name}`, make]);
+  if (!name.includes('in the background')) factories.push([`which is ${name}`, make]);
 }
 
 for (const side of ['request', 'response'] as const) {
