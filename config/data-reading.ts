@@ -1,7 +1,7 @@
 // Data reading: parses a config in JSON or YAML, and explains why one cannot be parsed.
 import { extname } from 'node:path';
 import { describeError, WeldrError } from '../core/errors.ts';
-import { jsonFaultAt } from '../core/settings/json-fault.ts';
+import { jsonFaultAt } from '../core/options/json-fault.ts';
 import { type Place, placeAt, withExcerpt } from './excerpt.ts';
 
 /** Parses the text of a .json, .yaml or .yml file. Throws CONFIG_INVALID, which names `file`, line and column. */

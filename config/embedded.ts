@@ -1,10 +1,11 @@
 // Embedded Weldr: manager and worker in the process of another program, with a config from code.
+
+import { checkConfig, type WeldrConfig } from '../core/config/config.ts';
+import { warningsOf } from '../core/config/warnings.ts';
 import { WeldrError } from '../core/errors.ts';
 import { openLog } from '../core/log/log.ts';
 import type { ManagerStatus } from '../core/plugin/plugin.ts';
 import { emptyRecording } from '../core/process/config-source.ts';
-import { checkConfig, type WeldrConfig } from '../core/settings/config.ts';
-import { warningsOf } from '../core/settings/warnings.ts';
 
 /** A Weldr that runs in this process. */
 export interface RunningWeldr {

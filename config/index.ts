@@ -2,6 +2,7 @@
 
 export type { CertificateInfo, CertificateObserver } from '../core/certificates/certificate-registry.ts';
 export type { CertificatePair, ManagerCertificates } from '../core/certificates/manager-certificates.ts';
+export { defineConfig, type WeldrConfig } from '../core/config/config.ts';
 export { type Blame, type ErrorCode, errorTable, type Retry, WeldrError } from '../core/errors.ts';
 export type { NewEvent, Severity, Subject, WeldrEvent } from '../core/events/event.ts';
 export type { EventListener, EventsAfter } from '../core/events/event-log.ts';
@@ -17,6 +18,9 @@ export type {
   Explanation,
   Step,
 } from '../core/explain/explanation.ts';
+export { duration, parseDuration, parseSize, size } from '../core/options/duration.ts';
+export { parse } from '../core/options/options.ts';
+export { secret } from '../core/options/secret.ts';
 export type {
   AdminAnswer,
   AdminRequest,
@@ -93,10 +97,6 @@ export { type Retry as RetryRequest, retry } from '../core/request/retry.ts';
 export type { Route } from '../core/request/route.ts';
 export type { RouteFacts } from '../core/request/route-facts.ts';
 export type { TraceContext } from '../core/request/trace-context.ts';
-export { defineConfig, type WeldrConfig } from '../core/settings/config.ts';
-export { duration, parseDuration, parseSize, size } from '../core/settings/duration.ts';
-export { parse } from '../core/settings/options.ts';
-export { secret } from '../core/settings/secret.ts';
 export type { Overrides, Settings, SettingsInput } from '../core/settings/settings.ts';
 export type { ConnectionInfo } from '../core/stages/connection-info.ts';
 export type { RequestHooks } from '../core/stages/request-hooks.ts';

@@ -4,11 +4,11 @@ import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { type CheckedConfig, checkConfig, inFile } from '../core/config/config.ts';
 import { thrownAt } from '../core/errors/thrown-at.ts';
 import { adoptError, describeError, WeldrError } from '../core/errors.ts';
+import { showInput } from '../core/options/options.ts';
 import type { LoadConfig, ReplayConfig } from '../core/process/config-source.ts';
-import { type CheckedConfig, checkConfig, inFile } from '../core/settings/config.ts';
-import { showInput } from '../core/settings/options.ts';
 import type { Overrides } from '../core/settings/settings.ts';
 import { builtInPlugins } from './built-in-plugins.ts';
 import { readModules, replayModules } from './module-reading.ts';
@@ -33,7 +33,7 @@ export const loadConfig: LoadConfig = async (path, overrides) => {
   });
   const recording = recorder.seal();
   // Workers do not need this, and valid configs do not need the other imports below.
-  const { warningsOf } = await import('../core/settings/warnings.ts');
+  const { warningsOf } = await import('../core/config/warnings.ts');
   const warnings = warningsOf(config, given).map(text => `${basename(path)}: ${text}`);
   return { ...config, recording, warnings };
 };

@@ -1,9 +1,9 @@
 // Overrides: flags and environment variables that override the config; flags override the environment.
 import { z } from 'zod';
 import { WeldrError } from '../core/errors.ts';
+import { parse, showInput } from '../core/options/options.ts';
 import { zoneName } from '../core/pool/server-definition.ts';
 import { listenAddress, tcpAddress } from '../core/settings/listen.ts';
-import { parse, showInput } from '../core/settings/options.ts';
 import { type Overrides, settingsSchema } from '../core/settings/settings.ts';
 
 /** The flags of `weldr start` that stand for settings; texts, as given. */

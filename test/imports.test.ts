@@ -42,6 +42,25 @@ const below: Record<string, readonly string[]> = {
   core: [],
 };
 
+/** The folders of core, from the bottom up: each imports from those before it. */
+const coreFolders = [
+  ...[
+    'package',
+    'time',
+    'bounded',
+    'errors',
+    'options',
+    'network',
+    'grammar',
+    'state',
+    'certificates',
+    'pool',
+  ],
+  ...['request', 'events', 'stages', 'explain', 'settings', 'log', 'plugin', 'config', 'http', 'process'],
+  'testing',
+];
+const floorOf = (path: string): number => coreFolders.indexOf(/^core\/([^/.]+)/.exec(path)?.[1] ?? '');
+
 /** Of `core/http/`: accept, exchange, h1, h2, upstream. */
 const partOf = (path: string): string | undefined => /^core\/http\/([^/]+)\//.exec(path)?.[1];
 
@@ -73,6 +92,15 @@ const rules: Record<string, { rule: Rule; breaks: readonly [from: string, to: st
       ['plugins/stats/index.ts', 'config/index.ts'],
       ['bin/weldr.ts', 'plugins/index.ts'],
       ['core/pool/pool.ts', 'test/support/suite.ts'],
+    ],
+  },
+  'run from the upper folders of core to the lower ones': {
+    rule: (from, to) => folderOf(from) !== 'core' || folderOf(to) !== 'core' || floorOf(to) <= floorOf(from),
+    breaks: [
+      ['core/pool/pool.ts', 'core/request/headers.ts'],
+      ['core/errors.ts', 'core/options/options.ts'],
+      ['core/explain/trace.ts', 'core/http/exchange/streams.ts'],
+      ['core/process/manager.ts', 'core/testing.ts'],
     ],
   },
   'never lead from one plugin to another': {
@@ -207,6 +235,11 @@ test("do not use Node's internal bindings", () => {
     ),
   );
   assert.equal(bound, []);
+});
+
+test('name every folder of core', () => {
+  const unnamed = [...modules.keys()].filter(path => folderOf(path) === 'core' && floorOf(path) < 0);
+  assert.equal(unnamed, []);
 });
 
 test('are found in every folder', () => {

@@ -1,14 +1,14 @@
 // weldr/testing itself: what plugin authors rely on when a test of theirs passes.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
+import { checkConfig } from '../core/config/config.ts';
 import { WeldrError } from '../core/errors.ts';
+import { duration } from '../core/options/duration.ts';
 import { channel, definePlugin, withId } from '../core/plugin/define-plugin.ts';
 import type { Plugin } from '../core/plugin/plugin.ts';
 import { contextSlot } from '../core/request/context-slot.ts';
 import { reply } from '../core/request/reply.ts';
 import { retry } from '../core/request/retry.ts';
-import { checkConfig } from '../core/settings/config.ts';
-import { duration } from '../core/settings/duration.ts';
 import {
   context,
   FakeClock,

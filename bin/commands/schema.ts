@@ -1,8 +1,8 @@
 // `weldr schema`: the JSON schema of .json and .yaml configs.
 import { writeFile } from 'node:fs/promises';
 import { builtInPlugins } from '../../config/built-in-plugins.ts';
+import { configJsonSchema } from '../../core/config/config-json-schema.ts';
 import { describeError } from '../../core/errors.ts';
-import { configJsonSchema } from '../../core/settings/config-json-schema.ts';
 import { CommandError } from '../command-error.ts';
 
 /** Returns the schema, or where it was written. */

@@ -1,7 +1,7 @@
 // Trace: which real requests to record, and how many.
 import { z } from 'zod';
-import { isAuthority, isMethod } from '../request/request-line.ts';
-import { duration } from '../settings/duration.ts';
+import { isAuthority, isMethod } from '../grammar/request-line.ts';
+import { duration } from '../options/duration.ts';
 import type { Explanation } from './explanation.ts';
 
 /** The requests that an operator wants to see. */

@@ -2,9 +2,9 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
+import { isAuthority, isMethod, isTarget } from '../grammar/request-line.ts';
 import { isFieldValue, isToken } from '../request/headers.ts';
 import type { Rehearsed } from '../request/rehearsal.ts';
-import { isAuthority, isMethod, isTarget } from '../request/request-line.ts';
 
 const fieldValue = z.string().max(16_384).refine(isFieldValue, 'holds a character that no header may hold');
 

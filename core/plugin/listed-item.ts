@@ -1,7 +1,7 @@
 // What an item of a list of plugins must be: checked when a config is read, with messages for its author.
 import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
-import { parse, showInput } from '../settings/options.ts';
+import { parse, showInput } from '../options/options.ts';
 import type { Role } from '../stages/scope.ts';
 import { contractVersion, type Plugin } from './plugin.ts';
 

@@ -1,7 +1,7 @@
 // MetricDefinition: what a metric is, checked; and whether two are of the same shape.
 import { z } from 'zod';
 import { describeError, WeldrError } from '../errors.ts';
-import { parse } from '../settings/options.ts';
+import { parse } from '../options/options.ts';
 import { defaultBuckets } from './metrics.ts';
 
 /** The three kinds of metrics. */

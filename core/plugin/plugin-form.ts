@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
+import { parse, showInput } from '../options/options.ts';
 import { matcherSchema } from '../request/matcher.ts';
-import { parse, showInput } from '../settings/options.ts';
 import { withId } from './define-plugin.ts';
 import type { Plugin } from './plugin.ts';
 import { whenOf } from './when.ts';

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
-import { parse, showInput } from '../settings/options.ts';
+import { parse, showInput } from '../options/options.ts';
 import { type ServerDefinition, type ServerInput, serverDefinition } from './server-definition.ts';
 
 /** How many servers a {@link DiscoverySource.replace} changed in the source's list. */

@@ -1,7 +1,7 @@
 // PoolSettings: the settings of a pool as a whole, by the config or an operator, and their kind.
 import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
-import { duration } from '../settings/duration.ts';
+import { duration } from '../options/duration.ts';
 import type { Kind } from '../state/entity.ts';
 import { expectObject, parseKnown, parseObject } from '../state/known-fields.ts';
 import type { JsonObject } from '../state/merge-patch.ts';

@@ -1,7 +1,7 @@
 // The address of a server from its URL: a host and port, or a unix socket.
 import { isIPv4 } from 'node:net';
 import { WeldrError } from '../errors.ts';
-import { unixPathOf, unixPathProblem } from '../settings/unix-path.ts';
+import { unixPathOf, unixPathProblem } from '../network/unix-path.ts';
 
 /** Where connections to a server go. */
 export type ServerEndpoint =

@@ -1,9 +1,9 @@
 // ServerDefinition: a server as the config or the admin API names it, and its schema.
 import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
-import { hopByHop, isFieldValue, isToken } from '../request/headers.ts';
-import { isAuthority } from '../request/request-line.ts';
-import { duration } from '../settings/duration.ts';
+import { hopByHop, isFieldValue, isToken } from '../grammar/field-value.ts';
+import { isAuthority } from '../grammar/request-line.ts';
+import { duration } from '../options/duration.ts';
 import { parseServerAddress } from './server-address.ts';
 import { upstreamTls } from './upstream-tls.ts';
 

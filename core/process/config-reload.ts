@@ -1,9 +1,9 @@
 // A reload: the config read again, new workers and plugins in place of the old ones, or everything as it was.
 import { describeError, WeldrError } from '../errors.ts';
-import { coreSource } from '../events/event-recorder.ts';
 import type { ManagerSides } from '../plugin/manager-sides.ts';
 import { settlesWithin } from './bounded-wait.ts';
 import type { RecordedConfig } from './config-source.ts';
+import { coreSource } from './event-recorder.ts';
 import type { ManagerParts } from './manager-parts.ts';
 import type { WorkerGroup } from './worker-group.ts';
 

@@ -1,7 +1,6 @@
 // The parts of a manager, wired to each other: what outlives reloads, and the group and the plugins in charge.
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import { EventLog } from '../events/event-log.ts';
-import { EventRecorder } from '../events/event-recorder.ts';
 import { Problems } from '../events/problems.ts';
 import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
@@ -18,6 +17,7 @@ import { systemClock } from '../time/clock.ts';
 import { AddressRelease } from './address-release.ts';
 import type { LoadedConfig, RecordedConfig } from './config-source.ts';
 import { Delivery } from './delivery.ts';
+import { EventRecorder } from './event-recorder.ts';
 import { Explanations } from './explanations.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { ListeningSockets } from './listening-sockets.ts';

@@ -1,12 +1,12 @@
 // What the log and the events say about pools, routes and what operators changed.
 import type { Logger } from 'pino';
-import type { EventRecorder } from '../events/event-recorder.ts';
 import type { ManagerKinds } from '../plugin/manager-kinds.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import type { Upstream } from '../pool/pool.ts';
 import type { EffectiveChange } from '../state/effective-change.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
 import type { Row } from '../state/row.ts';
+import type { EventRecorder } from './event-recorder.ts';
 
 /** The most things that a line names. */
 const maxNamed = 5;

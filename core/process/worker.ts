@@ -266,7 +266,7 @@ export class Worker {
         throw new WeldrError('CONFLICT', 'this worker takes no requests');
       }
       // Most workers never explain anything.
-      const { explainInWorker } = await import('../explain/worker-explanation.ts');
+      const { explainInWorker } = await import('./worker-explanation.ts');
       const explanation = await explainInWorker({ stages: plugins.stages, pools, settings }, request);
       options.link.send({ type: 'explained', question, outcome: { explanation } });
     } catch (thrown) {

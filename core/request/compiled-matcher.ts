@@ -1,7 +1,7 @@
 // Compiled matchers: a matcher as a function over a request's facts, compiled once, when a config is read.
 import { WeldrError } from '../errors.ts';
 import { NetworkSet } from '../network/network.ts';
-import { parse } from '../settings/options.ts';
+import { parse } from '../options/options.ts';
 import { conditionResult } from './condition-result.ts';
 import { folded } from './field-aliases.ts';
 import { HostPattern } from './host-pattern.ts';

@@ -1,12 +1,12 @@
 // ProxyContext: one request as plugins see it, from its parsed head to its last byte. Its facts are getters over the core's
 // record, so that no plugin can spoil them.
 import { WeldrError } from '../errors.ts';
+import { isFieldValue } from '../grammar/field-value.ts';
 import type { Pool, Upstream } from '../pool/pool.ts';
 import type { Attempt } from './attempt.ts';
 import { type BodyTransform, withTransform } from './body-transform.ts';
 import type { ContextSlot } from './context-slot.ts';
 import { fieldName } from './field-name.ts';
-import { isFieldValue } from './headers-syntax.ts';
 import type { OutgoingRequest } from './outgoing-request.ts';
 import { ReceivedRequest } from './received-request.ts';
 import type { Outcome, RequestState } from './request-state.ts';

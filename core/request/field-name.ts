@@ -1,6 +1,6 @@
 // FieldName: the name of a field as code asks for it, checked and folded once; and marks, which let a list of fields rule
 // out a name without searching its lines.
-import { isToken } from './headers-syntax.ts';
+import { isToken } from '../grammar/field-value.ts';
 
 /** More names than code uses. Names beyond these, such as those that clients choose, are worked out at each use. */
 const maxKept = 1024;

@@ -1,10 +1,11 @@
 // HeaderList: field lines in order, kept as text until single fields are read.
+
+import { hopByHop, isFieldValue } from '../grammar/field-value.ts';
+import { isAuthority } from '../grammar/request-line.ts';
 import { anyName, type FieldName, fieldName, markOf } from './field-name.ts';
 import { lineOf, valueAt } from './header-text.ts';
-import { hopByHop, isFieldValue } from './headers-syntax.ts';
-import { isAuthority } from './request-line.ts';
 
-export { hopByHop, isFieldValue, isToken } from './headers-syntax.ts';
+export { hopByHop, isFieldValue, isToken } from '../grammar/field-value.ts';
 
 /** Who may edit a list, and how. */
 const open = 0;

@@ -1,7 +1,7 @@
 // Matcher: selects requests, for `when`, routes and filters.
 import { z } from 'zod';
 import { peer } from '../network/network.ts';
-import { showInput } from '../settings/options.ts';
+import { showInput } from '../options/options.ts';
 import { type HeaderList, isToken } from './headers.ts';
 import { hostProblem } from './host-pattern.ts';
 import type { RequestPath } from './path.ts';

@@ -1,7 +1,8 @@
 // OutgoingRequest: the request as it will be sent. Edits before the first attempt are the base of all attempts; each attempt
 // edits its own copy.
+
+import { isMethod, isTarget } from '../grammar/request-line.ts';
 import type { HeaderList } from './headers.ts';
-import { isMethod, isTarget } from './request-line.ts';
 
 /** The start of an outgoing request: the received one, or the base of the attempts. */
 export interface OutgoingSource {

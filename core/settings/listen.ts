@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type ListenerTls, listenerTls, type TlsMaterial } from '../certificates/listener-tls.ts';
 import { hostText } from '../network/host-text.ts';
 import { peer } from '../network/network.ts';
-import { unixPathOf, unixPathProblem } from './unix-path.ts';
+import { unixPathOf, unixPathProblem } from '../network/unix-path.ts';
 
 /** The address of a listening socket. */
 export type ListenTarget =

@@ -1,7 +1,10 @@
 // Settings: everything in a config except its plugins, as schema, defaults and parsed type.
 
 import { z } from 'zod';
+import { token } from '../grammar/token.ts';
 import { peer } from '../network/network.ts';
+import { duration, size } from '../options/duration.ts';
+import { showInput } from '../options/options.ts';
 import { type PoolSettings, poolSettings } from '../pool/pool-settings.ts';
 import {
   type ServerDefinition,
@@ -9,10 +12,7 @@ import {
   serverDefinition,
   zoneName,
 } from '../pool/server-definition.ts';
-import { token } from '../request/token.ts';
-import { duration, size } from './duration.ts';
 import { type ListenInput, listenSchema } from './listen.ts';
-import { showInput } from './options.ts';
 
 /** A server of the config: a URL, or an object; parsed to a ServerDefinition. */
 const configServer = z

@@ -1,7 +1,7 @@
 // Reads what a later version may have written: leaves out fields that a schema does not know, and names them.
 import type { z } from 'zod';
 import { WeldrError } from '../errors.ts';
-import { parse } from '../settings/options.ts';
+import { parse } from '../options/options.ts';
 import { isObject, plainJson } from './merge-patch.ts';
 
 /** Returns a JSON value as the schema parses it. Throws INPUT_INVALID for anything wrong apart from unknown fields. */

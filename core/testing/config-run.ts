@@ -1,9 +1,9 @@
 // A whole config in a test: the worker sides of all its plugins and its pools, without sockets or processes.
 
+import { checkConfig, type WeldrConfig } from '../config/config.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import { configuredRecord } from '../pool/pool-entry.ts';
 import { Pools } from '../pool/pools.ts';
-import { checkConfig, type WeldrConfig } from '../settings/config.ts';
 import { type Overrides, poolSettingsOf, serversOf } from '../settings/settings.ts';
 import type { FakeClock } from './fake-clock.ts';
 import type { LogLine } from './log-lines.ts';

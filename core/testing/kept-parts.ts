@@ -2,13 +2,13 @@
 import type { Logger } from 'pino';
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import { EventLog } from '../events/event-log.ts';
-import { EventRecorder } from '../events/event-recorder.ts';
 import { Problems } from '../events/problems.ts';
 import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import { MetricSums } from '../plugin/metric-sums.ts';
 import { RunTimePlugins } from '../plugin/run-time-plugins.ts';
 import { Traffic } from '../plugin/traffic.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
+import { EventRecorder } from '../process/event-recorder.ts';
 import { Traces } from '../process/traces.ts';
 import type { EffectiveChange } from '../state/effective-change.ts';
 import type { FakeClock } from './fake-clock.ts';

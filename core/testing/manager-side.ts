@@ -1,6 +1,5 @@
 // The manager side of a plugin in a test: the real ManagedPools, hooks and admin routes, without sockets or processes.
 import { WeldrError } from '../errors.ts';
-import { coreSource } from '../events/event-recorder.ts';
 import type { ExplainInput } from '../explain/explain-input.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import type { AdminAnswer, AdminRoutes } from '../plugin/admin.ts';
@@ -8,6 +7,7 @@ import type { ManagerHooks } from '../plugin/manager-hooks.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
 import type { ManagerStatus, Plugin } from '../plugin/plugin.ts';
 import { instantiateAll } from '../plugin/plugin-lists.ts';
+import { coreSource } from '../process/event-recorder.ts';
 import type { Overrides } from '../settings/settings.ts';
 import { FakeClock } from './fake-clock.ts';
 import { type KeptParts, keptParts } from './kept-parts.ts';

@@ -1,7 +1,7 @@
 // The servers of a manager side in a test, as a config lists them.
 import { z } from 'zod';
+import { parse } from '../options/options.ts';
 import { type ServerDefinition, type ServerInput, serverDefinition } from '../pool/server-definition.ts';
-import { parse } from '../settings/options.ts';
 
 /** Servers of the pool `default`, or of pools by their names. */
 export type ServerInputs = readonly ServerInput[] | Readonly<Record<string, readonly ServerInput[]>>;

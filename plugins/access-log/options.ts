@@ -2,9 +2,9 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { duration } from '../../core/options/duration.ts';
 import type { ConfigFacts } from '../../core/plugin/plugin.ts';
 import { isToken } from '../../core/request/headers.ts';
-import { duration } from '../../core/settings/duration.ts';
 import { templateProblem } from './template-line.ts';
 
 const maxTemplate = 4096;

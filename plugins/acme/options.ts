@@ -1,7 +1,7 @@
 // AcmeOptions: the options of acme as written in a config, and as used.
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { secret } from '../../core/settings/secret.ts';
+import { secret } from '../../core/options/secret.ts';
 import type { Wish } from './wanted-certificate.ts';
 
 /** Directories with a short name. */

@@ -1,5 +1,6 @@
 // POST /batch: up to 100 changes of servers, pools, certificates, settings and what plugins own, all or none.
 import { z } from 'zod';
+import { parse } from '../../core/options/options.ts';
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
 import type { KindView } from '../../core/plugin/kind-view.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
@@ -7,7 +8,6 @@ import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import { namePattern } from '../../core/pool/pool-name.ts';
 import { serverDefinition } from '../../core/pool/server-definition.ts';
 import { serverKey, serverKindName } from '../../core/pool/server-kind.ts';
-import { parse } from '../../core/settings/options.ts';
 import { type Entity, etagOf } from '../../core/state/entity.ts';
 import { isObject } from '../../core/state/merge-patch.ts';
 import { maxBatch } from '../../core/state/row.ts';

@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import { certificateKindName } from '../../core/certificates/certificate-kind.ts';
 import { WeldrError } from '../../core/errors.ts';
+import { parse } from '../../core/options/options.ts';
 import type { AdminAnswer, AdminRequest } from '../../core/plugin/admin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { firstExport, rowOfFirstEntry, rowOfFirstSetting } from '../../core/pool/first-format.ts';
-import { parse } from '../../core/settings/options.ts';
 import { isObject } from '../../core/state/merge-patch.ts';
 import { type Mark, type Row, storedRow } from '../../core/state/row.ts';
 import { lackingSecret, withoutSecrets } from '../../core/state/sealed-store.ts';

@@ -1,7 +1,7 @@
 // ExplainRoute: POST /explain: what would happen to a request, and what each plugin decides.
 import { explainInput } from '../../core/explain/explain-input.ts';
+import { parse } from '../../core/options/options.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
-import { parse } from '../../core/settings/options.ts';
 
 /** Adds the route. */
 export function addExplainRoute({ admin, explain }: Pick<ManagerSide, 'admin' | 'explain'>): void {

@@ -1,6 +1,7 @@
 // OpenApi: GET /openapi.json: an OpenAPI 3.1 description of the admin API, built from its routes and their schemas.
+
+import { type JsonSchema, toJsonSchema } from '../../core/options/json-schema.ts';
 import type { AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
-import { type JsonSchema, toJsonSchema } from '../../core/settings/json-schema.ts';
 
 const problem = {
   description: 'What is wrong (RFC 9457).',

@@ -3,8 +3,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
+import { parse } from '../../core/options/options.ts';
 import type { AdminAnswer, AdminPage, AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
-import { parse } from '../../core/settings/options.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { AccessGuard, Call } from './access-guard.ts';
 import { problemAnswer } from './problem.ts';

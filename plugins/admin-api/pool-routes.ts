@@ -1,6 +1,7 @@
 // The routes of pools: /pools, /pools/:pool.
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
+import { parse } from '../../core/options/options.ts';
 import {
   type AdminAnswer,
   type AdminRequest,
@@ -11,7 +12,6 @@ import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import { namePattern } from '../../core/pool/pool-name.ts';
 import { poolKind, poolKindName, poolSettings } from '../../core/pool/pool-settings.ts';
-import { parse } from '../../core/settings/options.ts';
 import { etagOf, overridesOf, shadowedBy } from '../../core/state/entity.ts';
 import { type EntityChange, type EntityWritten, writeEntity } from './entity-write.ts';
 import { patchOf } from './patch-schema.ts';

@@ -1,6 +1,8 @@
 // The routes of servers: /servers for the default pool, /pools/:pool/servers for all.
 
 import { WeldrError } from '../../core/errors.ts';
+import { parseDuration } from '../../core/options/duration.ts';
+import { parse } from '../../core/options/options.ts';
 import {
   type AdminAnswer,
   type AdminRequest,
@@ -12,8 +14,6 @@ import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { serverDefinition } from '../../core/pool/server-definition.ts';
 import { partsOfServerKey, serverKey, serverKindName } from '../../core/pool/server-kind.ts';
-import { parseDuration } from '../../core/settings/duration.ts';
-import { parse } from '../../core/settings/options.ts';
 import { etagOf } from '../../core/state/entity.ts';
 import { isObject } from '../../core/state/merge-patch.ts';
 import type { Clock } from '../../core/time/clock.ts';

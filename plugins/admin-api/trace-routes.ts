@@ -1,8 +1,8 @@
 // TraceRoutes: the routes of traces: what happens to real requests.
 import { WeldrError } from '../../core/errors.ts';
 import { traceInput } from '../../core/explain/trace.ts';
+import { parse } from '../../core/options/options.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
-import { parse } from '../../core/settings/options.ts';
 import { isSet } from './query-switch.ts';
 import { TraceStream } from './trace-stream.ts';
 

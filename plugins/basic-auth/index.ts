@@ -1,12 +1,12 @@
 // basic-auth: asks for a name and a password from a list (RFC 7617).
 import { z } from 'zod';
 import { addressKey } from '../../core/network/address-key.ts';
+import { duration } from '../../core/options/duration.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { deleteField } from '../../core/request/field-aliases.ts';
 import { hopByHop, isToken } from '../../core/request/headers.ts';
 import { type Reply, reply } from '../../core/request/reply.ts';
-import { duration } from '../../core/settings/duration.ts';
 import { ThreadChecker } from './password-checker.ts';
 import { type Credentials, PasswordChecks, type Verdict } from './password-checks.ts';
 import { usersSchema } from './users.ts';

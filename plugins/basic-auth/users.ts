@@ -3,7 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
-import { fileOfSecret, secret } from '../../core/settings/secret.ts';
+import { fileOfSecret, secret } from '../../core/options/secret.ts';
 import { type PasswordHash, readHash } from './password-hash.ts';
 
 const maxFileBytes = 1024 * 1024;

@@ -1,9 +1,9 @@
 // circuit-breaker: turns requests away while too many fail, so that the service behind it can recover.
 import { z } from 'zod';
+import { duration } from '../../core/options/duration.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
 import { reply } from '../../core/request/reply.ts';
-import { duration } from '../../core/settings/duration.ts';
 import { type Change, Circuit } from './circuit.ts';
 import { endOf } from './request-end.ts';
 

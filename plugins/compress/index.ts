@@ -1,10 +1,10 @@
 // compress: compresses responses for clients that accept it, if it is worth the CPU.
 import { z } from 'zod';
+import { size } from '../../core/options/duration.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { HeaderList } from '../../core/request/headers.ts';
 import { varyBy } from '../../core/request/vary.ts';
-import { size } from '../../core/settings/duration.ts';
 import { type Coding, CodingChoice, codings } from './coding.ts';
 import { Compressor } from './compressor.ts';
 import { isWorth, MediaTypes } from './worth.ts';

@@ -1,7 +1,7 @@
 // The options of concurrency-limit.
 import { z } from 'zod';
+import { duration } from '../../core/options/duration.ts';
 import { isToken } from '../../core/request/headers.ts';
-import { duration } from '../../core/settings/duration.ts';
 
 const key = z.union([
   z.enum(['client', 'host']),

@@ -1,11 +1,11 @@
 // cors: tells browsers which pages of other origins may send requests, and answers their preflights.
 import { z } from 'zod';
+import { duration } from '../../core/options/duration.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { type HeaderList, isToken } from '../../core/request/headers.ts';
 import { type Reply, reply } from '../../core/request/reply.ts';
 import { varyBy } from '../../core/request/vary.ts';
-import { duration } from '../../core/settings/duration.ts';
 import { anyOrigin, nullOrigin, OriginList, originProblem } from './origin-list.ts';
 
 /** Turns a regular expression in code into the text between slashes that JSON uses. */

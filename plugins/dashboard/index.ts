@@ -1,7 +1,7 @@
 // dashboard: a web page at the address of the admin API that shows the pools and changes them.
 import { z } from 'zod';
+import { duration } from '../../core/options/duration.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
-import { duration } from '../../core/settings/duration.ts';
 import { addPageRoutes } from './page-routes.ts';
 
 const options = z

@@ -1,6 +1,7 @@
 // dns-discovery: keeps the servers of a DNS name in a pool, by its A, AAAA or SRV records.
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { duration } from '../../core/options/duration.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import {
   discoveryOptions,
@@ -10,7 +11,6 @@ import {
   warnOfDiscovery,
 } from '../../core/plugin/discovery-options.ts';
 import { FoundServers } from '../../core/plugin/found-servers.ts';
-import { duration } from '../../core/settings/duration.ts';
 
 const hostName = z
   .string()

@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { nearest } from '../../core/errors/nearest.ts';
 import { hostText } from '../../core/network/host-text.ts';
+import { parse, showInput } from '../../core/options/options.ts';
 import { isPoolName } from '../../core/pool/pool-name.ts';
 import { type ServerInput, serverDefinition } from '../../core/pool/server-definition.ts';
-import { parse, showInput } from '../../core/settings/options.ts';
 
 /** The relevant part of a container in the engine's list. */
 const container = z.object({

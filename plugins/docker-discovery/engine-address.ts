@@ -1,5 +1,5 @@
 // EngineAddress: the address of a container engine: its socket, or an address as in DOCKER_HOST.
-import { unixPathProblem } from '../../core/settings/unix-path.ts';
+import { unixPathProblem } from '../../core/network/unix-path.ts';
 
 /** The address in the form of `node:http`. */
 export type EngineAddress =

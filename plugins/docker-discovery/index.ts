@@ -1,6 +1,7 @@
 // docker-discovery: keeps those containers of an engine in pools whose labels ask for it.
 import { z } from 'zod';
 import { toError } from '../../core/errors.ts';
+import { duration, size } from '../../core/options/duration.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import {
   discoveryOptions,
@@ -11,7 +12,6 @@ import {
 } from '../../core/plugin/discovery-options.ts';
 import { FoundServers } from '../../core/plugin/found-servers.ts';
 import { namePattern } from '../../core/pool/pool-name.ts';
-import { duration, size } from '../../core/settings/duration.ts';
 import { parseEngineAddress } from './engine-address.ts';
 
 const socket = z

@@ -1,13 +1,13 @@
 // ClusterKeys: the layout of the keys in etcd, and how their values are read: `<prefix>v2/KIND/KEY` holds a row as JSON.
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
+import { parse } from '../../core/options/options.ts';
 import {
   firstEntry,
   firstSetting,
   rowOfFirstEntry,
   rowOfFirstSetting,
 } from '../../core/pool/first-format.ts';
-import { parse } from '../../core/settings/options.ts';
 import { stableJson } from '../../core/state/merge-patch.ts';
 import { type Mark, type Row, type RowChange, storedRow } from '../../core/state/row.ts';
 

@@ -1,7 +1,7 @@
 // LeadershipRoutes: POST /cluster/hand-over, PUT and DELETE /cluster/maintenance, by which operators decide, on any node, which one leads.
 import { z } from 'zod';
+import { parse } from '../../core/options/options.ts';
 import type { AdminRoutes } from '../../core/plugin/admin.ts';
-import { parse } from '../../core/settings/options.ts';
 import type { ClusterNode } from './cluster-node.ts';
 
 const nodeName = z.string().min(1).max(100);

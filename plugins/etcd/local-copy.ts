@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
-import { parse } from '../../core/settings/options.ts';
+import { parse } from '../../core/options/options.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { TimeSlices } from '../../core/time/time-slices.ts';
 

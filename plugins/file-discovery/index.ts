@@ -1,5 +1,6 @@
 // file-discovery: keeps the servers listed in a file in a pool, and follows changes.
 import { z } from 'zod';
+import { duration, size } from '../../core/options/duration.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import {
   discoveryOptions,
@@ -9,7 +10,6 @@ import {
   warnOfDiscovery,
 } from '../../core/plugin/discovery-options.ts';
 import { FoundServers } from '../../core/plugin/found-servers.ts';
-import { duration, size } from '../../core/settings/duration.ts';
 
 const options = z
   .strictObject({

@@ -2,9 +2,9 @@
 import { EVENT_ID, type Event, load, parseEvents } from 'js-yaml';
 import { z } from 'zod';
 import { describeError, toError, WeldrError } from '../../core/errors.ts';
+import { jsonFaultAt } from '../../core/options/json-fault.ts';
+import { parse, showInput } from '../../core/options/options.ts';
 import type { ServerInput } from '../../core/pool/server-definition.ts';
-import { jsonFaultAt } from '../../core/settings/json-fault.ts';
-import { parse, showInput } from '../../core/settings/options.ts';
 
 /** The servers of a file. */
 export interface ServerList {

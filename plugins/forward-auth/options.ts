@@ -1,7 +1,7 @@
 // The options of forward-auth.
 import { z } from 'zod';
+import { duration, size } from '../../core/options/duration.ts';
 import { hopByHop, isToken } from '../../core/request/headers.ts';
-import { duration, size } from '../../core/settings/duration.ts';
 
 const fieldName = z.string().refine(isToken, 'is not a field name');
 const told = fieldName.refine(

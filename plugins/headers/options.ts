@@ -1,9 +1,9 @@
 // The options of headers: edited fields and the secure preset.
 import { z } from 'zod';
+import { isAuthority } from '../../core/grammar/request-line.ts';
+import { secret } from '../../core/options/secret.ts';
 import { hopByHop, isFieldValue, isToken } from '../../core/request/headers.ts';
 import { hstsSettings } from '../../core/request/hsts.ts';
-import { isAuthority } from '../../core/request/request-line.ts';
-import { secret } from '../../core/settings/secret.ts';
 
 const isHost = (name: string): boolean => name.toLowerCase() === 'host';
 

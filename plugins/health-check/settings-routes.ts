@@ -1,5 +1,6 @@
 // SettingsRoutes: the routes of the admin API that show and change the settings of health checks at run time.
 import { z } from 'zod';
+import { parse } from '../../core/options/options.ts';
 import {
   type AdminAnswer,
   type AdminRequest,
@@ -8,7 +9,6 @@ import {
 } from '../../core/plugin/admin.ts';
 import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import { healthCheckSettings } from '../../core/pool/server-definition.ts';
-import { parse } from '../../core/settings/options.ts';
 import { type Entity, etagOf, overridesOf } from '../../core/state/entity.ts';
 import type { Setting } from '../../core/state/settings.ts';
 import type { CheckSettings } from './check-settings.ts';

@@ -1,9 +1,9 @@
 // The options of jwt.
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
+import { duration, size } from '../../core/options/duration.ts';
+import { secret } from '../../core/options/secret.ts';
 import { hopByHop, isToken } from '../../core/request/headers.ts';
-import { duration, size } from '../../core/settings/duration.ts';
-import { secret } from '../../core/settings/secret.ts';
 import { algorithmsFor, asymmetric, shortestSecret, symmetric } from './algorithms.ts';
 import { publicKeyOf, publicKeysIn } from './public-keys.ts';
 

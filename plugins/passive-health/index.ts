@@ -1,10 +1,10 @@
 // passive-health: ejects upstreams that fail requests, and lets them come back on probation.
 import { z } from 'zod';
+import { duration } from '../../core/options/duration.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import { type BadResponses, upstreamDelay } from '../../core/request/upstream-blame.ts';
-import { duration } from '../../core/settings/duration.ts';
 import { judgeAttempt } from './attempt-verdict.ts';
 import { type Ejection, type EjectionLimits, Ejections } from './ejections.ts';
 import { FailureCounter, type FailureLimits } from './failure-counter.ts';

@@ -1,9 +1,9 @@
 // peak-ewma: gives requests to the upstreams that respond fastest.
 import { z } from 'zod';
+import { duration } from '../../core/options/duration.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
 import type { Attempt } from '../../core/request/attempt.ts';
-import { duration } from '../../core/settings/duration.ts';
 import { Fastest } from './fastest.ts';
 
 const options = z

@@ -1,11 +1,11 @@
 // rate-limit: answers 429 to clients that exceed a request rate.
 import { z } from 'zod';
 import { Generations } from '../../core/bounded/generations.ts';
+import { duration } from '../../core/options/duration.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide, Plugin, WorkerSide } from '../../core/plugin/plugin.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
 import { reply } from '../../core/request/reply.ts';
-import { duration } from '../../core/settings/duration.ts';
 import { LimitFields } from './limit-fields.ts';
 import { type KeyFunction, keyByFunction, keyReader, limitKey } from './limit-key.ts';
 import { type NodeBucket, NodeBuckets } from './node-buckets.ts';

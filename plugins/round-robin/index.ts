@@ -1,8 +1,8 @@
 // round-robin: spreads requests smoothly by weight, at the same cost for any number of upstreams.
 import { z } from 'zod';
+import { duration } from '../../core/options/duration.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
-import { duration } from '../../core/settings/duration.ts';
 import { Rotation } from './rotation.ts';
 import { SlowStart } from './slow-start.ts';
 

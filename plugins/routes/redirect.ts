@@ -1,6 +1,7 @@
 // Redirect: a Location built from a template, which leads to the host in the config and to no other.
+
+import { isAuthority } from '../../core/grammar/request-line.ts';
 import type { RequestPath } from '../../core/request/path.ts';
-import { isAuthority } from '../../core/request/request-line.ts';
 import type { Captures } from './captures.ts';
 import { fillFragment, fillPath, fillQuery, parseTemplate, type Template } from './template.ts';
 

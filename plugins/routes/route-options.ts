@@ -2,15 +2,15 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: how captures are written in templates of routes
 
 import { z } from 'zod';
+import { isAuthority } from '../../core/grammar/request-line.ts';
+import { cookieName } from '../../core/grammar/token.ts';
+import { duration, size } from '../../core/options/duration.ts';
 import type { ListedPlugin } from '../../core/plugin/plugin.ts';
 import { namePattern } from '../../core/pool/pool-name.ts';
 import { compileMatcher } from '../../core/request/compiled-matcher.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { hopByHop, isFieldValue, isToken } from '../../core/request/headers.ts';
 import { type MatcherOptions, matcherSchema, plainKeys } from '../../core/request/matcher.ts';
-import { isAuthority } from '../../core/request/request-line.ts';
-import { cookieName } from '../../core/request/token.ts';
-import { duration, size } from '../../core/settings/duration.ts';
 import { hostInCode, hostInText, pathInCode, pathInText } from './patterns.ts';
 import { redirectTargetProblem } from './redirect.ts';
 import { templateProblem } from './template.ts';

@@ -2,10 +2,10 @@
 
 import { describeError, WeldrError } from '../../core/errors.ts';
 import { rehearsedOf, triedRequest } from '../../core/explain/tried-request.ts';
+import { parse } from '../../core/options/options.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { rehearse } from '../../core/request/rehearsal.ts';
 import { RequestFacts } from '../../core/request/request-facts.ts';
-import { parse } from '../../core/settings/options.ts';
 import type { Condition } from '../../core/stages/scope.ts';
 import { capture } from './captures.ts';
 import { type HostKey, hostEnd } from './host-key.ts';

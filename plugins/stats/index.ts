@@ -1,13 +1,13 @@
 // stats: counts requests and attempts in the workers, adds the counts up in the manager, and serves GET /stats.
 import { z } from 'zod';
 import type { LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
+import { duration } from '../../core/options/duration.ts';
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
-import { duration } from '../../core/settings/duration.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
 import { type Counts, RequestCounters } from './request-counters.ts';
 import { Totals } from './totals.ts';

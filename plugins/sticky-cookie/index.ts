@@ -1,14 +1,14 @@
 // sticky-cookie: sends a client to the same upstream each time, by a cookie.
 import { z } from 'zod';
+import { cookieName } from '../../core/grammar/token.ts';
+import { duration } from '../../core/options/duration.ts';
+import { secret } from '../../core/options/secret.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
 import { boundUpstream } from '../../core/request/bound-upstream.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
 import { cookieOf } from '../../core/request/named-values.ts';
-import { cookieName } from '../../core/request/token.ts';
-import { duration } from '../../core/settings/duration.ts';
-import { secret } from '../../core/settings/secret.ts';
 import { HomeTokens } from './home-tokens.ts';
 
 const attribute = /^[\x21-\x3a\x3c-\x7e]{1,256}$/;

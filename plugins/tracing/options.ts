@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
 import { peer } from '../../core/network/network.ts';
+import { duration } from '../../core/options/duration.ts';
+import { secret } from '../../core/options/secret.ts';
 import { isFieldValue, isToken } from '../../core/request/headers.ts';
-import { duration } from '../../core/settings/duration.ts';
-import { secret } from '../../core/settings/secret.ts';
 
 const attribute = z.union(
   [z.string().max(4096), z.number(), z.boolean()],

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
+import { parse } from '../../core/options/options.ts';
 import type { Leadership, ServiceAddress } from '../../core/plugin/manager-hooks.ts';
 import { ManagedPools } from '../../core/pool/managed-pools.ts';
 import { PluginPools } from '../../core/pool/manager-pools.ts';
@@ -11,7 +12,6 @@ import {
   type ServerInput,
   serverDefinition,
 } from '../../core/pool/server-definition.ts';
-import { parse } from '../../core/settings/options.ts';
 import { systemClock } from '../../core/time/clock.ts';
 import { Candidate } from '../../plugins/etcd/candidate.ts';
 import { type EtcdAccess, EtcdClient } from '../../plugins/etcd/client.ts';

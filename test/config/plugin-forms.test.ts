@@ -2,11 +2,11 @@
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { builtInPlugins } from '../../config/built-in-plugins.ts';
+import { checkConfig } from '../../core/config/config.ts';
 import { definePlugin, withId } from '../../core/plugin/define-plugin.ts';
 import type { PluginCatalogue } from '../../core/plugin/plugin-form.ts';
 import { instantiate } from '../../core/plugin/plugin-lists.ts';
 import { when } from '../../core/plugin/when.ts';
-import { checkConfig } from '../../core/settings/config.ts';
 import { suite } from '../support/suite.ts';
 import { configErrorOf } from '../support/weldr-error.ts';
 

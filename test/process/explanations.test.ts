@@ -3,9 +3,9 @@ import * as assert from 'uvu/assert';
 import { WeldrError } from '../../core/errors.ts';
 import { explainInput } from '../../core/explain/explain-input.ts';
 import type { Explanation } from '../../core/explain/explanation.ts';
+import { parse } from '../../core/options/options.ts';
 import { Explanations } from '../../core/process/explanations.ts';
 import type { ManagerMessage } from '../../core/process/messages.ts';
-import { parse } from '../../core/settings/options.ts';
 import { FakeClock, settle } from '../../core/testing.ts';
 import { suite } from '../support/suite.ts';
 

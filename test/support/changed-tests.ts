@@ -74,7 +74,7 @@ function namesIn(graph: ModuleGraph, modules: ReadonlySet<string>): ReadonlySet<
 
 /** Returns the tests that a page affects, and those of the examples if the list of plugins changes. */
 function pageTests(path: string): string[] {
-  const examples = ['test/docs/readmes.test.ts', 'test/core/settings/config-json-schema.test.ts'];
+  const examples = ['test/docs/readmes.test.ts', 'test/core/config/config-json-schema.test.ts'];
   if (path === list) return examples;
   if (!path.endsWith('.md')) return [];
   const [folder, name = ''] = path.split('/');

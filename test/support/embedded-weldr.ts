@@ -1,6 +1,6 @@
 // A Weldr in the test's process, from a config, with real sockets and both sides of all plugins.
 import { startWeldr } from '../../config/index.ts';
-import type { WeldrConfig } from '../../core/settings/config.ts';
+import type { WeldrConfig } from '../../core/config/config.ts';
 
 /** A Weldr that runs in this process. */
 export interface EmbeddedWeldr {

@@ -1,5 +1,5 @@
 // The one grammar that all protocols share: tables of allowed characters, indexed by byte or latin1 code, and special names.
-import { isToken } from '../../request/token.ts';
+import { isToken } from '../../grammar/token.ts';
 
 function table(accepts: (code: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, code) => (accepts(code) ? 1 : 0));

@@ -1,6 +1,6 @@
 // Message framing: where a body ends (RFC 9112 section 6), read as strictly as the RFC allows.
 
-import { isToken } from '../../request/token.ts';
+import { isToken } from '../../grammar/token.ts';
 import { SP, TAB, ZERO } from '../exchange/grammar.ts';
 import type { FieldReader } from './fields.ts';
 

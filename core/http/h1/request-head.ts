@@ -1,9 +1,9 @@
 // RequestHead: a strict reader of request heads (RFC 9112 sections 3 and 5), which refuses whatever is ambiguous.
 
 import type { ErrorCode } from '../../errors.ts';
+import { isAuthority, targetEnd } from '../../grammar/request-line.ts';
+import { protocolName } from '../../grammar/token.ts';
 import type { HeaderList } from '../../request/headers.ts';
-import { isAuthority, targetEnd } from '../../request/request-line.ts';
-import { protocolName } from '../../request/token.ts';
 import { beginsTls, CR, LF, SP, tokenChar } from '../exchange/grammar.ts';
 import type { HeadLimits } from '../exchange/head-limits.ts';
 import type { BodyForm, InboundRequest } from '../exchange/streams.ts';

@@ -1,7 +1,7 @@
 // RequestBlock: the field section of an HTTP/2 request (RFC 9113 section 8), read as strictly as an HTTP/1.1 head.
 import type { ErrorCode } from '../../errors.ts';
+import { isAuthority, targetEnd } from '../../grammar/request-line.ts';
 import type { HeaderList } from '../../request/headers.ts';
-import { isAuthority, targetEnd } from '../../request/request-line.ts';
 import { FieldNotes, malformed } from '../exchange/field-notes.ts';
 import { SP, TAB, tokenChar, valueChar } from '../exchange/grammar.ts';
 import { isGrpcType } from '../exchange/grpc-request.ts';

@@ -1,6 +1,7 @@
 // OwnAddresses: where this Weldr itself listens. No upstream may be there: its requests would loop forever.
+
+import { unixPathOf } from '../../network/unix-path.ts';
 import { parseTcpAddress } from '../../settings/listen.ts';
-import { unixPathOf } from '../../settings/unix-path.ts';
 
 /** The two ends of a connection, as a socket reports them. */
 interface Ends {

@@ -1,12 +1,12 @@
 // Explained requests: what each plugin does and says, in order.
 import * as assert from 'uvu/assert';
+import { defineConfig } from '../../../core/config/config.ts';
 import type { Explanation, Step } from '../../../core/explain/explanation.ts';
 import { definePlugin, withId } from '../../../core/plugin/define-plugin.ts';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import { when } from '../../../core/plugin/when.ts';
 import { reply } from '../../../core/request/reply.ts';
 import { retry } from '../../../core/request/retry.ts';
-import { defineConfig } from '../../../core/settings/config.ts';
 import { FakeClock, settle, testConfig, workerSide } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
 

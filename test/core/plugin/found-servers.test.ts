@@ -1,6 +1,7 @@
 // What all plugins that find servers share: log lines written once, metrics, and their pool.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
+import { checkConfig } from '../../../core/config/config.ts';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';
 import {
   discoveryOptions,
@@ -10,7 +11,6 @@ import {
   warnOfDiscovery,
 } from '../../../core/plugin/discovery-options.ts';
 import { FoundServers } from '../../../core/plugin/found-servers.ts';
-import { checkConfig } from '../../../core/settings/config.ts';
 import { firstAvailable, managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
 

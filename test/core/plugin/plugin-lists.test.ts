@@ -2,11 +2,11 @@
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import type { WeldrError } from '../../../core/errors.ts';
+import { duration } from '../../../core/options/duration.ts';
 import { definePlugin, withId } from '../../../core/plugin/define-plugin.ts';
 import { contractVersion, type Plugin } from '../../../core/plugin/plugin.ts';
 import { instantiate, type PluginLists } from '../../../core/plugin/plugin-lists.ts';
 import { RolesByPool } from '../../../core/plugin/roles-by-pool.ts';
-import { duration } from '../../../core/settings/duration.ts';
 import { suite } from '../../support/suite.ts';
 import { errorOf } from '../../support/weldr-error.ts';
 

@@ -1,8 +1,8 @@
 // A server's URL: what is accepted, the id that results, and what is refused.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
+import { longestUnixPath } from '../../../core/network/unix-path.ts';
 import { parseServerAddress } from '../../../core/pool/server-address.ts';
-import { longestUnixPath } from '../../../core/settings/unix-path.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite("a server's URL");

@@ -1,8 +1,8 @@
 // ServerDefinition: what the config and the API may define for a server.
 import * as assert from 'uvu/assert';
 import type { WeldrError } from '../../../core/errors.ts';
+import { parse } from '../../../core/options/options.ts';
 import { serverDefinition } from '../../../core/pool/server-definition.ts';
-import { parse } from '../../../core/settings/options.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('a server definition');

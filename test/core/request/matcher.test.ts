@@ -2,6 +2,7 @@
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { WeldrError } from '../../../core/errors.ts';
+import { parse } from '../../../core/options/options.ts';
 import { compileMatcher } from '../../../core/request/compiled-matcher.ts';
 import {
   describeMatcher,
@@ -9,7 +10,6 @@ import {
   type MatchFacts,
   matcherSchema,
 } from '../../../core/request/matcher.ts';
-import { parse } from '../../../core/settings/options.ts';
 import { suite } from '../../support/suite.ts';
 import { type FactOptions, facts } from './facts.ts';
 

@@ -1,9 +1,9 @@
 // `listen`: texts and objects, what they become, and what is refused.
 import * as assert from 'uvu/assert';
+import { longestUnixPath } from '../../../core/network/unix-path.ts';
+import { parse } from '../../../core/options/options.ts';
 import { parseTcpAddress } from '../../../core/settings/listen.ts';
-import { parse } from '../../../core/settings/options.ts';
 import { settingsSchema } from '../../../core/settings/settings.ts';
-import { longestUnixPath } from '../../../core/settings/unix-path.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('listen');

@@ -1,6 +1,6 @@
 // Settings: the config without its plugins.
 import * as assert from 'uvu/assert';
-import { parse } from '../../../core/settings/options.ts';
+import { parse } from '../../../core/options/options.ts';
 import { settingsSchema } from '../../../core/settings/settings.ts';
 import { suite } from '../../support/suite.ts';
 

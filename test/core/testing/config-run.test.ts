@@ -1,10 +1,10 @@
 // testConfig: a whole config run without a socket.
 import * as assert from 'uvu/assert';
+import { defineConfig } from '../../../core/config/config.ts';
 import { definePlugin, withId } from '../../../core/plugin/define-plugin.ts';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import { reply } from '../../../core/request/reply.ts';
 import { retry } from '../../../core/request/retry.ts';
-import { defineConfig } from '../../../core/settings/config.ts';
 import { FakeClock, firstAvailable, testConfig } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
 

@@ -1,6 +1,6 @@
 // The options of acme: what is refused with which message, and what an operator reads about problems.
 import * as assert from 'uvu/assert';
-import { checkConfig } from '../../../core/settings/config.ts';
+import { checkConfig } from '../../../core/config/config.ts';
 import { type AcmeOptions, acme } from '../../../plugins/acme/index.ts';
 import { problemOf, remedyFor } from '../../../plugins/acme/problem.ts';
 import { etcd } from '../../../plugins/etcd/index.ts';

@@ -1,7 +1,7 @@
 // dns-discovery with a real name server: A, AAAA and SRV records, and what happens when it falls silent.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
-import { parse } from '../../../core/settings/options.ts';
+import { parse } from '../../../core/options/options.ts';
 import { FakeClock, managerSide, settle, type TestManagerSide } from '../../../core/testing.ts';
 import { type DnsDiscoveryOptions, dnsDiscovery } from '../../../plugins/dns-discovery/index.ts';
 import { NameServer, SilentNameServer } from '../../support/name-server.ts';

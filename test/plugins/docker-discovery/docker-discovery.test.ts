@@ -170,7 +170,9 @@ test('leaves out only the container whose labels are wrong, and logs once why, a
   ]);
   engine.run('bad', web(3, { 'weldr.weight': '3' }));
   await told('it is taken', () => shown().length === 2);
-  assert.ok(side?.logs.some(({ msg, about }) => about === 'container bad' && /it has recovered$/.test(String(msg))));
+  assert.ok(
+    side?.logs.some(({ msg, about }) => about === 'container bad' && /it has recovered$/.test(String(msg))),
+  );
 });
 
 test('reads no answer that is too long or invalid', async () => {

@@ -1,7 +1,7 @@
 // The times of an election: refused when they leave no time to hold, judged by what renewals take; and flapping is damped.
 import * as assert from 'uvu/assert';
+import { checkConfig } from '../../../core/config/config.ts';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
-import { checkConfig } from '../../../core/settings/config.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { Flapping } from '../../../plugins/etcd/flapping.ts';
 import { RoundTrip } from '../../../plugins/etcd/round-trip.ts';

@@ -1,8 +1,8 @@
 // The keys in etcd: every server's id is recovered from its key.
 import * as assert from 'uvu/assert';
+import { parse } from '../../../core/options/options.ts';
 import { serverDefinition } from '../../../core/pool/server-definition.ts';
 import { serverKey } from '../../../core/pool/server-kind.ts';
-import { parse } from '../../../core/settings/options.ts';
 import { ClusterKeys, rowValue } from '../../../plugins/etcd/keys.ts';
 import { suite } from '../../support/suite.ts';
 

@@ -1,7 +1,7 @@
 // The port on which nodes ask each other, and settings that are refused.
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
-import { checkConfig } from '../../../core/settings/config.ts';
+import { checkConfig } from '../../../core/config/config.ts';
 import { Failsafe } from '../../../plugins/etcd/failsafe.ts';
 import { PeerChannel } from '../../../plugins/etcd/peer-channel.ts';
 import { etcd, roundRobin } from '../../../plugins/index.ts';

@@ -4,8 +4,8 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { WeldrError } from '../../../core/errors.ts';
+import { parse } from '../../../core/options/options.ts';
 import { serverDefinition } from '../../../core/pool/server-definition.ts';
-import { parse } from '../../../core/settings/options.ts';
 import type { Batch } from '../../../core/state/row.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { poolFile } from '../../../plugins/pool-file/index.ts';

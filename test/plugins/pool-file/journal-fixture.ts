@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parse } from '../../../core/options/options.ts';
 import { type ServerDefinition, serverDefinition } from '../../../core/pool/server-definition.ts';
 import { partsOfServerKey, serverKey, serverKindName } from '../../../core/pool/server-kind.ts';
-import { parse } from '../../../core/settings/options.ts';
 import type { Batch, Row, RowChange } from '../../../core/state/row.ts';
 import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
 import { systemClock } from '../../../core/time/clock.ts';

@@ -2,8 +2,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: how captures are written in templates of routes
 import * as assert from 'uvu/assert';
 import { builtInPlugins } from '../../../config/built-in-plugins.ts';
+import { checkConfig } from '../../../core/config/config.ts';
 import { withId } from '../../../core/plugin/define-plugin.ts';
-import { checkConfig } from '../../../core/settings/config.ts';
 import { type RouteInput, type RoutesOptions, roundRobin, routes } from '../../../plugins/index.ts';
 import { suite } from '../../support/suite.ts';
 import { configErrorOf } from '../../support/weldr-error.ts';

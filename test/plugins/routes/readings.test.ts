@@ -1,8 +1,8 @@
 // A request takes a route only when all servers of other projects read its path as one of that route.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
+import { isTarget } from '../../../core/grammar/request-line.ts';
 import { compilePattern } from '../../../core/request/path-pattern.ts';
-import { isTarget } from '../../../core/request/request-line.ts';
 import { context } from '../../../core/testing.ts';
 import type { IndexedRoute } from '../../../plugins/routes/route-entry.ts';
 import { RouteIndex } from '../../../plugins/routes/route-index.ts';

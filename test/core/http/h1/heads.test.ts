@@ -1,11 +1,11 @@
 // RequestHead, ResponseHead and FieldReader, without a connection.
 import * as assert from 'uvu/assert';
+import { isAuthority } from '../../../../core/grammar/request-line.ts';
 import { splitAbsolute } from '../../../../core/http/exchange/target.ts';
 import { FieldReader, incomplete, malformed, tooMany } from '../../../../core/http/h1/fields.ts';
 import { chunked, untilClose } from '../../../../core/http/h1/message-framing.ts';
 import { needMore, RequestHead, refused } from '../../../../core/http/h1/request-head.ts';
 import { ResponseHead } from '../../../../core/http/h1/response-head.ts';
-import { isAuthority } from '../../../../core/request/request-line.ts';
 import { suite } from '../../../support/suite.ts';
 
 const limits = { requestLine: 8_192, headers: 32_768, headerCount: 200 };

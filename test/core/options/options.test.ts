@@ -2,8 +2,8 @@
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { WeldrError } from '../../../core/errors.ts';
-import { duration } from '../../../core/settings/duration.ts';
-import { parse } from '../../../core/settings/options.ts';
+import { duration } from '../../../core/options/duration.ts';
+import { parse } from '../../../core/options/options.ts';
 import { suite } from '../../support/suite.ts';
 import { errorOf } from '../../support/weldr-error.ts';
 

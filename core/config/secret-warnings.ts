@@ -1,7 +1,7 @@
 // Warns of secrets that other users of the machine can read.
 import { statSync } from 'node:fs';
+import { fileOfSecret } from '../options/secret.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
-import { fileOfSecret } from './secret.ts';
 
 /** Bit of a mode that lets every user read. */
 const readableByAll = 0o004;

@@ -1,10 +1,10 @@
 // The events of a manager, bounded events of plugins, and problems that last until they are solved.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
-import { definePlugin } from '../../../core/plugin/define-plugin.ts';
-import type { ManagerSide } from '../../../core/plugin/plugin.ts';
-import { managerSide, type TestManagerSide } from '../../../core/testing.ts';
-import { suite } from '../../support/suite.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
+import { managerSide, type TestManagerSide } from '../../core/testing.ts';
+import { suite } from '../support/suite.ts';
 
 const test = suite('manager events');
 

@@ -1,5 +1,5 @@
 // The grammar of a request's first line and its Host, for all protocols.
-import { isToken } from './headers-syntax.ts';
+import { isToken } from './field-value.ts';
 
 // One registered name, IPv4 address or bracketed IPv6 address, and a port, which may be empty. Stricter than RFC 3986:
 // no sub-delims and no percent-encoding, which two parsers could read as different hosts.

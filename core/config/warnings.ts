@@ -2,10 +2,10 @@
 import { isIP } from 'node:net';
 import { unixPeer } from '../network/network.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
+import type { Settings } from '../settings/settings.ts';
 import { bareDurations } from './bare-durations.ts';
 import { secretWarnings } from './secret-warnings.ts';
 import { poolWarnings } from './server-warnings.ts';
-import type { Settings } from './settings.ts';
 
 /** The warnings of plugins while they check their options. */
 export interface PluginRemarks {

@@ -1,8 +1,8 @@
 // Durations and sizes as people write them.
 import { inspect } from 'node:util';
 import * as assert from 'uvu/assert';
-import { duration, parseDuration, parseSize, size } from '../../../core/settings/duration.ts';
-import { parse } from '../../../core/settings/options.ts';
+import { duration, parseDuration, parseSize, size } from '../../../core/options/duration.ts';
+import { parse } from '../../../core/options/options.ts';
 import { suite } from '../../support/suite.ts';
 
 const durations = suite('a duration');

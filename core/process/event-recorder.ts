@@ -1,14 +1,14 @@
 // EventRecorder: records what happens in the manager: servers, operators' changes, workers, leadership.
 import type { CertificateChange } from '../certificates/certificate-registry.ts';
+import type { NewEvent, Subject } from '../events/event.ts';
+import type { EventLog } from '../events/event-log.ts';
+import type { NewProblem, Problems } from '../events/problems.ts';
 import type { Leadership, ManagerHooks } from '../plugin/manager-hooks.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import type { Upstream, UpstreamRecord } from '../pool/pool.ts';
 import { keyOf } from '../pool/pool-entry.ts';
 import type { EffectiveChange } from '../state/effective-change.ts';
 import type { Clock } from '../time/clock.ts';
-import type { NewEvent, Subject } from './event.ts';
-import type { EventLog } from './event-log.ts';
-import type { NewProblem, Problems } from './problems.ts';
 
 /** How often it checks, ms; and after how many checks a store counts as away. */
 const lookEvery = 1_000;

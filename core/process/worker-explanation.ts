@@ -2,6 +2,10 @@
 
 import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
+import { explainRequest } from '../explain/explain.ts';
+import type { ExplainInput } from '../explain/explain-input.ts';
+import type { Explanation } from '../explain/explanation.ts';
+import { rehearsedOf } from '../explain/tried-request.ts';
 import { Forwarding } from '../http/exchange/forwarding.ts';
 import { forwardingAlias } from '../http/exchange/grammar.ts';
 import type { Peer } from '../http/exchange/streams.ts';
@@ -12,10 +16,6 @@ import type { Listen } from '../settings/listen.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Stages } from '../stages/stages.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
-import { explainRequest } from './explain.ts';
-import type { ExplainInput } from './explain-input.ts';
-import type { Explanation } from './explanation.ts';
-import { rehearsedOf } from './tried-request.ts';
 
 /** The parts of a worker that a request meets. */
 export interface ExplainingWorker {

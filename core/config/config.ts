@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { adoptError, WeldrError } from '../errors.ts';
+import { parse } from '../options/options.ts';
 import type { DefinedPlugins } from '../plugin/defined-plugins.ts';
 import { kindListsOf } from '../plugin/kind-lists.ts';
 import type { ConfigFacts, Plugin } from '../plugin/plugin.ts';
@@ -9,7 +10,6 @@ import type { PluginCatalogue } from '../plugin/plugin-form.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import { instantiateAll } from '../plugin/plugin-lists.ts';
 import type { ServerDefinition, ServerInput } from '../pool/server-definition.ts';
-import { parse } from './options.ts';
 import {
   type Overrides,
   type PoolInput,
@@ -17,7 +17,7 @@ import {
   type Settings,
   type SettingsInput,
   settingsSchema,
-} from './settings.ts';
+} from '../settings/settings.ts';
 import type { PluginRemarks } from './warnings.ts';
 
 /** Plugins of a route or a pool: made in place, or by their names in `define`. */

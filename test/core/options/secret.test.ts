@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
-import { parse } from '../../../core/settings/options.ts';
-import { secret } from '../../../core/settings/secret.ts';
+import { parse } from '../../../core/options/options.ts';
+import { secret } from '../../../core/options/secret.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('secret');

@@ -1,8 +1,8 @@
 // The check of a config: pools, fallbacks and plugins, with the places of mistakes.
 import * as assert from 'uvu/assert';
+import { checkConfig, defineConfig, inFile } from '../../../core/config/config.ts';
 import { WeldrError } from '../../../core/errors.ts';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
-import { checkConfig, defineConfig, inFile } from '../../../core/settings/config.ts';
 import { serversOf } from '../../../core/settings/settings.ts';
 import { suite } from '../../support/suite.ts';
 

@@ -1,9 +1,9 @@
 // The JSON schema of configs in JSON and YAML, for editors.
 import { z } from 'zod';
+import { type JsonSchema, toJsonSchema } from '../options/json-schema.ts';
 import { type PluginCatalogue, whenForm } from '../plugin/plugin-form.ts';
 import { matcherSchema } from '../request/matcher.ts';
 import { configWith, definedAs, pluginsOf } from './config.ts';
-import { type JsonSchema, toJsonSchema } from './json-schema.ts';
 
 /** The JSON schema (draft 2020-12) of a whole config, with the options of all plugins of the catalogue. */
 export function configJsonSchema(catalogue: PluginCatalogue): JsonSchema {

@@ -6,8 +6,8 @@ import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import { parseServerAddress } from '../pool/server-address.ts';
 import type { HealthCheckSettings, ServerDefinition } from '../pool/server-definition.ts';
 import type { ProxyVersion, UpstreamTls } from '../pool/upstream-record.ts';
-import { parseTcpAddress } from './listen.ts';
-import type { Settings } from './settings.ts';
+import { parseTcpAddress } from '../settings/listen.ts';
+import type { Settings } from '../settings/settings.ts';
 
 /** One pool of a config, and its place there. */
 interface PlacedPool {
