@@ -44,7 +44,7 @@ interface DemoFlags {
   readonly httpsIp: string | undefined;
   readonly adminIp: string | undefined;
   readonly workers: string | undefined;
-  /** Send requests, so that there is something to see? */
+  /** Whether to send requests, so that there is something to see. */
   readonly load: boolean;
 }
 

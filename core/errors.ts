@@ -8,7 +8,7 @@ import { isOfOtherCopy, markCopy } from './package/copy-mark.ts';
 export type Blame = 'client' | 'upstream' | 'weldr' | 'operator';
 
 /**
- * May another upstream be tried? `safe`: the request cannot have been executed, any method may be retried.
+ * Whether another upstream may be tried. `safe`: the request cannot have been executed, so any method may be retried.
  * `idempotent`: it may have been executed, so only idempotent methods (RFC 9110 section 9.2.2). `never`: no.
  */
 export type Retry = 'safe' | 'idempotent' | 'never';
@@ -32,7 +32,7 @@ interface ErrorRow {
   readonly blame: Blame;
   readonly retry: Retry;
   readonly phase: Phase;
-  /** Is it a sign of an unhealthy upstream? */
+  /** Whether it is a sign of an unhealthy upstream. */
   readonly health: 'counts' | 'ignored';
   readonly level: LogLevel;
   readonly title: string;
@@ -246,7 +246,7 @@ export class WeldrError extends Error {
     return errorTable[this.code].phase;
   }
 
-  /** Is it a sign of an unhealthy upstream? */
+  /** Whether it is a sign of an unhealthy upstream. */
   get countsAgainstHealth(): boolean {
     return errorTable[this.code].health === 'counts';
   }

@@ -20,7 +20,7 @@ export interface FrameContent {
   /** Why there are no newer figures, if known. */
   readonly problem: string | undefined;
   readonly order: Order | undefined;
-  /** Does the view react to keys? */
+  /** Whether the view reacts to keys. */
   readonly hasKeys: boolean;
 }
 

@@ -14,7 +14,7 @@ const widestChart = 60;
 interface Room {
   /** In characters. */
   readonly width: number;
-  /** Are the figures out of date? */
+  /** Whether the figures are out of date. */
   readonly isOld: boolean;
 }
 

@@ -4,7 +4,7 @@ import type { Certificate } from './certificate.ts';
 
 const pattern = /^[a-z0-9*_:][a-z0-9*_.:-]{0,252}$/;
 
-/** Can a certificate have this name? */
+/** Returns whether a certificate can have this name. */
 export const isCertificateName = (text: string): boolean => pattern.test(text);
 
 /** Returns a name as people write it, in lower case. Throws INPUT_INVALID for an invalid name. */

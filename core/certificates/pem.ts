@@ -8,7 +8,7 @@ export interface PairFault {
   readonly message: string;
 }
 
-/** Is this text a key that needs a passphrase? */
+/** Returns whether a text is a key that needs a passphrase. */
 export const isEncrypted = (key: string): boolean =>
   /^-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(key);
 

@@ -72,7 +72,7 @@ function optionsOf(schema: z.ZodType): z.ZodType {
   return canStandAlone(schema) ? schema.nullable().optional() : schema.optional();
 }
 
-/** Can each option be left out? */
+/** Returns whether each option can be left out. */
 function canStandAlone(schema: z.ZodType | undefined): boolean {
   return schema === undefined || schema.safeParse({}).success;
 }

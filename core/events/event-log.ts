@@ -17,7 +17,7 @@ export type EventListener = (event: WeldrEvent) => void;
 /** The events after a given one. */
 export interface EventsAfter {
   readonly events: readonly WeldrEvent[];
-  /** Are events missing between that one and these, or is that one unknown? If so, they are no longer kept. */
+  /** Whether events between the given one and these are missing, as they are no longer kept, or the given one is unknown. */
   readonly gap: boolean;
 }
 

@@ -15,7 +15,7 @@ export interface Edit {
 export interface ExplainedServer {
   readonly server: string;
   readonly chosen: boolean;
-  /** Could it have been given this request? */
+  /** Whether it could have been given this request. */
   readonly available: boolean;
   /** Why not, or what rules it out. */
   readonly why?: string | undefined;

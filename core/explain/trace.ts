@@ -63,7 +63,7 @@ export interface Traced {
   readonly requests: readonly Explanation[];
   /** The number to request next. */
   readonly next: number;
-  /** Is it complete? */
+  /** Whether it is complete. */
   readonly over: boolean;
 }
 

@@ -106,7 +106,7 @@ export class Tracer implements TapObserver {
     return recorded === 'unwanted' ? undefined : recorded.recorder;
   }
 
-  /** Does a trace select it? */
+  /** Begins to record a request if a trace selects it; otherwise marks it as unwanted. */
   private look(ctx: ProxyContext): Recorded | 'unwanted' {
     const state = stateOf(ctx);
     const isOver = this.recording >= mostAtOnce || state.rare?.rehearsal === true;
@@ -140,7 +140,7 @@ function hasStatus({ status }: TraceWish, state: RequestState): boolean {
     : status === String(state.status);
 }
 
-/** Did it go to the route, pool and server that the trace asks for? */
+/** Returns whether it went to the route, pool and server that the trace asks for. */
 function wentWhere({ route, pool, server }: TraceWish, state: RequestState): boolean {
   if (route !== undefined && state.route?.name !== route) return false;
   if (pool !== undefined && state.pool.name !== pool) return false;

@@ -5,7 +5,7 @@ export { isToken } from './token.ts';
 // A value may hold visible characters, obs-text, SP and HTAB (RFC 9110 section 5.5), one latin1 character per byte.
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** Is it a field value: no control character, nothing above latin1? */
+/** Returns whether a text is a field value: it has no control character, and nothing above latin1. */
 export function isFieldValue(text: string): boolean {
   return fieldValue.test(text);
 }

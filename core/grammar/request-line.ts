@@ -8,7 +8,7 @@ const authority = /^(?:[a-z0-9_](?:[a-z0-9._~-]*[a-z0-9_.])?|\[[0-9a-f:.]*:[0-9a
 /** A name of 255 characters and a port; longer ones would only take time to match. */
 const maxAuthority = 261;
 
-/** Is it a host, with or without a port, that can mean only one thing? */
+/** Returns whether a text is a host, with or without a port, that can mean only one thing. */
 export function isAuthority(text: string): boolean {
   const match = text.length > maxAuthority ? null : authority.exec(text);
   // No name has an empty label: some servers read `shop.example..` as `shop.example`, others do not.
@@ -16,7 +16,7 @@ export function isAuthority(text: string): boolean {
   return match[1] === undefined || Number(match[1]) <= 65535;
 }
 
-/** Is it a method that Weldr proxies: a token (RFC 9110 section 9.1) other than CONNECT? */
+/** Returns whether a text is a method that Weldr proxies: a token (RFC 9110 section 9.1) other than CONNECT. */
 export function isMethod(text: string): boolean {
   return text.length <= 32 && isToken(text) && text !== 'CONNECT';
 }
@@ -46,7 +46,7 @@ export function targetEnd(text: string, start: number): number {
   return pos;
 }
 
-/** Is it a target in origin-form, or `*` (RFC 9112 section 3.2)? */
+/** Returns whether a text is a target in origin-form, or `*` (RFC 9112 section 3.2). */
 export function isTarget(text: string): boolean {
   if (text.charCodeAt(0) !== 0x2f) return text === '*';
   return targetEnd(text, 0) === text.length;

@@ -11,7 +11,6 @@ export const cookieName = new RegExp(`^${tchar}{1,64}$`);
 /** A protocol of an Upgrade field, such as `websocket` or `HTTP/2.0`. */
 export const protocolName = new RegExp(`^${tchar}+(?:/${tchar}+)?$`);
 
-/** Is it a token? */
 export function isToken(text: string): boolean {
   return token.test(text);
 }

@@ -78,9 +78,9 @@ class FileOutput implements LogOutput {
   private waiting: string[] = [];
   private waitingLength = 0;
   private writing = false;
-  /** Are lines being lost? If so, it was reported. */
+  /** Whether lines are being lost. If so, this was reported. */
   private losing = false;
-  /** Was the last line written only in part? */
+  /** Whether the last line was written only in part. */
   private torn = false;
   private readonly idle: (() => void)[] = [];
 

@@ -10,7 +10,7 @@ const maxKept = 10_000;
 /** The longest address that is kept: an IPv6 address and a zone. A zone may be of any length. */
 const maxKeptLength = 64;
 
-/** Is this text an address or a network such as `10.0.0.0/8`? */
+/** Returns whether a text is an address or a network such as `10.0.0.0/8`. */
 export function isNetwork(text: string): boolean {
   const [address = '', bits, ...rest] = text.split('/');
   const family = isIP(address);
@@ -74,7 +74,7 @@ export class NetworkSet {
     (isIpv4 ? this.ipv4 : this.ipv6).addSubnet(address, bits, family);
   }
 
-  /** Is this address in the set? Text that is not an address is not; `unix:` is if the set names it. */
+  /** Returns whether an address is in the set. Text that is not an address is not; `unix:` is if the set names it. */
   has(ip: string): boolean {
     if (this.isEmpty) return false;
     const known = this.kept.get(ip);

@@ -15,7 +15,7 @@ export function jsonFaultAt(text: string): number {
   return good;
 }
 
-/** Is this JSON, or the beginning of it? */
+/** Returns whether a text is JSON, or the beginning of it. */
 function mayBegin(text: string): boolean {
   try {
     JSON.parse(text);

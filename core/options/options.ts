@@ -117,7 +117,7 @@ function amount(bound: 'at least' | 'at most', value: number, origin: string): s
 /** The message for a union without its own. */
 const noMessage = 'Invalid input';
 
-/** Is it about a part of the input? Then that option of a union was meant, because its kind was right. */
+/** Returns whether an issue is about a part of the input. If so, that option of a union was meant, because its kind was right. */
 function isWithin({ code, path }: z.core.$ZodIssue): boolean {
   return code === 'unrecognized_keys' || path.length > 0;
 }

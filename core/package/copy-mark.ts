@@ -7,8 +7,8 @@ export function markCopy(name: string, marked: object): void {
 }
 
 /**
- * Was it made by the class of this name in another copy of Weldr? `own` is what this copy has marked. Objects of derived
- * classes do not count.
+ * Returns whether a value was made by the class of this name in another copy of Weldr. `own` is what this copy has marked.
+ * Objects of derived classes do not count.
  */
 export function isOfOtherCopy(name: string, own: object, value: unknown): value is object {
   try {
@@ -21,7 +21,7 @@ export function isOfOtherCopy(name: string, own: object, value: unknown): value 
   }
 }
 
-/** Is it the marked value itself, of another copy of Weldr? */
+/** Returns whether a value is the marked one itself, of another copy of Weldr. */
 export function isOtherCopy(name: string, own: object, value: unknown): boolean {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null || value === own)
     return false;

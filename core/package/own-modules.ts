@@ -5,7 +5,7 @@ const folders = ['core/', 'config/', 'plugins/', 'bin/', 'dist/'].map(
   folder => new URL(folder, packageManifest ?? import.meta.url).href,
 );
 
-/** Is the module of this `file:` URL a part of Weldr itself? */
+/** Returns whether the module of this `file:` URL is a part of Weldr itself. */
 export function isOwnModule(url: string): boolean {
   return folders.some(folder => url.startsWith(folder));
 }

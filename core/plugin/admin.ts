@@ -51,7 +51,7 @@ export interface StreamMessage {
 
 /** An answer that continues. The sender limits what is sent: check `ready` first. */
 export interface EventStream {
-  /** Does the caller keep up? False while some 64 KB wait. */
+  /** Whether the caller keeps up. False while some 64 KB wait. */
   readonly ready: boolean;
   send(message: StreamMessage): void;
   /** Ends the stream once everything sent has been taken. */
@@ -89,7 +89,7 @@ export interface AdminRoute {
   readonly path: string;
   /** The link relation under which `GET /` lists it; undefined: not listed. */
   readonly rel?: string;
-  /** Does it check `precondition`? If not, it is never called with a condition: such requests get 412. */
+  /** Whether it checks `precondition`. If not, it is never called with a condition: such requests get 412. */
   readonly conditional?: true;
   /**
    * Who may call it; default: readers for a GET, otherwise operators. `everybody`, even from other sites: only for what
@@ -106,11 +106,11 @@ export interface AdminRoute {
   readonly body?: z.ZodType;
   /** Its answers, by status, for `GET /openapi.json`, without the errors that every call has. */
   readonly answers?: Readonly<Record<number, string>>;
-  /** May it also answer with a stream of events? For `GET /openapi.json`. */
+  /** Whether it may also answer with a stream of events; for `GET /openapi.json`. */
   readonly streams?: true;
   /** The most bytes of a request's body; default 64 KB. */
   readonly maxBody?: number;
-  /** May its answer come after the serving plugin was closed, as for a reload? Default false. */
+  /** Whether its answer may come after the serving plugin was closed, as for a reload. Default false. */
   readonly outlivesServer?: boolean;
   handle(request: AdminRequest): AdminAnswer | Promise<AdminAnswer>;
 }

@@ -18,7 +18,7 @@ interface Place {
   readonly within: readonly string[];
   /** The item of the scope's list that contains it, as a name of `define`; undefined: it was made in place. */
   readonly listedAs?: string | undefined;
-  /** Is it the scope's list itself? */
+  /** Whether it is the scope's list itself. */
   readonly isTop: boolean;
 }
 
@@ -32,7 +32,7 @@ interface ConfiguredList {
 interface ListItem {
   readonly item: unknown;
   readonly where: string;
-  /** Is it a name from run time? If so, it must be in `define`. */
+  /** Whether it is a name from run time. If so, it must be in `define`. */
   readonly isGiven: boolean;
 }
 

@@ -75,7 +75,7 @@ export function expectPlugin(value: unknown, where: string): Plugin {
   throw invalid(where, `expected a plugin such as roundRobin(), got ${describeValue(value)}`);
 }
 
-/** Does it have the form of a plugin? */
+/** Returns whether a value has the form of a plugin. */
 export function isPlugin(value: unknown): value is Plugin {
   if (typeof value !== 'object' || value === null || !('name' in value)) return false;
   if (typeof value.name !== 'string' || value.name === '') return false;
@@ -84,7 +84,7 @@ export function isPlugin(value: unknown): value is Plugin {
   );
 }
 
-/** Does it hold code? If so, it is not a form: forms are data. */
+/** Returns whether a plugin holds code. If so, it is not a form: forms are data. */
 export function hasCode({ worker, manager, children }: Plugin): boolean {
   return worker !== undefined || manager !== undefined || children !== undefined;
 }

@@ -44,7 +44,7 @@ export interface LeadershipNeed {
 export interface ServiceAddress {
   /** Such as `10.0.0.100/24`. */
   readonly address: string;
-  /** Does this node hold it now? */
+  /** Whether this node holds it now. */
   readonly held: boolean;
   /** Why it does not, although this node leads. */
   readonly reason?: string | undefined;
@@ -52,7 +52,7 @@ export interface ServiceAddress {
 
 /** The leadership of the cluster, as this node sees it. */
 export interface Leadership {
-  /** Does this node lead? */
+  /** Whether this node leads. */
   readonly leading: boolean;
   /** The name of the leader, which may be this node; undefined: no node leads. */
   readonly leader: string | undefined;
@@ -80,7 +80,7 @@ export interface ManagerHooks {
   readonly workerExited: SyncHook<[number]>;
   /** All workers are listening, after the start or a reload. */
   readonly listening: SyncHook<[]>;
-  /** May this node lead? Asked often; a tap adds the reasons why it should not to the list. */
+  /** Whether this node may lead; asked often. A tap adds any reasons why it should not to the list. */
   readonly mayLead: SyncHook<[string[]]>;
   /** How long plugins need a leadership to hold; asked before one is taken and while it is held. A tap adds to the list. */
   readonly leadershipNeeds: SyncHook<[LeadershipNeed[]]>;

@@ -286,7 +286,7 @@ export class ManagerKinds {
 
 const nameOf = (kind: string, key: string): string => `${kind} ${key}`;
 
-/** Does an instance have the thing of this name, or would one have it? */
+/** Returns whether an instance has the thing of this name, or would have it. */
 const stands = (list: KindList, key: string): boolean => list.instanceOf(key) !== undefined;
 
 function listed(names: readonly string[]): string {

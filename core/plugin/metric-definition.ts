@@ -84,7 +84,7 @@ export function defineMetric(instance: string, kind: MetricKind, spec: { name: s
   }
 }
 
-/** Can values of the two be added up? Their help and their limits of children do not matter. */
+/** Returns whether values of the two can be added up. Their help texts and limits on children do not matter. */
 export function sameShape(a: MetricDefinition, b: MetricDefinition): boolean {
   return describeShape(a) === describeShape(b);
 }

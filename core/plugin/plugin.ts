@@ -81,7 +81,7 @@ export interface ConfigFacts {
   readonly overrides: Overrides;
   /** Where clients connect to. */
   readonly listen: readonly Listen[];
-  /** Does a plugin keep run-time changes over a restart? */
+  /** Whether a plugin keeps run-time changes over a restart. */
   readonly hasStore: boolean;
   /** How long its plugins need a leadership to hold at least, ms; 0: none holds anything. */
   readonly leadershipNeed: number;
@@ -117,7 +117,7 @@ interface Side<Item> {
   readonly clock: Clock;
   /** The scope of this instance. */
   readonly scope: Scope;
-  /** Is this instance the one of its role that is in charge of a pool? Always true for plugins without a role. */
+  /** Returns whether this instance is the one of its role that is in charge of a pool. Always true for plugins without a role. */
   covers(pool: string): boolean;
   /** Counters, gauges and histograms of this instance; summed over all processes, shown by `GET /metrics`. */
   readonly metrics: Metrics;
@@ -257,7 +257,7 @@ export interface ManagerStatus {
 export interface Reloads {
   readonly succeeded: number;
   readonly failed: number;
-  /** Did the last one succeed? True before the first. */
+  /** Whether the last one succeeded. True before the first. */
   readonly lastSucceeded: boolean;
   /** When the active config was read, ms since the epoch. */
   readonly lastSuccessAt: number;

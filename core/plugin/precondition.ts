@@ -11,7 +11,7 @@ const entityTag = /^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
 
 /** Conditions on the entity-tag of one thing. */
 export class Precondition {
-  /** Is there no condition? */
+  /** Whether there is no condition. */
   readonly isNone: boolean;
   readonly #match: readonly string[] | undefined;
   readonly #noneMatch: readonly string[] | undefined;

@@ -18,11 +18,11 @@ export abstract class RecordedChild {
   /** Its number in its metric. */
   readonly number: number;
   readonly values: readonly string[];
-  /** Does the manager know it? */
+  /** Whether the manager knows it. */
   told = false;
-  /** Is it in the list of children with unsent changes? */
+  /** Whether it is in the list of children with unsent changes. */
   waiting = false;
-  /** Was it removed? */
+  /** Whether it was removed. */
   gone = false;
   /** The next in that list. */
   next: RecordedChild | undefined = undefined;

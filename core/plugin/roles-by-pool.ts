@@ -23,7 +23,7 @@ export class RolesByPool {
     else this.taken.delete(key);
   }
 
-  /** Is this instance in charge of a pool: does its scope contain the pool, with no plugin of its role further in? */
+  /** Returns whether this instance is in charge of a pool: its scope contains the pool, with no plugin of its role further in. */
   covers({ scope, plugin: { role } }: PluginInstance, pool: string): boolean {
     if (scope.kind === 'pool') return scope.name === pool;
     return role === undefined || !this.taken.has(`${role} ${pool}`);

@@ -24,7 +24,7 @@ export interface ListingManager {
 export interface ListChange {
   readonly scope: Scope;
   readonly names?: ListedNames;
-  /** Does the scope serve no requests yet? If so, it serves none until its plugins run. */
+  /** Whether the scope serves no requests yet. If so, it serves none until its plugins run. */
   readonly isNew: boolean;
 }
 

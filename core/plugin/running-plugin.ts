@@ -9,7 +9,7 @@ export interface RunningPlugin {
   readonly id: string | undefined;
   readonly role: Role | undefined;
   readonly scope: Scope;
-  /** Is it in a `when`, and sees only some requests? */
+  /** Whether it is in a `when`, and so sees only some requests. */
   readonly conditional: boolean;
   /** The name of `define` in its list. */
   readonly definedAs: string | undefined;

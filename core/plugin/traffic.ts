@@ -40,7 +40,7 @@ export class Traffic {
   private readonly sources: TrafficSource[] = [];
   private readonly listeners = new Set<(counts: TrafficCounts) => void>();
 
-  /** Does a plugin count? */
+  /** Whether a plugin counts. */
   get counted(): boolean {
     return this.sources.length > 0;
   }

@@ -13,7 +13,7 @@ export class Drain {
     this.clock = clock;
   }
 
-  /** Are all workers idle? False while it is not draining. */
+  /** Whether all workers are idle. False while it is not draining. */
   get isOver(): boolean {
     return this.busy?.size === 0;
   }

@@ -38,12 +38,15 @@ export class KnownPools {
     return Array.from(this.members.pools, ({ name }) => name).filter(name => this.isShown(name));
   }
 
-  /** Does it exist, or do servers of it still drain? */
+  /** Returns whether a pool exists, or servers of it still drain. */
   isShown(name: string): boolean {
     return this.has(name) || (!this.isRemoved(name) && (this.members.pools.get(name)?.size ?? 0) > 0);
   }
 
-  /** May routes and fallbacks lead to it? A pool that only its servers make ends when the last of them must go. */
+  /**
+   * Returns whether routes and fallbacks may lead to a pool. One that exists only through its servers ends when the last of
+   * them must go.
+   */
   has(name: string): boolean {
     if (this.isRemoved(name)) return false;
     if (this.entity(name) !== undefined) return true;
@@ -51,7 +54,7 @@ export class KnownPools {
     return false;
   }
 
-  /** Did an operator remove it? */
+  /** Returns whether an operator removed a pool. */
   isRemoved(name: string): boolean {
     return this.state.row(poolKindName, name)?.op === 'remove';
   }
@@ -108,7 +111,9 @@ export class KnownPools {
     return before;
   }
 
-  /** Does it count against the limit? A pool that ended and may come back keeps its name, but does not count. */
+  /**
+   * Returns whether a pool counts against the limit. One that ended and may come back keeps its name, but does not count.
+   */
   takesRoom(name: string): boolean {
     return name === 'default' || this.defined.has(name) || (this.members.pools.get(name)?.size ?? 0) > 0;
   }

@@ -8,7 +8,7 @@ export class LabelIndex {
   #byLabel: ReadonlyMap<string, ReadonlyMap<string, readonly Upstream[]>> = new Map();
   #version = -1;
 
-  /** Is it of this version of the pool? */
+  /** Returns whether it is of this version of the pool. */
   isOf(version: number): boolean {
     return this.#version === version;
   }

@@ -281,12 +281,12 @@ export class ManagedPools {
     return this.known.names;
   }
 
-  /** Does it exist, or do servers of it still drain? */
+  /** Returns whether a pool exists, or servers of it still drain. */
   isShown(name: string): boolean {
     return this.known.isShown(name);
   }
 
-  /** May routes and fallbacks lead to it? */
+  /** Returns whether routes and fallbacks may lead to a pool. */
   hasPool(name: string): boolean {
     return this.known.has(name);
   }

@@ -33,7 +33,7 @@ export class Narrowing {
     this.vantage = vantage;
   }
 
-  /** Do the pool's settings ask for it? */
+  /** Returns whether the pool's settings ask for it. */
   static applies(settings: PoolSettings, vantage: Vantage): boolean {
     return settings.subset !== undefined || (vantage.zone !== undefined && settings.zonePreference !== false);
   }

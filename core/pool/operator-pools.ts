@@ -23,7 +23,7 @@ export class OperatorPools {
     this.#plugin = `plugin ${instance}`;
   }
 
-  /** Is the store unreachable, so that what is read may be out of date? */
+  /** Whether the store is unreachable, so that what is read may be out of date. */
   get stale(): boolean {
     return this.#pools.state.stale;
   }

@@ -74,7 +74,7 @@ export class PoolMembers {
   revision = 0;
   /** What another process knew about servers that have yet to appear, by key; only at the start. */
   private readonly inherited = new Map<string, KnownHealth>();
-  /** Is the start over? Servers that are new after it start slowly. */
+  /** Whether the start is over. Servers that are new after it start slowly. */
   started = false;
   private readonly options: ManagedPoolsOptions;
   private readonly members = new Map<string, Member>();

@@ -49,9 +49,9 @@ export class Pool implements UpstreamHome {
   /** Undefined: all of the pool is seen, as in the manager. */
   #vantage: Vantage | undefined = undefined;
   #narrowing: Narrowing | undefined = undefined;
-  /** Was it narrowed at the last look? */
+  /** Whether it was narrowed at the last look. */
   #isNarrowed = false;
-  /** Do more changes follow before anything is chosen? */
+  /** Whether more changes follow before anything is chosen. */
   #isHeld = false;
 
   /** Tests a private field, which only the constructor sets: no look-alike of a plugin passes. */

@@ -15,7 +15,7 @@ export interface ServerAddress {
   readonly id: string;
   /** `http:` for `h2c:` URLs, too. */
   readonly protocol: 'http:' | 'https:';
-  /** Does the URL itself ask for HTTP/2, as `h2c:` does? */
+  /** Whether the URL itself asks for HTTP/2, as `h2c:` does. */
   readonly http2: boolean;
   /** The value of `Host` when the server is sent its own name; `localhost` for a unix socket. */
   readonly authority: string;

@@ -131,13 +131,13 @@ export const hostSetting = z
     examples: ['client', 'upstream', 'shop.example'],
   });
 
-/** Is HTTP/2 spoken? */
+/** Whether HTTP/2 is spoken to a server. */
 export const http2Setting = z.boolean().meta({
   description:
     "Is HTTP/2 spoken? `true`: always, over TLS and without it; `false`: never. Default: the pool's setting; otherwise over TLS what the server chooses, and HTTP/1.1 without TLS.",
 });
 
-/** Does a server learn about the client by the PROXY protocol? */
+/** Whether a server learns about the client by the PROXY protocol, and by which version of it. */
 export const proxyProtocolSetting = z
   .enum(['v1', 'v2'])
   .describe(

@@ -13,7 +13,7 @@ export type ServerPatch = Partial<Omit<ServerDefinition, 'url'>>;
 /** A server that was added. */
 export interface AddedServer {
   readonly entry: PoolEntry;
-  /** Was there no such server before? */
+  /** Whether there was no such server before. */
   readonly created: boolean;
 }
 

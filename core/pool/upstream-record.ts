@@ -14,7 +14,7 @@ export interface UpstreamTls {
   readonly key?: string | undefined;
   /** SNI name and the name that the certificate is checked against; default: the URL's host. */
   readonly servername?: string | undefined;
-  /** Check its certificate? Default true. */
+  /** Whether its certificate is checked. Default true. */
   readonly verify?: boolean | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface UpstreamRecord {
   /** Facts about it by name, such as its version. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly tls?: UpstreamTls | undefined;
-  /** Is HTTP/2 used? Undefined: over TLS if the server chooses it, otherwise not. */
+  /** Whether HTTP/2 is used. Undefined: over TLS if the server chooses it, otherwise not. */
   readonly http2?: boolean | undefined;
   /** Each connection begins with a PROXY header of this version, and serves one client connection. */
   readonly proxyProtocol?: ProxyVersion | undefined;

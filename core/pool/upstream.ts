@@ -132,9 +132,7 @@ export class Upstream {
     return this.#ownHost;
   }
 
-  /**
-   * Is HTTP/2 used? Undefined: over TLS it chooses, without TLS it is not.
-   */
+  /** Whether HTTP/2 is used. Undefined: over TLS the server chooses; without TLS it is not used. */
   get http2(): boolean | undefined {
     return this.#isHttp2ByUrl || this.#record.http2;
   }
@@ -185,7 +183,7 @@ export class Upstream {
   }
 
   /**
-   * Does it have as many requests of this worker as its `maxConnections` allows? If so, others are chosen; if all are
+   * Whether it has as many requests of this worker as its `maxConnections` allows. If so, others are chosen; if all are
    * full, requests wait.
    */
   get full(): boolean {
@@ -202,22 +200,22 @@ export class Upstream {
     return this.#record.labels ?? noLabels;
   }
 
-  /** Does it get requests only while no other server of its pool is active? */
+  /** Whether it gets requests only while no other server of its pool is active. */
   get backup(): boolean {
     return this.#record.backup === true;
   }
 
   /**
-   * Is it available for new requests? A backup is not while another server of its pool is, nor is one that is {@link
-   * apart}.
+   * Whether it is available for new requests. A backup is not while another server of its pool is, nor is one that is
+   * {@link apart}.
    */
   get available(): boolean {
     return this.#isAvailable;
   }
 
   /**
-   * Is it active, but left to other Weldrs by the pool's `subset` or because it is in another zone? Requests that are
-   * bound to it, as by a cookie, may still go there.
+   * Whether it is active, but left to other Weldrs by the pool's `subset` or because it is in another zone. Requests that
+   * are bound to it, as by a cookie, may still go there.
    */
   get apart(): boolean {
     return this.#record.state === 'active' && this.#standing === 'apart';

@@ -237,7 +237,7 @@ function subjectOf(what: string): { readonly kind: string; readonly about: Subje
   return { kind, about: { server, pool } };
 }
 
-/** Is it absent, or a plain value? */
+/** Returns whether a value is absent or plain. */
 function isShown(value: unknown): boolean {
   return value === undefined || value === null || plain(value) !== undefined;
 }

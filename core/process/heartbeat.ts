@@ -47,7 +47,7 @@ export class Heartbeat {
     this.cancel = options.clock.every(lookInterval, () => this.look());
   }
 
-  /** Has it been silent too long to receive requests? */
+  /** Whether it has been silent for too long to receive requests. */
   get silent(): boolean {
     return this.silentMs >= silentAfter;
   }

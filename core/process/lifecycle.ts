@@ -61,12 +61,12 @@ export class Lifecycle {
     return this.current;
   }
 
-  /** Is it about to end? True also while the plugins end for another process; if that fails, this one continues. */
+  /** Whether it is about to end. True also while the plugins end for another process; if that fails, this one continues. */
   get isEnding(): boolean {
     return endings.has(this.current);
   }
 
-  /** Does another process decide what changes from now on? */
+  /** Whether another process decides what changes from now on. */
   get isSucceeded(): boolean {
     return this.current === 'yielding' || this.current === 'leaving';
   }

@@ -6,7 +6,7 @@ import type { ManagerMessage, WorkerMessage } from './messages.ts';
 export interface WorkerLink {
   /** Process id; undefined when it could not be started. */
   readonly pid: number | undefined;
-  /** Does the worker send beats, so that its silence means something? */
+  /** Whether the worker sends beats, so that its silence means something. */
   readonly beats: boolean;
   send(message: ManagerMessage, socket?: SendHandle): void;
   onMessage(listener: (message: WorkerMessage) => void): void;

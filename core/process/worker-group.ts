@@ -131,7 +131,7 @@ export class WorkerGroup {
     return this.slots.filter(slot => slot.silent).length;
   }
 
-  /** Did all of them load the config once? */
+  /** Whether all of them have loaded the config once. */
   get loaded(): boolean {
     return this.allLoaded;
   }

@@ -62,7 +62,7 @@ export class WorkerSlot {
   private readonly firstReady = Promise.withResolvers<void>();
   private readonly closed = Promise.withResolvers<void>();
   private readonly over = Promise.withResolvers<void>();
-  /** Replace it when it dies? Only after a first process has loaded: before that, the whole start fails. */
+  /** Whether it is replaced when it dies: only after a first process has loaded, because before that the whole start fails. */
   private replacing = false;
   private serving = false;
   private leaving = false;
@@ -75,7 +75,7 @@ export class WorkerSlot {
   /** Requests in flight at the last beat. */
   private requests = 0;
   private stackWatched = false;
-  /** Was this process told to accept connections? */
+  /** Whether this process was told to accept connections. */
   private listens = false;
 
   constructor(options: WorkerSlotOptions) {
@@ -90,17 +90,17 @@ export class WorkerSlot {
     return this.link?.pid;
   }
 
-  /** Does it accept connections and react? */
+  /** Whether it accepts connections and reacts. */
   get ready(): boolean {
     return this.state === 'ready' && this.heartbeat?.silent !== true;
   }
 
-  /** Does it accept connections, as far as is known, but not react? */
+  /** Whether it accepts connections, as far as is known, but does not react. */
   get silent(): boolean {
     return this.state === 'ready' && this.heartbeat?.silent === true;
   }
 
-  /** May requests reach it, and does it react? True also before it reports ready, and while it drains. */
+  /** Whether requests may reach it and it reacts. True also before it reports ready, and while it drains. */
   get serves(): boolean {
     return this.listens && this.heartbeat?.silent !== true;
   }

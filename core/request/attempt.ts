@@ -48,7 +48,7 @@ export class Attempt {
     return this.#finishedAt;
   }
 
-  /** Was its connection used before? Known once the attempt has failed or has a response. */
+  /** Whether its connection was used before. Known once the attempt has failed or has a response. */
   get reusedConnection(): boolean {
     return this.#reused;
   }

@@ -170,7 +170,7 @@ function hostTest<Facts extends MatchFacts>(hosts: readonly string[]): Test<Fact
   };
 }
 
-/** Does a field of this name have one of these values (undefined: any)? */
+/** Returns whether a field of this name has one of these values (undefined: any). */
 type Has = (facts: MatchFacts, name: string, accepted: readonly string[] | undefined) => boolean;
 
 function* byName<Facts extends MatchFacts>(

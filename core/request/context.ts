@@ -21,7 +21,7 @@ const maxNoteLength = 256;
 
 const requestIdForm = /^[!#-[\]-~]{1,128}$/;
 
-/** Is this a valid request id? */
+/** Returns whether this is a valid request id. */
 export function isRequestId(text: string): boolean {
   return requestIdForm.test(text);
 }
@@ -83,7 +83,7 @@ export class ProxyContext {
   }
 
   /**
-   * Is the peer a proxy that the config trusts (`forwarded.trusted`)? If so, what it reports about the client is
+   * Whether the peer is a proxy that the config trusts (`forwarded.trusted`). If so, what it reports about the client is
    * believed.
    */
   get peerTrusted(): boolean {
@@ -115,7 +115,7 @@ export class ProxyContext {
     return this.#state.traceContext;
   }
 
-  /** Is the request only explained? If so, nothing may be counted, stored or sent elsewhere because of it. */
+  /** Whether the request is only explained. If so, nothing may be counted, stored or sent elsewhere because of it. */
   get rehearsal(): boolean {
     return this.#state.rare?.rehearsal ?? false;
   }
@@ -154,7 +154,7 @@ export class ProxyContext {
     return attempt === undefined ? [...earlier] : [...earlier, attempt];
   }
 
-  /** Can the whole request be sent again, because it has no body or all of it is kept? */
+  /** Whether the whole request can be sent again, because it has no body or all of it is kept. */
   get replayable(): boolean {
     return this.#state.replayable;
   }

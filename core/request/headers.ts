@@ -60,7 +60,7 @@ export class HeaderList {
     return this.#split().values.slice();
   }
 
-  /** @internal Was it edited with `append`, `set` or `delete`? */
+  /** @internal Whether it was edited with `append`, `set` or `delete`. */
   get edited(): boolean {
     return this.#touched;
   }
@@ -207,7 +207,7 @@ export class HeaderList {
     return !this.#lacks(field.mark) && this.#deleteFrom(0, field.key);
   }
 
-  /** @internal Is there a field that CGI would take for this one? `key`: in lower case, with hyphens only. */
+  /** @internal Returns whether there is a field that CGI would take for this one. `key`: in lower case, with hyphens only. */
   hasSpellingOf(key: string): boolean {
     if (this.#lacks(fieldName(key).foldedMark)) return false;
     if (this.#looksAtText()) return lineOf(this.#text, key, 'folded') >= 0;
@@ -275,7 +275,7 @@ export class HeaderList {
     for (let i = 0; i < names.length; i++) yield [names[i] ?? '', values[i] ?? ''];
   }
 
-  /** Is there certainly no field with this mark? */
+  /** Returns whether there is certainly no field with this mark. */
   #lacks(mark: number): boolean {
     return (this.#marks & mark) === 0;
   }
@@ -285,7 +285,7 @@ export class HeaderList {
     this.#text += `${start}${value}\r\n`;
   }
 
-  /** Is the text still searched, rather than parsed? */
+  /** Returns whether the text is still searched, rather than parsed. Each call counts as a look. */
   #looksAtText(): boolean {
     return this.#parts === undefined && ++this.#looks <= maxTextLooks;
   }

@@ -48,7 +48,7 @@ export class HostPattern {
       .toLowerCase();
   }
 
-  /** Is this the host of a request, `NAME` or `NAME:PORT`? Case, port and a trailing dot do not matter. */
+  /** Returns whether the host of a request, `NAME` or `NAME:PORT`, matches. Case, port and a trailing dot do not matter. */
   matches(host: string): boolean {
     if (host.startsWith('[')) return this.address?.has(host.slice(1, host.indexOf(']'))) ?? false;
     const { folded } = this;

@@ -31,7 +31,7 @@ export function parametersOf(query: string, name: string): string[] {
   return values;
 }
 
-/** Does a pair of a query, as written, have this name? */
+/** Returns whether a pair of a query, as written, has this name. */
 export function parameterNamed(pair: string, name: string): boolean {
   const at = pair.indexOf('=');
   return decode(at < 0 ? pair : pair.slice(0, at)) === name;
@@ -50,8 +50,8 @@ export function cookiesOf(fields: readonly string[], name: string): string[] {
 }
 
 /**
- * Does a query have a parameter of this name, with one of these values (undefined: any)? Read as forms are: `+` is a
- * space, and what is encoded is decoded.
+ * Returns whether a query has a parameter of this name, with one of these values (undefined: any). The query is read as
+ * forms are: `+` is a space, and what is encoded is decoded.
  */
 export function hasParameter(query: string, name: string, accepted: readonly string[] | undefined): boolean {
   if (query === '') return false;
@@ -63,7 +63,10 @@ export function hasParameter(query: string, name: string, accepted: readonly str
   return false;
 }
 
-/** Does a Cookie field have a cookie of this name, with one of these values? Quotes around a value do not count. */
+/**
+ * Returns whether a Cookie field has a cookie of this name, with one of these values (undefined: any). Quotes around a value
+ * do not count.
+ */
 export function hasCookie(field: string, name: string, accepted: readonly string[] | undefined): boolean {
   for (const pair of field.split(';')) {
     const at = pair.indexOf('=');

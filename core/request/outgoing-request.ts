@@ -12,7 +12,7 @@ export interface OutgoingSource {
   copyHeaders(): HeaderList;
   /** The value of Host. */
   readonly host: string;
-  /** Did a plugin set another Host than the client's? */
+  /** Whether a plugin set a Host other than the client's. */
   readonly hasOwnHost: boolean;
   /** The list, if a plugin read it. */
   readonly editedHeaders: HeaderList | undefined;
@@ -70,7 +70,7 @@ export class OutgoingRequest implements OutgoingSource {
     return this.#headers;
   }
 
-  /** @internal Did a plugin set another Host than the client's? */
+  /** @internal Whether a plugin set a Host other than the client's. */
   get hasOwnHost(): boolean {
     return this.#source.hasOwnHost || this.host !== this.#source.host;
   }

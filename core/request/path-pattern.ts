@@ -11,7 +11,7 @@ export const maxForRegExp = 8 * 1024;
 
 /** A compiled pattern. */
 export interface PathPattern {
-  /** Does `text`, up to `end`, match? The text is in normal form. */
+  /** Returns whether `text`, up to `end`, matches. The text is in normal form. */
   matches(text: string, end: number): boolean;
 }
 
@@ -52,7 +52,7 @@ function starProblem(pattern: string, quoted: string): string {
   return `the path ${quoted} has a * that is not its last segment: write ${JSON.stringify(prefix)} for everything below, or ":name" for one segment`;
 }
 
-/** Does a segment of a pattern stand for any one segment, as `:id` does? */
+/** Returns whether a segment of a pattern stands for any one segment, as `:id` does. */
 export function isParameter(segment: string): boolean {
   return /^:[a-z_]\w*$/i.test(segment);
 }
@@ -74,7 +74,7 @@ function fold(segments: readonly string[]): string {
   return segments.map(segment => `/${segment.toLowerCase()}`).join('');
 }
 
-/** Does `text` continue with `folded` at `start`, whatever the case of ASCII letters? */
+/** Returns whether `text` continues with `folded` at `start`, whatever the case of ASCII letters. */
 function startsWithFolded(text: string, start: number, folded: string): boolean {
   for (let i = 0; i < folded.length; i++) {
     let code = text.charCodeAt(start + i);

@@ -31,6 +31,6 @@ export interface ProxyTlsFacts {
 /** A client's certificate, as far as a PROXY header describes it. */
 export interface ProxyClientCertificate {
   readonly commonName: string | undefined;
-  /** Did the proxy verify it successfully? */
+  /** Whether the proxy verified it successfully. */
   readonly authorized: boolean;
 }

@@ -93,7 +93,7 @@ export function reply(
   return new Reply(status, list, body);
 }
 
-/** Can it be the status of a final response (RFC 9110 section 15)? */
+/** Returns whether a value can be the status of a final response (RFC 9110 section 15). */
 export function isFinalStatus(status: unknown): boolean {
   return typeof status === 'number' && Number.isInteger(status) && status >= 200 && status <= 599;
 }

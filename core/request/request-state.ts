@@ -34,7 +34,7 @@ export interface ConnectionFacts {
    * The address that connected, without brackets; `unix:` for a client of a unix socket. Undefined: unknown, in tests.
    */
   readonly ip?: string | undefined;
-  /** Is it a proxy whose X-Forwarded-* is believed? */
+  /** Whether it is a proxy whose X-Forwarded-* fields are believed. */
   readonly trusted?: boolean | undefined;
   /** The client's port. */
   readonly port: number;
@@ -108,7 +108,7 @@ export class RequestState implements OutgoingSource {
   declare readonly headers: HeaderList;
   host = '';
   bodyLength = 0;
-  /** Does the client accept trailers? */
+  /** Whether the client accepts trailers. */
   takesTrailers = false;
   connection: ConnectionFacts = noConnection;
   clientIp = '';
@@ -300,7 +300,7 @@ export class RequestState implements OutgoingSource {
     this.edits = ofAttempt;
   }
 
-  /** Has the response head left, so that edits would have no effect? */
+  /** Whether the response head has left, so that edits would have no effect. */
   get responseLeft(): boolean {
     return this.edits === ofNothing;
   }

@@ -10,7 +10,7 @@ export interface TlsFacts {
   readonly cipher: string;
   /** The protocol that was chosen (ALPN), such as `http/1.1`. */
   readonly alpn: string | undefined;
-  /** Does it resume an earlier session? */
+  /** Whether it resumes an earlier session. */
   readonly resumed: boolean;
   /** The client's certificate, if one was requested and sent. */
   readonly clientCertificate: ClientCertificate | undefined;
@@ -27,6 +27,6 @@ export interface ClientCertificate {
   readonly fingerprint: string;
   /** The end of its validity, ms since the epoch. */
   readonly notAfter: number;
-  /** Was it issued by `clientAuth.ca`, is it valid now and not revoked? Always true in mode `require`. */
+  /** Whether it was issued by `clientAuth.ca`, is valid now and is not revoked. Always true in mode `require`. */
   readonly authorized: boolean;
 }

@@ -4,13 +4,13 @@
 export interface TraceContext {
   /** The trace: 32 hexadecimal digits. */
   readonly traceId: string;
-  /** Is the request's part of the trace recorded? */
+  /** Whether the request's part of the trace is recorded. */
   readonly sampled: boolean;
   /**
    * The `traceparent` for upstreams, replacing all spellings of what was received; undefined: the client's trace fields pass
    * unchanged.
    */
   readonly traceparent: string | undefined;
-  /** Is it the client's trace? If so, the client's `tracestate` passes beside another `traceparent`. */
+  /** Whether it is the client's trace. If so, the client's `tracestate` passes beside another `traceparent`. */
   readonly continued: boolean;
 }

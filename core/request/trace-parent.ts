@@ -10,7 +10,7 @@ export interface TraceParent {
   readonly traceId: string;
   /** 16 hexadecimal digits. */
   readonly spanId: string;
-  /** Does the sender record its part of the trace? */
+  /** Whether the sender records its part of the trace. */
   readonly sampled: boolean;
 }
 

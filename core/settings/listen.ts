@@ -25,7 +25,7 @@ export interface Listen {
   readonly target: ListenTarget;
   /** Its TLS settings; undefined: it speaks no TLS. */
   readonly tls?: ListenerTls | undefined;
-  /** Is HTTP/2 offered, by ALPN with TLS, or to clients that begin with it without TLS? */
+  /** Whether HTTP/2 is offered: with TLS by ALPN, without TLS to clients that begin with it. */
   readonly http2?: boolean;
   /** The peers that must introduce connections with a PROXY header; undefined: clients connect directly. */
   readonly proxyProtocol?: ListenProxyProtocol | undefined;
@@ -236,7 +236,7 @@ function refuseDoubles(entries: readonly Listen[], context: z.RefinementCtx): vo
   }
 }
 
-/** Would the system refuse one of the two because of the other? */
+/** Returns whether the system would refuse one of the two because of the other. */
 export function meet(a: ListenTarget, b: ListenTarget): boolean {
   if (a.kind === 'unix' || b.kind === 'unix') {
     return a.kind === 'unix' && b.kind === 'unix' && a.path === b.path;
@@ -247,7 +247,7 @@ export function meet(a: ListenTarget, b: ListenTarget): boolean {
   return covers(a.host, b.host) || covers(b.host, a.host);
 }
 
-/** Does `b` receive all connections that `a` receives? */
+/** Returns whether `b` receives all connections that `a` receives. */
 function isWithin(a: ListenTarget, b: ListenTarget): boolean {
   return a.kind === 'tcp' && b.kind === 'tcp' && a.host !== b.host && covers(b.host, a.host);
 }

@@ -40,7 +40,7 @@ export function whyNone({ selectUpstream }: Chain, pool: Pool): string {
   return `no upstream of pool ${pool.name} is available (${pool.describe()})${remedy}`;
 }
 
-/** May this upstream be given this request? */
+/** Returns whether this upstream may be given this request. */
 function isEligible(
   { eligible }: Chain,
   ctx: ProxyContext,
@@ -51,8 +51,8 @@ function isEligible(
 }
 
 /**
- * Is the upstream full while others have room? A request that is bound to it still gets it: elsewhere it would lose what
- * it has there.
+ * Returns whether the upstream is full while others have room. A request that is bound to it still gets it: elsewhere it
+ * would lose what it has there.
  */
 function isPassedOver({ pool, rare }: RequestState, upstream: Upstream): boolean {
   return upstream.full && pool.candidates.roomy > 0 && rare?.slots?.get(boundUpstream) !== upstream;
@@ -83,7 +83,7 @@ function findEligible(chain: Chain, ctx: ProxyContext, state: RequestState): Ups
 const around = (n: number, first: number, length: number): number =>
   (n + Math.floor(first * length)) % length;
 
-/** Were all upstreams that a balancer can choose tried, while others stand by? */
+/** Returns whether all upstreams that a balancer can choose were tried, while others stand by. */
 function needsStandby({ pool, tried }: RequestState, choice: Upstream): boolean {
   if (tried.length === 0 || pool.standbyCount === 0 || !tried.includes(choice)) return false;
   // There may be thousands of upstreams; a request tries a few.

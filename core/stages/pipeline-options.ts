@@ -8,6 +8,6 @@ export interface PipelineOptions {
   readonly pools: Pools;
   /** Milliseconds of a monotonic clock. */
   now(): number;
-  /** Are its requests only explained? If so, no upstream counts them. */
+  /** Whether its requests are only explained. If so, no upstream counts them. */
   readonly rehearses?: boolean | undefined;
 }

@@ -44,18 +44,18 @@ const stageNames = [
  */
 export class Pipeline extends FinalStages {
   private draws = 0;
-  /** Was an asynchronous tap awaited before the first attempt? */
+  /** Whether an asynchronous tap was awaited before the first attempt. */
   private waited = false;
   private stranded = false;
   /** The error of the attempt before this one: the client gets it if no other upstream is available. */
   private lastFailure: WeldrError | undefined = undefined;
 
-  /** Is an asynchronous tap working, and everything else waiting for it? */
+  /** Whether an asynchronous tap is working, and everything else waiting for it. */
   get pending(): boolean {
     return stageNames[this.stage] !== '';
   }
 
-  /** May it serve another request? */
+  /** Whether it may serve another request. */
   get reusable(): boolean {
     return this.stage === idle && !this.stranded;
   }
@@ -244,7 +244,7 @@ export class Pipeline extends FinalStages {
     if (this.passes(admittingToPool, thrown, result)) this.select(ctx, state);
   };
 
-  /** Does the request continue after this stage? If not, it was answered or had already left the stage. */
+  /** Returns whether the request continues after this stage. If not, it was answered or had already left the stage. */
   private passes(stage: number, thrown: Error | null | undefined, result: Reply | undefined): boolean {
     const { state } = this;
     if (state === undefined || this.stage !== stage) return false;

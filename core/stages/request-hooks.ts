@@ -19,7 +19,7 @@ export interface RequestHooks {
   readonly route: SyncBailHook<[ProxyContext], Pool | Route | Reply | undefined>;
   /** For each attempt: return an upstream of `ctx.pool`; the first tap that does wins. If none does: the pool's fallback, then 503. */
   readonly selectUpstream: AsyncSeriesBailHook<[ProxyContext], Upstream | undefined>;
-  /** For each choice: may this upstream be given this request? `false` has another one chosen. */
+  /** For each choice: return whether this upstream may be given this request; after `false`, another one is chosen. */
   readonly eligible: SyncBailHook<[ProxyContext, Upstream], boolean | undefined>;
   /** For each attempt, before anything is sent: edit this attempt's `ctx.outgoing`; a reply ends the request here. */
   readonly preProxy: AsyncSeriesBailHook<[ProxyContext], Reply | undefined>;

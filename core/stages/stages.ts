@@ -27,7 +27,7 @@ export class Stages {
   private readonly chains = new ScopePairs<Chain>();
   private readonly admissions = new Map<string, Admission>();
   private readonly departures = new Map<string, Departure>();
-  /** Has {@link check} run, at the end of the start? Later taps are checked one by one. */
+  /** Whether {@link check} has run, at the end of the start. Later taps are checked one by one. */
   private checked = false;
   private hasScopes = false;
   /** The stages that these are a measured or observed variant of, or these themselves. */
@@ -138,7 +138,7 @@ export class Stages {
     this.forget('');
   }
 
-  /** Do routes or pools have their own plugins, so that the stages of a request depend on these? */
+  /** Whether routes or pools have their own plugins, so that the stages of a request depend on these. */
   get scoped(): boolean {
     return this.origin.hasScopes;
   }
@@ -209,7 +209,7 @@ export class Stages {
     for (const entry of entries) checkEntry(entry, this.entries, entries);
   }
 
-  /** Would any plugin choose among the upstreams of a pool whose own plugins these are? */
+  /** Returns whether any plugin would choose among the upstreams of a pool whose own plugins these are. */
   choosesWith(entries: readonly StageEntry[]): boolean {
     const chooses = ({ hooks }: StageEntry): boolean => hooks.selectUpstream.taps.length > 0;
     for (const entry of this.entries) if (entry.scope.kind !== 'pool' && chooses(entry)) return true;

@@ -25,7 +25,7 @@ export interface Guard {
   report(error: WeldrError, requestId?: string): void;
 }
 
-/** May a tap return this? `undefined` always may. */
+/** Returns whether a tap may return this. `undefined` is always allowed. */
 export type Accepts = (value: unknown, ctx: ProxyContext) => boolean;
 
 /** One guarded tap. */

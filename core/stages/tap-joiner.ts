@@ -122,7 +122,7 @@ function applicability(
     !inner.some(other => other.conditions.every(holds => holds(ctx)));
 }
 
-/** Does `other` have the role of `entry`, in a scope or `when` further in? */
+/** Returns whether `other` has the role of `entry`, in a scope or `when` further in. */
 function isInner(other: StageEntry, entry: StageEntry, scopes: readonly string[]): boolean {
   if (other === entry || entry.role === undefined || other.role !== entry.role) return false;
   const depth = scopes.indexOf(scopeName(other.scope)) - scopes.indexOf(scopeName(entry.scope));

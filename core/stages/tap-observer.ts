@@ -49,7 +49,7 @@ const told: ReadonlySet<keyof RequestHooks> = new Set<ToldStage>([
   'respond',
 ]);
 
-/** Do taps of this stage say something about a request? */
+/** Returns whether taps of this stage say something about a request. */
 export function isTold(stage: keyof RequestHooks): stage is ToldStage {
   return told.has(stage);
 }

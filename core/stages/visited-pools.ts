@@ -2,7 +2,7 @@
 import type { Pool } from '../pool/pool.ts';
 import type { RequestState } from '../request/request-state.ts';
 
-/** Has the request entered this pool, now or before? */
+/** Returns whether the request has entered this pool, now or before. */
 export function wasIn(state: RequestState, pool: Pool): boolean {
   return state.pool === pool || state.rare?.pools?.includes(pool) === true;
 }

@@ -19,13 +19,13 @@ export interface Kind {
   readonly identity: readonly string[];
   /** Fields that are neither shown nor logged. */
   readonly secret: readonly string[];
-  /** Does an operator's row always hold a whole thing? If so, no row patches or removes a base. */
+  /** Whether an operator's row always holds a whole thing. If so, no row patches or removes a base. */
   readonly isWhole?: boolean;
-  /** Does a put set all fields, even over a base? Otherwise fields that it leaves out keep the base's value. */
+  /** Whether a put sets all fields, even over a base. Otherwise fields that it leaves out keep the base's value. */
   readonly putIsWhole?: boolean;
-  /** Can a thing have this key? */
+  /** Returns whether a thing can have this key. */
   isKey(key: string): boolean;
-  /** Does this version know the field? */
+  /** Returns whether this version knows the field. */
   knows(field: string): boolean;
   /** For people: `server http://10.0.0.5:3000 of pool default`. */
   describe(key: string): string;

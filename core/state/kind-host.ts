@@ -16,14 +16,14 @@ export interface KindHost {
    * it needs nothing. Rejects with the reason why it is impossible, after everything has been undone.
    */
   prepare?(key: string, after: Entity | undefined): Promise<Undo | undefined> | undefined;
-  /** Does a thing of this kind that only operators define have an effect? Default: yes. */
+  /** Returns whether a thing of this kind that only operators define has an effect. Default: it has. */
   takesNew?(): boolean;
 }
 
 /** The facts about a write for the code that admits its result. */
 export interface AdmittedWrite {
   readonly before: Entity | undefined;
-  /** Must it be removed even where other things name it? */
+  /** Whether it must be removed even if other things name it. */
   readonly force: boolean;
 }
 

@@ -17,7 +17,7 @@ export function listedNames(entity: Entity | undefined, hasBase: boolean): Liste
   return row?.op === 'patch' && Object.hasOwn(row.value ?? {}, 'plugins') ? (list ?? []) : undefined;
 }
 
-/** Are two lists equal? */
+/** Returns whether two lists are equal. */
 export function sameList(one: ListedNames, other: ListedNames): boolean {
   if (one === undefined || other === undefined) return one === other;
   return one.length === other.length && one.every((name, at) => name === other[at]);

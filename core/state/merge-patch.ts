@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 /** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Is it an object and not an array? */
+/** Returns whether a value is an object and not an array. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

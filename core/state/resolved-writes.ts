@@ -11,7 +11,7 @@ export interface Written {
   readonly key: string;
   readonly before: Entity | undefined;
   readonly after: Entity | undefined;
-  /** Does the row differ from the one before? */
+  /** Whether the row differs from the one before. */
   readonly changed: boolean;
 }
 
@@ -26,7 +26,7 @@ export interface ResolvedWrites {
 /** What writes are resolved against. */
 export interface WriteGround {
   readonly table: RowTable;
-  /** May a base that is not seen here exist elsewhere, in the config of another node? */
+  /** Whether a base that is not seen here may exist elsewhere, in the config of another node. */
   readonly shared: boolean;
 }
 

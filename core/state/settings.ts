@@ -19,8 +19,8 @@ export interface SettingDeclaration<T> {
   /** Called when the active value has changed. */
   changed?(value: T): void;
   /**
-   * Does the plugin use it for its own notes, rather than operators for settings? If so, changes are not reported.
-   * Default: no.
+   * Whether the plugin uses it for its own notes, rather than operators for settings. If so, changes are not reported.
+   * Default false.
    */
   readonly isInternal?: boolean;
 }

@@ -52,7 +52,7 @@ export class State {
     this.table.unregister(kind);
   }
 
-  /** Does a row of this kind have an effect without a base? */
+  /** Returns whether a row of this kind has an effect without a base. */
   takesNew(kind: string): boolean {
     const host = this.table.knownHost(kind);
     return host !== undefined && (host.takesNew?.() ?? true);
@@ -68,17 +68,17 @@ export class State {
     return this.store?.layer ?? 'api';
   }
 
-  /** Is the store away, so that what is read may be out of date? */
+  /** Whether the store is away, so that what is read may be out of date. */
   get stale(): boolean {
     return this.store?.stale ?? false;
   }
 
-  /** Does the store itself end rows that have a ttl? */
+  /** Whether the store itself ends rows that have a ttl. */
   get expires(): boolean {
     return this.store?.expires ?? false;
   }
 
-  /** Are secrets kept as they are? */
+  /** Whether secrets are stored unencrypted. */
   get keepsPlain(): boolean {
     return this.store !== undefined && this.store.seals !== true;
   }
@@ -92,7 +92,7 @@ export class State {
     return this.table.row(kind, key);
   }
 
-  /** Does a layer below the operator's define the thing of a row? */
+  /** Returns whether a layer below the operator's defines the thing of a row. */
   hasBase({ kind, key }: Row): boolean {
     return this.table.knownHost(kind)?.base(key) !== undefined;
   }

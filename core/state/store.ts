@@ -24,10 +24,10 @@ export interface StateStore {
   confirm?(rows: readonly Pick<RowChange, 'kind' | 'key'>[]): Promise<void>;
   /** Calls `listener` with changes that others made. The manager applies them in the order of the calls. */
   watch?(listener: (batch: Batch) => void): void;
-  /** May reads be out of date, because the store is away? */
+  /** Whether reads may be out of date, because the store is away. */
   readonly stale?: boolean;
-  /** Does the store itself drop rows whose ttl has passed (and report that to `watch`)? Otherwise the manager does. */
+  /** Whether the store itself drops rows whose ttl has passed (and reports that to `watch`). Otherwise the manager does. */
   readonly expires?: boolean;
-  /** Does it store secrets encrypted? */
+  /** Whether it encrypts the secrets that it stores. */
   readonly seals?: boolean;
 }

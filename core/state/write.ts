@@ -38,7 +38,7 @@ export interface Found {
   readonly row: Row | undefined;
   /** Of base and row. */
   readonly entity: Entity | undefined;
-  /** May a base that is not seen here exist elsewhere, in the config of another node? */
+  /** Whether a base that is not seen here may exist elsewhere, in the config of another node. */
   readonly shared: boolean;
 }
 

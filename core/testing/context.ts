@@ -17,7 +17,7 @@ export interface ContextOptions {
   readonly clientPort?: number;
   /** The address that connected; default: the client's. */
   readonly peerIp?: string;
-  /** Did a trusted proxy connect? Default: no. */
+  /** Whether a trusted proxy connected. Default: no. */
   readonly peerTrusted?: boolean;
   /** The result of the TLS handshake; default: there was none. */
   readonly tls?: TlsFacts;
@@ -30,9 +30,9 @@ export interface ContextOptions {
   readonly bodyLength?: number;
   /** The protocols that the client offers to upgrade to. */
   readonly upgrade?: string;
-  /** Can the whole request be sent again? Default: when it has no body. */
+  /** Whether the whole request can be sent again. Default: when it has no body. */
   readonly replayable?: boolean;
-  /** Is it only explained, not sent? */
+  /** Whether it is only explained, not sent. */
   readonly rehearsal?: boolean;
   readonly pool?: Pool;
   /** The upstreams that count as already tried. */

@@ -50,7 +50,7 @@ export interface WorkerSideOptions {
    * begin, 0 to below 1. Default: all pools are seen whole, and no server is full.
    */
   readonly vantage?: Partial<Vantage>;
-  /** Does `writeLog` take lines now? Default: yes. */
+  /** Returns whether `writeLog` takes lines now. Default: always. */
   readonly accepts?: () => boolean;
 }
 

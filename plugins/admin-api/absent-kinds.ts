@@ -4,7 +4,8 @@
 const plugins: ReadonlyMap<string, string> = new Map([['routes', 'routes([])']]);
 
 /**
- * Returns why nothing is at a path that a plugin would serve; undefined: no plugin would. `isServed`: is another path served?
+ * Returns why nothing is at a path that a plugin would serve; undefined: no plugin would. `isServed` returns whether another
+ * path is served.
  */
 export function absentKind(path: string, isServed: (path: string) => boolean): string | undefined {
   const [, plural = ''] = path.split('/', 2);

@@ -15,7 +15,7 @@ const loopback = new NetworkSet(['127.0.0.0/8', '::1']);
 /** Fields that proxies add. */
 const forwardingFields = ['via', 'forwarded', 'x-real-ip'];
 
-/** Is it a name or address of this machine only: `localhost`, 127.0.0.0/8, ::1? */
+/** Returns whether it is a name or address of this machine only: `localhost`, 127.0.0.0/8 or ::1. */
 export function isLoopback(host: string): boolean {
   return host.toLowerCase() === 'localhost' || loopback.has(host);
 }
@@ -25,7 +25,7 @@ export interface AccessGuardOptions {
   readonly token: string | undefined;
   /** The token for read-only access. */
   readonly readToken: string | undefined;
-  /** Are callers asked for certificates? */
+  /** Whether callers are asked for certificates, or must have one; undefined: they are not asked. */
   readonly clientAuth: 'request' | 'require' | undefined;
   /** The host that is listened on. */
   readonly listenHost: string;
@@ -41,7 +41,7 @@ export interface Call {
   readonly address: string | undefined;
   /** The subject of the certificate by which the caller is known. */
   readonly certificate: string | undefined;
-  /** Is it made by the dashboard's page? */
+  /** Whether it is made by the dashboard's page. */
   readonly viaPage: boolean;
   /** The session of its cookie; only for calls of the page. */
   readonly session: Session | undefined;

@@ -24,7 +24,7 @@ interface Turn {
  * and nothing while a response is owed.
  */
 export class AdminConnection extends Duplex {
-  /** Is Weldr working for the caller, rather than waiting for it? */
+  /** Whether Weldr is working for the caller, rather than waiting for it. */
   working = false;
   readonly remoteAddress: string | undefined;
   /** The subject of the certificate by which the caller is known. */
@@ -34,7 +34,7 @@ export class AdminConnection extends Duplex {
   private due: Due = 'new';
   /** The reason of a queued step. */
   private stepDue: Due | undefined = undefined;
-  /** Have bytes been handed on that have not become a request yet? */
+  /** Whether bytes have been handed on that have not become a request yet. */
   private begun = false;
   /** Bytes of the last response. */
   private lastBytes = 0;
@@ -145,7 +145,7 @@ export class AdminConnection extends Duplex {
     this.turns.add(this, run, due, this.lastBytes);
   }
 
-  /** Would the next bytes belong to a request whose turn has not come? */
+  /** Whether the next bytes would belong to a request whose turn has not come. */
   private get owesAnswer(): boolean {
     return this.waiting.length > 0 || this.current?.request.complete === true;
   }

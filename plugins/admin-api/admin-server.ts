@@ -57,7 +57,7 @@ export interface AdminServerOptions {
   readonly clock: Clock;
   /** Undefined: plain HTTP. */
   readonly door: TlsDoor | undefined;
-  /** May responses be out of date? */
+  /** Returns whether responses may be out of date. */
   stale(): boolean;
 }
 
@@ -343,7 +343,7 @@ export class AdminServer {
     this.connections.of(request).streams();
   }
 
-  /** Is the session of a stream still valid? An open page counts as use. */
+  /** Returns whether the session of a stream is still valid. An open page counts as use. */
   private isStillIn(request: IncomingMessage): boolean {
     const session = this.sessions.get(request);
     return session === undefined || this.options.pageDoor.sessionOf(request.headers) === session;

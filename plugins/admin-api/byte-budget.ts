@@ -11,7 +11,6 @@ export class ByteBudget {
     this.limit = limit;
   }
 
-  /** Is the budget used up? */
   get isSpent(): boolean {
     return this.held >= this.limit;
   }

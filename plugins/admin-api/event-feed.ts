@@ -13,7 +13,7 @@ export interface FeedWish {
   /** The event after which to begin. */
   readonly after: number;
   readonly filter: EventFilter;
-  /** Send overviews? */
+  /** Whether to send overviews. */
   readonly overview: boolean;
   /** The pool whose servers it follows; {@link allPools}: those of all pools. */
   readonly servers: string | undefined;

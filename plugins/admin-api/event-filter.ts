@@ -32,7 +32,7 @@ export class EventFilter {
   }
 }
 
-/** Is it this type, or in this group? */
+/** Returns whether `type` is the wanted type, or in the wanted group. */
 function isOf(type: string, wanted: string): boolean {
   return type === wanted || (type.startsWith(wanted) && type[wanted.length] === '.');
 }

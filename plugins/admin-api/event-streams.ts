@@ -74,7 +74,7 @@ class OpenStream implements EventStream {
   private sender: StreamSender | undefined;
   private wasBehind = false;
   private ended = false;
-  /** Did something wait at the last heartbeat, and has nothing been read since? */
+  /** Whether something was waiting at the last heartbeat, and nothing has been read since. */
   private stalled = false;
 
   constructor(response: ServerResponse, isAllowed: () => boolean) {

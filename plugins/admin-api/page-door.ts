@@ -16,7 +16,7 @@ export interface PageDoorOptions {
   readonly routes: AdminRoutes;
   readonly sessions: Sessions;
   readonly clock: Clock;
-  /** Do callers use TLS? */
+  /** Whether callers use TLS. */
   readonly secure: boolean;
   readonly version: string;
 }

@@ -67,12 +67,12 @@ export class Board {
     this.watcher = new KeyWatch({ client, log, key: keys.board, rangeEnd: afterPrefix(keys.board) });
   }
 
-  /** Has it been read since the start? */
+  /** Whether it has been read since the start. */
   get known(): boolean {
     return this.wasRead;
   }
 
-  /** Is it up to date, as far as this node knows? */
+  /** Whether it is up to date, as far as this node knows. */
   get fresh(): boolean {
     return this.isFollowing;
   }

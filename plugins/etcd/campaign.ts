@@ -61,12 +61,12 @@ export class Campaign {
     return this.obstacle;
   }
 
-  /** Is the transaction that takes the leadership under way? */
+  /** Whether the transaction that takes the leadership is under way. */
   get isTaking(): boolean {
     return this.takesWith !== undefined;
   }
 
-  /** Is that transaction writing the key with this lease? */
+  /** Returns whether that transaction is writing the key with this lease. */
   takesBy(lease: string | undefined): boolean {
     return this.takesWith !== undefined && lease === this.takesWith;
   }

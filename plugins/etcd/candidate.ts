@@ -20,7 +20,7 @@ export interface CandidateOptions {
   readonly client: EtcdClient;
   readonly keys: ClusterKeys;
   readonly nodeName: string;
-  /** May this node ever lead? */
+  /** Whether this node may ever lead. */
   readonly candidate: boolean;
   readonly priority: number;
   readonly log: Logger;
@@ -170,7 +170,7 @@ export class Candidate {
     return this.options.election.leadership.leading;
   }
 
-  /** Could another node lead? */
+  /** Whether another node could lead. */
   private get hasRival(): boolean {
     const { nodeName } = this.options;
     for (const [name, { unfit }] of this.board.candidacies) {

@@ -178,7 +178,7 @@ export class EtcdClient {
     }
   }
 
-  /** May another member, or a later attempt, succeed? */
+  /** Returns whether another member, or a later attempt, may succeed. */
   mayPass(error: Error): boolean {
     const { kind, mayPass } = failureOf(error);
     return mayPass || (kind === 'no-answer' && this.isRecoverable(error));

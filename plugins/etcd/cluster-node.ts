@@ -27,7 +27,7 @@ export interface ClusterNodeOptions {
   readonly nodeName: string;
   readonly localCopy: string;
   readonly times: WantedTimes;
-  /** May this node lead? */
+  /** Whether this node may lead. */
   readonly candidate: boolean;
   /** Of the nodes that may lead, the one with the highest takes a free leadership first. */
   readonly priority: number;

@@ -89,7 +89,7 @@ export class ElectionWatch implements ElectionObserver {
   private readonly cancel: () => void;
   private state: ElectionState = 'campaigning';
   private stateSince: number;
-  /** Was it counted as a loss that this node waits in vain? */
+  /** Whether this node's waiting in vain has been counted as a loss. */
   private isWaitCounted = false;
   private warned: readonly string[] = [];
   private splitReported: string | undefined;
@@ -167,7 +167,7 @@ export class ElectionWatch implements ElectionObserver {
     return this.damaged.finding === undefined && !this.isSilent ? leader : undefined;
   }
 
-  /** Does a node lead, and not only wait until it may? */
+  /** Whether a node leads, and is not just waiting until it may. */
   private get isLed(): boolean {
     return this.leader !== undefined && !this.options.election().isWaiting;
   }
@@ -362,7 +362,7 @@ function error(text: string): NewProblem {
   return { severity: 'error', text };
 }
 
-/** Does the node report that it may lead? One of an earlier version does not say, and counts. */
+/** Returns whether the node reports that it may lead. A node of an earlier version does not say, and counts as one that may. */
 function mayLead({ unfit }: NodeReport): boolean {
   return unfit === undefined;
 }

@@ -96,12 +96,12 @@ export class Election {
     return this.known.since;
   }
 
-  /** Was this node elected, and does it wait until the previous leader is out? */
+  /** Whether this node was elected, and is waiting until the previous leader is out. */
   get isWaiting(): boolean {
     return this.session !== undefined && !this.leading;
   }
 
-  /** Has it stopped taking part? */
+  /** Whether this node has stopped taking part. */
   get isRetired(): boolean {
     return this.retired;
   }
@@ -126,7 +126,7 @@ export class Election {
     return this.permission.promisedTo;
   }
 
-  /** Does it lead only by the promises of the other nodes, because etcd does not answer? */
+  /** Whether this node leads only by the promises of the other nodes, because etcd does not answer. */
   get leadsByPromises(): boolean {
     return this.leading && this.options.failsafe?.isActive === true;
   }
@@ -262,7 +262,7 @@ export class Election {
     this.wakeup.ring();
   }
 
-  /** Is it held without a break, while no other node stands? */
+  /** Returns whether it is still held, without a break, and no other node stands. */
   private isPromised(session: LeaderSession): boolean {
     const now = this.options.clock.monotonic();
     const { until } = this.options.failsafe?.promised ?? { until: 0 };

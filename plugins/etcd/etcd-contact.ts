@@ -10,7 +10,7 @@ const staleAfter = 3 * probeEvery;
 export class EtcdContact {
   private readonly clock: Clock;
   private lastAnswer = Number.NEGATIVE_INFINITY;
-  /** Is the watch of the rows connected? */
+  /** Whether the watch of the rows is connected. */
   isFollowing = false;
   /** Why the last attempt to reach etcd failed; empty: it did not. */
   awayBecause = 'etcd was not reached yet';
@@ -29,7 +29,7 @@ export class EtcdContact {
     return this.clock.monotonic() - this.lastAnswer;
   }
 
-  /** May the replica be out of date? */
+  /** Whether the replica may be out of date. */
   get stale(): boolean {
     return !this.isFollowing || this.silentFor > staleAfter;
   }

@@ -19,9 +19,9 @@ export type FailureKind =
 /** What is known about a call that failed. */
 export interface EtcdFailure {
   readonly kind: FailureKind;
-  /** May the call still have had an effect? */
+  /** Whether the call may still have had an effect. */
   readonly mayBeDone: boolean;
-  /** May another member, or a later attempt, succeed? */
+  /** Whether another member, or a later attempt, may succeed. */
   readonly mayPass: boolean;
   /** The failure as a sentence, with what helps. */
   readonly text: string;

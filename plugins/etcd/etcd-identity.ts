@@ -83,7 +83,7 @@ export class EtcdIdentity {
     return this.warned;
   }
 
-  /** Has etcd been checked, so that the finding counts? */
+  /** Whether etcd has been checked, so that the finding counts. */
   get isKnown(): boolean {
     return this.wasChecked;
   }
@@ -217,7 +217,10 @@ function splitOf(views: readonly HostView[]): string | undefined {
   return `the hosts are not members of one etcd, though they have the same cluster id: what is written at one is not at the other (${hostsOf(views)}). No node leads: ${remedy}`;
 }
 
-/** Does a host have another identity, or none although it is as far as the other or the same member? */
+/**
+ * Returns whether a host has another identity, or has none although it is the same member as the other host, or has reached the
+ * revision of the other's identity.
+ */
 function isStranger(view: HostView, other: HostView): boolean {
   if (view.identity === other.identity || other.identity === undefined) return false;
   if (view.identity !== undefined) return true;

@@ -6,14 +6,14 @@ import { failureOf } from './etcd-failure.ts';
 export interface EtcdMemberState {
   readonly host: string;
   readonly healthy: boolean;
-  /** Is it etcd's own leader? */
+  /** Whether it is etcd's own leader. */
   readonly leader: boolean;
   readonly version?: string;
   readonly revision?: number;
   readonly databaseBytes?: number;
   /** What is wrong; undefined: nothing. */
   readonly reason?: string;
-  /** Did it answer? */
+  /** Whether it answered. */
   readonly answers: boolean;
 }
 

@@ -86,7 +86,7 @@ export class EtcdStore implements StateStore {
     return this.contact.awayBecause;
   }
 
-  /** May the replica be out of date? */
+  /** Whether the replica may be out of date. */
   get stale(): boolean {
     return this.contact.stale;
   }

@@ -8,7 +8,7 @@ export interface HeldSession {
   readonly until: number;
   /** The value of `until` that etcd alone has confirmed. */
   readonly etcdUntil: number;
-  /** Has etcd lost it, while the promises of the others hold? */
+  /** Whether etcd has lost it, while the promises of the others hold. */
   readonly isRetaken: boolean;
 }
 
@@ -26,7 +26,7 @@ export interface FailsafeSide {
   readonly promises: { readonly holder: string | undefined };
   /** Since when this process makes the promises of this node, monotonic ms; infinite: not yet. */
   readonly answersSince: number;
-  /** Is a leadership held by promises alone, because etcd does not answer? */
+  /** Whether a leadership is held by promises alone, because etcd does not answer. */
   readonly isActive: boolean;
   /** What all others have promised; undefined: there are no others, or not all have promised. */
   readonly promised: PromisedTime | undefined;

@@ -8,10 +8,10 @@ export const workerGrace = 1000;
 /** What a {@link Fitness} is judged by. */
 export interface FitnessSource {
   readonly clock: Clock;
-  /** May this node ever lead? */
+  /** Whether this node may ever lead. */
   readonly candidate: boolean;
   readonly status: Pick<ManagerStatus, 'readyWorkers' | 'silentWorkers'>;
-  /** Is this node in maintenance? */
+  /** Returns whether this node is in maintenance. */
   resting(): boolean;
   /** Returns the objections of other plugins. */
   objections(): readonly string[];

@@ -13,7 +13,7 @@ const mostOwed = 2;
 /** What {@link hurryWhenLate} works with. */
 export interface HurryOptions {
   readonly clock: Clock;
-  /** Is the last renewal that etcd confirmed older than it should be? */
+  /** Returns whether the last renewal that etcd confirmed is older than it should be. */
   isLate(): boolean;
   /** Returns what the last renewal took, ms. */
   took(): number;

@@ -12,7 +12,7 @@ export interface LeaderAbsenceOptions {
   leader(): string | undefined;
   /** Returns why no node leads. */
   why(): Promise<string>;
-  /** Has this node stopped taking part? Then it looks for no reason. */
+  /** Returns whether this node has stopped taking part; then no reason is looked for. */
   isRetired(): boolean;
   /** Sets the problem that is shown; undefined: none. */
   problem(text: string | undefined): void;

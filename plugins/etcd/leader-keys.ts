@@ -31,7 +31,7 @@ export interface SeenLeader {
   readonly mod: number;
   /** The id of its lease; `0`: none. */
   readonly lease: string;
-  /** Was it written by a later version of Weldr? */
+  /** Whether it was written by a later version of Weldr. */
   readonly isNewer: boolean;
 }
 
@@ -48,7 +48,7 @@ export interface LastLeadership {
   readonly lease: number;
   /** The id of that lease; undefined: unknown. */
   readonly leaseId: string | undefined;
-  /** Does `last-leader` exist with an unreadable value? */
+  /** Whether `last-leader` exists with an unreadable value. */
   readonly isDamaged: boolean;
   /** The nodes that may stand with failsafe: the next winner must have seen the same. */
   readonly failsafe: SeenFailsafeList;

@@ -68,7 +68,7 @@ async function isTaken(client: EtcdClient, member: EtcdMember, leaderKey: string
   }
 }
 
-/** Is the URL's host an address of a network interface, or `localhost`? */
+/** Returns whether the URL's host is an address of a network interface, or `localhost`. */
 function isOfThisMachine(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '');

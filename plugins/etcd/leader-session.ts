@@ -22,9 +22,9 @@ export interface LeaderSession {
   confirmed: number;
   /** The value of `until` that etcd alone has confirmed. */
   etcdUntil: number;
-  /** Has etcd lost the key? The promises of the others then hold the leadership until this node takes it again. */
+  /** Whether etcd has lost the key. The promises of the others then hold the leadership until this node takes it again. */
   isRetaken: boolean;
-  /** Was its loss counted? */
+  /** Whether its loss was counted. */
   isLost?: boolean;
 }
 

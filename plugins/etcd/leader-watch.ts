@@ -27,7 +27,7 @@ export interface LeaderWatchOptions {
   isClosed(): boolean;
   /** The leadership that is held now. */
   session(): LeaderSession | undefined;
-  /** Is this node just writing the key with this lease? The watch may deliver it before the write is answered. */
+  /** Returns whether this node is just writing the key with this lease. The watch may deliver it before the write is answered. */
   isBeingTaken(lease: string | undefined): boolean;
   /** etcd says that the leadership is over; `free`: and no other node has it. */
   lose(session: LeaderSession, why: string, how: { readonly free: boolean }): void;

@@ -78,7 +78,7 @@ export class Renewals {
     this.cancel?.();
   }
 
-  /** Is the last confirmation older than usual, but not older than an election of etcd's leader explains? */
+  /** Returns whether the last confirmation is older than usual, but not older than an election of etcd's leader explains. */
   private isLate({ confirmed, times, lease }: LeaderSession): boolean {
     const age = this.options.election.clock.monotonic() - confirmed;
     return age > 1.5 * times.renew + 2 * this.took && age < 3 * lease.ttl;
@@ -166,7 +166,7 @@ function prolong(session: LeaderSession, until: number, asked: number): void {
   session.asked = asked;
 }
 
-/** Is the key this session's? Written over by hand it keeps its create revision, but not the lease. */
+/** Returns whether the key is this session's. If it is overwritten by hand, it keeps its create revision, but not the lease. */
 function holds(held: IRangeResponse, session: LeaderSession): boolean {
   const [kv] = held.kvs;
   return Number(kv?.create_revision ?? 0) === session.revision && kv?.lease === session.lease.id;

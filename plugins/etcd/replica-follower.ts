@@ -92,7 +92,10 @@ export class ReplicaFollower {
     }
   }
 
-  /** Does etcd hold, at the replica's revision, exactly what the replica has? Not after a restore, nor in another cluster. */
+  /**
+   * Returns whether etcd holds, at the replica's revision, exactly what the replica has. After a restore, or in another cluster,
+   * it does not.
+   */
   private async sameHistory(): Promise<boolean> {
     const { log, client, keys, replica } = this.options;
     const { revision } = replica;

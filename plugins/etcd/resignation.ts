@@ -39,7 +39,7 @@ export class Resignation {
     return this.running !== undefined;
   }
 
-  /** Is this node letting go? Not yet while what it holds is still used. */
+  /** Whether this node is letting go; not yet while what it holds is still used. */
   get isLettingGo(): boolean {
     return this.running !== undefined && !this.isWindingDown;
   }
@@ -96,7 +96,7 @@ export class Resignation {
   }
 }
 
-/** Did it settle in time? */
+/** Returns whether it settled in time. */
 async function settledWithin(promise: Promise<void>, ms: number): Promise<boolean> {
   const { promise: late, resolve } = Promise.withResolvers<boolean>();
   const timer = setTimeout(() => resolve(false), Math.max(0, ms));

@@ -120,7 +120,7 @@ export class RowReplica {
     this.save();
   }
 
-  /** Does a snapshot at this replica's revision hold exactly these keys, each last changed at the same revision? */
+  /** Returns whether a snapshot at this replica's revision holds just the same keys, each last changed at the same revision. */
   matches(snapshot: Snapshot): boolean {
     const known = [...this.seen].filter(([key]) => !this.ahead.has(key));
     const held = new Map(snapshot.kvs.map(kv => [kv.key.toString(), Number(kv.mod_revision)]));

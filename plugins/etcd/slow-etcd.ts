@@ -16,7 +16,7 @@ export interface SlowEtcdFacts {
   readonly granted: number;
   /** The time that plugins need of a leadership, including a usual renewal, ms; 0: none holds anything. */
   readonly need: number;
-  /** Were renewals too slow before? Then they have to become clearly quicker. */
+  /** Whether renewals were too slow before; then they have to become clearly quicker. */
   readonly wasSlow: boolean;
 }
 

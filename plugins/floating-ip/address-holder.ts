@@ -53,7 +53,7 @@ export class AddressHolder {
   private goneBy = 0;
   /** Until when the addresses are certainly held, monotonic ms; 0: they are not. */
   private thereUntil = 0;
-  /** Was `held` last reported as true? */
+  /** Whether `held` was last reported as true. */
   private isReported = false;
   private beltAt = Number.NEGATIVE_INFINITY;
   private work: Promise<void> = Promise.resolve();
@@ -65,7 +65,7 @@ export class AddressHolder {
   private looks = 0;
   /** Receives changes, if set. */
   observer: AddressObserver | undefined;
-  /** Are commands run so that they cannot take effect late? */
+  /** Whether commands are run so that they cannot take effect late. */
   keepsDeadlines = false;
 
   constructor(options: AddressHolderOptions) {
@@ -76,7 +76,7 @@ export class AddressHolder {
     );
   }
 
-  /** Are the addresses held, as far as is known? */
+  /** Whether the addresses are held, as far as is known. */
   get holding(): boolean {
     return this.thereUntil > this.options.clock.monotonic();
   }

@@ -9,7 +9,7 @@ export interface CommandResult {
   /** The text on stderr, or why the command did not run. */
   readonly error: string;
   readonly output: string;
-  /** Is the command not installed? */
+  /** Whether the command is not installed. */
   readonly missing: boolean;
 }
 

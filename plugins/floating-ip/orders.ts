@@ -6,7 +6,7 @@ import type { FloatingAddress } from './address.ts';
 export interface HolderArguments {
   readonly addresses: readonly FloatingAddress[];
   readonly interface: string;
-  /** Does it replace a process that died, and keep what that one left? */
+  /** Whether it replaces a process that died, and keeps what that one left. */
   readonly again: boolean;
 }
 

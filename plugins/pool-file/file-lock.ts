@@ -75,7 +75,7 @@ export class FileLock {
     }
   }
 
-  /** Has another process taken the lock? Then nothing may be written any more. */
+  /** Whether another process has taken the lock; then nothing may be written any more. */
   get lost(): boolean {
     return this.gone;
   }

@@ -36,7 +36,7 @@ export interface JournalFindings {
   readonly damagedCount: number;
   /** The version in its header; undefined: no readable header. */
   readonly version: number | undefined;
-  /** Does it contain nothing of a journal, not even of a damaged one? */
+  /** Whether it contains nothing of a journal, not even of a damaged one. */
   readonly isForeign: boolean;
 }
 
@@ -66,7 +66,7 @@ export class JournalContents {
     }
   }
 
-  /** Would this change alter nothing? Then a service that registers itself repeatedly costs no write. */
+  /** Returns whether this change would alter nothing, so that a service that registers itself repeatedly costs no write. */
   holds({ kind, key, row }: RowChange): boolean {
     const known = this.rows.get(rowId(kind, key));
     return row === undefined ? known === undefined : isDeepStrictEqual(known, row);
@@ -147,7 +147,7 @@ function versionOf(record: unknown): number | undefined {
   );
 }
 
-/** Does it begin like a journal, or is it what a crashed file system leaves of one: only zeros? */
+/** Returns whether it begins like a journal, or is what a crashed file system leaves of one: only zeros. */
 function looksLikeJournal(bytes: Buffer): boolean {
   return bytes.toString('latin1', 0, 2) === '["'.slice(0, bytes.length) || bytes.every(byte => byte === zero);
 }

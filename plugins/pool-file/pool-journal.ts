@@ -169,7 +169,7 @@ export class PoolJournal implements StateStore {
     return lock;
   }
 
-  /** Is the file on disk different from the one last read or written? */
+  /** Returns whether the file on disk is different from the one last read or written. */
   private async wasChanged(): Promise<boolean> {
     try {
       const now = await stat(this.path);

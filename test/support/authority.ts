@@ -20,7 +20,7 @@ export interface CertificateWish {
   readonly days?: number;
   /** The authority that signs it; default: itself. */
   readonly authority?: MadeCertificate;
-  /** May it sign others? */
+  /** Whether it may sign others. */
   readonly isAuthority?: boolean;
 }
 

@@ -90,7 +90,7 @@ export class ClientHello {
     return header[1] === 3 && this.left > 0 && this.left <= maxRecordLength;
   }
 
-  /** Has the whole hello arrived, or is it certain that it never will? */
+  /** Returns whether the whole hello has arrived, or certainly never will. */
   private isOver(): boolean {
     const { view } = this.message;
     if (view.length < handshakeHeaderLength) return false;

@@ -15,7 +15,7 @@ export class Handshake implements AcceptedConnection, Waiting {
   readonly activeRequests = 0;
   readonly outlives = false;
   readonly idleSince: number;
-  /** Was it ended because it took too long? */
+  /** Whether it was ended because it took too long. */
   isLate = false;
   private readonly socket: Socket;
   private readonly deadlines: Deadlines;

@@ -10,7 +10,7 @@ const table = Uint32Array.from({ length: 256 }, (_, n) => {
   return value;
 });
 
-/** Does the checksum at `at` match its header? Its own four bytes count as zeros. */
+/** Returns whether the checksum at `at` matches its header. Its own four bytes count as zeros. */
 export function hasRightChecksum(header: Buffer, at: number): boolean {
   let state = 0xffff_ffff;
   for (let i = 0; i < header.length; i++) {

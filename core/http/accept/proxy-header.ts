@@ -83,7 +83,7 @@ function endsOf(line: string): ProxiedEnds | undefined {
   };
 }
 
-/** Is it an IPv6 address without a zone? A zone would be another machine's. */
+/** Returns whether it is an IPv6 address without a zone. A zone would name an interface of another machine. */
 const isPlainIPv6 = (text: string): boolean => isIPv6(text) && !text.includes('%');
 
 /** Returns the address in the form that sockets use. */

@@ -82,6 +82,6 @@ function readTls(value: Buffer): ProxyTlsFacts | undefined | 'malformed' {
   });
 }
 
-/** Has it no control characters? These texts end up in logs and fields. */
+/** Returns whether a value has no control characters. These texts end up in logs and fields. */
 const isText = (value: Buffer | undefined): boolean =>
   value === undefined || !value.some(byte => byte < 0x20 || byte === 0x7f);

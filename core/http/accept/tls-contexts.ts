@@ -29,9 +29,9 @@ const groups = `${hasHybrid ? 'X25519MLKEM768:' : ''}X25519:prime256v1:secp384r1
 export class TlsContexts {
   /** For clients that ask for no name, or for an unknown one unless that is refused. If empty, both are refused. */
   readonly fallback: readonly Certificate[];
-  /** Must the name that a client asks for be read before the handshake? */
+  /** Whether the name that a client asks for must be read before the handshake. */
   readonly needsNames: boolean;
-  /** Does every client get the same certificates, whatever name it asks for? */
+  /** Whether every client gets the same certificates, whatever name it asks for. */
   readonly isOne: boolean;
   private readonly material: TlsMaterial;
   private readonly names: CertificateNames;

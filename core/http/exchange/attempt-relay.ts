@@ -18,7 +18,7 @@ const smallBody = 16 * 1024;
 export abstract class AttemptRelay extends BodyRelay implements StreamTaker, ResponseReceiver {
   protected readonly outgoing = new OutgoingHead();
   protected cache: ConnectionCache | undefined = undefined;
-  /** Is the upstream's stream held because a stage after its head is still running? */
+  /** Whether the upstream's stream is held because a stage after its head is still running. */
   protected judgedLate = false;
   /** The upstream's connection after a 101, while stages handle that. */
   protected upgraded: UpgradedConnection | undefined = undefined;

@@ -87,7 +87,7 @@ export class BodyChain {
     });
   }
 
-  /** Is it a transform's turn to act? */
+  /** Whether it is a transform's turn to act. */
   get owes(): boolean {
     return !this.over && !this.paused && (this.ended || this.blocked);
   }

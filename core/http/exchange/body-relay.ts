@@ -19,9 +19,9 @@ export abstract class BodyRelay {
   protected readonly response = new OutgoingResponse();
   /** The form in which the client's stream can hand on the request body. */
   protected askedForm: BodyForm = 'payload';
-  /** Is the upstream's stream open and taking the request body? */
+  /** Whether the upstream's stream is open and taking the request body. */
   protected bodyWanted = false;
-  /** Does the client's stream have the response's head? */
+  /** Whether the client's stream has the response's head. */
   protected responding = false;
   /** The transforms of each body; undefined if plugins asked for none. */
   protected requestChain: BodyChain | undefined = undefined;
@@ -34,7 +34,7 @@ export abstract class BodyRelay {
     this.home = home;
   }
 
-  /** Is an asynchronous tap running? */
+  /** Whether an asynchronous tap is running. */
   protected abstract get isStagePending(): boolean;
 
   /** Ends the exchange with an error: as a response if none has begun, otherwise by cutting the client's stream. */

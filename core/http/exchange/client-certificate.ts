@@ -6,7 +6,7 @@ export const clientCertificateField = 'X-Forwarded-Client-Cert';
 /** Spellings of the name that CGI-like origins read as this field, in lower case. */
 const anySpelling = /^x[._-]forwarded[._-]client[._-]cert$/;
 
-/** Is this the field, however it is spelt? `key`: a name in lower case. */
+/** Returns whether this is the field, however it is spelt. `key`: a name in lower case. */
 export const isClientCertificateField = (key: string): boolean => anySpelling.test(key);
 
 /**

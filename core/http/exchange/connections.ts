@@ -12,7 +12,7 @@ export interface AcceptedConnection {
   readonly idleSince: number;
   /** This machine's address that it was made to, as the system reports it; undefined for a unix socket, or once ended. */
   readonly localAddress: string | undefined;
-  /** Is it a tunnel, which winding down does not wait for? */
+  /** Whether it is a tunnel, which winding down does not wait for. */
   readonly outlives: boolean;
   /** Makes the next response the last one, and announces that if the protocol allows. */
   endSoon(): void;

@@ -36,7 +36,7 @@ export class Exchange extends AttemptRelay implements Carrier, RequestReceiver, 
   private readonly keeper: ExchangeKeeper;
   private readonly pipeline: Pipeline;
   private ctx: ProxyContext | undefined = undefined;
-  /** Did the request enter the stages? If not, it was refused before. */
+  /** Whether the request entered the stages. If not, it was refused before. */
   private entered = false;
   /** The method that the client sent, even if plugins change it. */
   private askedMethod = 'GET';

@@ -33,9 +33,9 @@ export class FieldNotes {
   maxForwards: string | undefined = undefined;
   via = '';
   hasDate = false;
-  /** Does TE list `trailers`? */
+  /** Whether TE lists `trailers`. */
   takesTrailers = false;
-  /** Was there an X-Forwarded-* or Forwarded line? */
+  /** Whether there was an X-Forwarded-* or Forwarded line. */
   hasForwarding = false;
   /** Why {@link take} refused a field. */
   outcome: typeof malformed | typeof tooMany = malformed;
@@ -167,7 +167,7 @@ for (const kind of [
   isListed[kind] = 1;
 }
 
-/** Could the name at `start` be a {@link forwardingAlias}? A cheap test that rules out nearly all other names. */
+/** Returns whether the name at `start` could be a {@link forwardingAlias}. A cheap test that rules out nearly all other names. */
 export function mayBeAlias(text: string, start: number): boolean {
   const c = text.charCodeAt(start) | 0x20;
   return c === 0x66 || (c === 0x78 && (text.charCodeAt(start + 2) | 0x20) === 0x66);

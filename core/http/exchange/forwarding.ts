@@ -38,12 +38,12 @@ export class Forwarding {
     this.via = { '1.0': line('1.0'), '1.1': line('1.1'), '2.0': line('2.0') };
   }
 
-  /** Is this the address of a trusted proxy? */
+  /** Returns whether this is the address of a trusted proxy. */
   trusts(ip: string): boolean {
     return this.trusted.has(ip);
   }
 
-  /** Are upstreams told about the certificates of clients? */
+  /** Whether upstreams are told about the certificates of clients. */
   get certifies(): boolean {
     return this.clientCertificate !== false;
   }

@@ -20,7 +20,10 @@ export const hexValue = Uint8Array.from({ length: 256 }, (_, code) => {
 /** Names that CGI-like origins read as X-Forwarded-*: `X_Forwarded_For`, `X.Forwarded.Host`. */
 export const forwardingAlias = /^(?:x[._-]forwarded[._-]|forwarded[._])/;
 
-/** Do these bytes begin a TLS handshake, in a record of any version (RFC 8446 section 5.1)? No HTTP message begins with them. */
+/**
+ * Returns whether these bytes begin a TLS handshake, in a record of any version (RFC 8446 section 5.1). No HTTP message
+ * begins with them.
+ */
 export function beginsTls(first: number | undefined, second: number | undefined): boolean {
   return first === 0x16 && second === 0x03;
 }

@@ -4,7 +4,7 @@
 /** gRPC-Web, `application/grpc-web`, counts as plain HTTP: its clients read the HTTP status. */
 const grpcType = /^application\/grpc(?:$|[+; \t])/i;
 
-/** Does this Content-Type make an HTTP/2 request a gRPC one? */
+/** Returns whether this Content-Type makes an HTTP/2 request a gRPC one. */
 export function isGrpcType(contentType: string): boolean {
   return grpcType.test(contentType);
 }

@@ -24,7 +24,7 @@ export interface Peer {
   readonly localPort: number;
   /** The name of the `listen` entry that accepted it. */
   readonly listener: string;
-  /** Is it a proxy whose X-Forwarded-* fields are believed? */
+  /** Whether it is a proxy whose X-Forwarded-* fields are believed. */
   readonly trusted: boolean;
   /** The outcome of the TLS handshake; undefined if the connection is not encrypted. */
   tls: TlsFacts | undefined;
@@ -55,14 +55,14 @@ export interface InboundRequest {
   readonly form: BodyForm;
   /** The protocols that the client asks to switch to, if the request for it is valid. */
   readonly upgrade: string | undefined;
-  /** Does the client wait for a 100 (Continue) before it sends the body? */
+  /** Whether the client waits for a 100 (Continue) before it sends the body. */
   readonly expectContinue: boolean;
   /** The values of all Via lines, joined by commas; '' for none. */
   readonly via: string;
   readonly maxForwards: string | undefined;
-  /** Was there an X-Forwarded-* or Forwarded line? */
+  /** Whether there was an X-Forwarded-* or Forwarded line. */
   readonly hasForwarding: boolean;
-  /** Does the client say that it accepts trailers (RFC 9110 section 10.1.4)? */
+  /** Whether the client says that it accepts trailers (RFC 9110 section 10.1.4). */
   readonly takesTrailers: boolean;
 }
 
@@ -80,9 +80,9 @@ export interface OutboundRequest {
   /** The form in which the body will be handed on. */
   readonly form: BodyForm;
   readonly upgrade: string | undefined;
-  /** Does the client wait for the upstream's 100 (Continue) before it sends the body? */
+  /** Whether the client waits for the upstream's 100 (Continue) before it sends the body. */
   readonly expectContinue: boolean;
-  /** Does the client say that it accepts trailers? */
+  /** Whether the client says that it accepts trailers. */
   readonly takesTrailers: boolean;
   readonly timeouts: UpstreamTimeouts;
 }
@@ -124,11 +124,11 @@ export interface OutboundResponse {
   /** The reason phrase as the upstream sent it; undefined for the usual one for the status. */
   readonly reason: string | undefined;
   readonly headers: HeaderList;
-  /** Does `headers` contain a Date? If not, the stream adds one. */
+  /** Whether `headers` contains a Date. If not, the stream adds one. */
   readonly hasDate: boolean;
   /** The length to announce; undefined if it is unknown or must not be announced. */
   readonly length: number | undefined;
-  /** Was the length announced to Weldr? If not, a protocol that marks the end of bodies need not announce it either. */
+  /** Whether the length was announced to Weldr. If not, a protocol that marks the end of bodies need not announce it either. */
   readonly isAnnounced: boolean;
   /** `its length`: a body of known length has no trailers. */
   readonly endsWith: 'its length' | 'a sign';
@@ -140,20 +140,20 @@ export interface OutboundResponse {
 export interface ClientStream {
   /** The facts of its connection. */
   readonly peer: Peer;
-  /** Has all of the request been read? */
+  /** Whether all of the request has been read. */
   readonly requestComplete: boolean;
   /** The form that it prefers for response bodies. */
   readonly takes: BodyForm;
-  /** Is it a gRPC request? Weldr's own responses then take gRPC's form. */
+  /** Whether it is a gRPC request. If so, Weldr's own responses take gRPC's form. */
   readonly isGrpc: boolean;
-  /** Has part of the final response been sent? Then no other can be. */
+  /** Whether part of the final response has been sent. If so, no other response can be. */
   readonly answered: boolean;
   /**
    * Returns the whole request body as latin1 text if it is small and has arrived. It is kept, so the request can be sent
    * again. Returns undefined if there is none, or it must be streamed.
    */
   takeSmallBody(limit: number): string | undefined;
-  /** Has all of the request body arrived, or are this many bytes of it waiting to be handed on? */
+  /** Returns whether all of the request body has arrived, or this many bytes of it are waiting to be handed on. */
   bodyArrived(limit: number): boolean;
   /** Reads until {@link bodyArrived} holds, then calls `onBodyArrived`. */
   gatherBody(limit: number): void;
@@ -199,7 +199,7 @@ export interface ClientStream {
 
 /** Receives a client's request: an exchange. Ranges of bytes are valid only during the call. */
 export interface RequestReceiver {
-  /** May body bytes be handed on now? */
+  /** Whether body bytes may be handed on now. */
   readonly wantsBody: boolean;
   /** Starts the request with this head. */
   begin(request: InboundRequest): void;
@@ -223,9 +223,9 @@ export interface RequestReceiver {
 
 /** One upstream request and its response. Calls a {@link ResponseReceiver}. */
 export interface UpstreamStream {
-  /** Was its connection used before? */
+  /** Whether its connection was used before. */
   readonly reused: boolean;
-  /** Is its connection open, so that a body may follow the head? */
+  /** Whether its connection is open, so that a body may follow the head. */
   readonly connected: boolean;
   /** The form that it prefers for request bodies. */
   readonly takes: BodyForm;

@@ -24,7 +24,7 @@ const lateFields: ReadonlySet<string> = new Set([
   'tracestate',
 ]);
 
-/** Must a field with this lower-case name be dropped from trailers? */
+/** Returns whether a field with this lower-case name must be dropped from trailers. */
 export function comesTooLate(key: string): boolean {
   return lateFields.has(key) || forwardingAlias.test(key);
 }

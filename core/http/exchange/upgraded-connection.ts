@@ -25,7 +25,7 @@ export class UpgradedConnection {
     socket.pause();
   }
 
-  /** Does it speak one of the protocols that the client offered? */
+  /** Returns whether it speaks one of the protocols that the client offered. */
   isOneOf(offered: string | undefined): boolean {
     const protocols = offered?.toLowerCase().split(', ') ?? [];
     return protocols.includes(this.protocol.toLowerCase()) && isFieldValue(this.protocol);

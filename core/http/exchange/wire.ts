@@ -34,7 +34,7 @@ export class Wire implements ExchangeHome {
   readonly admission: Admission;
   readonly upstreams: Upstreams;
   readonly exchanges: Exchanges;
-  /** Must connections end with their current response? */
+  /** Whether connections must end with their current response. */
   draining = false;
 
   /** `connector`: makes connections to upstreams. */

@@ -49,7 +49,7 @@ export class ChunkedReader {
   problem = '';
   /** Bytes of payload that the size lines have announced so far. */
   announced = 0;
-  /** Did a trailer try to change the framing or end the connection? It is dropped in any case. */
+  /** Whether a trailer tried to change the framing or end the connection. It is dropped in any case. */
   steered = false;
   private readonly sink: ChunkedSink;
   private framed = true;
@@ -334,7 +334,7 @@ function quotedEnd(line: Buffer, start: number): number {
   return -1;
 }
 
-/** Is this `0 CRLF CRLF`, the end of nearly every chunked body? */
+/** Returns whether this is `0 CRLF CRLF`, the end of nearly every chunked body. */
 function isLastChunk(buffer: Buffer, pos: number, end: number): boolean {
   return (
     end - pos >= 5 &&

@@ -36,7 +36,7 @@ export class H1ClientConnection extends H1ClientSocket implements AcceptedConnec
   readonly kind = 'h1';
   readonly peer: Peer;
   idleSince: number;
-  /** Is the next response the last one? */
+  /** Whether the next response is the last one. */
   ending = false;
   private readonly keeper: ConnectionKeeper;
   private readonly requestHead: RequestHead;
@@ -84,7 +84,7 @@ export class H1ClientConnection extends H1ClientSocket implements AcceptedConnec
     return this.buffer.length;
   }
 
-  /** Do these bytes end in an empty line, as a chunked body does? */
+  /** Whether the bytes not taken yet end in an empty line, as a chunked body does. */
   get endsEmpty(): boolean {
     return this.buffer.indexOf(emptyLine, this.buffer.length - emptyLine.length) >= 0;
   }

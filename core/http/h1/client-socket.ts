@@ -9,9 +9,9 @@ import type { Wire } from '../exchange/wire.ts';
 export abstract class H1ClientSocket implements Waiting {
   deadline = 0;
   deadlineSlot = -1;
-  /** Has the client closed its sending side? */
+  /** Whether the client has closed its sending side. */
   ended = false;
-  /** Is reading paused because the bytes could not be passed on? */
+  /** Whether reading is paused because the bytes could not be passed on. */
   paused = false;
   protected readonly socket: Socket;
   protected readonly wire: Wire;
@@ -27,7 +27,7 @@ export abstract class H1ClientSocket implements Waiting {
 
   abstract onDeadline(): void;
 
-  /** Is the client slow to read? */
+  /** Whether the client is slow to read. */
   get blocked(): boolean {
     return this.socket.writableNeedDrain;
   }

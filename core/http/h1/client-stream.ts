@@ -36,7 +36,10 @@ export class H1ClientStream extends H1RequestBody implements ClientStream {
   // of the request
   private minor = 1;
   private askedClose = false;
-  /** Must the connection end with this response? After an Upgrade it must, as later bytes could belong to either protocol. */
+  /**
+   * Whether the connection must end with this response. After an Upgrade it must, as later bytes could belong to either
+   * protocol.
+   */
   private last = false;
   // of the response
   /** A head that waits to be sent with the first bytes of the body. */

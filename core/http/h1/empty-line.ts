@@ -1,8 +1,8 @@
 // The end of a field section that arrives in pieces: reading it again from the start for each piece would cost quadratic time.
 
 /**
- * Is a section that was incomplete at `seen` bytes worth reading again? It is if an empty line has arrived, with or without
- * its CR, or if it has doubled in length.
+ * Returns whether a section that was incomplete at `seen` bytes is worth reading again. It is if an empty line has arrived,
+ * with or without its CR, or if it has doubled in length.
  */
 export function worthReading(section: Buffer | string, seen: number): boolean {
   if (section.length >= seen * 2) return true;

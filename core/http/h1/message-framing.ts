@@ -48,7 +48,10 @@ function readLength(text: string): number {
   return length;
 }
 
-/** Is it a well-formed list that ends in its only `chunked`? Its framing is clear, but the other codings are not supported. */
+/**
+ * Returns whether it is a well-formed list whose only `chunked` comes last. Its framing is clear, but the other codings are
+ * not supported.
+ */
 function isForeignCoding(value: string): boolean {
   const codings = listElements(value.toLowerCase());
   return codings.every(isToken) && codings.indexOf('chunked') === codings.length - 1;

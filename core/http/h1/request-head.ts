@@ -25,7 +25,7 @@ export class RequestHead implements InboundRequest {
   minor = 1;
   /** Bytes of the body, or `chunked`; 0 if there is none. */
   length = 0;
-  /** May the connection serve another request after this one? */
+  /** Whether the connection may serve another request after this one. */
   keepAlive = true;
   /** The protocols that the client asks to switch to, if the request for it is valid. */
   upgrade: string | undefined = undefined;

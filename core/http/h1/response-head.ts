@@ -17,7 +17,7 @@ export class ResponseHead implements InboundResponse {
   length = 0;
   /** The Content-Length, even if no body follows (HEAD, 304); undefined if there is none. */
   announced: number | undefined = undefined;
-  /** May the connection be reused after this response? */
+  /** Whether the connection may be reused after this response. */
   keepAlive = true;
   upgrade: string | undefined = undefined;
   readonly endsWith = 'its length';

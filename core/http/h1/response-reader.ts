@@ -28,7 +28,7 @@ export abstract class H1ResponseReader implements ChunkedSink {
   /** Bytes that arrived and cannot be handed on yet. */
   protected held: Buffer = noBytes;
   protected holding = false;
-  /** Did the response end while it was held? */
+  /** Whether the response ended while it was held. */
   protected completeOnRelease = false;
   /** Bytes of the body that are still to come. */
   protected remaining = 0;
@@ -93,7 +93,7 @@ export abstract class H1ResponseReader implements ChunkedSink {
     }
   }
 
-  /** Has a call closed it meanwhile? A method, because the compiler does not see that calls change the state. */
+  /** Returns whether a call has closed it meanwhile. A method, because the compiler does not see that calls change the state. */
   protected stopped(): boolean {
     return this.state === closed;
   }

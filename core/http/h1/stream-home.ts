@@ -6,17 +6,17 @@ import type { Peer } from '../exchange/streams.ts';
 /** Reads and writes for its stream, which sets the connection's deadline during a request. */
 export interface H1StreamHome extends Pick<Waiting, 'deadline'> {
   readonly peer: Peer;
-  /** Has the client closed its sending side? */
+  /** Whether the client has closed its sending side. */
   readonly ended: boolean;
-  /** Is the next response the last one? */
+  /** Whether the next response is the last one. */
   readonly ending: boolean;
-  /** Is reading paused because the bytes could not be passed on? */
+  /** Whether reading is paused because the bytes could not be passed on. */
   readonly paused: boolean;
-  /** Is the client slow to read? */
+  /** Whether the client is slow to read. */
   readonly blocked: boolean;
   /** How many bytes were read and not taken yet. */
   readonly available: number;
-  /** Do these bytes end in an empty line, as a chunked body does? */
+  /** Whether the bytes not taken yet end in an empty line, as a chunked body does. */
   readonly endsEmpty: boolean;
   /** Writes latin1 text. Returns false to wait for `onDrain`, because the client is slower. */
   write(text: string): boolean;

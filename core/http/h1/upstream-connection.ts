@@ -50,16 +50,16 @@ export class H1UpstreamConnection
   private ended = false;
   private timeouts: UpstreamTimeouts;
   private requestSent = false;
-  /** Has all of the client's body arrived? */
+  /** Whether all of the client's body has arrived. */
   private clientDone = false;
-  /** Must the next bytes come from the client? Then the upstream's time does not run. */
+  /** Whether the next bytes must come from the client. If so, the upstream's time does not run. */
   private awaitsClient = false;
   private writeError: Error | undefined = undefined;
   /** How fast the request body arrives. */
   private readonly pace = new UploadPace();
-  /** Is the request body sent in chunks, which trailers may follow? */
+  /** Whether the request body is sent in chunks, which trailers may follow. */
   private inChunks = false;
-  /** Does the request body arrive as payload, to be put into chunks here? */
+  /** Whether the request body arrives as payload, to be put into chunks here. */
   private encoding = false;
 
   /**
@@ -366,7 +366,7 @@ export class H1UpstreamConnection
     else this.fail(this.explain(error));
   }
 
-  /** Could the held bytes be the rest of the response? */
+  /** Whether the held bytes could be the rest of the response. */
   private get mayBeWhole(): boolean {
     if (this.completeOnRelease) return true;
     const { held, remaining, state } = this;

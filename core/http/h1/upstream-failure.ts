@@ -18,9 +18,9 @@ export function timeoutError({ id }: Upstream, state: number, timeouts: Upstream
 /** What a connection was doing when it ended. */
 export interface EndedConnection {
   readonly state: number;
-  /** Had part of the response arrived? */
+  /** Whether part of the response had arrived. */
   readonly hasBegun: boolean;
-  /** Had the connection served other requests before? */
+  /** Whether the connection had served other requests before. */
   readonly reused: boolean;
 }
 

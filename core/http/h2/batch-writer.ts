@@ -16,7 +16,7 @@ export class BatchWriter extends FrameWriter {
     this.socket = socket;
   }
 
-  /** Is the peer slow to read? */
+  /** Whether the peer is slow to read. */
   get blocked(): boolean {
     return this.socket.writableNeedDrain;
   }

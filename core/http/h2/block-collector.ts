@@ -10,7 +10,7 @@ export class BlockCollector {
   /** The stream of the incomplete block; 0 if there is none. */
   streamId = 0;
   endStream = false;
-  /** Does the stream depend on itself? */
+  /** Whether the stream depends on itself. */
   selfDependent = false;
   bytes: Buffer = nothing;
   length = 0;
@@ -38,7 +38,7 @@ export class BlockCollector {
     return this.continuations > maxContinuations ? `over ${maxContinuations} CONTINUATION frames` : '';
   }
 
-  /** May a fragment of this many bytes follow? */
+  /** Returns whether a fragment of this many bytes may follow. */
   hasRoomFor(bytes: number): boolean {
     return this.length + bytes <= this.maxBytes;
   }

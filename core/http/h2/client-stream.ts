@@ -31,7 +31,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   private readonly wire: Wire;
   private receiver: RequestReceiver | undefined = undefined;
   // of the request
-  /** Has the client ended its side? */
+  /** Whether the client has ended its side. */
   private ended = false;
   private isOver = false;
   /** The announced length of the body, bytes; negative if there was none. */

@@ -50,7 +50,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   protected lastIgnored = 0;
   /** How many bytes the peer lets a new stream send. */
   protected peerStreamWindow = firstWindow;
-  /** Has the connection ended? Then nothing more is read, and no stream opened. */
+  /** Whether the connection has ended. If so, nothing more is read, and no stream opened. */
   protected over = false;
   private readonly role: H2Role;
   /** Streams that wait to send, in the order in which they began to wait. */
@@ -66,7 +66,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   private used = 0;
   /** Bytes of heads and of replies to control frames written since the peer last had nothing left to read. */
   private unread = 0;
-  /** Have windows been opened since the last {@link sendWaiting}? */
+  /** Whether windows have been opened since the last {@link sendWaiting}. */
   private opened = false;
 
   constructor(socket: Duplex, deadlines: Deadlines, role: H2Role) {
@@ -78,12 +78,12 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     this.reader = new FrameReader(this, role.role, undefined, role.maxBlock);
   }
 
-  /** Is the peer slow to read? */
+  /** Whether the peer is slow to read. */
   get blocked(): boolean {
     return this.writer.blocked;
   }
 
-  /** Does the peer send requests without reading responses? Bodies wait for its windows, but heads would pile up. */
+  /** Whether the peer sends requests without reading responses. Bodies wait for its windows, but heads would pile up. */
   protected get isUnread(): boolean {
     return this.blocked && this.unread > maxUnread;
   }

@@ -43,7 +43,7 @@ export class FrameReader {
   private readonly block: BlockCollector;
   private hasStopped = false;
   private state = atPreface;
-  /** Has a frame arrived? The first must be SETTINGS. */
+  /** Whether a frame has arrived. The first must be SETTINGS. */
   private begun = false;
   private type = 0;
   private flags = 0;
@@ -77,7 +77,7 @@ export class FrameReader {
     if (role === 'client') this.state = atHeader;
   }
 
-  /** Has a connection error or {@link stop} ended reading? */
+  /** Whether a connection error or {@link stop} has ended reading. */
   get stopped(): boolean {
     return this.hasStopped;
   }
@@ -184,7 +184,7 @@ export class FrameReader {
     }
   }
 
-  /** May this frame follow those before it? If not, ends the connection. */
+  /** Returns whether this frame may follow those before it. If not, ends the connection. */
   private isExpected(): boolean {
     const { remaining, type } = this;
     if (!this.begun && (type !== frameType.settings || this.has(frameFlag.ack))) {

@@ -228,7 +228,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
   }
 }
 
-/** Is it a token in lower case (RFC 9113 section 8.2.1)? */
+/** Returns whether it is a token in lower case (RFC 9113 section 8.2.1). */
 export function isFieldName(name: string): boolean {
   for (let i = 0; i < name.length; i++) {
     const c = name.charCodeAt(i);
@@ -242,7 +242,10 @@ function isToken(text: string): boolean {
   return text.length > 0;
 }
 
-/** Is the value free of line ends, NUL and outer blanks (RFC 9113 section 8.2.1), and of all that HTTP/1.1 forbids? */
+/**
+ * Returns whether the value is free of line ends, NUL and outer blanks (RFC 9113 section 8.2.1), and of all that HTTP/1.1
+ * forbids.
+ */
 export function isFieldValue(value: string): boolean {
   for (let i = 0; i < value.length; i++) if (valueChar[value.charCodeAt(i)] !== 1) return false;
   return value === '' || !(isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1)));

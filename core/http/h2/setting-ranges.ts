@@ -23,7 +23,7 @@ export function settingError(id: number, value: number, sender: 'client' | 'serv
 
 const known: ReadonlySet<number> = new Set(Object.values(settingId));
 
-/** Is it a known setting? All others must be ignored. */
+/** Returns whether it is a known setting. All others must be ignored. */
 export function isKnownSetting(id: number): boolean {
   return known.has(id);
 }

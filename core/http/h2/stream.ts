@@ -13,9 +13,9 @@ export interface H2Stream {
   allowed: number;
   /** How many bytes were taken and not yet announced to the peer. Set by the connection. */
   used: number;
-  /** Does it have something to send that waits for a window or the connection? */
+  /** Whether it has something to send that waits for a window or the connection. */
   readonly waits: boolean;
-  /** Has the peer ended its side? */
+  /** Whether the peer has ended its side. */
   readonly halfClosed: boolean;
   /** Takes bytes of a body, valid only during the call. Returns false if they exceed the announced length. */
   onBody(buffer: Buffer, start: number, end: number): boolean;
@@ -29,7 +29,7 @@ export interface H2Stream {
 
 /** The connection of a stream, as the stream sees it; `S`: its streams. */
 export interface H2StreamHome<S> {
-  /** Is the peer slow to read? */
+  /** Whether the peer is slow to read. */
   readonly blocked: boolean;
   /** `fields`: alternating names and values. `neverIndexed`: names of fields that must stay out of all tables. */
   sendHead(

@@ -59,12 +59,12 @@ export class H2UpstreamConnection
   private hasSettings = false;
   private maxHeaderList = Number.POSITIVE_INFINITY;
   private nextStream = 1;
-  /** Has a complete response arrived on it? */
+  /** Whether a complete response has arrived on it. */
   private hasServed = false;
-  /** Does the upstream take no more streams? `goodbye`: the error that it gave. */
+  /** Whether the upstream takes no more streams. `goodbye`: the error that it gave. */
   private goingAway = false;
   private goodbye = '';
-  /** Was a PING sent, and nothing received since? Then it may be dead. */
+  /** Whether a PING was sent, and nothing has been received since. If so, the connection may be dead. */
   private probing = false;
   /** Streams whose heads arrived in this read. */
   private readonly headed: H2UpstreamStream[] = [];

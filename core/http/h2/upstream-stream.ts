@@ -30,7 +30,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   allowed: number;
   used = 0;
   halfClosed = false;
-  /** Has the final head arrived? */
+  /** Whether the final head has arrived. */
   headSeen = false;
   private readonly connection: H2UpstreamStreamHome<H2UpstreamStream>;
   private receiver: ResponseReceiver | undefined = undefined;
@@ -44,11 +44,11 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   private ending = false;
   private endSent = false;
   private trailers: HeaderList | undefined = undefined;
-  /** Has all of the client's body arrived? */
+  /** Whether all of the client's body has arrived. */
   private clientDone = false;
   /** How fast the body arrives; undefined if there is none to wait for. */
   private pace: UploadPace | undefined = undefined;
-  /** Must the next bytes come from the client? Then the upstream's time does not run. */
+  /** Whether the next bytes must come from the client. If so, the upstream's time does not run. */
   private awaitsClient = false;
   // of the response
   private interims = 0;
@@ -136,7 +136,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     return flows;
   }
 
-  /** Is it only waiting for a client that sends its body slowly? */
+  /** Whether it is only waiting for a client that sends its body slowly. */
   get lags(): boolean {
     const { pace, connection } = this;
     if (pace === undefined || this.ending || this.waits || connection.blocked) return false;

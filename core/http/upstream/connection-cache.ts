@@ -33,7 +33,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
   readonly timeouts: Settings['timeouts'];
   readonly limits: Settings['limits'];
   streamsAtFirst = streamsUnsaid;
-  /** Is the upstream reached by a name, which may point elsewhere later? */
+  /** Whether the upstream is reached by a name, which may point elsewhere later. */
   private readonly isNamed: boolean;
   private readonly connector: Connector;
   private readonly all = new Set<UpstreamConnection>();
@@ -98,7 +98,10 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return this.queue.length > 0 || (this.all.size - this.free.length) * 2 >= this.most;
   }
 
-  /** May another upload that is still arriving take a connection? Together they may hold three quarters, but always one. */
+  /**
+   * Returns whether another upload that is still arriving may take a connection. Together, uploads may hold three quarters
+   * of them, but always at least one.
+   */
   private readonly mayUpload = (): boolean => {
     const most = Math.max(1, Math.floor(this.most * 0.75));
     let uploads = 0;
@@ -111,7 +114,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return this.upstream.room ?? this.ofPool?.upstreamConnections ?? this.limits.upstreamConnections;
   }
 
-  /** Does the upstream's own limit allow another stream? Over HTTP/1.1 the limit counts connections. */
+  /** Returns whether the upstream's own limit allows another stream. Over HTTP/1.1 the limit counts connections. */
   private mayOpen(): boolean {
     const { room } = this.upstream;
     if (room === undefined || !this.mayBeHttp2) return true;
@@ -231,7 +234,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     }
   }
 
-  /** Must it take no streams beyond those it has? */
+  /** Returns whether a connection must take no streams beyond those it has. */
   private isPast({ openedAt }: UpstreamConnection): boolean {
     if (openedAt < this.renewedAt) return true;
     return this.isNamed && this.deadlines.now - openedAt > maxAgeOfNamed;
@@ -343,7 +346,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return stream;
   }
 
-  /** Does the upstream still take new requests? */
+  /** Returns whether the upstream still takes new requests. */
   private wanted(): boolean {
     return this.upstream.state === 'active' || this.upstream.state === 'down';
   }

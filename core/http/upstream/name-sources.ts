@@ -121,7 +121,7 @@ function failureOf(thrown: unknown): NameAnswer {
   return why === 'ENOTFOUND' || why === 'ENODATA' ? { kind: 'unknown' } : { kind: 'unanswered', why };
 }
 
-/** Would another query to the same servers fail the same way? */
+/** Returns whether another query to the same servers would fail the same way. */
 function isSilence(why: string): boolean {
   return why === 'ETIMEOUT' || why === 'ECONNREFUSED';
 }

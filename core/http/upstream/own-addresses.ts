@@ -35,12 +35,12 @@ export class OwnAddresses {
     return this.paths.has(path);
   }
 
-  /** Does any of them have this port? Makes no system call. */
+  /** Returns whether any of them has this port. Makes no system call. */
   hasPort(port: number): boolean {
     return this.hostsByPort.has(port);
   }
 
-  /** Is one of them the other end of this connection? */
+  /** Returns whether one of them is the other end of this connection. */
   hasPeerOf({ localAddress, remoteAddress, remotePort }: Ends): boolean {
     const hosts = this.hostsByPort.get(remotePort ?? 0);
     if (hosts === undefined || remoteAddress === undefined || localAddress === undefined) return false;

@@ -19,13 +19,13 @@ export interface UpstreamConnection {
   readonly capacity: number;
   /** How many streams are open on it. */
   readonly streams: number;
-  /** Does it carry a request whose body is still arriving? */
+  /** Whether it carries a request whose body is still arriving. */
   readonly uploads: boolean;
-  /** Is it only waiting for a client that sends a request body slowly? */
+  /** Whether it is only waiting for a client that sends a request body slowly. */
   readonly lags: boolean;
   /** After this time, by `Deadlines.now`, it must not be used if it has stayed idle. */
   readonly idleUntil: number;
-  /** Is it in its cache's list of those with capacity? Set by the cache. */
+  /** Whether it is in its cache's list of those with capacity. Set by the cache. */
   listed: boolean;
   /** Opens a stream, which uses up one of its capacity. */
   openStream(): UpstreamStream;

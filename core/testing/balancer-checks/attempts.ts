@@ -128,7 +128,7 @@ export const eligible: CheckDefinition = {
   },
 };
 
-/** Does each client get the same upstream each time? */
+/** Returns whether each client gets the same upstream each time. */
 async function keepsClients(started: Trial): Promise<boolean> {
   const seen = new Map<number, string | undefined>();
   // Not a multiple of the number of upstreams, so that turns do not look like affinity.

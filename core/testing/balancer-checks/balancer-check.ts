@@ -15,11 +15,11 @@ export interface BalancerCheckOptions {
    * `none`: it decides by something else, such as requests in flight, latency or the client.
    */
   readonly distribution?: 'smooth' | 'none' | number;
-  /** Does it respect weights? Default true; false: the shares must be equal. */
+  /** Whether it respects weights. Default true; if false, the shares must be equal. */
   readonly weights?: boolean;
   /**
-   * Does it promise a client its upstream, as a ring of hashes does? Default false. True: a client keeps its upstream
-   * between requests and workers, and few clients move when another upstream leaves. Combine it with
+   * Whether it promises a client the same upstream, as a ring of hashes does. Default false; if true, a client keeps its
+   * upstream between requests and workers, and few clients move when another upstream leaves. Combine it with
    * `distribution: 'none'`.
    */
   readonly sticky?: boolean;
@@ -34,7 +34,7 @@ export interface Subject {
 /** A check before its subject is known. */
 export interface CheckDefinition {
   readonly name: string;
-  /** Does it apply to a balancer with these options? Default: to all. */
+  /** Returns whether it applies to a balancer with these options. Default: to all. */
   readonly appliesTo?: (options: BalancerCheckOptions) => boolean;
   readonly run: (subject: Subject) => Promise<void>;
 }

@@ -109,7 +109,7 @@ export class Trial {
   latency = 5;
   /** Is called with each attempt's upstream, before the request is sent; a reply ends the request there. */
   onChosen: (upstream: Upstream) => Reply | undefined = () => undefined;
-  /** Is a failed attempt to be retried? */
+  /** Returns whether a failed attempt is to be retried. */
   retries: () => boolean = () => false;
 
   private constructor(side: TestWorkerSide, firstClient: number) {

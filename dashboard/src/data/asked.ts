@@ -4,7 +4,7 @@ import { find, textOf } from './api.ts';
 
 export interface Asked<T> {
   readonly value: T | undefined;
-  /** Does the path exist? Undefined until there is a response. */
+  /** Whether the path exists; undefined until there is a response. */
   readonly isThere: boolean | undefined;
   readonly problem: string;
   again(): void;

@@ -110,7 +110,7 @@ export async function remove(servers: readonly Server[], how: 'when empty' | 'no
   });
 }
 
-/** Was a server of this layer added at run time, so that nothing is left once it is removed? */
+/** Returns whether a server of this layer was added at run time, so that nothing of it is left once it is removed. */
 export const isOwn = (layer: string): boolean => layer === 'api' || layer === 'cluster';
 
 /** Forgets what an operator changed: one field, or all. */

@@ -33,7 +33,7 @@ export type Connection = 'connecting' | 'live' | 'lost';
 export const connection = signal<Connection>('connecting');
 export const overview = signal<Overview | undefined>(undefined);
 export const history = signal<History>(noHistory);
-/** Does this Weldr count requests? */
+/** Whether this Weldr counts requests. */
 export const counts = signal(true);
 /** The time, for texts with "ago". */
 export const now = signal(Date.now());
@@ -68,7 +68,7 @@ let lastHeard = 0;
 let lastId = 0;
 let retry = 0;
 let started = false;
-/** Is the data from before the stream being loaded? */
+/** Whether the data from before the stream is being loaded. */
 let beginning = false;
 let loading: ReturnType<typeof setTimeout> | undefined;
 /** Events that are not processed yet. */
@@ -211,7 +211,7 @@ function takeArrived(): void {
   if (list.some(changesFacts)) loadSoon();
 }
 
-/** Does it change more of a server than the stream carries? */
+/** Returns whether the event changes more of a server than the stream carries. */
 function changesFacts(event: WeldrEvent): boolean {
   const change = changeOf(event);
   if (change === undefined) return /^(?:server|pool|reload|upgrade)\./.test(event.type);

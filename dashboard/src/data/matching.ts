@@ -1,6 +1,6 @@
 // Matches a few typed letters against many texts.
 
-/** Does each word occur in the texts, or do its letters occur in order in `names`? `ap3000` finds `api-1:3000`. */
+/** Returns whether each word occurs in the texts, or its letters occur in order in `names`: `ap3000` finds `api-1:3000`. */
 export function matchesAll(words: string, names: string, more = ''): boolean {
   const all = `${names} ${more}`.toLowerCase();
   const short = names.toLowerCase();

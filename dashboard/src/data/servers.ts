@@ -26,7 +26,7 @@ export interface PoolFacts {
 /** The pool that is shown; empty: all. */
 export const chosenPool = signal('');
 export const pools = signal<readonly PoolFacts[]>([]);
-/** Have the servers been loaded? */
+/** Whether the servers have been loaded. */
 export const loaded = signal(false);
 
 const facts = signal<ReadonlyMap<string, ServerFacts>>(new Map());

@@ -4,7 +4,7 @@ import { call, whenSignedOut } from './api.ts';
 
 export interface Session {
   readonly signedIn: boolean;
-  /** Can it be signed out of? */
+  /** Whether it began with a token, so that the user can sign out. */
   readonly withToken?: boolean;
   readonly role?: 'operator' | 'reader';
   readonly by?: string;

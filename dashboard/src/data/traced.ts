@@ -32,7 +32,7 @@ const readEveryMs = 500;
 const retryMs = 5000;
 
 export const seen = signal<readonly SeenRequest[]>([]);
-/** Are there more requests than are shown? */
+/** Whether there are more requests than are shown. */
 export const isSample = signal(false);
 /** Why no requests are shown; empty: they are. */
 export const traceProblem = signal('');
