@@ -134,7 +134,7 @@ export const hostSetting = z
 /** Whether HTTP/2 is spoken to a server. */
 export const http2Setting = z.boolean().meta({
   description:
-    "Is HTTP/2 spoken? `true`: always, over TLS and without it; `false`: never. Default: the pool's setting; otherwise over TLS what the server chooses, and HTTP/1.1 without TLS.",
+    "When HTTP/2 is used. `true`: always, over TLS and without it; `false`: never. Default: the pool's setting; otherwise over TLS what the server chooses, and HTTP/1.1 without TLS.",
 });
 
 /** Whether a server learns about the client by the PROXY protocol, and by which version of it. */
