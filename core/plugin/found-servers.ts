@@ -48,7 +48,7 @@ export class FoundServers {
     });
     this.held = metrics.gauge({
       name: 'discovery_held',
-      help: 'Is the last list of a source held back because it names too few servers? 1: yes.',
+      help: 'Whether the last list of a source is held back because it names too few servers: 1 if so.',
       labels,
     });
     this.failures = metrics

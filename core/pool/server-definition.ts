@@ -170,7 +170,7 @@ export const serverDefinition = z
     backup: z
       .boolean()
       .optional()
-      .describe('Does it get requests only while no other server of its pool is active?'),
+      .describe('Whether it gets requests only while no other server of its pool is active.'),
     maxConnections: z
       .number()
       .int()

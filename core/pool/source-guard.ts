@@ -11,7 +11,10 @@ export const guardOptions = {
     .max(50_000)
     .default(1)
     .describe('A list of fewer servers does not replace a longer one.'),
-  allowEmpty: z.boolean().default(false).describe('May the pool lose all servers that were found for it?'),
+  allowEmpty: z
+    .boolean()
+    .default(false)
+    .describe('Whether the pool may lose all servers that were found for it.'),
   maxChange: z
     .number()
     .min(0)

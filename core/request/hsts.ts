@@ -12,7 +12,7 @@ export const hstsSettings = z
       .default(365 * 86_400)
       .describe('How long browsers use https:// only, in seconds; 0: they forget it.'),
     includeSubDomains: z.boolean().default(false).describe('Also for all names below this one.'),
-    preload: z.boolean().default(false).describe('May browsers include it in their preload lists?'),
+    preload: z.boolean().default(false).describe('Whether browsers may include it in their preload lists.'),
   })
   .refine(({ preload, includeSubDomains }) => !preload || includeSubDomains, {
     path: ['preload'],

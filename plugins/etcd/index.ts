@@ -212,7 +212,7 @@ export const etcd = definePlugin({
 function showHealth({ store, roundTrip }: ClusterNode, { metrics, clock, events, onClose }: Side): void {
   const following = metrics.gauge({
     name: 'etcd_up',
-    help: "Does a majority of etcd answer, and is this node's copy of the cluster's state up to date?",
+    help: "Whether a majority of etcd answers, and this node's copy of the cluster's state is up to date.",
   });
   const lag = metrics.gauge({
     name: 'etcd_lag_seconds',

@@ -67,7 +67,7 @@ export const floatingIp = definePlugin({
     const { hooks, log, clock, metrics, onClose, status, events, memory } = manager;
     const held = metrics.gauge({
       name: 'floating_ip_held',
-      help: 'Does this node hold the service address?',
+      help: 'Whether this node holds the service address.',
     });
     const holder = await takeHolder(options, manager);
     const addresses = options.address.map(({ text }) => text).join(', ');
