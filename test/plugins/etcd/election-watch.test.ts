@@ -83,7 +83,7 @@ withEtcd(
     const big = join(tmpdir(), 'big');
     writeFileSync(big, 'x'.repeat(1_400_000));
     for (let i = 0; i < 20 && !/NOSPACE/.test(cluster.ctl(['alarm', 'list']) ?? ''); i++)
-      cluster.put('big', big);
+      await cluster.put('big', big);
     assert.match(cluster.ctl(['alarm', 'list']) ?? '', /NOSPACE/);
 
     await until('it is reported while all else is well', () => a.problems.has('etcd-alarm'), 15_000);
