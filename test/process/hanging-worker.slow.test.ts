@@ -89,7 +89,7 @@ test('a plugin with an endless loop costs its requests and not the service', asy
     assert.is(await hangOne(weldr), 'cut');
     const stack = await weldr.logged(record => 'stack' in record, { from });
     assert.match(JSON.stringify(stack['stack']), /at hangForEver \(.*weldr\.config\.mjs/);
-    assert.match(weldr.logs.findLast(hangs)?.msg ?? '', 'its stack is in its own line');
+    assert.match(weldr.logs.findLast(hangs)?.msg ?? '', 'its stack is in a line of its own before this one');
   } finally {
     assert.is(await weldr.stop(), 0);
   }
