@@ -51,7 +51,7 @@ function wantedFolder(env: NodeJS.ProcessEnv): string {
   return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'weldr', 'compile');
 }
 
-/** Whether only this user and root can change or replace it. */
+/** Returns whether only this user and root can change or replace it. */
 function isSafe(folder: string): boolean {
   const user = process.getuid?.();
   if (user === undefined) return false;

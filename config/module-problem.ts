@@ -185,7 +185,7 @@ function arrowPlace(stack: string): Place | undefined {
   return { ...place, column: (lines[arrow]?.indexOf('^') ?? 0) + 1, source: lines[arrow - 1] };
 }
 
-/** Whether a SyntaxError comes from Node's parser and not from code such as JSON.parse. */
+/** Returns whether a SyntaxError comes from Node's parser and not from code such as JSON.parse. */
 function isOfParser(stack: string): boolean {
   return /^\s+at compileSourceTextModule/m.test(stack);
 }

@@ -98,7 +98,7 @@ export async function addPool(
   return json ? toJson(answer) : `the pool ${name} is set`;
 }
 
-/** Whether a setting goes back to its default, which only an existing pool allows. */
+/** Returns whether a setting goes back to its default, which only an existing pool allows. */
 function takesBack(settings: object): boolean {
   return Object.values(settings).some(
     value => value === null || (typeof value === 'object' && !Array.isArray(value) && takesBack(value)),

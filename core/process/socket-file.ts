@@ -9,6 +9,7 @@ import { link, lstat, realpath, rename, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf } from '../errors/error-code.ts';
 import { describeError, WeldrError } from '../errors.ts';
 
 /** The most attempts to get a name that other processes keep taking and releasing. */
@@ -199,8 +200,4 @@ function kindOf(found: BigIntStats): string {
 function orGone(thrown: unknown): undefined {
   if (codeOf(thrown) !== 'ENOENT') throw thrown;
   return undefined;
-}
-
-function codeOf(thrown: unknown): string {
-  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
 }

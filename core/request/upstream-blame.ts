@@ -12,7 +12,7 @@ export interface BadResponses {
   readonly slow: number | undefined;
 }
 
-/** Whether the error of an attempt counts against its upstream; false if there is none. */
+/** Returns whether the error of an attempt counts against its upstream; false if there is none. */
 export function blamesUpstream(ctx: ProxyContext): boolean {
   const { error } = ctx;
   if (error === undefined || !error.countsAgainstHealth) return false;
@@ -28,7 +28,7 @@ export function upstreamDelay({ attempt, replayable }: ProxyContext): number {
   return (attempt.respondedAt || attempt.finishedAt) - attempt.sentAt;
 }
 
-/** Whether all of the request was sent; false for a chunked body, of which this is unknown. */
+/** Returns whether all of the request was sent; false for a chunked body, of which this is unknown. */
 function isSent({ request: { bodyLength }, bytesIn }: ProxyContext): boolean {
   return bodyLength >= 0 && bytesIn >= bodyLength;
 }

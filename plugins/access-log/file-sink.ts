@@ -1,5 +1,6 @@
 // FileSink: appends lines to a file, one write after another, without blocking.
 import { close, constants, fstat, open, type Stats, stat, write } from 'node:fs';
+import { codeOf } from '../../core/errors/error-code.ts';
 import { describeError } from '../../core/errors.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { LineSink } from './line-buffer.ts';
@@ -205,8 +206,4 @@ const remedies: Readonly<Record<string, string>> = {
 function reasonOf(error: Error | null, path: string): string {
   const code = error === null ? '' : codeOf(error);
   return `${path}: ${remedies[code] ?? describeError(error)}`;
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : '';
 }

@@ -13,7 +13,7 @@ const ofTheBytes = [
 ];
 const noTransform = /(?:^|[\s,])no-transform(?:$|[\s,])/i;
 
-/** Whether a message forbids changes to its body (RFC 9111 sections 5.2.1.6 and 5.2.2.6). */
+/** Returns whether a message forbids changes to its body (RFC 9111 sections 5.2.1.6 and 5.2.2.6). */
 export function forbidsTransforms(headers: HeaderList): boolean {
   return headers.getAll('cache-control').some(value => noTransform.test(value));
 }
@@ -40,7 +40,7 @@ export class MediaTypes {
   }
 }
 
-/** Whether the response is worth compressing for clients that accept it. */
+/** Returns whether the response is worth compressing for clients that accept it. */
 export function isWorth({ request, response }: ProxyContext, types: MediaTypes, minBytes: number): boolean {
   if (response === undefined) return false;
   const { status, headers, bodyLength } = response;

@@ -209,7 +209,7 @@ export class DnsQuestion {
   }
 }
 
-/** Whether the name servers say that there is none. */
+/** Returns whether the name servers say that there is none. */
 function isUnknown(code: string): boolean {
   return code === 'ENOTFOUND' || code === 'ENODATA';
 }

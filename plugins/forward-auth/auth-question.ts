@@ -52,7 +52,7 @@ function normalTarget(ctx: ProxyContext): string {
   return at < 0 ? path.normal : path.normal + path.text.slice(at);
 }
 
-/** Whether the auth server and another server could read the path differently. */
+/** Returns whether the auth server and another server could read the path differently. */
 export function isAmbiguous(ctx: ProxyContext): boolean {
   const { path } = RequestFacts.of(ctx);
   return path.plainEnd < 0 && (path.problem !== undefined || path.readings.length > 1);

@@ -46,7 +46,7 @@ export function layered(below: CheckSettings, above: HealthCheckSettings | undef
   };
 }
 
-/** Whether this status passes. `expect` holds codes, ranges such as `"200-299"` and classes such as `"2xx"`. */
+/** Returns whether this status passes. `expect` holds codes, ranges such as `"200-299"` and classes such as `"2xx"`. */
 export function isExpected(status: number, expect: CheckSettings['expect']): boolean {
   return expect.some(wanted => {
     if (typeof wanted === 'number') return status === wanted;

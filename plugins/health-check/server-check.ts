@@ -53,7 +53,7 @@ export async function withinTime(
   }
 }
 
-/** Whether connections to it are over TLS. */
+/** Returns whether connections to it are over TLS. */
 export function isOverTls({ endpoint, protocol }: Upstream): boolean {
   return protocol === 'https:' && endpoint.kind === 'tcp';
 }

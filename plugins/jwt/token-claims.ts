@@ -17,7 +17,7 @@ export function claimOf(claims: Claims, name: string): unknown {
   return value;
 }
 
-/** Whether a token has all of these scopes (RFC 8693 section 4.2; some providers use `scp`). */
+/** Returns whether a token has all of these scopes (RFC 8693 section 4.2; some providers use `scp`). */
 export function hasScopes(claims: Claims, wanted: readonly string[]): boolean {
   if (wanted.length === 0) return true;
   const given = [...scopesIn(claimOf(claims, 'scope')), ...scopesIn(claimOf(claims, 'scp'))];

@@ -46,7 +46,7 @@ export async function exposition(
   return { contentType: registry.contentType, body: await registry.metrics() };
 }
 
-/** Whether OpenMetrics is named, and preferred at least as much as the other format. */
+/** Returns whether OpenMetrics is named, and preferred at least as much as the other format. */
 export function takesOpenMetrics(accept = ''): boolean {
   let open = 0;
   let plain = 0;

@@ -224,7 +224,7 @@ export class Ejections {
   }
 }
 
-/** Whether the pool could use an upstream if it were healthy. */
+/** Returns whether the pool could use an upstream if it were healthy. */
 function isMember({ state }: UpstreamRecord): boolean {
   return state === 'active' || state === 'down';
 }

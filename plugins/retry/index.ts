@@ -68,7 +68,7 @@ export const retry = definePlugin({
 /** Errors of a connection that was stale or about to end: the same upstream can be tried again. */
 const isOfConnection: ReadonlySet<string> = new Set(['STALE_CONNECTION', 'STREAM_REFUSED']);
 
-/** Whether another attempt can succeed without executing the request twice. */
+/** Returns whether another attempt can succeed without executing the request twice. */
 function isHarmless(ctx: ProxyContext): boolean {
   const isIdempotent = idempotentMethods.has(ctx.request.method);
   const { error } = ctx;
@@ -77,7 +77,7 @@ function isHarmless(ctx: ProxyContext): boolean {
   return isOfConnection.has(error.code) || hasUntried(ctx);
 }
 
-/** Whether there is an upstream that has not been tried, even an unavailable one: a plugin such as fail-open may choose it. */
+/** Returns whether there is an upstream that has not been tried, even an unavailable one: a plugin such as fail-open may choose it. */
 function hasUntried({ pool, tried }: ProxyContext): boolean {
   const { available } = pool;
   if (available.length === 0) return pool.size > tried.length;

@@ -131,7 +131,7 @@ const isAssertion = /^(?:[$^]|\\[bB])$/;
 /** A plain or escaped character. */
 const isLiteral = /^(?:[^\\.[]|\\[^a-zA-Z\d])$/;
 
-/** Whether the quantifier allows more than a few repetitions. */
+/** Returns whether the quantifier allows more than a few repetitions. */
 function repeatsOften(quantifier: string): boolean {
   const counts = /^\{(\d+)(?:(,)(\d*))?\}/.exec(quantifier);
   if (counts === null) return !quantifier.startsWith('?');

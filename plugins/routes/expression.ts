@@ -14,7 +14,7 @@ export function expressionOf(pattern: string | RegExp): RegExp | undefined {
   return new RegExp(pattern.slice(ignoresCase ? 2 : 1).trim(), ignoresCase ? 'i' : '');
 }
 
-/** Whether a pattern is written as an expression. */
+/** Returns whether a pattern is written as an expression. */
 export function isExpression(pattern: unknown): pattern is string | RegExp {
   return pattern instanceof RegExp || (typeof pattern === 'string' && pattern.startsWith('~'));
 }

@@ -9,7 +9,7 @@ export function withoutPrefix(path: string, prefix: string): string | undefined 
   return rest === '' ? '/' : rest.replace(/^\/{2,}/, '/');
 }
 
-/** Whether a path is the prefix itself, or below it. */
+/** Returns whether a path is the prefix itself, or below it. */
 export function isWithin(path: string, prefix: string): boolean {
   return (
     path.slice(0, prefix.length).toLowerCase() === prefix.toLowerCase() &&

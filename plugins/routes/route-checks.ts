@@ -148,7 +148,7 @@ export function shadowsOf(routes: readonly RouteOptions[]): readonly ListedShado
   return shadows;
 }
 
-/** Whether a route takes every request. */
+/** Returns whether a route takes every request. */
 export function takesAll(route: RouteOptions): boolean {
   const { host, path } = route;
   return (

@@ -37,7 +37,7 @@ export function conditionsOf(route: RouteOptions): Conditions {
   return conditions;
 }
 
-/** Whether every request that meets `narrow` also meets `wide`; false if that is unknown. */
+/** Returns whether every request that meets `narrow` also meets `wide`; false if that is unknown. */
 export function implies(narrow: Conditions, wide: Conditions): boolean {
   for (const [key, wanted] of wide) if (!isImplied(narrow.get(key), wanted)) return false;
   return true;

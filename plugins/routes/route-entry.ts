@@ -47,7 +47,7 @@ function orAny(list: readonly (string | RegExp)[]): readonly (string | RegExp | 
   return list.length === 0 ? [undefined] : list;
 }
 
-/** Whether `a` comes before `b`. */
+/** Returns whether `a` comes before `b`. */
 export function precedes(a: RouteEntry, b: RouteEntry): boolean {
   if (a.priority !== b.priority) return a.priority > b.priority;
   return (compareHosts(a.host, b.host) || comparePaths(a.path, b.path) || compareAlike(a, b)) < 0;

@@ -106,7 +106,7 @@ function asText(pattern: unknown): unknown {
   return `${kept === 'i' ? '~*' : '~'}${source}`;
 }
 
-/** Whether a value contains only what JSON can express. */
+/** Returns whether a value contains only what JSON can express. */
 function isPlain(value: unknown): boolean {
   if (typeof value === 'function' || value instanceof RegExp) return false;
   if (typeof value !== 'object' || value === null) return true;

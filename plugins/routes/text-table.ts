@@ -90,7 +90,7 @@ export class TextTable<V> {
   }
 }
 
-/** Whether the text from `start` to `end` is `key`, which is in lower case, ignoring case. */
+/** Returns whether the text from `start` to `end` is `key`, which is in lower case, ignoring case. */
 export function isAt(text: string, start: number, end: number, key: string): boolean {
   if (end - start !== key.length) return false;
   // Comparing whole strings is several times faster, and most hosts and paths are in lower case.

@@ -95,7 +95,7 @@ export type ParsedOptions = z.output<typeof options>;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Whether the environment turns OpenTelemetry off. */
+/** Returns whether the environment turns OpenTelemetry off. */
 export function isOff({ OTEL_SDK_DISABLED: off, OTEL_TRACES_EXPORTER: exporterName }: Environment): boolean {
   return off?.trim().toLowerCase() === 'true' || exporterName?.trim() === 'none';
 }

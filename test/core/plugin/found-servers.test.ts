@@ -57,12 +57,12 @@ test('are logged as kept once while the source fails, and once when it has recov
   const side = await managerSide(own.plugin({ pool: 'api' }));
   const { found } = own;
   found.put('api', ['http://a:1', 'http://b:1']);
-  for (let i = 0; i < 3; i++) found.failed('nobody answers');
+  for (let i = 0; i < 3; i++) found.failed('no name server answers');
   for (let i = 0; i < 3; i++) found.put('api', []);
   for (let i = 0; i < 3; i++) found.put('api', ['http://a:1', 'nonsense']);
   found.put('api', ['http://a:1', 'http://b:1']);
   assert.equal(lines(side), [
-    'error: the zone: nobody answers; the previous servers stay',
+    'error: the zone: no name server answers; the previous servers stay',
     'warn: the zone: it names no servers, where there were 2; allowEmpty: true would let them go; the previous servers stay',
     'info: the zone: it has recovered',
     'error: the zone: servers[1].url: "nonsense" is not a server\'s URL: expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT with no user, path or query, or unix:/PATH; did you mean "http://nonsense"?; the previous servers stay',
@@ -77,7 +77,7 @@ test('are counted, and so are held lists', async () => {
   const { found } = own;
   found.put('default', ['http://a:1', 'http://b:1']);
   found.put('default', []);
-  found.failed('nobody answers');
+  found.failed('no name server answers');
   const seconds = Math.floor(side.clock.now() / 1000);
   assert.equal(metricsOf(side), [
     'discovery_failures_total zone-default 1',

@@ -26,7 +26,7 @@ class Asked {
     return new Promise(resolve => this.open.push(resolve));
   }
 
-  /** Answers the query that has waited longest. */
+  /** Responds to the query that has waited longest. */
   async answer(answer: NameAnswer): Promise<void> {
     const open = this.open.shift();
     assert.ok(open !== undefined, 'nothing was asked');
