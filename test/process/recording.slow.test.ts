@@ -87,9 +87,9 @@ test('is replaced by a reload', async () => {
   });
   try {
     for (const text of ['two', 'three']) {
-      writeFileSync(join(weldr.folder, 'text.ts'), `export const text = '${text}';`);
+      weldr.write('text.ts', `export const text = '${text}';`);
       await reload(weldr);
-      writeFileSync(join(weldr.folder, 'text.ts'), 'export const text = ;');
+      weldr.write('text.ts', 'export const text = ;');
       assert.is(await textOf(weldr), text);
       assert.is(await textAfterDeath(weldr), text);
     }
@@ -188,8 +188,7 @@ test('contains the module of each kind of import', async () => {
   const all = (value: string) => Object.fromEntries(names.map(name => [name, value]));
   try {
     assert.equal(JSON.parse(await textOf(weldr)), all('one'));
-    for (const [file, text] of Object.entries(filesWith('two')))
-      writeFileSync(join(weldr.folder, file), text);
+    for (const [file, text] of Object.entries(filesWith('two'))) weldr.write(file, text);
     assert.equal(JSON.parse(await textAfterDeath(weldr)), all('one'));
     await reload(weldr);
     assert.equal(JSON.parse(await textOf(weldr)), all('two'));
@@ -214,7 +213,7 @@ for (const [name, text] of Object.entries(moduleConfigs)) {
       args: ['--config', name],
     });
     try {
-      writeFileSync(join(weldr.folder, name), text("'new'"));
+      weldr.write(name, text("'new'"));
       assert.is(await textAfterDeath(weldr), 'old');
     } finally {
       await weldr.stop();
@@ -234,7 +233,7 @@ for (const [name, text] of Object.entries(dataConfigs)) {
     const status = async () => (await fetch(weldr.url, { headers: { connection: 'close' } })).status;
     try {
       assert.is(await status(), 403);
-      writeFileSync(join(weldr.folder, name), text('["roundRobin"]'));
+      weldr.write(name, text('["roundRobin"]'));
       await textAfterDeath(weldr);
       assert.is(await status(), 403);
       await reload(weldr);
@@ -278,7 +277,7 @@ test('contains TypeScript from a folder that package.json declares as commonjs',
     files: { 'package.json': '{ "type": "commonjs" }', 'text.ts': "export const text: string = 'old';" },
   });
   try {
-    writeFileSync(join(weldr.folder, 'text.ts'), "export const text: string = 'new';");
+    weldr.write('text.ts', "export const text: string = 'new';");
     assert.is(await textAfterDeath(weldr), 'old');
   } finally {
     await weldr.stop();

@@ -1,6 +1,4 @@
 // Reload: the new config becomes active without a lost request, or the old one stays.
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { describeError } from '../../core/errors.ts';
 import { startOrigin } from '../support/origin.ts';
@@ -87,7 +85,7 @@ test('reads the modules that the config imports again, in workers and in the man
   const weldr = await startWeldr({ config: config(parts), files: { 'text.ts': module('old') } });
   try {
     for (const text of ['new', 'newer']) {
-      writeFileSync(`${weldr.folder}/text.ts`, module(text));
+      weldr.write('text.ts', module(text));
       assert.is(await reload(weldr), 'reloaded');
       assert.is(await versionOf(weldr.url), text);
       await weldr.logged(({ msg }) => msg === `manager has ${text}`);
@@ -120,7 +118,7 @@ test('that fails for a syntax error in TypeScript gives its reason as one line',
   const name = 'weldr.config.ts';
   const weldr = await startWeldr({ config: '', files: { [name]: text }, args: ['--config', name] });
   try {
-    writeFileSync(join(weldr.folder, name), text.replace('listen:', 'drainTimeout: 1 listen:'));
+    weldr.write(name, text.replace('listen:', 'drainTimeout: 1 listen:'));
     assert.match(await reload(weldr), 'a comma is missing before this, or a closing ), ] or }\n');
     const events = await (await fetch(`http://${admin}/events?type=reload.failed`)).text();
     assert.match(
@@ -347,9 +345,9 @@ test('happens automatically with --watch, for the config and its imports, and lo
     assert.is(await versionOf(weldr.url), 'old one');
     weldr.writeConfig(watched(' two'));
     await answers('old two');
-    writeFileSync(join(weldr.folder, 'text.ts'), module('new'));
+    weldr.write('text.ts', module('new'));
     await answers('new two');
-    writeFileSync(join(weldr.folder, 'text.ts'), 'export const text = ;');
+    weldr.write('text.ts', 'export const text = ;');
     const failed = await weldr.logged(({ msg }) => msg.startsWith('the reload changed nothing'));
     assert.is(await versionOf(weldr.url), 'new two');
     assert.equal(
@@ -393,7 +391,7 @@ for (const workers of [0, 2]) {
     try {
       assert.is(await versionOf(weldr.url), 'one');
       for (const [index, way] of ways.entries()) {
-        writeFileSync(join(weldr.folder, 'slots.ts'), slots(`after ${index}`));
+        weldr.write('slots.ts', slots(`after ${index}`));
         await way();
         await until(
           `reload ${index}`,

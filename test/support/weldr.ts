@@ -1,7 +1,16 @@
 // A real Weldr for tests: the command `weldr start` with a test's config, as processes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -81,8 +90,10 @@ export interface TestWeldr {
     passes: (record: LogRecord) => boolean,
     options?: { from?: number; timeoutMs?: number },
   ): Promise<LogRecord>;
-  /** Replaces the config file. */
+  /** Replaces the config file, as {@link write} does. */
   writeConfig(text: string): void;
+  /** Replaces a file of its folder in one step, so that a reload under way reads the old text or the new one, never half. */
+  write(name: string, text: string): void;
   signal(signal: NodeJS.Signals): void;
   /** Resolves with its exit code, or the name of the signal that ended it. */
   readonly exited: Promise<number | NodeJS.Signals>;
@@ -227,7 +238,13 @@ class WeldrProcess implements TestWeldr {
   }
 
   writeConfig(text: string): void {
-    writeFileSync(join(this.folder, configName), text);
+    this.write(configName, text);
+  }
+
+  write(name: string, text: string): void {
+    const path = join(this.folder, name);
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
   }
 
   signal(signal: NodeJS.Signals): void {

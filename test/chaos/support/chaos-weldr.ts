@@ -10,7 +10,7 @@ export interface ChaosOptions {
   readonly first?: string;
   /** Options of passive health; default: out for a second, at most for five. */
   readonly passive?: string;
-  /** Options of the health checks; default: once a second, one failure or pass decides. */
+  /** Options of the health checks; default: once a second, two failures or one pass decide. */
   readonly health?: string;
   /** More settings. */
   readonly settings?: string;
@@ -31,7 +31,7 @@ export interface ChaosOptions {
 export function chaosConfig(options: ChaosOptions): string {
   const { passive = `{ ejection: '1s', maxEjection: '5s' }` } = options;
   const { origins, first = '', health, settings = '', servers = [], listen = '127.0.0.1:0', tls } = options;
-  const checks = health ?? `{ interval: '1s', timeout: '500ms', path: '/health', failures: 1, passes: 1 }`;
+  const checks = health ?? `{ interval: '1s', timeout: '900ms', path: '/health', failures: 2, passes: 1 }`;
   return `import { defineConfig, reply } from 'weldr';
 import { adminApi, healthCheck, passiveHealth, retry, roundRobin } from 'weldr/plugins';
 
