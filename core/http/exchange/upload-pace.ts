@@ -1,6 +1,6 @@
 // UploadPace: how fast a request body arrives, so a request that only waits for its client can give way to others.
 
-/** A body is slow if it brings fewer bytes than this in each of two consecutive spans of `slowTime`, ms. */
+/** A body is slow if it brought fewer bytes than this in the previous span of `slowTime`, ms, and so far in the current one. */
 const slowBytes = 8 * 1024;
 const slowTime = 500;
 

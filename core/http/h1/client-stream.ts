@@ -18,7 +18,7 @@ import {
 import { H1RequestBody, inBody, noRequest, responding } from './request-body.ts';
 import type { RequestHead } from './request-head.ts';
 
-/** A body of up to this many bytes is written together with its head as one string, without allocating a buffer. */
+/** Up to this many bytes of a body are written as one string, together with a head that waits, without allocating a buffer. */
 const smallBody = 16 * 1024;
 
 // How a response body is sent to the client.
@@ -37,8 +37,8 @@ export class H1ClientStream extends H1RequestBody implements ClientStream {
   private minor = 1;
   private askedClose = false;
   /**
-   * Whether the connection must end with this response. After an Upgrade it must, as later bytes could belong to either
-   * protocol.
+   * Whether the connection must end with this response. After a request for an upgrade it must: later bytes could belong to
+   * either protocol.
    */
   private last = false;
   // of the response
@@ -73,7 +73,7 @@ export class H1ClientStream extends H1RequestBody implements ClientStream {
     receiver.begin(head);
   }
 
-  /** Refuses a request whose head was malformed or did not arrive. */
+  /** Refuses a request whose head is malformed, or did not arrive in time. */
   refuse(code: ErrorCode, detail: string): void {
     this.reset();
     this.minor = 1;

@@ -2,11 +2,11 @@
 
 /** How much such frames take from the budget. */
 export const frameCost = {
-  /** A stream that the peer cancels, or that is reset for what the peer sent: wasted work. */
+  /** A stream that a client cancels, or that is reset for what the peer sent: wasted work. */
   reset: 10,
   /**
    * PING, SETTINGS and their acknowledgements, PRIORITY, empty DATA, frames of unknown types, WINDOW_UPDATE, GOAWAY, heads on
-   * streams that were reset.
+   * streams that were reset, RST_STREAM from an upstream.
    */
   control: 1,
 } as const;
@@ -23,10 +23,10 @@ const perResponse = 20;
 /** This many bytes of bodies earn 1: a peer that reads them reopens windows, once or twice per frame. */
 const bytesForOne = 2_048;
 
-/** How much a DATA frame earns, however small: the peer may open two windows for it and send a PING. */
+/** How much DATA earns, however little: the peer may open two windows for it and send a PING. */
 const perFrame = 4;
 
-/** How much a cancelled stream earns: its head, trailers and a reset may be on their way. */
+/** How much a reset stream to an upstream earns: its head, trailers and a reset may be on their way. */
 const perCancel = 3;
 
 /** The budget of one connection. */
@@ -58,12 +58,12 @@ export class FloodBudget {
     this.left = Math.min(this.limits.most, this.left + perResponse);
   }
 
-  /** Called when Weldr cancels a stream on which the peer did nothing wrong. */
+  /** Called when Weldr resets a stream to an upstream, mostly because a request was cancelled. */
   earnByCancel(): void {
     this.left = Math.min(this.limits.most, this.left + perCancel);
   }
 
-  /** Called for each DATA frame that was sent. */
+  /** Called when DATA was sent, unless a client's window cut it short. */
   earnByFrame(): void {
     this.left = Math.min(this.limits.most, this.left + perFrame);
   }

@@ -13,7 +13,7 @@ import { type Protocol, protocolsFor } from './protocols.ts';
 import { StreamQueue, type StreamTaker, type Use } from './stream-queue.ts';
 import type { ConnectionHome, Connector, UpstreamConnection } from './upstream-connection.ts';
 
-/** Connections to a name are kept no longer than this, ms, because the name may point elsewhere by then. */
+/** From this age on, ms, a connection to a name is not kept for more requests: the name may point elsewhere by then. */
 const maxAgeOfNamed = 60_000;
 /** Connections are closed this long before the idle limit that an upstream announces, ms, so no request races its close. */
 const idleMargin = 1_000;
@@ -290,7 +290,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     this.watchQueue();
   }
 
-  /** Serves the requests it can. Also polled: an upload that has completely arrived makes room without any event. */
+  /** Serves as many requests as it can. Also polled: an upload that has completely arrived makes room without any event. */
   private serveQueue(): void {
     for (;;) {
       const next = this.queue.peek(this.mayUpload);

@@ -1,5 +1,5 @@
 // PendingConnections: the connections to one upstream whose protocol is not known yet, and the requests that wait for them.
-// No request takes one earlier, because the protocol decides how many requests it can carry.
+// Requests have to wait, because the protocol decides how many of them a connection can carry.
 import { WeldrError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import type { Deadlines } from '../exchange/deadlines.ts';
@@ -32,8 +32,8 @@ export class PendingConnections implements PendingOwner {
   private readonly pending = new Set<PendingConnection>();
   private waiting: Waiter[] = [];
   /**
-   * The protocol that was negotiated last. It decides whether requests share a pending connection or get one each; until the
-   * first is known, all wait for the first connection.
+   * The protocol that was negotiated last. It decides whether requests share a pending connection or get one each; until one
+   * has been negotiated, they share.
    */
   private agreed: Protocol = 'h2';
 
@@ -61,7 +61,7 @@ export class PendingConnections implements PendingOwner {
     return this.waiting.length - this.pending.size * each;
   }
 
-  /** Lets a taker wait for a pending connection, or for another one if `mayDial`. Returns false if there is none. */
+  /** Lets a taker wait for a pending connection, or for a new one if `mayDial`. Returns false if there is none to wait for. */
   join(taker: StreamTaker, mayDial: boolean): boolean {
     if (this.excess >= 0) {
       if (!mayDial) return false;
