@@ -1,4 +1,5 @@
-// ClientHello: reads the name that a client asks for before its handshake, if the name decides which server does that.
+// ClientHello: reads the name (SNI) that a client asks for, before the handshake. Needed where the name decides which TLS
+// server does the handshake.
 import type { Socket } from 'node:net';
 
 /** The most bytes that are read. A longer hello is left to OpenSSL. */
@@ -45,7 +46,7 @@ export function readServerName(socket: Socket, done: (name: string | undefined) 
 
 const ignore = (): void => {};
 
-/** A hello that arrives in records and pieces of any size. Each byte is read once. */
+/** Reads a hello that arrives in records and pieces of any size. Each byte is read once. */
 export class ClientHello {
   /** The name that the client asks for, once the whole hello has arrived. */
   serverName: string | undefined = undefined;

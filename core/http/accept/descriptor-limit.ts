@@ -16,7 +16,7 @@ export function descriptorLimit(): number | undefined {
 
 /**
  * Returns how many client connections to allow if `wanted` are configured. A quarter of the descriptors is left for
- * connections to upstreams, which idle clients do not need. If descriptors ran out, clients would be refused silently.
+ * connections to upstreams: idle clients need none. If descriptors ran out, clients would be refused silently.
  */
 export function connectionsWithin(wanted: number, limit: number | undefined): number {
   return limit === undefined ? wanted : Math.max(1, Math.min(wanted, Math.floor((limit - reserved) * 0.75)));

@@ -1,11 +1,11 @@
-// FirstLine: tells from a client's first bytes which protocol it speaks, for listeners that take two without TLS (RFC 9113
+// FirstLine: tells from a client's first bytes which protocol it speaks, for listeners that take both without TLS (RFC 9113
 // section 3.3).
 import { beginsTls, CR, LF, SP, tokenChar } from '../exchange/grammar.ts';
 import { clientPreface } from '../h2/frames.ts';
 
 /** `PRI `, which begins no HTTP/1.1 request (RFC 9113 section 11.6). */
 const reserved = clientPreface.subarray(0, 4);
-/** How many empty lines before a request line HTTP/1.1 skips. */
+/** HTTP/1.1 skips this many empty lines before a request line. */
 const leadingLines = 2;
 /** A request line must be recognizable as one within this many bytes. */
 const longestDoubt = 512;

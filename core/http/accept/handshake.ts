@@ -1,4 +1,4 @@
-// Handshake: a client's connection before client and protocol are known: until its PROXY header, its TLS handshake or its
+// Handshake: a client's connection while its address or protocol is unknown: until its PROXY header, its TLS handshake or its
 // first bytes. It counts like any other connection.
 import type { Socket } from 'node:net';
 import type { AcceptedConnection } from '../exchange/connections.ts';
@@ -20,7 +20,7 @@ export class Handshake implements AcceptedConnection, Waiting {
   private readonly socket: Socket;
   private readonly deadlines: Deadlines;
 
-  /** `timeoutMs`: how long all of it may take, however slowly its bytes arrive. */
+  /** `timeoutMs`: the limit for all of it, however slowly its bytes arrive. */
   constructor(socket: Socket, peer: Peer, deadlines: Deadlines, timeoutMs: number) {
     this.socket = socket;
     this.peer = peer;

@@ -97,7 +97,7 @@ export class Listener implements ConnectionKeeper {
     return counts;
   }
 
-  /** Adds an address that this Weldr listens on, `HOST:PORT` or `unix:/PATH`: no upstream may be there. */
+  /** Adds an address that this Weldr listens on, `HOST:PORT` or `unix:/PATH`: no upstream may have it. */
   avoid(address: string): void {
     this.own.add(address);
   }
@@ -110,7 +110,7 @@ export class Listener implements ConnectionKeeper {
       http2: entry.http2 === true,
       proxies: proxyProtocol === undefined ? undefined : new NetworkSet(proxyProtocol.trusted),
     };
-    // Read only from the first connection, because it takes a system call and is the same for all.
+    // Read only once, from the first connection: it takes a system call, and all connections have the same.
     let port = entry.kind === 'unix' ? 0 : undefined;
     const own = createServer({ allowHalfOpen: true }, socket => {
       port ??= socket.localPort;
@@ -132,8 +132,8 @@ export class Listener implements ConnectionKeeper {
   }
 
   /**
-   * Stops accepting; each connection ends with its current response. Resolves when all are closed. After `timeoutMs`, those
-   * left are cut.
+   * Stops accepting, and ends each connection with its current response. Resolves when all are closed; those left after
+   * `timeoutMs` are cut.
    */
   async drain(timeoutMs: number): Promise<void> {
     const { wire } = this;
@@ -204,7 +204,7 @@ export class Listener implements ConnectionKeeper {
     }
   }
 
-  /** Makes handshakes of these listeners, by name, use other certificates or ticket keys from now on. */
+  /** Uses these ticket keys and certificates for later handshakes. `materials`: by the name of the listener. */
   changeTls(ticketKeys: Buffer, materials: Readonly<Record<string, TlsMaterial>>): void {
     this.ticketKeys = ticketKeys;
     for (const [name, terminator] of this.terminators) {
@@ -220,7 +220,7 @@ export class Listener implements ConnectionKeeper {
     return terminator;
   }
 
-  /** Reads from a proxy who the client is. The connection counts as the client's once that is known. */
+  /** Reads the PROXY header, which names the client. From then on, the connection counts as the client's. */
   private readProxyHeader(socket: Socket, proxy: Peer, entrance: Entrance, trusted: NetworkSet): void {
     const { deadlines, forwarding, settings } = this.wire;
     if (!trusted.has(proxy.ip)) {

@@ -9,7 +9,7 @@ import type { Forwarding } from '../exchange/forwarding.ts';
 import type { Peer } from '../exchange/streams.ts';
 import type { ProxyHeader } from './proxy-header.ts';
 
-/** The client's address, unmapped to IPv4 if possible; undefined if it has left. `kind`: of the `listen` entry. */
+/** The client's address, as IPv4 if it is IPv4-mapped; undefined if it has left. `kind`: that of the `listen` entry. */
 export function addressOf({ remoteAddress }: Socket, kind: ListenEntry['kind']): string | undefined {
   return kind === 'unix' ? unixPeer : withoutMapping(remoteAddress);
 }

@@ -6,7 +6,7 @@ import { type ProxyHeader, ProxyHeaderError, readProxyHeader } from './proxy-hea
 export interface ProxyHeaderReceiver {
   /** The header was read. The socket is paused, and holds the bytes after it. */
   onHeader(header: ProxyHeader): void;
-  /** There will be no header, and the socket is closed. `reason`: undefined if that happened before its first byte. */
+  /** There will be no header, and the socket is closed. `reason`: undefined if it was closed before its first byte. */
   onNone(reason: string | undefined): void;
 }
 

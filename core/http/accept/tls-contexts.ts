@@ -4,7 +4,7 @@ import type { Certificate } from '../../certificates/certificate.ts';
 import { CertificateNames } from '../../certificates/certificate-names.ts';
 import type { TlsMaterial } from '../../certificates/listener-tls.ts';
 
-/** Sessions can be resumed if this is the same, so it is, in every worker and across reloads. */
+/** The same in every worker and across reloads: sessions with another one cannot be resumed. */
 const sessionIdContext = 'weldr';
 
 /** Mozilla's `intermediate` list, without those that need finite-field Diffie-Hellman parameters. */
@@ -51,8 +51,9 @@ export class TlsContexts {
   }
 
   /**
-   * The certificates of the server that must do the handshake with a client that asks for this name. From a context chosen in
-   * the handshake Node takes only one certificate; from a server's own, OpenSSL chooses one that the client supports.
+   * The certificates of the server that must do the handshake with a client that asks for this name. From a
+   * server's own certificates, OpenSSL chooses one that the client supports; from a context chosen in the handshake, Node uses
+   * only one.
    */
   serverFor(name: string | undefined): readonly Certificate[] {
     const certificates = name === undefined ? this.fallback : this.names.for(name);
@@ -98,7 +99,7 @@ export class TlsContexts {
   private optionsOf(given: readonly Certificate[]): SecureContextOptions {
     const { clientAuth, profile } = this.material;
     const { constants } = process.getBuiltinModule('node:crypto');
-    // From a context chosen in the handshake, Node takes only the last certificate: put the cheapest type there.
+    // Node uses only the last certificate of a context chosen in the handshake, so the cheapest type comes last.
     const certificates = [...given].sort((a, b) => Number(a.keyType === 'ec') - Number(b.keyType === 'ec'));
     return {
       cert: certificates.map(({ cert }) => cert),

@@ -1,4 +1,4 @@
-// TlsTerminator: terminates TLS for one listener: takes an accepted socket through the handshake to one in plain text.
+// TlsTerminator: terminates TLS for one listener. Accepted sockets go in, sockets in plain text come out.
 import type { Socket } from 'node:net';
 import type { SecureContext, Server, TLSSocket } from 'node:tls';
 import type { Certificate } from '../../certificates/certificate.ts';
@@ -24,7 +24,7 @@ const unrecognizedName = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70])
 export class TlsTerminator {
   private readonly under = new Map<Socket, HandshakeReceiver>();
   private readonly protocols: readonly string[];
-  /** By the certificates that they show. In the handshake, the fallback's server also chooses for names with one certificate. */
+  /** By the certificates that they show. The fallback's server also serves each name that has only one certificate. */
   private readonly servers = new Map<readonly Certificate[], Server>();
   private contexts: TlsContexts;
   private asksForCertificate: boolean;

@@ -1,4 +1,4 @@
-// UpstreamConnector: opens a worker's connections to upstreams, in the protocols that these speak.
+// UpstreamConnector: opens a worker's connections to upstreams, in whichever protocol each upstream speaks.
 import type { HeadLimits } from '../exchange/head-limits.ts';
 import type { Peer } from '../exchange/streams.ts';
 import { ResponseHead } from '../h1/response-head.ts';

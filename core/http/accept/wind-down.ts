@@ -7,7 +7,7 @@ import type { AcceptedConnection } from '../exchange/connections.ts';
 const lookEvery = 10;
 /** A client that has sent nothing for this long is assumed not to be sending, ms. */
 const quietTime = 1000;
-/** After this time, ms, requests and connections that clients started before they knew have arrived. */
+/** How long, ms, a request or connection that a client started before it learned of the end may be under way. */
 const underWay = 20;
 
 export interface WindDownOptions {

@@ -20,10 +20,10 @@ export abstract class AttemptRelay extends BodyRelay implements StreamTaker, Res
   protected cache: ConnectionCache | undefined = undefined;
   /** Whether the upstream's stream is held because a stage after its head is still running. */
   protected judgedLate = false;
-  /** The upstream's connection after a 101, while stages handle that. */
+  /** The upstream's connection after a 101, while stages handle the 101. */
   protected upgraded: UpgradedConnection | undefined = undefined;
 
-  /** Called when the attempt got no stream. */
+  /** Called when an attempt got no stream. */
   protected abstract attemptFailed(error: WeldrError): void;
 
   abstract onInterim(response: InboundResponse): void;

@@ -131,7 +131,7 @@ export class BodyChain {
     this.receiver.onChainError(transformFailure(plugin, 'a body transform failed', error));
   }
 
-  /** Called when a plugin's stream or listener threw. The receiver's own call may still be running, so it returns first. */
+  /** Called when a plugin's stream or listener threw. Acts on the next tick: a call of the receiver may still be running. */
   private onThrown(thrown: unknown, plugin: string): void {
     process.nextTick(() => {
       if (!this.over) this.fail(thrown, plugin);

@@ -10,7 +10,7 @@ import type { ExchangeHome } from './exchange-home.ts';
 import { OutgoingResponse } from './outgoing-response.ts';
 import type { BodyForm, ClientStream, UpstreamStream } from './streams.ts';
 
-/** The bodies of one exchange, which starts and ends them. While one side cannot write, the other is not read. */
+/** Passes the bodies of one exchange. While one side cannot write, the other is not read. */
 export abstract class BodyRelay {
   protected readonly home: ExchangeHome;
   protected client: ClientStream | undefined = undefined;
@@ -241,7 +241,7 @@ export abstract class BodyRelay {
     else responseChain?.pause();
   }
 
-  /** A transform whose turn it is gets the time of a stage to produce its next bytes. */
+  /** Gives a transform whose turn it is as much time as a stage to produce its next bytes. */
   private watchResponseChain(): void {
     if (this.responseChain?.owes === true) this.client?.awaitStage();
   }

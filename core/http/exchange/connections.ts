@@ -10,7 +10,7 @@ export interface AcceptedConnection {
   readonly activeRequests: number;
   /** When it last became idle, by `Deadlines.now`. */
   readonly idleSince: number;
-  /** This machine's address that it was made to, as the system reports it; undefined for a unix socket, or once ended. */
+  /** The address of this machine that it was made to; undefined for a unix socket, or once it has ended. */
   readonly localAddress: string | undefined;
   /** Whether it is a tunnel, which winding down does not wait for. */
   readonly outlives: boolean;
@@ -20,7 +20,7 @@ export interface AcceptedConnection {
   closeIfIdle(): void;
   /** Ends it at once, requests in flight included. */
   stop(): void;
-  /** Does the same with a reset, so the client notices at once. A connection that only waits for its client is closed. */
+  /** Does the same with a reset, so the client notices at once; one that is ending and has sent everything is closed. */
   breakOff(): void;
 }
 

@@ -10,8 +10,8 @@ export interface Waiting {
 }
 
 /**
- * Checks everything that waits every `resolution` ms. Setting a deadline is one assignment. It fires at most two resolutions
- * late, and never early.
+ * Checks all deadlines every `resolution` ms. Setting a deadline is a single assignment. It fires at most two resolutions late,
+ * and never early.
  */
 export class Deadlines {
   /** Monotonic time in ms, as of the last tick or {@link touch}. */
@@ -20,7 +20,7 @@ export class Deadlines {
   private readonly waiting: Waiting[] = [];
   private readonly timer: NodeJS.Timeout;
 
-  /** `shortest`: the shortest timeout in use, ms. The resolution is a tenth of it, within 5 and 250 ms. */
+  /** `shortest`: the shortest timeout in use, ms. The resolution is a tenth of it, between 5 and 250 ms. */
   constructor(shortest: number) {
     this.resolution = Math.min(250, Math.max(5, Math.floor(shortest / 10)));
     this.timer = setInterval(() => this.tick(), this.resolution).unref();

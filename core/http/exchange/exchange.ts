@@ -48,7 +48,7 @@ export class Exchange extends AttemptRelay implements Carrier, RequestReceiver, 
     this.pipeline = new Pipeline(home.pipelines, this);
   }
 
-  /** Called by {@link Exchanges}: the next request comes from `client`. */
+  /** Prepares for the next request, which comes from `client`. Called by {@link Exchanges}. */
   attach(client: ClientStream): void {
     this.client = client;
     this.askedMethod = 'GET';

@@ -60,7 +60,7 @@ export class Forwarding {
     return via.split(',').filter(hop => hop.trim().split(/[ \t]+/)[1] === this.pseudonym).length;
   }
 
-  /** Sets the fields of a request; `received`: whether it came with some. */
+  /** Sets the fields of a request; `received`: whether it arrived with any. */
   apply(state: RequestState, peer: Peer, received: boolean): void {
     state.clientIp = peer.ip;
     state.connection = peer;
@@ -70,7 +70,7 @@ export class Forwarding {
     if (received && (this.mode === 'remove' || (this.mode === 'append' && !peer.trusted))) {
       state.ensureRare().cleanedHeaders = without(state.headers, isForwardingField);
     } else if (received && !peer.trusted) {
-      // An upstream may authenticate the client by it.
+      // An upstream may authenticate clients by this field.
       state.ensureRare().cleanedHeaders = without(state.headers, isClientCertificateField);
     }
     const via = this.via[state.version];
@@ -84,7 +84,7 @@ export class Forwarding {
     }
   }
 
-  /** Describes the client as this hop sees it, when it brought no fields that are believed. */
+  /** Describes the client as this hop sees it, if it sent no fields that are believed. */
   private describe(state: RequestState, peer: Peer, via: string): string {
     if (peer.describedHost === state.host && peer.described.endsWith(via)) return peer.described;
     const lines = new HeaderList();
@@ -111,7 +111,7 @@ export class Forwarding {
     }
     if (this.certifies) addClientCertificate(headers, peer.certified);
     const chain = headers.getAll('x-forwarded-for');
-    // A peer without an address adds none: the chain then ends with the address that the peer saw.
+    // A peer without an address adds none, so the chain ends with the address that the peer saw.
     if (peer.ip !== unixPeer) chain.push(peer.ip);
     if (chain.length > 0) headers.set('X-Forwarded-For', chain.join(', '));
     if (!headers.has('x-forwarded-proto')) headers.set('X-Forwarded-Proto', state.scheme);

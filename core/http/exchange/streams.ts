@@ -18,7 +18,7 @@ export interface Peer {
   /** `unix:` for a client on a unix socket, which has no address. */
   readonly ip: string;
   readonly port: number;
-  /** The address that it connected to, maybe that of a proxy in front; undefined for a unix socket, or once it has left. */
+  /** The address that it connected to, perhaps that of a proxy in front; undefined for a unix socket, or once it has left. */
   readonly localIp: string | undefined;
   /** 0 for a unix socket. */
   readonly localPort: number;
@@ -158,7 +158,7 @@ export interface ClientStream {
   /** Reads until {@link bodyArrived} holds, then calls `onBodyArrived`. */
   gatherBody(limit: number): void;
   /**
-   * Limits the body to this many bytes, if the settings allow more; a larger body makes it call `refuse` of the receiver.
+   * Limits the body to this many bytes, if the settings allow more; the receiver's `refuse` is called for a larger body.
    * Must be called before {@link resumeBody}. Returns false if more bytes have already arrived.
    */
   limitBody(bytes: number): boolean;

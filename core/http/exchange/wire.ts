@@ -1,5 +1,5 @@
-// Wire: what all connections of one worker share, in any protocol: settings, deadlines, rules, connections to upstreams
-// and exchanges.
+// Wire: what all connections of one worker share, whatever their protocol: settings, deadlines, rules, connections to
+// upstreams and exchanges.
 import type { Logger } from 'pino';
 import type { Pools } from '../../pool/pools.ts';
 import type { Settings } from '../../settings/settings.ts';

@@ -1,5 +1,5 @@
 // H1ClientConnection: one HTTP/1.1 connection from a client. It reads heads in order, keeps pipelined requests, and closes
-// in such a way that the client gets its last response.
+// without losing the last response.
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, WeldrError } from '../../errors.ts';
@@ -20,7 +20,7 @@ const lingering = 1;
 const tunnelled = 2;
 const closed = 3;
 
-/** For how long, ms, and how many bytes a closing connection is still read, so the client gets its response first. */
+/** How long, ms, and for how many bytes a closing connection is still read, so that the client gets its response first. */
 const lingerTime = 2_000;
 const lingerBytes = 64 * 1024 * 1024;
 /** How many bytes of further requests are kept during a request. */

@@ -1,11 +1,11 @@
-// H1ClientSocket: the socket of a client's HTTP/1.1 connection: writes to it, pauses its reading, and limits how long nothing
-// may move on it.
+// H1ClientSocket: the socket of a client's HTTP/1.1 connection: writes to it, pauses reading, and limits how long no bytes may
+// move on it.
 import type { Socket } from 'node:net';
 import { copyBufferSize, giveBackCopyBuffer, takeCopyBuffer } from '../exchange/copy-buffers.ts';
 import type { Waiting } from '../exchange/deadlines.ts';
 import type { Wire } from '../exchange/wire.ts';
 
-/** The writing side of a connection, which adds the reading of requests and its end. */
+/** The writing side of a connection. The subclass reads requests and ends it. */
 export abstract class H1ClientSocket implements Waiting {
   deadline = 0;
   deadlineSlot = -1;
@@ -17,7 +17,7 @@ export abstract class H1ClientSocket implements Waiting {
   protected readonly wire: Wire;
   /** Copy buffers that are being written, in order. */
   private lent: Buffer[] | undefined = undefined;
-  /** How many writes there were, counted up to two. */
+  /** How many writes there have been: 0, 1, or 2 for more. */
   private writes = 0;
 
   constructor(socket: Socket, wire: Wire) {

@@ -65,7 +65,7 @@ export function switchingHead(reason: string, headers: HeaderList, protocol: str
   return `HTTP/1.1 101 ${reason}\r\n${headers.toLines()}Connection: upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
 }
 
-/** The whole response to a connection over the limit. It has no body because the request, not read, may be a HEAD. */
+/** The whole response to a connection over the limit. It has no body: the request, which is not read, may be a HEAD. */
 export function turnedAway(status: number): string {
   return (
     `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n${dateLine()}Retry-After: 5\r\n` +

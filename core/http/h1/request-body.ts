@@ -1,5 +1,5 @@
-// H1RequestBody: reads the body of the current request on a client's HTTP/1.1 connection: hands it on, keeps it while no
-// upstream takes it, and limits its size and how slowly it may arrive.
+// H1RequestBody: reads the body of the current request on a client's HTTP/1.1 connection. It hands the body on, keeps it while
+// no upstream takes it, and limits how large it may be and how slowly it may arrive.
 import { WeldrError } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
 import type { BodyForm, RequestReceiver } from '../exchange/streams.ts';
@@ -14,7 +14,7 @@ export const noRequest = 0;
 export const inBody = 1;
 export const responding = 2;
 
-/** The reading side of a stream, which adds the response and its end. */
+/** The reading side of a stream. The subclass adds the response and the end. */
 export abstract class H1RequestBody implements ChunkedSink {
   protected readonly connection: H1StreamHome;
   protected readonly wire: Wire;
@@ -189,7 +189,7 @@ export abstract class H1RequestBody implements ChunkedSink {
     return slowness(this.bodyProgress - this.bodyBytesBefore, this.wire.settings);
   }
 
-  /** How many bytes of the body count for the client's speed. */
+  /** How many bytes of the body count towards the client's speed. */
   private get bodyProgress(): number {
     return this.gathering > 0 ? this.connection.available : this.bodyBytes;
   }

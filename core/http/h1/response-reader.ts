@@ -20,7 +20,7 @@ export const closed = 6;
 
 export const noBytes: Buffer = Buffer.alloc(0);
 
-/** The reading side of a connection, which adds the writing side, its deadlines and its end. */
+/** The reading side of a connection. The subclass adds writing, deadlines and the end. */
 export abstract class H1ResponseReader implements ChunkedSink {
   protected readonly home: ConnectionHome;
   protected state = connecting;
@@ -93,7 +93,7 @@ export abstract class H1ResponseReader implements ChunkedSink {
     }
   }
 
-  /** Returns whether a call has closed it meanwhile. A method, because the compiler does not see that calls change the state. */
+  /** Returns whether a call has closed it. A method, because the compiler assumes that calls do not change the state. */
   protected stopped(): boolean {
     return this.state === closed;
   }

@@ -322,8 +322,8 @@ export class H1UpstreamConnection
 
   /**
    * Ends a complete response: keeps the connection for others if that is safe, then notifies the receiver. Bytes after the
-   * response belong to no request: if there are any, the caller has cleared `keepAlive`. It must not read on, because the
-   * next request may already be on the connection.
+   * response belong to no request: if there are any, the caller has cleared `keepAlive`. The caller must not read on, because
+   * the next request may already be on the connection.
    */
   protected complete(): void {
     const { receiver, trailers } = this;

@@ -1,4 +1,4 @@
-// Upstream failures: what a timeout or the end of an HTTP/1.1 connection to an upstream means, by what it was doing.
+// Upstream failures: the error for a timeout or the end of an HTTP/1.1 connection to an upstream, by what it was doing.
 import { WeldrError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import type { UpstreamTimeouts } from '../exchange/streams.ts';
@@ -24,7 +24,7 @@ export interface EndedConnection {
   readonly reused: boolean;
 }
 
-/** The error of a connection that ended too early; `error`: what its socket ended with; undefined if it was just closed. */
+/** The error of a connection that ended too early; `error`: the error of its socket; undefined if it was just closed. */
 export function endError(
   upstream: Upstream,
   { state, hasBegun, reused }: EndedConnection,

@@ -295,7 +295,7 @@ export class H2ClientConnection
     return this.client.localAddress;
   }
 
-  /** Announces that no more streams are taken. Those that the client opens before it has read that are still served. */
+  /** Announces that no more streams are taken. Streams that the client opens before it has read this are still served. */
   endSoon(): void {
     if (this.goingAway) return;
     this.writer.goAway(anyStream, errorCode.noError);

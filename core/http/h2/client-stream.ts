@@ -420,7 +420,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     }
     if (this.isOver) return;
     const why = slowness(this.received - this.receivedBefore, this.wire.settings);
-    // The client is not to blame for bytes that have arrived and are not taken.
+    // The client is not to blame for bytes that have arrived and wait to be taken.
     const isHeld = this.queued > 0 || this.ended;
     // In gRPC both sides send messages whenever they have some: a client may be silent while it gets a response.
     const isAnswered = this.isGrpc && this.sent > this.sentBefore;

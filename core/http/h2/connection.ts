@@ -374,7 +374,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   private send(stream: S): void {
     this.waiting.delete(stream);
     stream.sendPending();
-    // Put after the others, so that each has its turn.
+    // Put after the others, so that each gets its turn.
     if (stream.waits) this.waiting.add(stream);
   }
 

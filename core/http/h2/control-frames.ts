@@ -1,4 +1,4 @@
-// ControlFrames: frames that consist of a few numbers (RFC 9113 sections 6.3 to 6.5, 6.7 and 6.9), once these have arrived.
+// ControlFrames: interprets frames that consist of a few numbers (RFC 9113 sections 6.3 to 6.5, 6.7 and 6.9).
 import type { FrameReceiver } from './frame-receiver.ts';
 import type { FrameError } from './frame-rules.ts';
 import { errorCode, frameFlag, frameType, settingName } from './frames.ts';

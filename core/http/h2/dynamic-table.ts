@@ -1,4 +1,4 @@
-// DynamicTable: the fields that both sides of a connection remember (RFC 7541 sections 2.3.2 and 4), as a ring buffer.
+// DynamicTable: the fields that both ends of a connection remember (RFC 7541 sections 2.3.2 and 4), as a ring buffer.
 
 /** Bytes that an entry counts in addition to its name and value (RFC 7541 section 4.1). */
 export const entryOverhead = 32;

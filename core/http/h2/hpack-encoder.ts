@@ -13,7 +13,7 @@ const form = { indexed: 0x80, remembered: 0x40, sizeUpdate: 0x20, never: 0x10, p
 const remembered = 0x3f;
 const forgotten = 0x0f;
 
-/** Names whose values belong to one resource or response: they would not be reused, and would evict others that are. */
+/** Names whose values belong to one resource or response. They would rarely be reused, and would evict values that are. */
 const passing = [
   'age',
   'content-length',

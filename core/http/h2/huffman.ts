@@ -110,7 +110,7 @@ markEnds();
 const failing = 1 << 18;
 /**
  * By state, which is a node of the tree, and input byte: octets (16 bits), their count (2), next state (8). Each is computed on
- * first use, because computing all takes as long as the rest of a start. Until then it is 0, which no transition is.
+ * first use, because computing all of them would double the time of a start. 0 means that it has not been computed.
  */
 const transitions = new Uint32Array(256 * 256);
 

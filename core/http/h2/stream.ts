@@ -75,6 +75,6 @@ export interface H2UpstreamStreamHome<S> extends H2StreamHome<S> {
   ): void;
   /** Resets a stream for what the peer did on it. */
   fail(stream: S, code: number, reason: string): void;
-  /** Called when a stream timed out: the connection takes no others until the upstream shows a sign of life. */
+  /** Called when a stream timed out. The connection takes no others until the upstream shows a sign of life. */
   probe(): void;
 }

@@ -61,10 +61,10 @@ export class H2UpstreamConnection
   private nextStream = 1;
   /** Whether a complete response has arrived on it. */
   private hasServed = false;
-  /** Whether the upstream takes no more streams. `goodbye`: the error that it gave. */
+  /** Whether the upstream takes no more streams. `goodbye`: the error in its GOAWAY; '' if it gave none. */
   private goingAway = false;
   private goodbye = '';
-  /** Whether a PING was sent, and nothing has been received since. If so, the connection may be dead. */
+  /** Whether nothing has been received since a PING was sent. If so, the connection may be dead. */
   private probing = false;
   /** Streams whose heads arrived in this read. */
   private readonly headed: H2UpstreamStream[] = [];
@@ -187,7 +187,7 @@ export class H2UpstreamConnection
     this.budget.earnByCancel();
   }
 
-  /** Called when a stream timed out: the connection takes no others until the upstream shows a sign of life. */
+  /** Called when a stream timed out. The connection takes no others until the upstream shows a sign of life. */
   probe(): void {
     if (this.over || this.probing) return;
     this.probing = true;
@@ -351,7 +351,7 @@ export class H2UpstreamConnection
     this.home.forget(this);
     this.deadline = this.deadlines.in(lingerTime);
     this.socket.once('close', () => this.deadlines.remove(this));
-    // An upstream at fault gets a moment to read why: if its bytes arrived at a closed socket, a reset would destroy that.
+    // An upstream at fault gets a moment to read the GOAWAY: bytes that it sends to a closed socket would cause a reset.
     if (code === errorCode.noError) this.socket.end(() => this.socket.destroy());
     else this.socket.end();
   }

@@ -21,7 +21,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   deadline = 0;
   deadlineSlot = -1;
   readonly takes = 'payload';
-  /** Its connection takes streams only once it is open. */
+  /** A connection takes streams only once it is open. */
   readonly connected = true;
   readonly reused: boolean;
   /** 0 until something is sent on it. */

@@ -6,7 +6,7 @@ import { OwnAddressError } from './own-addresses.ts';
 /** Error codes that come from below TLS. */
 const networkCodes = /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT)/;
 
-/** `error`: what the socket ended with; undefined if it was just closed. */
+/** Returns the error of an attempt. `error`: that of the socket; undefined if it was just closed. */
 export function connectError({ id, protocol }: Upstream, error: Error | undefined): WeldrError {
   const cause = { cause: error };
   const code = error !== undefined && 'code' in error ? String(error.code) : '';

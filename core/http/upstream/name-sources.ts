@@ -81,7 +81,7 @@ export class NameSources {
     const whole = name.replace(/\.$/, '');
     const found = this.hosts.content.get(whole);
     if (found !== undefined) return found;
-    // RFC 6761 section 6.3: name servers are never asked about it.
+    // Name servers are never asked about localhost (RFC 6761 section 6.3).
     return /(?:^|\.)localhost$/.test(whole) ? ['127.0.0.1', '::1'] : [];
   }
 

@@ -1,4 +1,4 @@
-// OwnAddresses: where this Weldr itself listens. No upstream may be there: its requests would loop forever.
+// OwnAddresses: where this Weldr itself listens. No upstream may have one of these addresses: its requests would loop forever.
 
 import { unixPathOf } from '../../network/unix-path.ts';
 import { parseTcpAddress } from '../../settings/listen.ts';

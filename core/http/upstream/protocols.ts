@@ -1,4 +1,4 @@
-// Protocols: what an upstream may speak, as far as that is known before a connection is open.
+// Protocols: which protocols an upstream may speak, as far as is known before a connection is open.
 import type { Upstream } from '../../pool/pool.ts';
 
 /** A protocol by its ALPN name. */

@@ -48,7 +48,7 @@ export class StreamQueue {
     return this.whole.length + this.uploads.length;
   }
 
-  /** When the first of them stops waiting; undefined if the queue is empty. */
+  /** When the first request stops waiting; undefined if the queue is empty. */
   get firstUntil(): number | undefined {
     const [a, b] = [this.whole[0]?.until, this.uploads[0]?.until];
     return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);

@@ -27,7 +27,7 @@ export function tlsConnectionOptions(
   };
 }
 
-/** Catches what Node throws for names that it cannot parse, which would be an uncaught exception. */
+/** Returns why a certificate is not for this name. Catches what Node throws for a name that it cannot parse. */
 function identityFault(servername: string, certificate: PeerCertificate): Error | undefined {
   try {
     return process.getBuiltinModule('node:tls').checkServerIdentity(servername, certificate);

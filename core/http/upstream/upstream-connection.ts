@@ -27,9 +27,9 @@ export interface UpstreamConnection {
   readonly idleUntil: number;
   /** Whether it is in its cache's list of those with capacity. Set by the cache. */
   listed: boolean;
-  /** Opens a stream, which uses up one of its capacity. */
+  /** Opens a stream, which reduces {@link capacity} by one. */
   openStream(): UpstreamStream;
-  /** Called when it is idle: closes it after it has been so for `ms`. */
+  /** Called when it becomes idle. Closes it if it is still idle after `ms`. */
   rest(ms: number): void;
   /** Ends it without notifying its streams. */
   destroy(): void;
