@@ -1,7 +1,8 @@
-// `npm run fuzz -- --cases 1000000 --seed 1 [--side requests|responses|both|frames|hpack]`: the long form of the fuzzers in
-// the tests; `both` are those of HTTP/1.1, `frames` are compared with nghttp2, or `--beside python3-h2`, field blocks
-// (`hpack`) with python3-hpack, or in requests `--beside nghttp2`.
-// Exit code 1 when something was found; the input is printed as a JSON string.
+// `npm run fuzz -- [--cases 1000000] [--seed 1] [--side SIDE] [--beside SERVER]`: the long form of the fuzzers in the tests.
+//   --side requests, responses or both (default): HTTP/1.1 messages, compared with Node's parser
+//   --side frames: HTTP/2 frames, compared with nghttp2, or --beside python3-h2
+//   --side hpack: field blocks, compared with python3-hpack, or in requests --beside nghttp2
+// Prints what it finds, with the input. Exits with 1 if it finds anything.
 import { parseArgs } from 'node:util';
 import { Random } from '../support/random.ts';
 import { type Figures, fuzz, type Side } from './differential.ts';
@@ -25,9 +26,11 @@ const sidesOf: Readonly<Record<string, readonly Side[]>> = {
   requests: ['requests'],
   responses: ['responses'],
 };
-const sides = sidesOf[values.side] ?? [];
+const sides = sidesOf[values.side];
 
-if (values.side === 'frames' || values.side === 'hpack') {
+if (sides === undefined) {
+  if (values.side !== 'frames' && values.side !== 'hpack')
+    throw new Error(`--side ${values.side} is unknown`);
   const random = new Random(seed);
   const figures = await fuzzHttp2(values.side, random);
   console.log(figures);
@@ -42,7 +45,7 @@ function fuzzHttp2(side: 'frames' | 'hpack', random: Random): Promise<{ readonly
     : fuzzHpack(cases, random);
 }
 
-for (const side of sides) {
+for (const side of sides ?? []) {
   const startedAt = performance.now();
   let shown = 0;
   const report = (figures: Figures): void => {
