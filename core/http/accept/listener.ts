@@ -110,7 +110,7 @@ export class Listener implements ConnectionKeeper {
       http2: entry.http2 === true,
       proxies: proxyProtocol === undefined ? undefined : new NetworkSet(proxyProtocol.trusted),
     };
-    // Read only once, from the first connection: it takes a system call, and all connections have the same.
+    // Read once, from the first connection: it takes a system call, and is the same for all connections.
     let port = entry.kind === 'unix' ? 0 : undefined;
     const own = createServer({ allowHalfOpen: true }, socket => {
       port ??= socket.localPort;

@@ -51,9 +51,8 @@ export class TlsContexts {
   }
 
   /**
-   * The certificates of the server that must do the handshake with a client that asks for this name. From a
-   * server's own certificates, OpenSSL chooses one that the client supports; from a context chosen in the handshake, Node uses
-   * only one.
+   * The certificates of the server that must do the handshake with a client that asks for this name. From a server's
+   * own certificates, OpenSSL chooses one that the client supports; from a context chosen in the handshake, Node uses only one.
    */
   serverFor(name: string | undefined): readonly Certificate[] {
     const certificates = name === undefined ? this.fallback : this.names.for(name);

@@ -24,7 +24,7 @@ const unrecognizedName = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70])
 export class TlsTerminator {
   private readonly under = new Map<Socket, HandshakeReceiver>();
   private readonly protocols: readonly string[];
-  /** By the certificates that they show. The fallback's server also serves each name that has only one certificate. */
+  /** By the certificates that they show. The fallback's server also serves names with only one certificate. */
   private readonly servers = new Map<readonly Certificate[], Server>();
   private contexts: TlsContexts;
   private asksForCertificate: boolean;

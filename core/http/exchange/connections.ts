@@ -10,7 +10,7 @@ export interface AcceptedConnection {
   readonly activeRequests: number;
   /** When it last became idle, by `Deadlines.now`. */
   readonly idleSince: number;
-  /** The address of this machine that it was made to; undefined for a unix socket, or once it has ended. */
+  /** This machine's address that it was made to, as the system reports it; undefined for a unix socket, or after its end. */
   readonly localAddress: string | undefined;
   /** Whether it is a tunnel, which winding down does not wait for. */
   readonly outlives: boolean;

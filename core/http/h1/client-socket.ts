@@ -1,11 +1,11 @@
-// H1ClientSocket: the socket of a client's HTTP/1.1 connection: writes to it, pauses reading, and limits how long no bytes may
-// move on it.
+// H1ClientSocket: the socket of a client's HTTP/1.1 connection: writes to it, pauses reading, and limits how long it may be
+// silent.
 import type { Socket } from 'node:net';
 import { copyBufferSize, giveBackCopyBuffer, takeCopyBuffer } from '../exchange/copy-buffers.ts';
 import type { Waiting } from '../exchange/deadlines.ts';
 import type { Wire } from '../exchange/wire.ts';
 
-/** The writing side of a connection. The subclass reads requests and ends it. */
+/** The writing side of a connection. The subclass adds reading and the end. */
 export abstract class H1ClientSocket implements Waiting {
   deadline = 0;
   deadlineSlot = -1;

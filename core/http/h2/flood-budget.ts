@@ -26,7 +26,7 @@ const bytesForOne = 2_048;
 /** How much DATA earns, however little: the peer may open two windows for it and send a PING. */
 const perFrame = 4;
 
-/** How much a reset stream to an upstream earns: its head, trailers and a reset may be on their way. */
+/** How much an upstream earns when Weldr resets a stream: its head, trailers and a reset may be on their way. */
 const perCancel = 3;
 
 /** The budget of one connection. */

@@ -351,7 +351,7 @@ export class H2UpstreamConnection
     this.home.forget(this);
     this.deadline = this.deadlines.in(lingerTime);
     this.socket.once('close', () => this.deadlines.remove(this));
-    // An upstream at fault gets a moment to read the GOAWAY: bytes that it sends to a closed socket would cause a reset.
+    // An upstream at fault gets a moment to read the GOAWAY, which a reset of a closed socket could destroy.
     if (code === errorCode.noError) this.socket.end(() => this.socket.destroy());
     else this.socket.end();
   }
