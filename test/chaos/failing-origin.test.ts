@@ -1,4 +1,4 @@
-// One of three origins fails in different ways: no GET fails, no POST is executed twice, and the origin is soon out.
+// One of three origins fails in different ways: no GET fails, no POST is executed twice, and the origin is soon down.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -56,7 +56,7 @@ for (const way of ways) {
     const load = await Load.during(options, async running => {
       await running.requestsMore(size(300, 5_000));
       await way.fail(origin);
-      // Within two checks, of 1 s and 900 ms, plus a margin for busy machines.
+      // Two intervals of 1 s, one timeout of 900 ms, and a margin for busy machines.
       out = await admin.until(origin, 'down', 5_000);
       await running.requestsMore(size(300, 5_000));
       await sleep(size(0, 10_000));
@@ -67,7 +67,7 @@ for (const way of ways) {
 
     const idempotent = load.failures.filter(({ method }) => method !== 'POST');
     assert.is(idempotent.length, 0, load.summary());
-    // A POST that may have been executed is answered with a failure, and nothing else goes wrong.
+    // A POST that may have been executed fails with 502 or 504, and nothing else goes wrong.
     const unexplained = load.failures.filter(
       ({ kind, status }) => kind !== 'status' || (status !== 502 && status !== 504),
     );

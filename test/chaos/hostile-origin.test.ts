@@ -71,8 +71,8 @@ for (const { behaviour, name, explains } of ways) {
     assert.is(unexplained.length, 0, load.summary());
     assert.equal(executedTwice(origins), []);
     figure(
-      `one of three ${name}: ${load.requests} requests, 0 wrong bytes, ${load.failures.length} failed as they ` +
-        `must: ${load.summary().replaceAll('\n', ', ')}`,
+      `one of three ${name}: ${load.requests} requests, 0 wrong bytes, ${load.failures.length} failed as ` +
+        `expected: ${load.summary().replaceAll('\n', ', ')}`,
     );
   });
 }

@@ -1,4 +1,4 @@
-// What Weldr needs runs out: descriptors, the disk under its log, names. It degrades in order and recovers.
+// Weldr runs out of what it needs: descriptors, disk space for its log, names. It degrades gracefully and recovers.
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -12,7 +12,7 @@ import { figure, size } from './support/size.ts';
 
 const test = suite('chaos: scarcity', { timeoutMs: 600_000, testTimeoutMs: 240_000 });
 
-test('refuses only with 503 or a closed connection at 256 descriptors, and recovers when they are free', async () => {
+test('refuses only with 503 or a closed connection with 256 descriptors, and recovers once they are free', async () => {
   const origins = await startOrigins(2);
   const weldr = await startChaos({ origins, shell: 'ulimit -n 256' });
   const port = portOf(weldr);
@@ -49,7 +49,7 @@ test('refuses only with 503 or a closed connection at 256 descriptors, and recov
   await Promise.all(origins.map(origin => origin.kill()));
 });
 
-test('continues to serve with a full disk under its log', async () => {
+test('keeps serving while the disk of its log is full', async () => {
   const origins = await startOrigins(2);
   const port = await freePort();
   const weldr = await startChaos({

@@ -22,7 +22,7 @@ test('slow clients fail no request of others, take bounded memory, and are close
   const settings = `timeouts: { header: '${size(4, 15)}s' },`;
   const weldr = await startChaos({ origins, settings });
   const port = portOf(weldr);
-  // Enough load that the workers have allocated beforehand what serving takes anyway.
+  // Enough load for the workers to allocate beforehand what serving takes anyway.
   const alone = await Load.during({ port, clients: 8, pauseMs: 5 }, running =>
     running.requestsMore(size(4_000, 10_000)),
   );

@@ -31,7 +31,7 @@ interface Reading extends Outcome {
 }
 
 const readings = new WeakMap<Duplex, Reading>();
-// The default grammar, without lenient flags. Limits as Weldr's, so that neither refuses first because of them.
+// The default grammar, without lenient flags, and Weldr's limits, so that neither reader refuses because of them.
 const server = createServer({
   maxHeaderSize: 64 * 1024,
   requireHostHeader: false,
@@ -88,7 +88,7 @@ export async function readRequests(texts: readonly string[], turns = 6): Promise
   return all;
 }
 
-/** Reads each text as an upstream's bytes, all of them before its end, in answer to a GET. */
+/** Reads each text as the response to a GET: an upstream's bytes, all of them before its end. */
 export async function readResponses(texts: readonly string[], turns = 6): Promise<Outcome[]> {
   const all = texts.map(text => {
     const wire = new Wire();
@@ -112,7 +112,7 @@ export async function readResponses(texts: readonly string[], turns = 6): Promis
   return all;
 }
 
-/** Streams report their ends some turns later. */
+/** Waits for streams to report their ends, which takes some turns. */
 async function settle(turns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise(resolve => setImmediate(resolve));
 }

@@ -23,7 +23,7 @@ const settings = {
   logLevel: 'silent',
 } as const;
 
-/** Runs `cases` mutations, some at a time, with another client's request after each lot. */
+/** Runs `cases` mutations, a few at a time, with another client's request after each lot. */
 export async function fuzzSockets(side: Side, cases: number, seed: number): Promise<Findings> {
   const random = new Random(seed);
   const seeds = side === 'requests' ? requestSeeds : responseSeeds;
@@ -36,7 +36,7 @@ export async function fuzzSockets(side: Side, cases: number, seed: number): Prom
         request.connection.end();
         return undefined;
       }
-      // Returns the method, as a client that sent mutated bytes needs it to frame the answer.
+      // The client needs the method to frame the response, because its request was mutated.
       return echo(request).replace('\r\n', `\r\nX-Method: ${request.method}\r\n`);
     },
   });
@@ -71,7 +71,7 @@ export async function fuzzSockets(side: Side, cases: number, seed: number): Prom
   return findings;
 }
 
-/** Sends bytes and half-closes; returns what was wrong with the answer. */
+/** Sends bytes and half-closes. Returns what is wrong with the responses; '' if nothing is. */
 async function speak(proxy: TestProxy, bytes: string): Promise<string> {
   const client = await RawClient.open(proxy.port);
   client.send(bytes);

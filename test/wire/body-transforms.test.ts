@@ -148,7 +148,7 @@ requests('hold the client back while the upstream does not read', async () => {
     origin.connections[0]?.socket.pause();
     for (let n = 0; n < 30; n++) client.send(Buffer.alloc(bytes / 30, 'x'));
     let before = -1;
-    // While something moves, it may still be filling the buffers of the system.
+    // While bytes move, they may still be filling the system's buffers.
     await client.until('the client to be held back', () => {
       const now = client.socket.bytesWritten - client.socket.writableLength;
       const isStill = now === before;
@@ -363,7 +363,7 @@ responses('may end before their input, and the connection stays open', async () 
   await between({ tap, answer }, async ({ client, origin }) => {
     client.send(get);
     assert.equal(seen(await client.response()), { status: 200, framing: 'chunked', body: 'a' });
-    await until('the rest to be given up', () => origin.connections[0]?.gone === true);
+    await until('the rest to be dropped', () => origin.connections[0]?.gone === true);
     client.send('GET /whole HTTP/1.1\r\nHost: a.test\r\n\r\n');
     const [, second] = await client.responses('GET', 'GET');
     assert.is(second?.body, 'whole');
@@ -406,7 +406,7 @@ responses('are destroyed when the client leaves', async () => {
     await client.until('the beginning', () => client.text.includes('ABC'));
     client.reset();
     await until('it to be destroyed', () => made.every(({ destroyed }) => destroyed));
-    await until('the upstream to be left', () => origin.connections[0]?.gone === true);
+    await until('the upstream connection to be closed', () => origin.connections[0]?.gone === true);
   });
 });
 

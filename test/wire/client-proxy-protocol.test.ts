@@ -461,7 +461,7 @@ for (const secured of [false, true]) {
     ));
 }
 
-test('HTTP/1.1 after a header is recognised where HTTP/2 is also allowed, in one piece and in two', () =>
+test('HTTP/1.1 after a header is recognized where HTTP/2 is also allowed, in one piece and in two', () =>
   between(
     async ({ proxy }) => {
       assert.is(await ask(proxy.port, joined(headerV2(), get)), 200);

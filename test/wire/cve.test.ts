@@ -209,7 +209,7 @@ test('response splitting by an upstream', async () => {
   };
   await withOrigin(async proxy => {
     const client = await RawClient.open(proxy.port);
-    // The second request arrives before the first gets its response, so it could take its connection at once.
+    // The second request arrives before the first gets its response, so it could take the same upstream connection at once.
     client.send(`GET /split HTTP/1.1\r\n${host}\r\nGET /next HTTP/1.1\r\n${host}\r\n`);
     const [first, next] = await client.responses('GET', 'GET');
     assert.equal([first?.body, next?.body], ['ok', echoed('GET /next HTTP/1.1')]);

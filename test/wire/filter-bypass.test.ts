@@ -310,7 +310,7 @@ forms('after one with an ambiguous path is refused or filtered too', async () =>
 });
 
 forms('that arrives byte by byte gets past no filter', async () => {
-  const port = proxies.get('behind all others')?.port ?? 0;
+  const port = proxies.get('after all others')?.port ?? 0;
   const client = await RawClient.open(port);
   for (const origin of origins) origin.forget();
   await client.sendPieces([...get('/%6cogin')], 0);

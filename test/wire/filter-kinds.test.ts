@@ -158,7 +158,7 @@ test.after(async () => {
 
 /** Makes a filter refuse from now on, in each of its places. Fallback and retry lead to the pool's filter. */
 async function spend(kind: string, first: NonNullable<Kind['first']>): Promise<void> {
-  const asked = ['before', 'behind', 'route', 'pool'].map(place => ({
+  const asked = ['before', 'after', 'route', 'pool'].map(place => ({
     host: 'a.test',
     path: `${pathOf(kind, place)}/${first}`,
   }));
@@ -184,7 +184,7 @@ test('lets through other requests, in every form that is tried here', async () =
 
 for (const [kind, about] of Object.entries(kinds)) {
   for (const place of places) {
-    const all = place === 'behind' ? { ...attempts, ...otherHosts } : some;
+    const all = place === 'after' ? { ...attempts, ...otherHosts } : some;
     test(`${kind} refuses all requests: ${place}`, () =>
       expectRefused(all, { host: 'a.test', path: pathOf(kind, place) }, about));
   }
@@ -232,7 +232,7 @@ test('that marks requests and responses marks all of them: headers, cors, compre
   );
   for (const { what, status, fields, attempt } of await tryAll(all, { host: 'a.test', path: '/marked' })) {
     if (attempt.refused === true) continue;
-    // A request that two servers could read differently is not recognised as marked.
+    // A request that two servers could read differently is not recognized as marked.
     if (status === 400) continue;
     assert.is(fields.get('x-mark'), '1', what);
     assert.not(fields.has('access-control-allow-origin'), what);
@@ -289,7 +289,7 @@ test('is asked about a client that has the cookie of its server', async () => {
       },
       'the cookie for its pool': { fields: [['Cookie', `weldr-${kind}-pool=${other}; ${cookie}`]] },
     };
-    for (const place of ['behind', 'pool', 'fallback'])
+    for (const place of ['after', 'pool', 'fallback'])
       await expectRefused(cookies, { host: 'a.test', path: pathOf(kind, place) }, about);
   }
 });

@@ -6,7 +6,7 @@
 //   tickets across names, client certificates, changes of authorities (CVE-2025-23419,
 //   -23048, -68121), SNICallback (CVE-2026-21637)                                         client-tls.test.ts
 //   te: trailers of gRPC is passed on to the server                                       upstream-h2.test.ts
-//   the same from servers instead of clients                                               upstream-h2-hostile, -loops.test.ts
+//   the same by servers instead of clients                                                upstream-h2-hostile, -loops.test.ts
 //   a response that comes before its request (CVE-2026-105481)                            upstream-connections.test.ts
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -45,7 +45,7 @@ const madeResets: readonly (readonly [
 ];
 
 for (const [what, ending, bytes] of madeResets) {
-  test(`CVE-2025-8671 MadeYouReset, by ${what}: our own resets have a budget`, async () => {
+  test(`CVE-2025-8671 MadeYouReset, by ${what}: Weldr's own resets have a budget`, async () => {
     await between(
       async ({ open, origin }) => {
         const client = await open();

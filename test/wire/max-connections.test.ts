@@ -28,7 +28,7 @@ class Holding {
   }
 }
 
-/** Answers one request at a time until none is left. There are `most` at first, and never more. */
+/** Answers one request at a time until none is left. `most` arrive at first, and never more at once. */
 async function serveAll(proxy: TestProxy, origin: Holding, requests: number, most: number): Promise<void> {
   const before = origin.served;
   origin.most = 0;
@@ -37,7 +37,7 @@ async function serveAll(proxy: TestProxy, origin: Holding, requests: number, mos
     await response.text();
     return response.status;
   });
-  await until('as many as there may be', () => origin.held.length === Math.min(most, requests));
+  await until('as many requests as allowed', () => origin.held.length === Math.min(most, requests));
   while (origin.served < before + requests) {
     await until('the next request', () => origin.held.length > 0);
     origin.answerOne();

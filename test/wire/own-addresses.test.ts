@@ -81,7 +81,7 @@ test('another process on the same port of another address gets requests', async 
   }
 });
 
-test("Weldr's own address is recognised in every spelling, and so is any local one if it listens on all", () => {
+test("Weldr's own address is recognized in every spelling, and so is any local one if it listens on all", () => {
   const own = new OwnAddresses();
   own.add('0.0.0.0:80');
   own.add('[::1]:81');

@@ -56,7 +56,7 @@ test("refuses the corpus's invalid requests, and keeps working", async () => {
   client.close();
 });
 
-test("answers 502 to the corpus's invalid responses, and keeps working", async () => {
+test("turns the corpus's invalid responses into 502, and keeps working", async () => {
   const refused = responseCases.filter(
     ({ outcome, request }) => outcome === 'refused' && request === undefined,
   );

@@ -69,7 +69,7 @@ test('is not cached as the body of the original', async () => {
     hooks.postProxy.tap('once', () => {
       const now = fail;
       fail = false;
-      return now ? reply(503, 'just now not\n') : undefined;
+      return now ? reply(503, 'not now\n') : undefined;
     }),
   );
   try {

@@ -105,7 +105,7 @@ async function check(
 }
 
 function checkRefusal(response: Message | undefined, statuses: readonly number[]): void {
-  if (response === undefined) throw new Error(`no response; ${statuses} is due`);
+  if (response === undefined) throw new Error(`no response; expected ${statuses}`);
   assert.ok(statuses.includes(statusOf(response)), `status ${statusOf(response)}, not ${statuses}`);
   assert.ok(response.complete, 'the refusal is complete');
   assert.is(response.framing, 'length');

@@ -17,7 +17,7 @@ for (const [name, http2] of [
   ['HTTP/1.1', false],
   ['HTTP/1.1 and HTTP/2', true],
 ] as const) {
-  test(`is recognised in the log, and gets a response without TLS: ${name}`, async () => {
+  test(`is recognized in the log, and gets a response without TLS: ${name}`, async () => {
     const proxy = await startProxy({ http2 });
     try {
       const client = connect({ port: proxy.port, host: '127.0.0.1', rejectUnauthorized: false });

@@ -22,7 +22,7 @@ const listened = [
   'readable',
 ];
 
-/** Streams that pass their body on except for one fault. */
+/** Streams that would pass their body on, each with one fault. */
 const traps: readonly (readonly [how: string, make: BodyTransform])[] = [
   ...overridden.map(
     name =>
@@ -34,7 +34,7 @@ const traps: readonly (readonly [how: string, make: BodyTransform])[] = [
   ...listened.map(name => [`in a listener of ${name}`, () => pass().on(name, throws)] as const),
   ['in _destroy()', () => Object.defineProperty(pass(), '_destroy', { value: throws, configurable: true })],
   ['in a getter', () => Object.defineProperty(pass(), 'readableEnded', { get: throws, configurable: true })],
-  ['and takes no guards', () => Object.freeze(pass())],
+  ['and cannot be guarded', () => Object.freeze(pass())],
   ['in an emit() that cannot be replaced', () => Object.defineProperty(pass(), 'emit', { value: throws })],
   [
     'by a value that is not an error',

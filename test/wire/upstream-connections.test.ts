@@ -183,7 +183,7 @@ test('a connection that its upstream closed while idle is not reused', async () 
   }
 });
 
-test('a close that crosses a request on a reused connection is recognised, so the request can be retried', async () => {
+test('a close that crosses a request on a reused connection is recognized, so the request can be retried', async () => {
   let crossing = true;
   const script: Script = {
     answer(request) {

@@ -1,5 +1,5 @@
 // HTTP/2 upstreams that keep a proxy busy at little cost: unrequested frames, windows that stay shut, connections that end
-// before they serve (faults that clients share are in upstream-h2-hostile.test.ts).
+// before they serve (faults that clients can have too are in upstream-h2-hostile.test.ts).
 import * as assert from 'uvu/assert';
 import { errorCode, settingId } from '../../core/http/h2/frames.ts';
 import { workerSide } from '../../core/testing.ts';

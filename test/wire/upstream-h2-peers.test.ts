@@ -119,7 +119,7 @@ async function withServer({ config, start }: Server, use: (ports: Ports) => Prom
 }
 
 for (const [name, server] of Object.entries(servers)) {
-  test(`${name} answers many requests, large bodies both ways and a HEAD, over TLS and without`, async () => {
+  test(`${name} serves many requests, large bodies both ways and a HEAD, over TLS and without`, async () => {
     await withServer(server, async ({ plain, tls }) => {
       for (const upstream of [
         `h2c://127.0.0.1:${plain}`,

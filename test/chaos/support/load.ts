@@ -6,7 +6,7 @@ import { ConnectionLost, RawConnection, type RawResponse } from './raw-connectio
 /** `status`: answered with an error; `lost`: the connection ended first; `wrong`: a response that must never occur. */
 export type FailureKind = 'status' | 'lost' | 'wrong';
 
-/** A request without the expected answer. */
+/** A request that did not get the expected response. */
 export interface Failure {
   readonly kind: FailureKind;
   readonly method: string;
@@ -66,7 +66,7 @@ let ids = 0;
 /** Load, and its results. */
 export class Load {
   readonly failures: Failure[] = [];
-  /** Of requests on kept connections with the expected answer, in ms. */
+  /** Of requests on kept connections that got the expected response, ms. */
   readonly latencies: number[] = [];
   requests = 0;
   downloads = 0;

@@ -72,7 +72,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   }
 }
 
-/** Returns whether the request was dealt with, badly. */
+/** Misbehaves as told. Returns false for a request that is to be served well. */
 async function misbehave(
   request: IncomingMessage,
   response: ServerResponse,
@@ -83,7 +83,7 @@ async function misbehave(
   const { socket } = request;
   if (behaviour === 'well' || behaviour === 'refuse') return false;
   if (kind === 'post') {
-    // It is executed without an answer: a client that sends it again executes it twice.
+    // Executed without a response: if it is sent again, it is executed twice.
     await request.resume().toArray();
     appendFileSync(record, `${id}\n`);
   }
@@ -114,7 +114,7 @@ async function post(
   const pieces: Buffer[] = [];
   for await (const piece of request) pieces.push(piece);
   const body = Buffer.concat(pieces);
-  // Recorded before it is answered: killing this process now cannot lose it.
+  // Recorded before the response, so a kill cannot lose it.
   appendFileSync(record, `${id}\n`);
   if (!body.equals(pattern(id, bytes))) {
     response.statusCode = 400;

@@ -1,10 +1,10 @@
-// Where servers of HTTP/2 may differ from Weldr, and why: RFC 9113 leaves a choice, or one of them is stricter than it.
+// Where other HTTP/2 servers may differ from Weldr, and why: RFC 9113 leaves a choice, or one of the two is stricter.
 import { frameFlag, frameType } from '../../../core/http/h2/frames.ts';
 import { HpackDecoder } from '../../../core/http/h2/hpack-decoder.ts';
 import type { ConnectionOutcome } from './connection-outcome.ts';
 import type { ListedFrame } from './frame-list.ts';
 
-/** Where two servers part: both connections were open before `frame`, at which one of them ends its connection. */
+/** Where two servers part: both connections were open before `frame`, and only one of them afterwards. */
 export interface Parting {
   readonly frame: ListedFrame;
   /** All frames before it. */
@@ -72,27 +72,27 @@ const dependsOnItself = (frame: ListedFrame): boolean => {
 };
 
 const replacedSetting: Rule<Parting> = {
-  why: 'a setting out of range, followed by another value of it: section 6.5.3 takes one after another',
+  why: 'a setting out of range, followed by another value for it: section 6.5.3 has settings processed in order',
   holds: ({ who, frame }) => who === 'weldr' && frame.type === frameType.settings && frame.length > 6,
 };
 
 const goodbye: Rule<Parting> = {
-  why: 'a client that has said GOAWAY: Weldr ends its connection when no stream is left, others read on or end it at once',
+  why: 'a client that has sent GOAWAY: Weldr ends its connection when no stream is left, others read on or end it at once',
   holds: ({ frame, before }) => [frame, ...before].some(({ type }) => type === frameType.goAway),
 };
 
-/** Where nghttp2, as Node has it, may end a connection and Weldr not, or the other way round. */
+/** Where only one of Weldr and nghttp2, as Node uses it, may end a connection. */
 export const nodePartings: readonly Rule<Parting>[] = [
   {
-    why: 'frames after the end of a stream: section 5.1 requires an error of the stream, nghttp2 ends the connection',
+    why: 'frames after the end of a stream: section 5.1 requires a stream error, nghttp2 ends the connection',
     holds: parting => parting.who === 'other' && parting.theirs.died === 'STREAM_CLOSED' && isOver(parting),
   },
   {
-    why: 'frames on a stream that its client has reset: section 5.1 allows an error of the connection',
+    why: 'frames on a stream that its client has reset: section 5.1 allows a connection error',
     holds: parting => parting.who === 'weldr' && parting.ours.died === 'STREAM_CLOSED' && isOver(parting),
   },
   {
-    why: 'a stream that is closed because one of a higher number was opened: section 5.1.1 requires an error of the connection',
+    why: 'a stream that is closed because one of a higher number was opened: section 5.1.1 requires a connection error',
     holds: ({ who, frame, before }) => who === 'weldr' && isLower(frame.stream, [...before, frame]),
   },
   {
@@ -102,7 +102,7 @@ export const nodePartings: readonly Rule<Parting>[] = [
       [frame, ...before].some(other => other.type === frameType.ping && has(other, frameFlag.ack)),
   },
   {
-    why: 'what sections 6.9, 6.9.1 and 8.1.1 call an error of the stream (an increment of 0, a window over 2^31-1, a body of another length) ends the connection there',
+    why: 'nghttp2 ends the connection for what sections 6.9, 6.9.1 and 8.1.1 call a stream error (an increment of 0, a window over 2^31-1, a body of another length)',
     holds: ({ who, frame, ours }) => who === 'other' && ours.resets.has(frame.stream),
   },
   {
@@ -111,15 +111,15 @@ export const nodePartings: readonly Rule<Parting>[] = [
       who === 'weldr' && ours.died === 'ENHANCE_YOUR_CALM' && frame.type === frameType.continuation,
   },
   {
-    why: 'PRIORITY on stream 0: section 6.3 requires an error of the connection',
+    why: 'PRIORITY on stream 0: section 6.3 requires a connection error',
     holds: ({ who, frame }) => who === 'weldr' && frame.type === frameType.priority && frame.stream === 0,
   },
   {
-    why: 'PRIORITY that makes a stream depend on itself: an error in RFC 7540, and no more in RFC 9113',
+    why: 'PRIORITY that makes a stream depend on itself: an error in RFC 7540, no longer in RFC 9113',
     holds: ({ frame }) => dependsOnItself(frame),
   },
   {
-    why: 'a damaged field block: nghttp2 reads it as it comes, Weldr at its end',
+    why: 'a damaged field block: nghttp2 reads it as it arrives, Weldr once it is complete',
     holds: ({ who, theirs, frame }) =>
       who === 'other' &&
       theirs.died === 'COMPRESSION_ERROR' &&
@@ -132,11 +132,11 @@ export const nodePartings: readonly Rule<Parting>[] = [
       who === 'weldr' && ours.died === 'COMPRESSION_ERROR' && blockTypes.has(frame.type),
   },
   {
-    why: 'a frame that is cut: except for DATA, nghttp2 checks its fixed part once that is complete, Weldr the header before',
+    why: 'a cut frame: Weldr checks its header, nghttp2 its fixed part once that is complete, except for DATA',
     holds: ({ who, frame }) => who === 'weldr' && frame.type !== frameType.data && isCut(frame),
   },
   {
-    why: 'frames of a stream that was reset are checked all the same: sections 6.1 and 6.2',
+    why: 'Weldr checks frames even on a stream that was reset: sections 6.1 and 6.2',
     holds: parting =>
       parting.who === 'weldr' && (parting.theirs.resets.has(parting.frame.stream) || isOver(parting)),
   },
@@ -152,7 +152,7 @@ export const nodePartings: readonly Rule<Parting>[] = [
   replacedSetting,
   goodbye,
   {
-    why: 'a CONTINUATION frame over the limit: section 4.2 requires an error of the connection',
+    why: 'a CONTINUATION frame over the limit: section 4.2 requires a connection error',
     holds: ({ who, frame }) =>
       who === 'weldr' && frame.type === frameType.continuation && frame.length > 16_384,
   },
@@ -160,7 +160,7 @@ export const nodePartings: readonly Rule<Parting>[] = [
 
 type Fields = readonly (readonly [name: string, value: string])[];
 
-/** The field sections of a stream; those of others are read as well, as they share a table. */
+/** The field sections of a stream. Those of other streams are decoded too, because all share a table. */
 function sectionsOf(stream: number, frames: readonly ListedFrame[]): Fields[] {
   const blocks: { readonly stream: number; bytes: Buffer }[] = [];
   for (const frame of frames) {
@@ -187,7 +187,7 @@ function fragmentOf(frame: ListedFrame): Buffer {
 const fieldName = /^:?[!#$%&'*+.^_`|~\da-z-]+$/;
 const fieldValue = /^(?:[!-~\x80-\xff](?:[ -~\t\x80-\xff]*[!-~\x80-\xff])?)?$/;
 
-/** Whether a field section holds what Weldr's grammar excludes and nghttp2 accepts. */
+/** Whether a field section contains what Weldr's grammar excludes and other servers accept. */
 function isOutsideGrammar(stream: number, frames: readonly ListedFrame[]): boolean {
   const [head = [], ...trailers] = sectionsOf(stream, frames);
   const said = (name: string): string | undefined => head.find(([known]) => known === name)?.[1];
@@ -204,14 +204,14 @@ function isOutsideGrammar(stream: number, frames: readonly ListedFrame[]): boole
   );
 }
 
-/** Where only one of them may reset a stream. */
+/** Where only one of Weldr and nghttp2 may reset a stream. */
 export const nodeResets: readonly Rule<ResetAlone>[] = [
   {
     why: 'Weldr refuses a request that HTTP/1.1 cannot express, that names two hosts or requests a tunnel',
     holds: ({ who, stream, frames }) => who === 'weldr' && isOutsideGrammar(stream, frames),
   },
   {
-    why: 'PRIORITY that makes a stream depend on itself: an error in RFC 7540, and no more in RFC 9113',
+    why: 'PRIORITY that makes a stream depend on itself: an error in RFC 7540, no longer in RFC 9113',
     holds: ({ who, stream, frames }) =>
       who === 'weldr' && frames.some(frame => frame.stream === stream && dependsOnItself(frame)),
   },
@@ -224,7 +224,7 @@ export const nodeResets: readonly Rule<ResetAlone>[] = [
     },
   },
   {
-    why: 'WINDOW_UPDATE of 0 on a stream that is over: section 6.9 requires an error of the stream',
+    why: 'WINDOW_UPDATE of 0 on a stream that is over: section 6.9 requires a stream error',
     holds: ({ who, stream, frames }) =>
       who === 'weldr' &&
       frames.some(
@@ -247,7 +247,7 @@ const hasManyUpdates = (frame: ListedFrame): boolean => {
   return block.length === 3 && block.every(byte => byte >= 0x20 && byte < 0x3f);
 };
 
-/** Where python3-h2 may end a connection and Weldr not, or the other way round. */
+/** Where only one of Weldr and python3-h2 may end a connection. */
 export const pythonPartings: readonly Rule<Parting>[] = [
   {
     why: 'Weldr ignores the window of a stream that it has reset; in python3-h2 it overflows and ends the connection',
@@ -258,15 +258,15 @@ export const pythonPartings: readonly Rule<Parting>[] = [
       ours.resets.size > 0,
   },
   {
-    why: 'what RFC 9113 calls an error of the stream ends the connection there',
+    why: 'python3-h2 ends the connection for what RFC 9113 calls a stream error',
     holds: ({ who, frame, ours }) => who === 'other' && ours.resets.has(frame.stream),
   },
   {
-    why: 'frames on a stream that is over: section 5.1 allows an error of the connection',
+    why: 'frames on a stream that is over: section 5.1 allows a connection error',
     holds: parting => parting.who === 'weldr' && parting.ours.died === 'STREAM_CLOSED' && isOver(parting),
   },
   {
-    why: 'a first frame that is not SETTINGS: section 3.4 requires an error of the connection',
+    why: 'a first frame that is not SETTINGS: section 3.4 requires a connection error',
     holds: ({ who, frame, before }) => who === 'weldr' && !isSettings(before[0] ?? frame),
   },
   {
@@ -278,7 +278,7 @@ export const pythonPartings: readonly Rule<Parting>[] = [
       isOver(parting),
   },
   {
-    why: 'PRIORITY that makes a stream depend on itself: an error in RFC 7540, and no more in RFC 9113',
+    why: 'PRIORITY that makes a stream depend on itself: an error in RFC 7540, no longer in RFC 9113',
     holds: ({ frame }) => dependsOnItself(frame),
   },
   {
@@ -304,16 +304,16 @@ export const pythonPartings: readonly Rule<Parting>[] = [
   replacedSetting,
   goodbye,
   {
-    why: 'a frame of ALTSVC (RFC 7838), whose length python3-h2 checks and Weldr ignores',
+    why: 'an ALTSVC frame (RFC 7838), whose length python3-h2 checks and Weldr ignores',
     holds: ({ who, frame }) => who === 'other' && frame.type === altSvc,
   },
   {
-    why: 'CONTINUATION without HEADERS before it, on a stream that is over: section 6.10 requires an error of the connection',
+    why: 'CONTINUATION without HEADERS before it, on a stream that is over: section 6.10 requires a connection error',
     holds: ({ who, frame, before }) =>
       who === 'weldr' && frame.type === frameType.continuation && !isOpenBlock(before.at(-1)),
   },
   {
-    why: 'RST_STREAM or DATA on a stream that was never opened: section 5.1 requires an error of the connection',
+    why: 'RST_STREAM or DATA on a stream that was never opened: section 5.1 requires a connection error',
     holds: ({ who, frame, before }) =>
       who === 'weldr' &&
       (frame.type === frameType.rstStream || frame.type === frameType.data) &&
@@ -345,7 +345,7 @@ function hasWrongLength(stream: number, frames: readonly ListedFrame[]): boolean
   );
 }
 
-/** Where only Weldr or python3-h2 may reset a stream. */
+/** Where only one of Weldr and python3-h2 may reset a stream. */
 export const pythonResets: readonly Rule<ResetAlone>[] = [
   {
     why: 'a content-length that no body can have: section 8.1.1; python3-h2 compares it only at the end of DATA',

@@ -1,4 +1,4 @@
-// How a server of HTTP/2 read the bytes of one client, piece by piece: requests, resets, and the end of the connection.
+// How an HTTP/2 server read the bytes of one client, piece by piece: requests, resets, and the end of the connection.
 import { errorName } from '../../../core/http/h2/frames.ts';
 
 /** One request, as the server's application received it. */

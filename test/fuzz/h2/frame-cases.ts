@@ -6,7 +6,7 @@ import type { Random } from '../../support/random.ts';
 
 type Fields = readonly (readonly [name: string, value: string])[];
 
-/** A field that enters no table, so that a block means the same anywhere. */
+/** A field that enters no table, so a block means the same anywhere. */
 const literal = (name: string, value: string): string => `\x00${text(name)}${text(value)}`;
 
 function text(value: string): string {
@@ -194,7 +194,7 @@ class Writer {
     }
   }
 
-  /** Writes one frame or several, with everything that HEADERS can carry beside a block. */
+  /** Writes one frame or several, with everything that HEADERS can carry besides a block. */
   private fieldSection(id: number, encoded: string, ends: boolean): void {
     const { random } = this;
     let flags = ends ? 1 : 0;

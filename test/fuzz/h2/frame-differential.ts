@@ -1,4 +1,4 @@
-// The fuzzer of HTTP/2's frames: how Weldr reads a client's frames, compared with nghttp2 (in Node) and python3-h2.
+// The fuzzer of HTTP/2 frames: how Weldr reads a client's frames, compared with nghttp2 (in Node) and python3-h2.
 import { frameName, frameType } from '../../../core/http/h2/frames.ts';
 import type { Random } from '../../support/random.ts';
 import type { Parting, ResetAlone, Rule } from './allowed-differences.ts';
@@ -13,7 +13,7 @@ export interface OtherServer {
   /** Connections at a time. */
   readonly batch: number;
   readonly read: (cases: readonly (readonly Buffer[])[]) => Promise<readonly ConnectionHistory[]>;
-  /** Why it may end a connection at another frame than Weldr. */
+  /** Why it may end a connection at a different frame than Weldr. */
   readonly partings: readonly Rule<Parting>[];
   /** Why only one of the two may reset a stream. */
   readonly resets: readonly Rule<ResetAlone>[];
@@ -44,7 +44,7 @@ export async function fuzzFrames(
       const [mine, its] = [ours[n], theirs[n]];
       if (mine === undefined || its === undefined) throw new Error('a history is missing');
       const end = compareEnds(other, pieces, mine, its, figures);
-      // Until the piece at which the two part, their state has to be the same.
+      // Before the piece at which the two part, their states must be the same.
       compareStreams(mine.before(end), its.before(end), pieces.slice(0, end), other, figures);
     }
     figures.cases += inputs.length;
@@ -75,7 +75,7 @@ function compareEnds(
   return first;
 }
 
-/** Returns one for each frame of the piece: if lengths were changed, it may hold several. */
+/** Returns a parting for each frame of the piece, which may hold several if lengths were changed. */
 function partingsAt(
   pieces: readonly Buffer[],
   at: number,
@@ -123,7 +123,7 @@ function compareStreams(
   }
   for (const id of new Set([...ours.requests.keys(), ...theirs.requests.keys()])) {
     if (ours.resets.has(id) || theirs.resets.has(id) || givenUp.has(id)) continue;
-    // Some servers pass on the part of a cut frame, and some wait.
+    // Some servers pass on part of a cut frame, others wait for its end.
     if (frames.at(-1)?.stream === id) continue;
     const why = requestDifference(ours.requests.get(id), theirs.requests.get(id));
     if (why !== '') find(`stream ${id}: ${why}`);
@@ -131,9 +131,9 @@ function compareStreams(
 }
 
 function requestDifference(ours: SeenRequest | undefined, theirs: SeenRequest | undefined): string {
-  if (ours === undefined || theirs === undefined) return `a request ${ours ? 'here' : 'there'} alone`;
+  if (ours === undefined || theirs === undefined) return `a request only ${ours ? 'here' : 'there'}`;
   if (ours.head !== theirs.head) return `${ours.head}\nthere: ${theirs.head}`;
-  if (ours.complete !== theirs.complete) return `it is complete ${ours.complete ? 'here' : 'there'} alone`;
+  if (ours.complete !== theirs.complete) return `complete only ${ours.complete ? 'here' : 'there'}`;
   return ours.body === theirs.body ? '' : `${ours.body} bytes of body here, ${theirs.body} there`;
 }
 

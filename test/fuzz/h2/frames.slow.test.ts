@@ -6,7 +6,7 @@ import { fuzzFrames, type OtherServer } from './frame-differential.ts';
 import { nghttp2, pythonH2 } from './other-servers.ts';
 import { hasPythonH2 } from './python-connection.ts';
 
-const test = suite('frames of HTTP/2 beside other servers, at length', {
+const test = suite('HTTP/2 frames beside other servers, at length', {
   timeoutMs: 2_400_000,
   testTimeoutMs: 1_800_000,
 });
@@ -15,9 +15,12 @@ async function compare(other: OtherServer, cases: number): Promise<void> {
   const seed = Date.now() % 1_000_000;
   console.log(`again: npm run fuzz -- --side frames --beside ${other.name} --cases ${cases} --seed ${seed}`);
   const { findings, requests, explained } = await fuzzFrames(other, cases, new Random(seed));
-  console.log(`${cases} connections beside ${other.name}, ${requests} requests whole; explained:`, explained);
+  console.log(
+    `${cases} connections beside ${other.name}, ${requests} requests complete; explained:`,
+    explained,
+  );
   assert.equal(findings, []);
-  assert.ok(requests > cases / 5, `${requests} requests came whole`);
+  assert.ok(requests > cases / 5, `${requests} requests were complete`);
 }
 
 test('850,000 sequences are read as by nghttp2, or a rule explains the difference', () =>

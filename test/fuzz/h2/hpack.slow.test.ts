@@ -16,7 +16,7 @@ test('100,000 requests with field blocks of all forms mean the same to nghttp2',
   const seed = Date.now() % 1_000_000;
   console.log(`again: npm run fuzz -- --side hpack --beside nghttp2 --cases 10000 --seed ${seed}`);
   const { findings, requests } = await fuzzFrames(nghttp2, 10_000, new Random(seed), requestsCase);
-  console.log(`${requests} requests came whole`);
+  console.log(`${requests} requests were complete`);
   assert.equal(findings, []);
 });
 

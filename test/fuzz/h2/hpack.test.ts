@@ -12,7 +12,7 @@ const test = suite('HPACK beside other implementations', { testTimeoutMs: 120_00
 test('1,280 requests with field blocks of all forms mean the same to nghttp2', async () => {
   const figures = await fuzzFrames(nghttp2, 128, new Random(1), requestsCase);
   assert.equal(figures.findings, []);
-  assert.ok(figures.requests > 1_000, `${figures.requests} requests came whole`);
+  assert.ok(figures.requests > 1_000, `${figures.requests} requests were complete`);
 });
 
 const behaviour = '6,000 field blocks mean the same to python3-hpack';

@@ -1,4 +1,4 @@
-// Weldr's side of a connection of HTTP/2, fed with bytes, without a pipeline behind it: records what it reads.
+// Weldr's side of an HTTP/2 connection, fed with bytes, without a pipeline behind it: records what it reads.
 import { Socket } from 'node:net';
 import type { WeldrError } from '../../../core/errors.ts';
 import { UpstreamConnector } from '../../../core/http/accept/upstream-connector.ts';

@@ -27,9 +27,9 @@ export interface RequestCase {
   readonly send: string;
   /** Requests that reach the origin, in order. */
   readonly forwarded: readonly Forwarded[];
-  /** Status of the proxy's own answer after those; the connection closes then. */
+  /** The status of the proxy's own response after those, which ends the connection. */
   readonly refused?: number;
-  /** Has the head of the refused request already been sent? Then the origin sees a cut request. */
+  /** Whether the head of the refused request has already been sent. If so, the origin sees a cut request. */
   readonly cut?: boolean;
   /** Whether the connection serves more requests. Default: when nothing was refused. */
   readonly stays?: boolean;

@@ -267,7 +267,7 @@ const codings: RequestCase[] = [
   ),
   ...['chunked', 'Chunked', 'CHUNKED', '  chunked', 'chunked  '].map(value =>
     pass(
-      `a Transfer-Encoding of ${JSON.stringify(value)} is normalised`,
+      `a Transfer-Encoding of ${JSON.stringify(value)} is normalized`,
       'RFC 9112 6.1, 7',
       head(post, host, `Transfer-Encoding: ${value}`) + chunks,
       chunkedWith(chunks, 'abc'),
@@ -366,7 +366,7 @@ const goodChunks: readonly (readonly [name: string, sent: string, arrives: strin
   ['chunks pass as they are', '3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n', '', 'abc0123456789'],
   ['an empty body passes', '0\r\n\r\n', '', ''],
   ['a size with leading zeros passes', '003\r\nabc\r\n0\r\n\r\n', '', 'abc'],
-  ['a last chunk of many zeros is normalised', '3\r\nabc\r\n0000\r\n\r\n', '3\r\nabc\r\n0\r\n\r\n', 'abc'],
+  ['a last chunk of many zeros is normalized', '3\r\nabc\r\n0000\r\n\r\n', '3\r\nabc\r\n0\r\n\r\n', 'abc'],
   ['an extension is dropped', '3;a=b\r\nabc\r\n0;x\r\n\r\n', '3\r\nabc\r\n0\r\n\r\n', 'abc'],
   ['a quoted extension is dropped', '3;a="b;\\"c"\r\nabc\r\n0\r\n\r\n', '3\r\nabc\r\n0\r\n\r\n', 'abc'],
   [

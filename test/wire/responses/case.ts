@@ -22,7 +22,7 @@ export interface ResponseCase {
   readonly reused?: boolean;
   /** Whether the client's connection does. Default: unless the response was cut. */
   readonly stays?: boolean;
-  /** Does the way the bytes arrive affect the chunks that are sent? Then their content is compared. */
+  /** Whether the way the bytes arrive affects the chunks that are sent. If so, only their content is compared. */
   readonly rechunked?: boolean;
 }
 

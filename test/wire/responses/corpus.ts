@@ -323,7 +323,7 @@ const lengths: ResponseCase[] = [
   ),
   passes('an empty body', 'RFC 9112 6.3', ok(['Content-Length: 0'])),
   passes(
-    'a coding in upper case is normalised',
+    'a coding in upper case is normalized',
     'RFC 9112 7',
     ok(['Transfer-Encoding: CHUNKED'], '3\r\nabc\r\n0\r\n\r\n'),
     ok([coding], '3\r\nabc\r\n0\r\n\r\n'),

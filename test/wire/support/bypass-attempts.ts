@@ -26,7 +26,7 @@ export interface Attempt {
   readonly version?: '1.0';
   /** The only protocol that can express it. */
   readonly only?: 'h1' | 'h2';
-  /** Does Weldr refuse it even without a filter? */
+  /** Whether Weldr refuses it even without a filter. */
   readonly refused?: true;
 }
 
@@ -75,7 +75,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
       ['HTTP2-Settings', 'AA'],
     ],
   },
-  'a call of gRPC': {
+  'a gRPC call': {
     ...posted,
     fields: [
       ['Content-Type', 'application/grpc'],
@@ -83,7 +83,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
     ],
   },
   'an absolute target': { only: 'h1', target: ({ host, path }) => `http://${host}${path}` },
-  'an absolute target of https': { only: 'h1', target: ({ host, path }) => `https://${host}${path}` },
+  'an absolute https target': { only: 'h1', target: ({ host, path }) => `https://${host}${path}` },
   'an absolute target beside another Host': {
     only: 'h1',
     target: ({ host, path }) => `http://${host}${path}`,
@@ -138,7 +138,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
       ['Cookie', 'weldr=y; role=admin'],
     ],
   },
-  'fields that end with the connection': {
+  'fields that Connection names': {
     only: 'h1',
     fields: [
       ['Connection', 'Authorization, X-Role, X-User, X-Forwarded-For, Cookie'],
@@ -146,7 +146,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
       ['X-Role', 'admin'],
     ],
   },
-  'a part of it, if it has changed': {
+  'a range, with conditions': {
     fields: [
       ['Range', 'bytes=0-1'],
       ['If-None-Match', '*'],
@@ -189,7 +189,7 @@ export const hostAttempts: Readonly<Record<string, Attempt>> = {
   'the host with two dots': { host: host => `${host}..`, refused: true },
   'the host with a user': { host: host => `open.test@${host}`, refused: true },
   'the host, encoded': { host: host => `%66${host.slice(1)}`, refused: true },
-  'the host behind another': { host: host => `open.test, ${host}`, refused: true },
+  'the host after another': { host: host => `open.test, ${host}`, refused: true },
   'the host with white space': { host: host => `${host}\tx`, refused: true },
   'the host, twice': { only: 'h1', fields: [['Host', 'open.test']], refused: true },
   'an OPTIONS for the host as a whole': { method: 'OPTIONS', target: () => '*' },
@@ -217,7 +217,7 @@ export function bytesOf(attempt: Attempt, asked: Asked): string {
   return `${[...lines, '', ''].join('\r\n')}${body ?? ''}`;
 }
 
-/** Sends an attempt over HTTP/2; returns its stream's number. */
+/** Sends an attempt over HTTP/2. Returns its stream identifier. */
 export function sendTo(client: H2Client, attempt: Attempt, asked: Asked): number {
   const { method = 'GET', scheme = 'http', fields = [], trailers, body } = attempt;
   const head: Field[] = [

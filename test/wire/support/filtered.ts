@@ -84,7 +84,7 @@ const spent: Make = async ({ one, two }) => {
   return side;
 };
 
-/** Puts the first upstream on probation: it gets one request at a time, and only such as may be repeated. */
+/** Puts the first upstream on probation: it gets one request at a time, and only requests that may be repeated. */
 const onProbation: Make = async ({ one, two }) => {
   const health = passiveHealth({ failures: 1, passes: 1000 });
   const manager = await managerSide(health, { servers: [one, two] });
@@ -102,11 +102,11 @@ const onProbation: Make = async ({ one, two }) => {
 /** Worker sides with filters for `/login` and `/admin/*`, by place or surrounding plugins. */
 export const filtered: Readonly<Record<string, Make>> = {
   'before all others': inConfig(...filters(), roundRobin(), retry(), passiveHealth()),
-  'behind all others': inConfig(passiveHealth(), failOpen(), retry(), roundRobin(), ...filters()),
+  'after all others': inConfig(passiveHealth(), failOpen(), retry(), roundRobin(), ...filters()),
   'between the balancer and retry': inConfig(roundRobin(), ...filters(), retry()),
   'in the scope of the pool': ({ one, two }) =>
     workerSide([roundRobin(), retry()], { upstreams: [one, two], pools: { default: filters() } }),
-  'in the scope of the pool which a rule leads to': ({ one, two }) =>
+  'in the scope of the pool that a rule leads to': ({ one, two }) =>
     workerSide([toPool('api'), roundRobin()], {
       upstreams: { default: [], api: [one, two] },
       pools: { api: filters() },
@@ -142,7 +142,7 @@ export const filtered: Readonly<Record<string, Make>> = {
       { name: 'rest', path: '/*', pool: 'default' },
     ]),
   ),
-  'as routes which reply': inConfig(
+  'as routes that reply': inConfig(
     roundRobin(),
     routes([{ name: 'closed', path: ['/login', '/admin/*'], reply: { status: 403 } }]),
   ),
@@ -158,14 +158,14 @@ export const filtered: Readonly<Record<string, Make>> = {
     when({ any: [{ host: 'a.test' }, { not: { host: 'a.test' } }] }, ...filters()),
   ),
   'as all but what is open': inConfig(roundRobin(), when({ not: { path: ['/open', '/open/*'] } }, closed())),
-  'with a first server which cannot be reached, so that all is tried again': ({ dead, one }) =>
+  'with a first server that cannot be reached, so every request is retried': ({ dead, one }) =>
     workerSide([retry({ minimum: 10_000, budget: 1 }), ...filters()], { upstreams: [dead, one] }),
-  'which want a token': inConfig(
+  'that require a token': inConfig(
     roundRobin(),
     ...guarded(() => jwt({ secret: 'a secret of thirty-two characters' })),
     asForbidden,
   ),
-  'which are limits that are used up': spent,
+  'that are limits, used up': spent,
   'with a server on probation': onProbation,
   'with servers that are all down, and fail-open': ({ one, two }) =>
     workerSide([failOpen(), roundRobin(), ...filters()], {

@@ -78,7 +78,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
 };
 
 /** The places of a filter. Several places may share one filter. */
-export const places = ['before', 'behind', 'route', 'pool', 'fallback', 'retry'] as const;
+export const places = ['before', 'after', 'route', 'pool', 'fallback', 'retry'] as const;
 
 export const pathOf = (kind: string, place: string): string => `/${kind}/${place}`.toLowerCase();
 export const hostOf = (kind: string): string => `${kind}.test`.toLowerCase();
@@ -153,7 +153,7 @@ export function guardedPlaces(servers: Servers): WeldrConfig {
         { name: 'hasty', path: '/hasty/*', pool: 'default', timeouts: { response: 50 } },
       ]),
       roundRobin(),
-      ...at('behind'),
+      ...at('after'),
       ...all.map(({ kind, make }) => when({ host: hostOf(kind) }, make())),
       when({ path: ['/login', '/admin/*'] }, ipFilter({ allow: ['192.0.2.1'] })),
       when({ listener: 'closed' }, ipFilter({ deny: ['0.0.0.0/0'] })),

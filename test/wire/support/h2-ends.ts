@@ -30,7 +30,6 @@ export async function between(
         return client;
       },
     });
-    // Whatever happened, other clients are still served.
     const other = await H2Client.open(proxy.port);
     clients.push(other);
     if (options.tap === undefined && script.answer !== silent) {

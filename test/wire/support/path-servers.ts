@@ -17,7 +17,7 @@ function resolveDots(path: string, segments: readonly string[]): string {
 
 const readers: Readonly<Record<string, Reader>> = {
   /** Like nginx: decodes once, removes dot segments and merges slashes. */
-  normalising: path => {
+  normalizing: path => {
     const decoded = bytes(path);
     return decoded.includes('\0') ? undefined : resolveDots(decoded, decoded.split('/'));
   },

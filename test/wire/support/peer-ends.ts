@@ -14,7 +14,7 @@ import { startProxy } from './proxy.ts';
 
 process.env['PATH'] = [process.env['PATH'], '/usr/sbin', '/sbin'].join(delimiter);
 
-/** Is this command installed? */
+/** Returns whether this command is installed. */
 export const isThere = (command: string): boolean => spawnSync('which', [command]).status === 0;
 
 /** Registers tests. Those whose program is missing are listed with the reason. */
@@ -44,7 +44,7 @@ export interface PeerEnds {
   close(): Promise<void>;
 }
 
-/** Starts them. The origin answers `/small` with `hello`, `/large` with much, and `/echo` with the body that it received. */
+/** Starts them. The origin answers `/small` with `hello`, `/large` with 3 MB, and `/echo` with the body that it received. */
 export async function startPeerEnds(): Promise<PeerEnds> {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-peers-'));
   writeFileSync(join(folder, 'large'), 'x'.repeat(largeSize));

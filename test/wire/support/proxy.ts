@@ -30,7 +30,7 @@ export interface ProxyOptions {
   readonly tls?: TlsMaterial;
   /** Peers that must send a PROXY header. */
   readonly proxyProtocol?: { readonly trusted: readonly string[] };
-  /** Does it speak HTTP/2 too? Default: no. */
+  /** Whether it also speaks HTTP/2; default: false. */
   readonly http2?: boolean;
   /** Resolves upstreams' names; default: as in production. */
   readonly lookups?: NameLookups;

@@ -10,7 +10,7 @@ const patience = 10_000;
 /** One connection to a proxy under test. */
 export class RawClient {
   readonly socket: Socket;
-  /** Has the proxy ended its side? */
+  /** Whether the proxy has ended its side. */
   ended = false;
   /** Why the connection broke, such as ECONNRESET; '' if it did not. */
   failure = '';
@@ -51,7 +51,7 @@ export class RawClient {
     return all?.toString('latin1') ?? '';
   }
 
-  /** Number of bytes received so far. */
+  /** How many bytes have been received so far. */
   get size(): number {
     return this.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   }

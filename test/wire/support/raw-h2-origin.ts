@@ -83,7 +83,7 @@ export class RawH2Connection implements FrameReceiver {
     this.flush();
   }
 
-  /** Sends a plain answer. */
+  /** Sends a plain response. */
   ok(id: number, text = 'hello'): void {
     this.head(id, [[':status', '200']]);
     this.body(id, text);

@@ -18,9 +18,9 @@ export class OriginConnection {
   readonly number: number;
   /** All bytes received, latin1. */
   raw = '';
-  /** Has the proxy ended or reset it? */
+  /** Whether the proxy has ended or reset it. */
   gone = false;
-  /** Was it reset? */
+  /** Whether it was reset. */
   reset = false;
   /** Bytes of {@link raw} that belong to complete requests. */
   used = 0;

@@ -13,7 +13,7 @@ export interface Message {
   readonly framing: 'none' | 'length' | 'chunked' | 'close';
   /** All its bytes, latin1. */
   readonly raw: string;
-  /** Is it complete? A body that ends with the connection is complete once the connection has ended. */
+  /** Whether it is complete. A body that ends with the connection is complete once the connection has ended. */
   readonly complete: boolean;
 }
 
@@ -110,7 +110,7 @@ function readChunks(text: string, start: number): Pick<Message, 'body' | 'traile
     if (lineEnd < 0) return partial();
     const digits = text.slice(pos, lineEnd);
     if (!/^[0-9a-fA-F]{1,12}$/.test(digits))
-      throw new MessageError(`a chunk size: ${JSON.stringify(digits)}`);
+      throw new MessageError(`a malformed chunk size: ${JSON.stringify(digits)}`);
     const size = Number.parseInt(digits, 16);
     pos = lineEnd + 2;
     if (size === 0) break;
