@@ -100,9 +100,10 @@ export const cors = definePlugin({
       const { headers, source } = response;
       if (source === 'upstream') for (const name of ofServers) headers.delete(name);
       if (!origins.takesAny) varyBy(headers, 'Origin');
-      const allowed = originOf(ctx, origins);
+      // With `*`, even without an Origin: a cache may give this response to a page of any origin.
+      const allowed = origins.takesAny ? anyOrigin : originOf(ctx, origins);
       if (allowed === undefined) return;
-      headers.set('Access-Control-Allow-Origin', origins.takesAny ? anyOrigin : allowed);
+      headers.set('Access-Control-Allow-Origin', allowed);
       if (parsed.credentials) headers.set('Access-Control-Allow-Credentials', 'true');
       if (readable !== '' && !isPreflight(ctx)) headers.set('Access-Control-Expose-Headers', readable);
     });
