@@ -46,12 +46,36 @@ export class SecureFields {
 
   /**
    * Both fields say the same thing, and browsers obey frame-ancestors if both are present (CSP level 3, section 6.4.2.2): a
-   * response with either is left alone. Policies add up, so a separate line changes nothing else in the server's policy.
+   * response with either is left alone, unless the preset overrides it. Policies add up, so a separate line changes nothing
+   * else in the server's policy.
    */
   private guardFrames(headers: HeaderList, frames: 'deny' | 'sameorigin'): void {
+    // A policy of the preset has already replaced the server's.
+    if (this.override && this.policy === undefined) removeFraming(headers);
     const isSaid = headers.getAll(policyName).some(policy => framing.test(policy));
     if (!this.override && (isSaid || headers.has('x-frame-options'))) return;
     headers.set('X-Frame-Options', frames === 'deny' ? 'DENY' : 'SAMEORIGIN');
     if (!isSaid) headers.append(policyName, `frame-ancestors ${frames === 'deny' ? "'none'" : "'self'"}`);
+  }
+}
+
+const framingDirective = /^\s*frame-ancestors(?:\s|$)/i;
+
+/** Removes frame-ancestors from the policies of a response; commas separate policies, semicolons their directives. */
+function removeFraming(headers: HeaderList): void {
+  const lines = headers.getAll(policyName);
+  headers.delete(policyName);
+  for (const line of lines) {
+    const left = line
+      .split(',')
+      .map(policy =>
+        policy
+          .split(';')
+          .filter(directive => !framingDirective.test(directive))
+          .join(';')
+          .trim(),
+      )
+      .filter(policy => policy !== '');
+    if (left.length > 0) headers.append(policyName, left.join(', '));
   }
 }

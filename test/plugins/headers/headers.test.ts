@@ -126,9 +126,15 @@ test('treats the two fields about frames as one', async () => {
     ['SAMEORIGIN'],
     [another, "frame-ancestors 'self'"],
   ]);
-  assert.equal(await of({ 'X-Frame-Options': 'ALLOWALL' }, true), [
+  const own = "frame-ancestors 'self'";
+  assert.equal(await of({ 'X-Frame-Options': 'ALLOWALL' }, true), [['SAMEORIGIN'], [own]]);
+  assert.equal(await of({ 'Content-Security-Policy': policy }, true), [
     ['SAMEORIGIN'],
-    ["frame-ancestors 'self'"],
+    ["default-src 'self'", own],
+  ]);
+  assert.equal(await of({ 'Content-Security-Policy': 'frame-ancestors *, img-src a.test' }, true), [
+    ['SAMEORIGIN'],
+    ['img-src a.test', own],
   ]);
 });
 
