@@ -49,6 +49,14 @@ test('replies 503 for an empty pool', async () => {
   assert.is((await side.run()).status, 503);
 });
 
+test('tries servers that are down before the fallback of their pool', async () => {
+  const side = await workerSide([roundRobin(), failOpen()], {
+    upstreams: { default: [down('http://a:1')], spare: ['http://s:1'] },
+    fallbacks: { default: 'spare' },
+  });
+  assert.is((await side.run()).upstream?.id, 'http://a:1');
+});
+
 test('keeps pools separate', async () => {
   const side = await workerSide([roundRobin(), failOpen()], {
     upstreams: { default: [down('http://a:1')], other: [down('http://b:1')] },
