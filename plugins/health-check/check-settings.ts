@@ -1,4 +1,4 @@
-// CheckSettings: the settings of one server's checks: its own over those set at run time, the config's and the defaults.
+// CheckSettings: the settings of one server's checks: its own over its pool's, those set at run time, the config's and the defaults.
 import { z } from 'zod';
 import { type HealthCheckSettings, healthCheckSettings } from '../../core/pool/server-definition.ts';
 

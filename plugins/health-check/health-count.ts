@@ -8,7 +8,7 @@ export interface CheckOutcome {
   readonly detail: string;
 }
 
-/** The report of a server that was never checked: it gets requests. */
+/** The report of a server that was never checked. */
 export const unchecked: HealthReport = {
   status: 'unknown',
   checkedAt: 0,

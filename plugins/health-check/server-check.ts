@@ -74,13 +74,13 @@ export async function connectTo(
   if (endpoint.kind === 'tcp' && isOverTls(upstream)) {
     const place = { hostname: endpoint.hostname, port: port ?? endpoint.port };
     const options = { ...tlsConnectionOptions(place, tls, protocols), lookup };
-    if (proxyProtocol === undefined) return await standing(connectTls(options), 'secureConnect', signal);
-    const under = await introduced(plainTo(endpoint, port), proxyProtocol, signal);
-    return await standing(connectTls({ ...options, socket: under }), 'secureConnect', signal);
+    if (proxyProtocol === undefined) return await established(connectTls(options), 'secureConnect', signal);
+    const under = await withProxyHeader(plainTo(endpoint, port), proxyProtocol, signal);
+    return await established(connectTls({ ...options, socket: under }), 'secureConnect', signal);
   }
   const socket = plainTo(endpoint, port);
-  if (proxyProtocol !== undefined) return await introduced(socket, proxyProtocol, signal);
-  return await standing(socket, 'connect', signal);
+  if (proxyProtocol !== undefined) return await withProxyHeader(socket, proxyProtocol, signal);
+  return await established(socket, 'connect', signal);
 }
 
 function plainTo(endpoint: ServerEndpoint, port: number | undefined): Socket {
@@ -88,7 +88,7 @@ function plainTo(endpoint: ServerEndpoint, port: number | undefined): Socket {
   return connect({ host: endpoint.hostname, port: port ?? endpoint.port, lookup, noDelay: true });
 }
 
-async function standing(
+async function established(
   socket: Socket,
   event: 'connect' | 'secureConnect',
   signal: AbortSignal,
@@ -103,8 +103,8 @@ async function standing(
   }
 }
 
-async function introduced(socket: Socket, version: ProxyVersion, signal: AbortSignal): Promise<Socket> {
-  await standing(socket, 'connect', signal);
+async function withProxyHeader(socket: Socket, version: ProxyVersion, signal: AbortSignal): Promise<Socket> {
+  await established(socket, 'connect', signal);
   socket.write(ownHeader(version, socket));
   return socket;
 }

@@ -1,4 +1,4 @@
-// health-check: checks run when due, bounded, and each thing is checked once at a time.
+// health-check: checks run when due, a bounded number at once, and no two of the same thing.
 import * as assert from 'uvu/assert';
 import { FakeClock, settle } from '../../../core/testing.ts';
 import { CheckSchedule, type Scheduled } from '../../../plugins/health-check/check-schedule.ts';
