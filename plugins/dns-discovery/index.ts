@@ -1,4 +1,4 @@
-// dns-discovery: keeps the servers of a DNS name in a pool, by its A, AAAA or SRV records.
+// dns-discovery: finds the servers of a pool by a DNS name, in its A, AAAA or SRV records.
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { duration } from '../../core/options/duration.ts';
@@ -92,7 +92,7 @@ const options = z
     path: ['port'],
     message: 'SRV records have the ports; leave it out',
   })
-  .describe('Keeps the servers of a DNS name in a pool.');
+  .describe('Finds the servers of a pool by a DNS name.');
 
 /** The options of `dnsDiscovery`, as written in a config. */
 export type DnsDiscoveryOptions = z.input<typeof options>;

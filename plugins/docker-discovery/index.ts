@@ -1,4 +1,4 @@
-// docker-discovery: keeps those containers of an engine in pools whose labels ask for it.
+// docker-discovery: finds servers among the containers of an engine, by their labels.
 import { z } from 'zod';
 import { toError } from '../../core/errors.ts';
 import { duration, size } from '../../core/options/duration.ts';
@@ -82,7 +82,7 @@ const options = z
       .default(1000)
       .describe('The most containers that become servers.'),
   })
-  .describe('Keeps those containers of an engine in pools whose labels ask for it.');
+  .describe('Finds servers among the containers of an engine, by their labels.');
 
 /** The options of `dockerDiscovery`, as written in a config. */
 export type DockerDiscoveryOptions = z.input<typeof options>;

@@ -1,4 +1,4 @@
-// file-discovery: keeps the servers listed in a file in a pool, and follows changes.
+// file-discovery: finds the servers of a pool in a file, and follows changes.
 import { z } from 'zod';
 import { duration, size } from '../../core/options/duration.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
@@ -28,7 +28,7 @@ const options = z
       .prefault('1mb')
       .describe('The longest file that is read.'),
   })
-  .describe('Keeps the servers listed in a file in a pool.');
+  .describe('Finds the servers of a pool in a file.');
 
 /** The options of `fileDiscovery`, as written in a config. */
 export type FileDiscoveryOptions = z.input<typeof options>;
