@@ -11,7 +11,7 @@ export function backtrackingProblem(expression: RegExp): string | undefined {
     return `a regular expression is longer than ${maxLength} characters: write a shorter one`;
   const what = new Reading(expression).risk();
   if (what === undefined) return undefined;
-  return `the expression ${String(expression)} ${what}, which can take forever on a text that does not match: write it without`;
+  return `the expression ${String(expression)} ${what}, which can take forever on a text that does not match: rewrite it without that`;
 }
 
 /** A group that is being read, or the whole. */

@@ -7,8 +7,8 @@ import { RequestPath } from '../../core/request/path.ts';
 export type PathChange = (path: string) => string | undefined;
 
 /**
- * Returns the changed path. Throws BAD_REQUEST if some server could read the result as a path that the change makes of no
- * reading of the original: without `/api`, `/api/%2Fevil/x` begins with a host for some servers.
+ * Returns the changed path. Throws BAD_REQUEST if some server could read the result as a path that comes from no reading of
+ * the original. For example, `/api/%2Fevil/x` without `/api` is `/%2Fevil/x`, which some servers read as the host `evil`.
  */
 export function changedPath(path: RequestPath, change: PathChange): string {
   const changed = path.problem === undefined ? change(path.normal) : undefined;
@@ -20,7 +20,7 @@ export function changedPath(path: RequestPath, change: PathChange): string {
   if (result.problem === undefined && result.readings.every(reading => meant.has(reading))) return changed;
   throw unclear(
     path,
-    `what a route makes of it, ${JSON.stringify(changed.slice(0, 200))}, can be read in other ways`,
+    `servers could read the path after the route's change, ${JSON.stringify(changed.slice(0, 200))}, in other ways`,
   );
 }
 

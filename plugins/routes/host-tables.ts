@@ -81,7 +81,7 @@ export class HostTables<R extends IndexedRoute> {
     yield* this.any.before(entry);
   }
 
-  /** Shows the entries that match only what this one matches and come after it, ignoring its further conditions. */
+  /** Calls `see` with the entries that match only what this one matches and come after it, ignoring its further conditions. */
   behind(entry: RouteEntry<R>, see: Seen<R>): void {
     const own = this.known(entry.host);
     own?.behind(entry, see);

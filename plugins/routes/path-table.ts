@@ -110,7 +110,7 @@ export class PathTable<R extends IndexedRoute> {
     yield* leading(this.any, entry);
   }
 
-  /** Shows the entries that match only what this one matches and come after it, ignoring its further conditions. */
+  /** Calls `see` with the entries that match only what this one matches and come after it, ignoring its further conditions. */
   behind(entry: RouteEntry<R>, see: Seen<R>): void {
     const { path } = entry;
     if (path.kind === 'expression') {
@@ -199,7 +199,7 @@ function* leading<R extends IndexedRoute>(
   }
 }
 
-/** Shows the entries of a list that come after an entry of another list. */
+/** Calls `see` with the entries of a list that come after an entry of another list. */
 function trailing<R extends IndexedRoute>(first: List<R>, entry: RouteEntry<R>, see: Seen<R>): void {
   for (let other = first; other !== undefined; other = other.next) if (precedes(entry, other)) see(other);
 }

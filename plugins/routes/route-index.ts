@@ -73,7 +73,7 @@ export class RouteIndex<R extends IndexedRoute> {
     return this.hosts.before(entry);
   }
 
-  /** Shows the entries that match only what this one matches and come after it, ignoring its further conditions. */
+  /** Calls `see` with the entries that match only what this one matches and come after it, ignoring its further conditions. */
   behind(entry: RouteEntry<R>, see: Seen<R>): void {
     this.hosts.behind(entry, see);
   }
@@ -87,14 +87,15 @@ export class RouteIndex<R extends IndexedRoute> {
     for (const reading of path.readings) {
       const other = hosts.find(host, reading, reading.length, ctx);
       if (other?.route === chosen?.route) continue;
-      const routes = `the route ${nameOf(chosen)} for ${quote(normal)}, ${nameOf(other)} for ${quote(reading)}`;
+      const routes = `${nameOf(chosen)} for ${quote(normal)}, ${nameOf(other)} for ${quote(reading)}`;
       throw ambiguous(path, `servers read it in several ways, and it would take ${routes}`);
     }
     return chosen;
   }
 }
 
-const nameOf = (entry: RouteEntry | undefined): string => entry?.route.name ?? 'of none';
+const nameOf = (entry: RouteEntry | undefined): string =>
+  entry === undefined ? 'no route' : `the route ${entry.route.name}`;
 
 function ambiguous(path: RequestPath, why: string): WeldrError {
   return new WeldrError('BAD_REQUEST', `the path ${quote(path.text)} is ambiguous for routes: ${why}`);

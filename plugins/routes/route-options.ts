@@ -41,9 +41,11 @@ const fieldValues = z.record(z.string(), fieldValue).superRefine((fields, contex
 });
 
 const headerEdits = z.strictObject({
-  set: fieldValues.optional().describe('Fields that are set to this value.'),
-  add: fieldValues.optional().describe('Fields that are added.'),
-  remove: z.array(fieldName).max(100).optional().describe('Names of fields that are removed.'),
+  set: fieldValues
+    .optional()
+    .describe('Fields to set, with their values; those of the same name are replaced.'),
+  add: fieldValues.optional().describe('Fields to add, with their values.'),
+  remove: z.array(fieldName).max(100).optional().describe('Names of fields to remove.'),
 });
 
 const template = z.string().superRefine((text, context) => {
@@ -181,8 +183,8 @@ export const routeInText = z.strictObject({
   host: hostInText,
   path: pathInText,
   ...conditions,
-  not: matcherSchema.optional().describe('Does not match.'),
-  any: z.array(matcherSchema).min(1).max(1000).optional().describe('At least one of these matches.'),
+  not: matcherSchema.optional().describe('A matcher that must not match.'),
+  any: z.array(matcherSchema).min(1).max(1000).optional().describe('Matchers, one of which must match.'),
 });
 
 /** A function of a request that returns true or false synchronously. */

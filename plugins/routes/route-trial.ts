@@ -10,6 +10,7 @@ import type { Condition } from '../../core/stages/scope.ts';
 import { capture } from './captures.ts';
 import { type HostKey, hostEnd } from './host-key.ts';
 import type { PathKey } from './path-key.ts';
+import { maxForExpressions } from './path-table.ts';
 import { locationOf, redirectTarget } from './redirect.ts';
 import { requestEdits } from './request-edits.ts';
 import { compileConditions } from './route-conditions.ts';
@@ -17,8 +18,6 @@ import { precedes, type RouteEntry } from './route-entry.ts';
 import type { RouteList, TriedRoute } from './route-list.ts';
 import type { OtherwiseOptions, RouteOptions } from './route-options.ts';
 
-/** The longest path that an expression is tried on, as in a worker. */
-const longestForExpression = 2048;
 /** The most routes that are explained. */
 const mostExplained = 100;
 
@@ -98,7 +97,7 @@ function sentBy(options: RouteOptions, path: RouteEntry['path'], ctx: ProxyConte
 
 // --- those before it -----------------------------------------------------------------------------------------------
 
-/** Yields the routes that come before the one found and share its host or its path, in order. */
+/** Yields the routes before the one found whose host or path matches the request, in order. */
 function* passedBefore(
   list: RouteList,
   found: RouteEntry<TriedRoute> | undefined,
@@ -117,7 +116,7 @@ function* passedBefore(
   }
 }
 
-/** Returns the entries before the one found with its host or its path, in order. */
+/** Returns the entries before the one found whose host or path matches the request, in order. */
 function likeOf(
   list: RouteList,
   found: RouteEntry<TriedRoute> | undefined,
@@ -128,7 +127,7 @@ function likeOf(
     if (found !== undefined && (entry.route === found.route || !precedes(entry, found))) continue;
     const isHost = matchesHost(entry.host, name);
     const isPath = mayBeTried(entry.path, text) && capture(entry.path, text) !== undefined;
-    // "Any host" does not count as shared.
+    // A match by "any host" alone does not count.
     if (isPath || (isHost && entry.host.kind !== 'any')) alike.push({ entry, isHost, isPath });
   }
   return alike.sort((a, b) => (a.entry === b.entry ? 0 : precedes(a.entry, b.entry) ? -1 : 1));
@@ -136,7 +135,7 @@ function likeOf(
 
 /** As for requests, expressions are not tried on long texts. */
 const mayBeTried = ({ kind }: PathKey, text: string): boolean =>
-  kind !== 'expression' || text.length <= longestForExpression;
+  kind !== 'expression' || text.length <= maxForExpressions;
 
 function matchesHost(host: HostKey, name: string): boolean {
   switch (host.kind) {

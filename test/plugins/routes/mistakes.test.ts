@@ -88,7 +88,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
   'only weights of 0': [{ split: { api: 0 } }, 'plugins[0].routes[0].split: expected a weight above 0'],
   'an expression that can take forever': [
     { path: /^\/(a+)+$/, pool: 'api' },
-    'plugins[0].routes[0].path: the expression /^\\/(a+)+$/ repeats a group in which something repeats, which can take forever on a text that does not match: write it without',
+    'plugins[0].routes[0].path: the expression /^\\/(a+)+$/ repeats a group in which something repeats, which can take forever on a text that does not match: rewrite it without that',
   ],
   'an invalid expression': [
     { host: '~(', pool: 'api' },

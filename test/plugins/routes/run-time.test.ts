@@ -255,7 +255,7 @@ test('a mistake in a route is reported with its field', async () => {
   });
 });
 
-test('an ETag stands for the active state, and a change with an old one is refused', async () => {
+test('an ETag identifies the active state, and a change with an old one is refused', async () => {
   await withRoutes([{ name: 'shop', path: '/shop', pool: 'blue' }], async ({ call }) => {
     const { etag = '' } = await call('GET', '/routes/shop');
     assert.is((await call('PATCH', '/routes/shop', { pool: 'green' }, { ifMatch: etag })).status, 200);
