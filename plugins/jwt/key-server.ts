@@ -57,7 +57,7 @@ export class KeyServer {
       throw new Error(`it returned ${statusCode}${hint}`);
     }
     const text = await boundedText(body, maxAnswer);
-    if (text === undefined) throw new Error(`it answered over ${maxAnswer} bytes`);
+    if (text === undefined) throw new Error(`its response has over ${maxAnswer} bytes`);
     return { set: parsed(text), maxAge: maxAgeOf(headers['cache-control']) };
   }
 

@@ -102,8 +102,10 @@ export const options = z
       .min(1)
       .optional()
       .describe('The allowed signature algorithms; default: all that suit the key.'),
-    issuer: texts().optional().describe('The issuer of tokens, the claim `iss`; one of several.'),
-    audience: texts().optional().describe('The audience of tokens, the claim `aud`; one of several.'),
+    issuer: texts().optional().describe('The accepted issuer of tokens, the claim `iss`, or a list of them.'),
+    audience: texts()
+      .optional()
+      .describe('The accepted audience of tokens, the claim `aud`, or a list of them.'),
     type: text().optional().describe('The header `typ` of tokens, such as at+jwt.'),
     requiredClaims: z
       .array(quotable())
@@ -121,7 +123,7 @@ export const options = z
         z.union([z.string(), z.number(), z.boolean(), z.array(z.union([z.string(), z.number()])).min(1)]),
       )
       .default({})
-      .describe('Required values of claims, one of several; else 403.'),
+      .describe('Required values of claims by name, or lists of accepted ones; else 403.'),
     clockTolerance: duration().prefault('5s').describe('How far clocks may differ.'),
     maxAge: duration().optional().describe('How old a token may be, by its claim `iat`.'),
     from: z

@@ -29,7 +29,7 @@ function scopesIn(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** The required value of a claim; one of several. */
+/** The required value of a claim, or a list of accepted ones. */
 export type WantedValue = string | number | boolean | readonly (string | number)[];
 
 /**

@@ -74,7 +74,7 @@ class TokenGate {
 
   look(ctx: ProxyContext, done: Done): void {
     const { maxToken, optional } = this.rules.options;
-    // From every request, also one without a token: servers trust these fields.
+    // Also for a request without a token: servers trust these fields.
     for (const [field] of this.told) deleteField(ctx.outgoing.headers, field);
     const found = findToken(ctx, this.places);
     if (found === 'none' && optional) {
@@ -109,7 +109,9 @@ class TokenGate {
     const missed = missedClaim(claims, wanted);
     if (missed !== undefined || !hasScopes(claims, scopes)) {
       count(ctx, this.refused);
-      ctx.note(`jwt: ${missed === undefined ? 'a scope is missing' : `the claim ${missed} is another`}`);
+      ctx.note(
+        `jwt: ${missed === undefined ? 'a scope is missing' : `the claim ${missed} has no accepted value`}`,
+      );
       return this.refusals.insufficient;
     }
     count(ctx, this.admitted);
