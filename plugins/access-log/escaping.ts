@@ -11,7 +11,7 @@ export function jsonText(text: string): string {
   return plain.test(text) ? `"${text}"` : `"${text.replace(harmful, escapeInJson)}"`;
 }
 
-/** Escapes a value as Apache and nginx do between quotes: a quote as `\"`, non-ASCII characters as `\xHH`. */
+/** Escapes a value as Apache and nginx do between quotes: a quote as `\"`, characters other than printable ASCII as `\xHH`. */
 export function quotedText(text: string): string {
   return plain.test(text) ? text : text.replace(unquotable, escapeInQuotes);
 }

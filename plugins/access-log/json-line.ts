@@ -115,7 +115,7 @@ function attemptText(ctx: ProxyContext, attempt: Attempt, records: RecordText): 
   return `${times},"attempts":[${records.of(ctx, attempt, waits)}]`;
 }
 
-/** Returns the same for several attempts: waits are summed up, and the response is that of the last attempt. */
+/** Returns the same for several attempts: their waits are added up, and `firstByte` is that of the last one. */
 function attemptsText(ctx: ProxyContext, records: RecordText): string {
   const { attempts } = ctx;
   let queue = 0;

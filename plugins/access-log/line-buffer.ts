@@ -39,7 +39,7 @@ export class LineBuffer {
   private readonly sink: LineSink;
   private readonly clock: Clock;
   private readonly lost: LostLines;
-  /** One collects lines while the sink writes the other; pages that no line has reached take no memory. */
+  /** One collects lines while the sink writes the other; their unused pages take no memory. */
   private filling = Buffer.allocUnsafeSlow(most);
   private written = Buffer.allocUnsafeSlow(most);
   private length = 0;

@@ -1,4 +1,4 @@
-// Line formats: returns the format that a name stands for.
+// Line formats: from the name of a format, or a template, to the function that writes its lines.
 
 import type { Redaction } from '../../core/request/redaction.ts';
 import type { Clock } from '../../core/time/clock.ts';

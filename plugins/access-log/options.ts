@@ -39,7 +39,9 @@ const kinds = z
       .max(100)
       .optional()
       .describe('Requests with one of these statuses: `404`, `5xx`.'),
-    slower: duration().optional().describe('Requests that took longer, from the first byte to the last.'),
+    slower: duration()
+      .optional()
+      .describe('Requests that took longer, from their head to the last byte of the response.'),
     retried: z.literal(true).optional().describe('Requests that were retried.'),
     failed: z
       .literal(true)
