@@ -28,7 +28,7 @@ function closeness(range: string, type: string): number {
   return range === '*/*' ? 1 : 0;
 }
 
-/** The weight of a type by the closest range; of equally close ones the first counts. */
+/** Returns the weight of a type by the closest range, the first of equally close ones. */
 function weightOf(type: string, ranges: readonly Range[]): number {
   let closest = 0;
   let found = 0;

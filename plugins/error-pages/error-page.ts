@@ -52,7 +52,7 @@ const ofTheBody =
 export class ErrorPages {
   private readonly pages = new Map<number, Page>();
 
-  /** @param given texts by media types, by keys such as `404` and `5xx` */
+  /** @param given for each key, such as `404` or `5xx`, the text of each media type */
   constructor(given: Readonly<Record<string, Readonly<Record<string, string>>>>) {
     // A single status takes precedence over a class, wherever it is listed.
     const keys = Object.keys(given).sort((a, b) => Number(b.endsWith('xx')) - Number(a.endsWith('xx')));

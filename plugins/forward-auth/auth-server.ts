@@ -1,4 +1,4 @@
-// AuthServer: asks another server whether a request may pass, over kept connections, with a timeout and a limit on concurrency.
+// AuthServer: asks another server whether a request may pass, over kept connections, with a timeout.
 import type { Agent, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { toError } from '../../core/errors.ts';
 import type { Clock } from '../../core/time/clock.ts';

@@ -4,7 +4,7 @@ import { duration, size } from '../../core/options/duration.ts';
 import { hopByHop, isToken } from '../../core/request/headers.ts';
 
 const fieldName = z.string().refine(isToken, 'is not a field name');
-const told = fieldName.refine(
+const passedOn = fieldName.refine(
   name => !hopByHop.has(name.toLowerCase()) && !/^(?:host|content-length)$/i.test(name),
   'is written by Weldr itself: leave it out',
 );
@@ -23,7 +23,7 @@ export const options = z
         "Fields of the client's request that the auth server gets; `*`: all but those about the body, ranges and caches.",
       ),
     responseHeaders: z
-      .array(told)
+      .array(passedOn)
       .max(256)
       .default([])
       .describe(
