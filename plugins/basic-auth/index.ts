@@ -116,7 +116,7 @@ function refusalsFor(realm: string): Readonly<Record<Exclude<Verdict, 'right'>, 
 }
 
 const basic = /^basic +([A-Za-z0-9+/]+={0,2})$/i;
-/** Longer than any password typed: what is sent gets hashed. */
+/** Longer than any password that people use; a bound, because what clients send is hashed. */
 const maxLength = 1024;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 

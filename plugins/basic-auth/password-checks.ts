@@ -55,7 +55,7 @@ export class PasswordChecks {
   /**
    * Calls `waiter` with the verdict, at once if it is known. Returns a function that leaves the queue; undefined: the check
    * is over.
-   * @param client the client, of which a few checks may wait at once
+   * @param client identifies the client: only a few of its checks may wait at once
    */
   check(credentials: Credentials, client: string, waiter: Waiter): (() => void) | undefined {
     const digest = this.digestOf(credentials);

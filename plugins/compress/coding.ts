@@ -8,7 +8,7 @@ export type Coding = (typeof codings)[number];
 
 const weight = /^q=(?:(0(?:\.\d{0,3})?)|1(?:\.0{0,3})?)$/i;
 
-/** Weights by lower-case name; of a repeated name the first counts. */
+/** Returns weights by lower-case name; if a name is repeated, the first one counts. */
 function weightsOf(field: string): Map<string, number> {
   const weights = new Map<string, number>();
   for (const part of field.toLowerCase().split(',')) {
@@ -28,7 +28,7 @@ function weightOf(parameters: readonly string[]): number {
 }
 
 /**
- * Returns the coding of `offered` (best first) that a client prefers; undefined: the body stays as it is. A `*` stands for
+ * Returns the coding of `offered` (best first) that a client prefers; undefined: the body stays as it is. A `*` covers
  * gzip only: clients that send it rarely support the others.
  */
 export function codingFor(field: string, offered: readonly Coding[]): Coding | undefined {

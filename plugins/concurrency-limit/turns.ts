@@ -34,7 +34,10 @@ export class Turns {
   private readonly lines = new Map<string, Line>();
   private waitingInAll = 0;
 
-  /** @param queue requests that may wait for each key. @param total requests that may wait for all keys together */
+  /**
+   * @param queue requests that may wait for each key
+   * @param total requests that may wait for all keys together
+   */
   constructor(max: number, queue: number, total: number) {
     this.max = max;
     this.queue = queue;

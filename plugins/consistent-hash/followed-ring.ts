@@ -46,7 +46,10 @@ export class FollowedRing {
     for (const resolve of this.idle.splice(0)) resolve();
   }
 
-  /** Returns the owner of the key, or the next upstream that is neither full nor in `tried`; undefined if there is none. */
+  /**
+   * Returns the owner of the key, or the next upstream on the ring that has room and is not in `tried`; the owner after all if
+   * none of the next points leads to such an upstream. Undefined: none is available.
+   */
   choose(key: number, tried: readonly Upstream[]): Upstream | undefined {
     if (this.changed.size > 0) this.applyNext();
     const { pool, ring } = this;

@@ -1,4 +1,4 @@
-// BucketShares: how much of one bucket each worker may spend, as the manager has told it.
+// BucketShares: how much of one bucket each worker may spend, and what the manager last told it.
 import { type Limit, refillTime, type Share } from './shares.ts';
 
 /** The share that one worker was last told. */
@@ -39,7 +39,7 @@ const negligible = 0.5;
 const mostTold = 3;
 const paceMs = 50;
 
-/** The shares of one bucket, of which some worker has needed more than an equal share. */
+/** The shares of a bucket of which a worker has needed more than its equal share. */
 export class BucketShares {
   private readonly limit: Limit;
   private readonly workers: Workers;
@@ -70,14 +70,14 @@ export class BucketShares {
     lease.fewer = undefined;
   }
 
-  /** Updates which workers run. */
+  /** Adds up the demand of the workers that run now. */
   addUp(): void {
     this.wholeDemand = 0;
     if (this.demand.size === 0) return;
     for (const each of this.workers.list) this.wholeDemand += this.demand.get(each) ?? 0;
   }
 
-  /** Whether the worker must be told its share, even after a report of another one. */
+  /** Whether the worker must be told its share, even if the report came from another one. */
   isNews(worker: number, now: number): boolean {
     const lease = this.leaseOf(worker, now, refillTime(this.limit) / 2);
     if (lease === undefined) return true;

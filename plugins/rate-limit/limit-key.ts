@@ -39,7 +39,10 @@ export type KeyReader = (ctx: ProxyContext) => string | undefined;
 /** Longer keys are kept as a hash. */
 const maxLength = 64;
 
-/** Compiles a limit key. @param prefix bits of an IPv6 address that count */
+/**
+ * Compiles a limit key.
+ * @param prefix the number of bits of an IPv6 address that count
+ */
 export function keyReader(by: LimitKey, prefix: number): KeyReader {
   const address: KeyReader = ctx => addressKey(ctx.clientIp, prefix);
   if (by === 'client') return address;

@@ -132,7 +132,7 @@ export class WorkerBuckets {
   }
 
   private begin(key: string, now: number): Bucket {
-    // A key may be forgotten before it was reported.
+    // A key may be forgotten before it is reported.
     const known = this.unreported.get(key);
     const bucket = known ?? {
       key,
@@ -165,7 +165,7 @@ export class WorkerBuckets {
     if (passed <= 0) return;
     bucket.at = now;
     if (passed >= this.fullAgain && now - bucket.toldAt >= this.fullAgain) {
-      // After such a time without use, it is as full as a new one.
+      // After so long without use, it is as full as a new one.
       bucket.fraction = this.fairFraction;
       bucket.tokens = this.fairTokens;
       return;

@@ -38,7 +38,7 @@ const options = z
 /** The options of `retry`, as written in a config. */
 export type RetryOptions = z.input<typeof options>;
 
-/** Methods of which several requests have the same effect as one (RFC 9110 section 9.2.2). */
+/** Methods whose requests, sent several times, have the same effect as sent once (RFC 9110 section 9.2.2). */
 const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 /**

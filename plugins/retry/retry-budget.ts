@@ -13,7 +13,10 @@ export class RetryBudget {
   private readonly requests = new SlidingCount(windowMs);
   private readonly retries = new SlidingCount(windowMs);
 
-  /** @param share of the requests, from 0 to 1. @param perSecond retries per second that are always allowed */
+  /**
+   * @param share the share of requests that may be retried, from 0 to 1
+   * @param perSecond retries per second that are always allowed
+   */
   constructor(share: number, perSecond: number) {
     this.share = share;
     this.minimum = (perSecond * windowMs) / 1000;

@@ -79,7 +79,7 @@ const trials: Readonly<Record<string, Trial>> = {
   tracing: withBalancer(() => builtIn.tracing({ exporter: { url: 'http://127.0.0.1:1' } })),
 };
 
-/** Those that look at no request, and one that asks another server: `explained-requests.test.ts` has it. */
+/** Plugins that see no request, and the one that asks another server, which `explained-requests.test.ts` covers. */
 const withoutTrial: readonly string[] = [
   'acme',
   'adminApi',

@@ -33,7 +33,7 @@ test('allows its rate over two worker processes, in both protocols, and continue
       if (status === 200) lastAllowed = performance.now();
       statuses.push(status ?? 0);
     };
-    // The rest of one worker reaches the other within a moment, during which that one refuses: longer on a busy machine.
+    // What one worker has left reaches the other after a moment, longer on a busy machine; until then the other refuses.
     const isUsedUp = () =>
       statuses.length >= 72 && !statuses.slice(-32).includes(200) && performance.now() - lastAllowed > 1_000;
     for (let n = 0; !isUsedUp(); n += 4) await Promise.all([ask(n), ask(n + 1), ask(n + 2), ask(n + 3)]);

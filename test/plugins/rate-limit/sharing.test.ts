@@ -102,7 +102,7 @@ for (const [how, workerOf] of Object.entries(spreads)) {
           for (let i = 0; i < asked; i++) allowed += node.ask(workerOf(n++, ms, random, workers));
           node.clock.advance(2);
           const most = limit.burst + limit.perMs * (ms + 2);
-          // A client that is new to a worker gets one there, which is missing later.
+          // A worker admits the first request of a client that is new to it; it is deducted later.
           assert.ok(allowed <= 1.05 * most + workers, `${allowed} after ${ms} ms, at most ${most}`);
         }
         const due = limit.burst + limit.perMs * end;
