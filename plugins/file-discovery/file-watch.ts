@@ -30,8 +30,8 @@ export class FileWatch {
   private readonly folders: FolderWatch;
   /** The version last read. */
   private version: string | undefined;
-  /** The list that is held back because it has too few servers: it counts again at each check. */
-  private held: ServerList | undefined;
+  /** The list that is held back because it has too few servers, and when it last counted. It counts again every `interval`. */
+  private held: { readonly list: ServerList; readonly at: number } | undefined;
 
   constructor(options: FileWatchOptions) {
     this.options = options;
@@ -63,8 +63,8 @@ export class FileWatch {
     } else if (reading.kind === 'read') {
       this.version = reading.version;
       this.take(reading.text);
-    } else if (this.held !== undefined) {
-      this.put(this.held);
+    } else if (this.held !== undefined && this.isDueAgain(this.held.at)) {
+      this.put(this.held.list);
     }
     if (unwatched !== undefined && reading.kind !== 'failed') {
       found.trouble('watch', `it cannot be watched, only checked every ${interval} ms: ${unwatched}`, 'warn');
@@ -84,8 +84,14 @@ export class FileWatch {
   }
 
   private put(list: ServerList): void {
-    const { pool, found } = this.options;
+    const { pool, found, clock } = this.options;
     const change = found.put(pool, list.servers, { explain: list.explain });
-    this.held = change?.held === undefined ? undefined : list;
+    this.held = change?.held === undefined ? undefined : { list, at: clock.monotonic() };
+  }
+
+  /** Notifications about other files of the folder cause checks in between. The periodic one may come a moment early. */
+  private isDueAgain(at: number): boolean {
+    const { clock, interval } = this.options;
+    return clock.monotonic() - at >= interval - settleMs;
   }
 }

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { type FileDiscoveryOptions, fileDiscovery } from '../../../plugins/file-discovery/index.ts';
@@ -142,6 +143,19 @@ test('accepts a large loss when the file has stayed that way for a while, and ne
   for (let i = 0; i < 10; i++) await side?.clock.advanceAsync(5000);
   assert.equal(shown(), ['http://a:1']);
   assert.is(said().length, 2);
+});
+
+test('counts a list that is held back once per interval, whatever else changes in its folder', async () => {
+  replace('[http://a:1, http://b:1, http://c:1, http://d:1]');
+  await start({ interval: '5s' });
+  replace('[http://a:1]');
+  await heard('it is held', () => said().length === 1);
+  for (let n = 0; n < 20; n++) {
+    writeFileSync(join(folder, 'other'), String(n));
+    await pause(10);
+    await side?.clock.advanceAsync(110);
+  }
+  assert.is(shown().length, 4);
 });
 
 test('reads only files, and none over the size limit', async () => {
