@@ -47,8 +47,8 @@ export class FollowedRing {
   }
 
   /**
-   * Returns the owner of the key, or the next upstream on the ring that has room and is not in `tried`; the owner after all if
-   * none of the next points leads to such an upstream. Undefined: none is available.
+   * Returns the owner of the key, or the next upstream on the ring if the owner has no room or is in `tried`. If the next points
+   * lead to no upstream with room, returns the owner after all. Undefined: none is available.
    */
   choose(key: number, tried: readonly Upstream[]): Upstream | undefined {
     if (this.changed.size > 0) this.applyNext();

@@ -8,17 +8,11 @@ export class PeakLatency {
   private value = 0;
   private at: number;
   private readonly decayMs: number;
-  private isKnown = false;
 
   /** @param decayMs the time in which it falls to 1/e of its value */
   constructor(decayMs: number, now: number) {
     this.decayMs = decayMs;
     this.at = now;
-  }
-
-  /** Whether a latency was observed. */
-  get known(): boolean {
-    return this.isKnown;
   }
 
   /** The value as of `now`, ms. */
@@ -27,7 +21,6 @@ export class PeakLatency {
   }
 
   observe(latency: number, now: number): void {
-    this.isKnown = true;
     const kept = now <= this.at ? 1 : Math.exp((this.at - now) / this.decayMs);
     this.value = latency > this.value * kept ? latency : this.value * kept + latency * (1 - kept);
     this.at = Math.max(this.at, now);
