@@ -61,14 +61,14 @@ async function call(
     return failed('the server does not offer HTTP/2');
   const session = connect(originOf(upstream, settings.port), { createConnection: () => socket });
   const service = typeof settings.grpc === 'object' ? settings.grpc.service : '';
-  const host = writtenHost(upstream);
+  const { host = writtenHost(upstream), ...metadata } = lowerCased(settings.headers);
   try {
     const stream = session.request({
       ':method': 'POST',
       ':path': '/grpc.health.v1.Health/Check',
       ...(host !== undefined && { ':authority': host }),
       'user-agent': userAgent,
-      ...lowerCased(settings.headers),
+      ...metadata,
       'content-type': 'application/grpc',
       te: 'trailers',
     });

@@ -156,6 +156,20 @@ test('https:// servers are asked over TLS, with their tls settings and host', as
   );
 });
 
+test('the Host of its headers takes precedence over the host of the server', async () => {
+  await withHealth(serving, async ({ url, seen }) => {
+    const headers = { Host: 'check.test' };
+    for (const server of [url, { url, host: 'shop.test' }]) await firstCheck(server, { headers });
+    assert.equal(
+      seen.map(({ host, metadata }) => [host, metadata.get('host')]),
+      [
+        ['check.test', []],
+        ['check.test', []],
+      ],
+    );
+  });
+});
+
 test('another port is checked where one is set', async () => {
   await withHealth(serving, async ({ port }) => {
     assert.is((await firstCheck('http://127.0.0.1:1', { port })).detail, 'SERVING');
