@@ -35,7 +35,7 @@ export function comparison({ name, title, load }: Scenario): Study {
         name,
         title,
         headings: [
-          ...['', 'CPU a request', `${times} (quartiles)`, 'requests/s', times],
+          ...['', 'CPU per request', `${times} (quartiles)`, 'requests/s', times],
           ...['p50', 'p99', 'memory'],
         ],
         rows: results.map(cells),

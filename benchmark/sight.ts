@@ -57,7 +57,7 @@ export const sight: Study = {
         section: {
           name: 'sight',
           title: 'what it costs a small GET to be seen',
-          headings: ['', 'CPU a request', 'over', 'ratio (quartiles)'],
+          headings: ['', 'CPU per request', 'over', 'ratio (quartiles)'],
           rows: setUps.map(({ label, base }) => [
             label,
             formatMedian(summarise(cpuOf(label)), formatTime),

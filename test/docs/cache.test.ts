@@ -69,9 +69,9 @@ test('says how old a response is, and keeps its fields', async () => {
 for (const [why, fields] of Object.entries({
   'nothing says for how long': {},
   'it is private': { 'cache-control': 'private, max-age=60' },
-  'it is not to be stored': { 'cache-control': 'no-store, max-age=60' },
-  'it is to be asked for again': { 'cache-control': 'no-cache, max-age=60' },
-  'shared caches may not': { 'cache-control': 'max-age=60, s-maxage=0' },
+  'it must not be stored': { 'cache-control': 'no-store, max-age=60' },
+  'it must be validated before each use': { 'cache-control': 'no-cache, max-age=60' },
+  'shared caches must not keep it': { 'cache-control': 'max-age=60, s-maxage=0' },
   'it sets a cookie': { ...fresh, 'set-cookie': 'a=b' },
   'it depends on everything': { ...fresh, vary: '*' },
   'it is too old already': { ...fresh, age: '60' },

@@ -23,7 +23,7 @@ const wholeNginx = (config: string): string =>
 const wholeHaproxy = (config: string): string =>
   `defaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n\n${config}`;
 
-/** nginx: the page's configs belong into `http`. Starting it is its check. */
+/** nginx: the page's configs belong in `http`. Starting it is its check. */
 export const nginx: PeerKind = {
   name: 'nginx',
   start: (config, port) => startNginx(wholeNginx(config), port),

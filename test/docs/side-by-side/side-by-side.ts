@@ -31,7 +31,7 @@ export interface SideProxy {
   /** Returns the port on which it listens, by the port of the page's config. */
   port(ofConfig: number): number;
   ask(target: string, question?: Question): Promise<Answer>;
-  /** Resolves with the servers that answer so many requests for `/`, one after another. */
+  /** Resolves with the servers that answer this many requests for `/`, one after another. */
   servers(count: number): Promise<string[]>;
   /** The origins, by the addresses of the page's configs. */
   origin(address: string): Origin;
@@ -47,7 +47,7 @@ export interface TaskOptions {
   readonly replace?: readonly (readonly [string, string])[];
   /** Handlers of origins, by their addresses in the page. */
   readonly origins?: Readonly<Record<string, RequestListener>>;
-  /** Ports of servers of the test's own, by their addresses in the page. */
+  /** Ports of the test's own servers, by their addresses in the page. */
   readonly servers?: () => Readonly<Record<string, number>>;
   /** Send requests only to Weldr? The other's config is still checked. */
   readonly weldrAlone?: boolean;
