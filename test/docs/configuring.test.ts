@@ -3,6 +3,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { loadConfig } from '../../config/load.ts';
+import { serverDefinition } from '../../core/pool/server-definition.ts';
+import { upstreamTls } from '../../core/pool/upstream-tls.ts';
 import { settingsSchema } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
 import { makeFolder } from '../support/weldr.ts';
@@ -52,6 +54,22 @@ test('lists every setting with its default', () => {
     defaults.listen.map(({ address }) => address),
   );
   for (const [name, value] of ours) assert.equal(value, real.get(name), name);
+});
+
+/** Returns the names in the first column of a table. */
+function namesIn(head: string): string[] {
+  const [, table = ''] = page.split(`${head}\n`);
+  const rows = table.split('\n\n')[0]?.split('\n').slice(1) ?? [];
+  return rows.flatMap(row =>
+    [...(row.split(' | ')[0]?.matchAll(/`(\w+)`/g) ?? [])].map(([, name = '']) => name),
+  );
+}
+
+test('lists every field of a server, and of its tls', () => {
+  const server = namesIn('| in a server | default | what it sets |');
+  assert.equal(server.sort(), Object.keys(serverDefinition.shape).sort());
+  const tls = namesIn('| in `tls` | default | what it is |');
+  assert.equal(tls.sort(), Object.keys(upstreamTls.shape).sort());
 });
 
 test('has a YAML example that loads', async () => {
