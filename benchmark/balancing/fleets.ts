@@ -36,7 +36,7 @@ export const fleets: readonly Fleet[] = [
   fleet('tail', 'all alike, few requests take very long, 70 % load', 0.7, () => ({
     serviceTime: heavyTailed,
   })),
-  fleet('uneven', 'half twice as slow, weights do not tell, 70 % load', 0.7, n => ({
+  fleet('uneven', 'half twice as slow, with equal weights, 70 % load', 0.7, n => ({
     factor: n < 5 ? 1 : 2,
   })),
   fleet('slow', 'one takes ten times as long, 60 % load', 0.6, n => ({ factor: n === 0 ? 10 : 1 })),
