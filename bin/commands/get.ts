@@ -12,6 +12,7 @@ const serverList = z.looseObject({ servers: z.array(server) });
 /** Fields of a pool, and of a server, that a state file may set. */
 const poolFields = [
   'fallback',
+  'plugins',
   'host',
   'http2',
   'proxyProtocol',
@@ -33,7 +34,7 @@ const serverFields = [
   'ttl',
 ];
 
-/** Returns all pools with their servers as JSON, which is YAML as well; without TLS settings, which the API does not show. */
+/** Returns all pools with their servers, and all routes, as JSON, which is also YAML. The API shows no TLS settings. */
 export async function getState(admin: AdminClient): Promise<string> {
   const { pools } = understood(poolList, await admin.call({ method: 'GET', path: '/pools' }));
   const entries: [string, object][] = [];

@@ -10,10 +10,11 @@ const test = suite('weldr apply', { timeoutMs: 240_000 });
 
 const config = (adminPort: number) => `
 import { defineConfig } from 'weldr';
-import { adminApi, roundRobin } from 'weldr/plugins';
+import { adminApi, rateLimit, roundRobin } from 'weldr/plugins';
 export default defineConfig({
   listen: '127.0.0.1:0', workers: 1,
   servers: [{ url: 'http://127.0.0.1:1001', weight: 2 }, 'http://127.0.0.1:1002'],
+  define: { limited: rateLimit({ rate: 1000 }) },
   plugins: [roundRobin(), adminApi({ listen: '127.0.0.1:${adminPort}' })],
 });`;
 
@@ -79,9 +80,12 @@ test('removes with --prune what the file does not name', async () => {
 });
 
 test('accepts the output of weldr get', async () => {
+  await run(['pools', 'add', 'shop', '--plugins', 'limited']);
+  assert.equal(JSON.parse((await run(['get'])).stdout).pools.shop, { plugins: ['limited'], servers: [] });
   const file = fileOf((await run(['get'])).stdout);
   const { code, stdout } = await run(['apply', '-f', file, '--dry-run', '--prune']);
   assert.equal([code, stdout.trim()], [0, 'nothing differs']);
+  await run(['pools', 'remove', 'shop']);
 });
 
 test('an invalid file is named with the place of the mistake and exit code 2, and changes nothing', async () => {
