@@ -1,4 +1,4 @@
-// The config of `npm start`: this folder's weldr.config.ts, and https beside it.
+// The config of `npm start`: weldr.config.ts with an https listener.
 import { defineConfig } from 'weldr';
 import example from './weldr.config.ts';
 
@@ -8,7 +8,7 @@ export default defineConfig({
   ...example,
   listen: [
     DEMO_HTTP,
-    // bin/demo.ts has made them.
+    // bin/demo.ts sets DEMO_CERT and DEMO_KEY.
     {
       name: 'https',
       address: DEMO_HTTPS,

@@ -1,5 +1,5 @@
-// The build: the command, the modules that run as processes of their own and the package's exports, as one bundle in
-// chunks. `tsc` makes the types beside it.
+// The build: the command, the modules that run as separate processes and threads, and the package's exports, as one bundle
+// in chunks. `tsc` makes the types.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ChunkingContext, defineConfig, type Plugin } from 'rolldown';
@@ -19,7 +19,7 @@ export default defineConfig({
   },
   platform: 'node',
   logLevel: 'warn',
-  // etcd3 reads files beside its own; of OpenTelemetry there is to be one copy. Only configs that name a plugin load them.
+  // etcd3 reads files from its package, and a process must have only one copy of OpenTelemetry. Only two plugins load them.
   external: ['etcd3', /^@opentelemetry\//],
   transform: { target: 'node22' },
   plugins: [withoutForge()],
@@ -36,7 +36,7 @@ export default defineConfig({
   },
 });
 
-/** What each process always loads, and so loads in as few files as there can be; the rest is split as it comes. */
+/** The modules that each process always loads: they are bundled into as few chunks as possible. Rolldown splits the rest. */
 const loadedBy = {
   command: ['bin/run.ts', 'bin/start.ts'],
   opener: ['core/process/socket-opener.ts'],
@@ -44,7 +44,7 @@ const loadedBy = {
   worker: ['bin/worker.ts', 'plugins/index.ts', 'config/index.ts'],
   // The manager too, once there is a server to check.
   checks: ['plugins/health-check/http-check.ts'],
-  // And where it has an admin API.
+  // The manager, if it has an admin API.
   admin: ['plugins/admin-api/admin-server.ts'],
 };
 
@@ -86,8 +86,8 @@ function closureOf(modules: readonly string[], graph: ChunkingContext): Readonly
 }
 
 /**
- * Takes Node's own modules as objects: an `import` of one reads all of its exports, also those that Node loads only when they
- * are read. Of `node:http` that is a whole undici, of `node:crypto` WebCrypto.
+ * Replaces imports of Node's own modules: an `import` reads all exports, even those that Node loads only when they are read.
+ * For `node:http` that is all of undici, for `node:crypto` WebCrypto.
  */
 function builtins(): Plugin {
   const statement = /^import (?:(\w+)|\* as (\w+)|(?:(\w+), )?(\{[^}]*\})) from "(node:[\w/]+)";$/gm;
@@ -118,11 +118,11 @@ function withoutForge(): Plugin {
   };
 }
 
-/** Escapes what is not Latin-1: one such character doubles what V8 needs for the text of a whole chunk. */
+/** Escapes characters beyond Latin-1: a single one doubles the memory that V8 needs for the text of a chunk. */
 function latin(): Plugin {
   return {
     name: 'latin',
-    // After all else, which writes the characters themselves.
+    // After all other steps, which would write the characters unescaped.
     generateBundle(_options, bundle) {
       for (const output of Object.values(bundle)) {
         if (output.type !== 'chunk') continue;
@@ -135,10 +135,10 @@ function latin(): Plugin {
   };
 }
 
-/** What the dashboard's page is made of, which Vite builds. */
+/** The packages in the dashboard's page, which Vite builds. */
 const inPage = ['@preact/signals', '@preact/signals-core', 'preact', 'uplot'];
 
-/** Writes what is bundled, and under which licences. */
+/** Lists the bundled packages with their licences. */
 function thirdParty(): Plugin {
   return {
     name: 'third-party',

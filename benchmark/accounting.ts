@@ -20,7 +20,10 @@ export function cpuTimeOf(pids: readonly number[]): number {
   return sum(times);
 }
 
-/** Returns the memory of these processes, bytes: their proportional set size, where n processes that share a page have a n-th each. */
+/**
+ * Returns the memory of these processes, bytes: their proportional set size, in which a page that n processes share counts as
+ * one n-th for each.
+ */
 export function memoryOf(pids: readonly number[]): number {
   return sum(pids.map(pid => parsePss(read(`/proc/${pid}/smaps_rollup`))));
 }

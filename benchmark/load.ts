@@ -110,7 +110,7 @@ export function parseH2load(output: string): LoadResult {
 }
 
 /**
- * Parses the output of so many runs of `openssl s_time`: an `r` for each resumed session, a `*` for each other one, which
+ * Parses the output of `runs` runs of `openssl s_time`: an `r` for each resumed session, a `*` for each other one, which
  * counts as an error. Throws an Error if a run has no result.
  */
 export function parseResumption(output: string, runs: number): Pick<LoadResult, 'requests' | 'errors'> {

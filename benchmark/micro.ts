@@ -31,7 +31,7 @@ import { servedCases } from './served-request.ts';
 
 interface Case {
   readonly name: string;
-  /** Runs the case so many times. */
+  /** Runs the case this many times. */
   run(times: number): void;
 }
 

@@ -76,7 +76,7 @@ export function chartOf({ machine, versions, results }: BenchmarkRecord): string
   });
   const node = versions[weldr.name]?.replace(/^.*Node /, '') ?? '';
   return drawChart({
-    title: `CPU per request, as a multiple of ${reference.name} (less is better)`,
+    title: `CPU per request, as a multiple of ${reference.name} (lower is better)`,
     subtitle: `one core of an ${machine.cpu}; nginx ${versions[reference.name] ?? ''}, Weldr under Node ${node}; npm run bench`,
     groups,
     highlighted: weldr.name,

@@ -1,4 +1,4 @@
-// The price of being seen, for one request that an upstream has served: its line in the access log, its metrics, its id.
+// The cost of observing one request that an upstream has served: its line in the access log, its metrics, its id.
 
 import { Pools } from '../core/pool/pools.ts';
 import { ProxyContext, stateOf } from '../core/request/context.ts';

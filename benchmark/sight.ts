@@ -1,4 +1,4 @@
-// Sight: the cost of access log, metrics, ids and traces per request; each set-up is compared with the one without.
+// Sight: the cost per request of access log, metrics, ids and traces. Each set-up is compared with one that lacks them.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { freePort } from '../test/support/ports.ts';
@@ -56,7 +56,7 @@ export const sight: Study = {
       return {
         section: {
           name: 'sight',
-          title: 'what it costs a small GET to be seen',
+          title: 'what observing a small GET costs',
           headings: ['', 'CPU per request', 'over', 'ratio (quartiles)'],
           rows: setUps.map(({ label, base }) => [
             label,

@@ -52,8 +52,8 @@ export const startTime: Study = {
     }
     const section = {
       name: 'start',
-      title: 'start: from the command to the first request that came through, and memory at rest',
-      headings: ['', 'in all', "after the runtime's own start", 'memory', 'over two bare Node processes'],
+      title: 'start: from the command to the first successful request, and memory at rest',
+      headings: ['', 'total', "after the runtime's own start", 'memory', 'over two bare Node processes'],
       rows: subjects.map(({ label, figures }) => {
         const base = subjects[0]?.figures === figures ? [] : (subjects[0]?.figures ?? []);
         return [

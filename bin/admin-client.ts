@@ -52,7 +52,7 @@ export class AdminClient {
   private readonly files: AdminTlsFiles;
 
   /**
-   * Throws a usage error for an invalid `url`. `token` is the bearer token, if one is needed; `files` matter with https:// only.
+   * Throws a usage error for an invalid `url`. `token` is the bearer token, if one is needed; `files` are for https:// only.
    */
   constructor(url: string, token: string | undefined, files: AdminTlsFiles = noFiles) {
     if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {

@@ -120,7 +120,7 @@ const familiar: Readonly<Record<string, string>> = {
 function refuseCommand(words: readonly string[], group: readonly string[]): never {
   if (words[0] === 'stop' || words[0] === 'quit') {
     throw usageError(
-      `there is no command "${words[0]}"; Weldr stops at Ctrl-C, or at kill PID, after the requests in flight`,
+      `there is no command "${words[0]}"; stop Weldr with Ctrl-C or kill PID: it finishes the requests in flight first`,
     );
   }
   if (words.length === 1 && group.length > 0) {

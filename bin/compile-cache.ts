@@ -6,8 +6,8 @@ import { dirname, isAbsolute, join } from 'node:path';
 
 /**
  * Has Node keep what it compiles, so that the next start is faster. Node's default, a folder in the shared temporary
- * one, is not used: another user could create it first and have their code run here. Without a safe folder there is no cache. An
- * operator's NODE_COMPILE_CACHE and NODE_DISABLE_COMPILE_CACHE still apply, by Node itself.
+ * one, is not used: another user could create it first and have their code run here. Without a safe folder there is no cache.
+ * If an operator sets NODE_COMPILE_CACHE or NODE_DISABLE_COMPILE_CACHE, Node applies it and this function does nothing.
  */
 export function useCompileCache(): void {
   const { env } = process;

@@ -76,7 +76,7 @@ async function run(): Promise<void> {
   }
 }
 
-/** Kills the leader under a client that never stops, and reports what the client saw. */
+/** Kills the leader while a client sends requests, and reports what the client saw. */
 async function watchFailOver(nodes: readonly Node[], leader: Node): Promise<void> {
   let target = leader;
   let answers = 0;

@@ -1,4 +1,4 @@
-// `npm start`: Weldr with this folder's weldr.config.ts, https beside it, and two origins that register themselves.
+// `npm start`: Weldr with demo.config.ts, and two origins that register themselves.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,5 @@
-// `npm run release -- major|minor|patch`: makes a release of what CHANGELOG.md lists as unreleased: the version in
-// package.json and its lock file, a heading with the date, a commit and a tag. Pushing the tag publishes it.
+// `npm run release -- major|minor|patch`: releases what CHANGELOG.md lists as unreleased. Sets the version in package.json
+// and its lock file, adds a heading with the date, commits and tags. Pushing the tag publishes the release.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 

@@ -4,7 +4,7 @@ import { exitCodes } from '../core/process/exit-codes.ts';
 import { CommandError } from './command-error.ts';
 import { runCommandLine } from './command-line.ts';
 
-// With `weldr servers | head -1` the reader leaves early. Not for `start`, whose output is a log.
+// With `weldr servers | head -1` the reader leaves early.
 process.stdout.on('error', () => {});
 
 try {

@@ -1,5 +1,5 @@
-// `weldr start` and `weldr check`: runs a manager under the signals of this process.
-// Its modules are imported after the first worker was started, so that both processes boot at the same time.
+// `weldr start` and `weldr check`. A start forks the first worker before it imports the manager's modules, so that both
+// processes boot at the same time.
 import { flushCompileCache } from 'node:module';
 import { basename } from 'node:path';
 import type { ConfigWatch } from '../config/config-watch.ts';
@@ -220,7 +220,7 @@ async function watchOf(path: string): Promise<ConfigWatch> {
   return new ConfigWatch(path);
 }
 
-/** Reloads the config. `by`: the trigger. A start that fails before the log is open reports that itself. */
+/** Reloads the config. `by`: the trigger. Without a log, nothing is reported: the start has failed and says so itself. */
 function reload(manager: Manager, by: string, log: () => ProcessLog | undefined): void {
   manager.reload(by).catch((thrown: unknown) => {
     log()?.log.error({ by }, `the reload changed nothing: ${problem(thrown)}`);

@@ -8,7 +8,7 @@ const largeLength = 100 * 1024;
 /** The longest that `/slow?ms=` waits. */
 const longestWait = 3_600_000;
 
-/** The paths of a test origin, with what each answers. */
+/** The paths of a test origin, and what each returns. */
 export const testOriginPaths = [
   ['/', '"Hello World"'],
   ['/large', 'about 100 KB'],

@@ -3,7 +3,7 @@ import type { PluginCatalogue } from '../core/plugin/plugin-form.ts';
 
 /** Returns what a config in JSON or YAML can name, as if it began with `import * from 'weldr/plugins'`. */
 export async function builtInPlugins(): Promise<PluginCatalogue> {
-  // By its name in the package, because this folder knows no plugin.
+  // By the name of the package's export, because nothing in this folder may import plugins.
   const exports: PluginCatalogue = await import(import.meta.resolve('weldr/plugins'));
   return { ...exports };
 }

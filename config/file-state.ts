@@ -1,7 +1,7 @@
 // File state: detects that a file was changed without reading it.
 import { statSync } from 'node:fs';
 
-/** Returns a text that differs once the file at a path was changed, replaced, removed or created. */
+/** Returns a text that changes when the file at a path is changed, replaced, removed or created. */
 export function fileState(path: string): string {
   try {
     const { ino, size, mtimeMs } = statSync(path);

@@ -1,5 +1,5 @@
-// Loads a config file: in the manager from disk, in a worker from the manager's recording. Modules are imported, .json and
-// .yaml are parsed by cosmiconfig's loaders.
+// Loads a config file: in the manager from disk, in a worker from the manager's recording. Modules are imported; .json and
+// .yaml are parsed by data-reading.ts.
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
@@ -17,7 +17,7 @@ import { Recorder } from './recorder.ts';
 
 /**
  * Reads and checks the config file at a path. A module's default export is the config; a .json or .yaml file names
- * its plugins by text: `"plugins": ["roundRobin", { "healthCheck": { "interval": "30s" } }]`.
+ * its plugins: `"plugins": ["roundRobin", { "healthCheck": { "interval": "30s" } }]`.
  */
 export const loadConfig: LoadConfig = async (path, overrides) => {
   await refuseUnreadable(path);
@@ -85,7 +85,7 @@ async function readModule(path: string, sources: Sources): Promise<unknown> {
   const file = basename(path);
   if (/\.m?ts$/.test(path) && !process.features.typescript) {
     throw unreadable(
-      `${file}: Node ${process.version} does not run TypeScript; use Node 22.18 or newer, or a .mjs config`,
+      `${file}: this Node runs no TypeScript because type stripping is turned off (--no-strip-types, NODE_OPTIONS); turn it on, or write the config as .mjs`,
     );
   }
   let exports: unknown;

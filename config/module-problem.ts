@@ -140,7 +140,7 @@ function messageOf(error: Error, file: string): string {
   }
   const beyondTypes = /^TypeScript (.+) is not supported in strip-only mode$/.exec(message)?.[1];
   if (beyondTypes !== undefined) {
-    return `${beyondTypes} is more than a type, and types are all of TypeScript that runs here; write it as JavaScript`;
+    return `${beyondTypes} is more than a type, and Node only strips types; write it as JavaScript`;
   }
   if (/needs an import attribute of "type: json"$/.test(message)) {
     return `a JSON file is imported without its type; write import … from '….json' with { type: 'json' }`;

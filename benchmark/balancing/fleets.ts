@@ -1,4 +1,4 @@
-// The fleets that balancers are compared with: simulated servers with service times and a bounded number of requests at once.
+// The fleets in which balancers are compared: simulated servers with service times and a bounded number of requests at once.
 
 /** Returns a random number from 0 to below 1. */
 export type Chance = () => number;
@@ -36,7 +36,7 @@ export const fleets: readonly Fleet[] = [
   fleet('tail', 'all alike, few requests take very long, 70 % load', 0.7, () => ({
     serviceTime: heavyTailed,
   })),
-  fleet('uneven', 'half twice as slow, with equal weights, 70 % load', 0.7, n => ({
+  fleet('uneven', 'half twice as slow with the same weights, 70 % load', 0.7, n => ({
     factor: n < 5 ? 1 : 2,
   })),
   fleet('slow', 'one takes ten times as long, 60 % load', 0.6, n => ({ factor: n === 0 ? 10 : 1 })),
@@ -101,7 +101,7 @@ function pausing(n: number): Partial<ServerModel> {
   };
 }
 
-/** Returns a time of which a few are very long: from a Pareto distribution of shape 1.5, cut at 100 times its least value. */
+/** Returns a time that is rarely very long: from a Pareto distribution of shape 1.5, cut at 100 times its least value. */
 function heavyTailed(chance: Chance): number {
   const shape = 1.5;
   const least = (mean * (shape - 1)) / shape;

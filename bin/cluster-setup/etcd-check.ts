@@ -47,7 +47,7 @@ interface Answer {
   readonly trip: number;
 }
 
-/** Asks the etcd of each machine and compares the answers. An answer, or none, never makes it reject. */
+/** Asks the etcd of each machine and compares the answers. Never rejects: a machine that does not answer is a problem. */
 export async function checkEtcd(machines: readonly Machine[]): Promise<EtcdFindings> {
   const asked = await Promise.all(machines.map(async machine => await ask(machine).catch(describeError)));
   const answers = asked.filter(answer => typeof answer !== 'string');
@@ -104,7 +104,7 @@ function problemsOf({ machine, members, status }: Answer, machines: readonly Mac
   const { name } = machine;
   if (members.length === 1) {
     return [
-      `${name}: its etcd is a separate cluster, as it was started before it was configured: put etcd.env at /etc/default/etcd there, then "systemctl restart etcd"`,
+      `${name}: its etcd is a separate cluster, because it was started before it was configured: put etcd.env at /etc/default/etcd there, then "systemctl restart etcd"`,
     ];
   }
   const problems: string[] = [];

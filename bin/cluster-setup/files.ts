@@ -22,9 +22,9 @@ export function filesOf(machine: Machine, plan: ClusterPlan): Readonly<Record<st
 }
 
 /**
- * The environment of `etcd.service` (Debian: `/etc/default/etcd`). The data has a separate folder, so that a cluster
- * of one, which the package starts before it is configured, is not joined. The times and the pre-vote are those
- * that docs/cluster-guarantees.md assumes.
+ * The environment of `etcd.service` (Debian: `/etc/default/etcd`). The data has a separate folder: the package starts etcd
+ * unconfigured, as a cluster of one, and its data must not be used. The times and the pre-vote are those that
+ * docs/cluster-guarantees.md assumes.
  */
 function etcdSettings(machine: Machine, { machines, token }: ClusterPlan): string {
   const members = machines.map(member => `${member.name}=${peerUrl(member)}`).join(',');

@@ -37,7 +37,7 @@ export function readMachines(text: string): readonly Machine[] {
   }
   if (machines.length < 3) {
     throw usageError(
-      `etcd needs three machines to survive the loss of one, such as ${example}; got ${machines.length}: the third may be any that runs nothing but etcd`,
+      `etcd needs three machines to survive the loss of one, such as ${example}; got ${machines.length}; one of them may run only etcd`,
     );
   }
   if (machines.length % 2 === 0) {
@@ -45,7 +45,7 @@ export function readMachines(text: string): readonly Machine[] {
       `${machines.length} machines survive no more losses than ${machines.length - 1}, and stop as soon as half of them are away; name an odd number`,
     );
   }
-  if (machines.length > 7) throw usageError(`etcd advises seven members at most; got ${machines.length}`);
+  if (machines.length > 7) throw usageError(`etcd recommends at most seven members; got ${machines.length}`);
   return machines;
 }
 
@@ -66,7 +66,11 @@ function readMachine(text: string): Machine {
       `${name}: ${JSON.stringify(ip)} is not an IP address; name the machine's own, such as 10.0.0.1 or [fd00::1]: names may move, and etcd listens on addresses`,
     );
   }
-  if (Number(port) < 1 || Number(port) > 65_534) throw usageError(`${name}: there is no port ${port}`);
+  if (Number(port) < 1 || Number(port) > 65_534) {
+    throw usageError(
+      `${name}: expected a port from 1 to 65534 (other members use the next one), got ${port}`,
+    );
+  }
   return { name, ip, port: Number(port) };
 }
 

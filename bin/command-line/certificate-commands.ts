@@ -38,7 +38,7 @@ export const certificateCommands: readonly Command[] = [
   },
   {
     usage: 'certificates reset <name>',
-    text: 'Drop a certificate that replaces one of the config, which is shown again',
+    text: 'Drop a run-time certificate: the one in the config is shown again',
     flags: adminFlags,
     async run([name = ''], given) {
       const { resetCertificate } = await import('../commands/certificates.ts');

@@ -94,7 +94,7 @@ const flags = {
     value: 'NAME',
     text: 'Only this type or group, such as server or worker.died; separate several with commas',
   },
-  limit: { value: 'N', text: 'The number of latest events' },
+  limit: { value: 'N', text: 'How many past events, up to 1000; default 100, with --follow 10' },
   'dry-run': { text: 'Change nothing' },
   prune: { text: 'Remove servers, pools and routes that the file does not name' },
   secrets: { text: 'Include TLS keys, and the certificates they belong to' },

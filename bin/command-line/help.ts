@@ -12,8 +12,8 @@ export interface HelpEntry {
 
 const about = [
   'A reverse proxy and load balancer whose pool changes at run time.',
-  'Flags override WELDR_LISTEN, WELDR_ADMIN_LISTEN, WELDR_ADMIN_TOKEN, WELDR_WORKERS, WELDR_LOG_LEVEL, WELDR_ZONE and',
-  'WELDR_MEMBER, which override the config. WELDR_ADMIN is the URL of the admin API for commands; WELDR_ADMIN_CA,',
+  'WELDR_LISTEN, WELDR_ADMIN_LISTEN, WELDR_ADMIN_TOKEN, WELDR_WORKERS, WELDR_LOG_LEVEL, WELDR_ZONE and WELDR_MEMBER override',
+  'the config; flags override both. WELDR_ADMIN is the URL of the admin API for commands; WELDR_ADMIN_CA,',
   'WELDR_ADMIN_CERT and WELDR_ADMIN_KEY are for an admin API that speaks TLS.',
   'Exit codes: 0 done, 1 failed, 2 wrong command line, 69 no admin API answers, 78 the config is not valid.',
 ];

@@ -22,8 +22,8 @@ export interface ClusterInitOptions {
 }
 
 /**
- * Writes a folder for each machine, and returns what to run. It also asks the machines, and reports an etcd which already
- * runs. Throws a usage error for an impossible cluster, and a CommandError rather than overwrite files.
+ * Writes a folder for each machine, and returns what to run. It also asks the machines, and reports any etcd that
+ * already runs. Throws a usage error for an impossible cluster, and a CommandError rather than overwrite files.
  */
 export async function initCluster(options: ClusterInitOptions): Promise<string> {
   const plan = planOf(options);

@@ -35,7 +35,7 @@ export async function listEvents(admin: AdminClient, wish: EventsWish, json: boo
   const answer = await admin.call({ method: 'GET', path: `/events?${queryOf(wish, shownOfAll)}` });
   if (json) return toJson(answer);
   const { events } = understood(eventList, answer);
-  return events.length === 0 ? 'nothing has happened yet' : events.map(lineOf).join('\n');
+  return events.length === 0 ? 'no events' : events.map(lineOf).join('\n');
 }
 
 /** Writes the latest events and then each as it happens, across restarts of Weldr, until the reader leaves. */

@@ -1,4 +1,4 @@
-// `weldr init`: creates a project with a config, a plugin and its test, which runs as it is.
+// `weldr init`: creates a project that runs as it is: a config, a plugin with its test, a Dockerfile.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type GivenAnswers, type Https, portOf, readAnswers } from '../init/answers.ts';

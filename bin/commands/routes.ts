@@ -48,7 +48,7 @@ export async function listRoutes(admin: AdminClient, json: boolean): Promise<str
     ]),
   );
   const problems = routes.flatMap(({ name, dangling, warnings }) => [
-    ...dangling.map(pool => `${name}: there is no pool ${pool}: its requests are answered with 503`),
+    ...dangling.map(pool => `${name}: there is no pool ${pool}: its requests get 503`),
     ...warnings,
   ]);
   return problems.length === 0 ? table : `${table}\n\n${problems.join('\n')}`;
@@ -152,7 +152,7 @@ async function callFor(admin: AdminClient, name: string, flags: RouteFlags) {
   }
   const before = await admin.find(path);
   if (before === undefined) return { method: 'PUT', path, body: fields } as const;
-  // A route has one target: the one of the flags replaces the former one.
+  // A route has one target: the one that the flags name replaces the existing one.
   const leads = ends.some(end => end in fields);
   const gone = leads ? ends.filter(end => end in Object(before) && !(end in fields)) : [];
   const body = { ...fields, ...Object.fromEntries(gone.map(end => [end, null])) };
@@ -178,7 +178,7 @@ function fieldsOf(flags: RouteFlags): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
-/** An expression may hold commas itself. */
+/** A regular expression (`~…`) may contain commas. */
 function listOf(text: string | undefined): string | readonly string[] | undefined {
   return text === undefined || text.startsWith('~') || !text.includes(',') ? text : text.split(',');
 }

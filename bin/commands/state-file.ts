@@ -6,7 +6,7 @@ import { describeError } from '../../core/errors.ts';
 import { parseServerAddress } from '../../core/pool/server-address.ts';
 import { CommandError } from '../command-error.ts';
 
-/** The exit code for trouble, as diff has it. */
+/** The exit code of a failure, as diff(1) has it. */
 export const trouble = 2;
 
 const server = z.union([z.string(), z.looseObject({ url: z.string() })], {

@@ -85,7 +85,7 @@ function httpsPlugins(https: Https, redirect: number | undefined): string {
     const domains = https.domains.map(text).join(', ');
     lines.push(
       '    // Gets certificates and renews them; port 80 of these domains has to reach this machine. To try it out, add',
-      "    // directory: 'letsencrypt-staging'. By using it you agree to the terms of Let's Encrypt.",
+      "    // directory: 'letsencrypt-staging'. By using acme() you agree to the terms of Let's Encrypt.",
       `    acme({ email: ${text(https.email)}, domains: [${domains}] }),`,
     );
   }

@@ -6,8 +6,8 @@ import { manifest } from './project-template.ts';
 const noTest = 'echo "Error: no test specified" && exit 1';
 
 /**
- * Returns the text of `package.json` with everything that the project needs. Its own values stay; `notes` say, each in a
- * sentence, which of them get in the way, and `remedies` are the commands for that. Throws a CommandError if it is not JSON.
+ * Returns the text of `package.json` with everything that the project needs. Existing values stay: `notes` names those that
+ * get in the way, a sentence each, and `remedies` lists commands that fix them. Throws a CommandError if it is not JSON.
  */
 export function completeManifest(
   text: string | undefined,

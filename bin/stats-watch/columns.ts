@@ -27,7 +27,7 @@ export const reasonColumn: Column = {
   text: ({ state, reason }) => (state === 'active' ? '' : reason),
 };
 
-/** Returns the columns between, from left to right; the pool's only if there is more than one pool. */
+/** Returns the columns between these two, from left to right; the pool's only if there is more than one pool. */
 export function columnsBetween(servers: readonly ServerLook[]): readonly Column[] {
   const isOnePool = servers.every(({ pool }) => pool === servers[0]?.pool);
   return isOnePool ? columns : [poolColumn, ...columns];

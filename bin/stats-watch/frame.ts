@@ -52,7 +52,7 @@ export function drawFrame(content: FrameContent, { columns: width, rows: height 
   return [...top, ...between, ...bottom];
 }
 
-/** Returns the lines above the servers: few on a low terminal, where the servers matter more. */
+/** Returns the lines above the servers: few on a short terminal, where the servers matter more. */
 function headOf(
   { address, look, readAt, ageMs }: FrameContent,
   { isOld, width, height }: { readonly isOld: boolean; readonly width: number; readonly height: number },
@@ -101,7 +101,7 @@ function complaintOf(
 
 function slowAnswer({ address, ageMs, intervalMs }: FrameContent): string | undefined {
   const late = ageMs - intervalMs;
-  return late < slowMs ? undefined : `no answer of ${address} for ${secondsOf(late)}`;
+  return late < slowMs ? undefined : `no answer from ${address} for ${secondsOf(late)}`;
 }
 
 function footOf(

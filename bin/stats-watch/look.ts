@@ -54,7 +54,7 @@ export function lookAt(now: Counts, before: Counts | undefined): Look {
 
 const nothing = { success: 0, failed: 0 };
 
-/** Returns whether the counts have restarted: the sums only grow while Weldr runs, because they include servers that have left. */
+/** Returns whether the counts have restarted: while Weldr runs, the sums only grow, as they include servers that have left. */
 function hasRestarted(now: Counts, before: Counts): boolean {
   return isLess(now.client, before.client) || isLess(now.server, before.server);
 }

@@ -104,7 +104,7 @@ function chartOf({ value, least }: Row, history: History, width: number) {
   return sparkline({ at: history.at, values: history[value], span, width, least, show });
 }
 
-/** Joins pieces with two blanks between; leaves out what does not fit. */
+/** Joins pieces with two spaces between; leaves out what does not fit. */
 function joined(pieces: readonly Piece[], width: number): Line {
   const line: Piece[] = [];
   let used = 0;

@@ -13,7 +13,7 @@ export interface SparklineOptions {
   readonly width: number;
   /** The value of a full bar if none is larger. */
   readonly least: number;
-  /** Which value of those in one character is shown. */
+  /** What a character shows of its values. */
   readonly show: 'mean' | 'highest';
 }
 

@@ -88,7 +88,7 @@ test('init and check report an etcd that was started before it was configured', 
       ETCD_INITIAL_CLUSTER: `default=${peer}`,
     });
   }
-  const pattern = /✘ b: its etcd is a separate cluster, as it was started before it was configured/;
+  const pattern = /✘ b: its etcd is a separate cluster, because it was started before it was configured/;
   await until(
     'all answer',
     async () =>
@@ -161,7 +161,7 @@ const refusals: Record<string, [string, string]> = {
     'a=fd00::1,b=fd00::2,c=fd00::3',
     'an IPv6 address needs brackets: a=[fd00::1]',
   ],
-  'an impossible port': ['a=10.0.0.1:99999,b=10.0.0.2,c=10.0.0.3', 'a: there is no port 99999'],
+  'an impossible port': ['a=10.0.0.1:99999,b=10.0.0.2,c=10.0.0.3', 'a: expected a port from 1 to 65534'],
 };
 for (const [what, [text, message]] of Object.entries(refusals)) {
   test(`refuses ${what}`, () => {

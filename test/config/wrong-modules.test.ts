@@ -18,7 +18,7 @@ const wrong: Readonly<Record<string, [said: string, text: string, more?: Readonl
       'export {};\nexport const port = ;\n',
     ],
     'TypeScript beyond types': [
-      'weldr.config.ts:1:1: enum is more than a type, and types are all of TypeScript that runs here; write it as JavaScript\n    enum A { x }\n    ^',
+      'weldr.config.ts:1:1: enum is more than a type, and Node only strips types; write it as JavaScript\n    enum A { x }\n    ^',
       'enum A { x }\n',
     ],
     'a fault in an imported file': [

@@ -195,7 +195,7 @@ const typed: Readonly<Record<string, readonly [said: string, args: readonly stri
   'a config without its flag': ['weldr check --config my.ts', ['check', 'my.ts']],
   'a misspelt command': ['did you mean `weldr check`?', ['chekc']],
   'a command of other servers': ['did you mean `weldr reload`?', ['restart']],
-  'a command to stop': ['Weldr stops at Ctrl-C, or at kill PID', ['stop']],
+  'a command to stop': ['stop Weldr with Ctrl-C or kill PID', ['stop']],
   'a misspelt flag': ['did you mean --config?', ['start', '--confg', 'x']],
   'a flag of other servers': ['did you mean --ip?', ['start', '--port', '80']],
   'a missing argument': ['<url> is missing', ['servers', 'add']],

@@ -135,7 +135,7 @@ test('keeps the last figures when there is a problem, says how old they are, and
 
 test('says that an answer is late before giving up on it', () => {
   const lines = draw(content(lookOf([busy]), { ageMs: 6000 }), { columns: 80, rows: 20 });
-  assert.match(lines.at(-2) ?? '', 'no answer of http://127.0.0.1:8687 for 5 s');
+  assert.match(lines.at(-2) ?? '', 'no answer from http://127.0.0.1:8687 for 5 s');
   assert.not.match(
     draw(content(lookOf([busy]), { ageMs: 2900 }), { columns: 80, rows: 20 }).join(),
     'no answer',

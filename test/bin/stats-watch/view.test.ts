@@ -214,7 +214,7 @@ test('ends while an answer is awaited', async () => {
     url =>
       watching(
         async terminal => {
-          await terminal.shows(/no answer of \S+ for \d s/);
+          await terminal.shows(/no answer from \S+ for \d s/);
           terminal.type('q');
           await assertGivenBack(terminal, 0);
         },
