@@ -1,22 +1,30 @@
 // docs/from-alb.md: runs each config of Weldr, which does what the page says, and checks the form of CloudFormation's resources.
 import type { RequestListener } from 'node:http';
-import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
 import * as assert from 'uvu/assert';
-import { makeCertificate } from '../support/authority.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
-import { lineV1 } from '../support/proxy-header.ts';
 import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
 import { cloudFormation } from './side-by-side/cloud-formation-form.ts';
+import {
+  askWithCertificate,
+  askWithoutCertificate,
+  authority,
+  exchange,
+  expectRateLimit,
+  expectStickyCookie,
+  expectStickySplit,
+  first,
+  introduced,
+  office,
+  second,
+  signIn,
+  third,
+} from './side-by-side/common-tasks.ts';
 import { grpcTask } from './side-by-side/grpc-task.ts';
 import { answerStatus, HeldAnswers } from './side-by-side/origin-answers.ts';
 import { SideBySide } from './side-by-side/side-by-side.ts';
 
 const test = suite('docs/from-alb.md');
-
-const authority = makeCertificate({ names: ['clients'], isAuthority: true });
-const client = makeCertificate({ names: ['build-7'], authority });
 
 const page = new SideBySide(test, 'docs/from-alb.md', {
   kind: cloudFormation,
@@ -27,11 +35,6 @@ const page = new SideBySide(test, 'docs/from-alb.md', {
     'var/lib/weldr/.keep': '',
   },
 });
-
-const first = '10.0.0.1:8080';
-const second = '10.0.0.2:8080';
-const third = '10.0.0.3:8080';
-const office = { replace: [['10.9.0.0/16', '127.0.0.9/32']] } as const;
 
 page.task('Listeners, certificates and the redirect', async proxy => {
   const moved = await proxy.ask('/a?b=c', { headers: { host: 'origin.test' } });
@@ -84,12 +87,7 @@ page.task(
 );
 
 page.task('Sticky sessions', async proxy => {
-  const { server, headers } = await proxy.ask('/');
-  const [cookie = ''] = headers['set-cookie'] ?? [];
-  assert.match(cookie, /^AWSALB=.*Max-Age=3600/);
-  for (let n = 0; n < 4; n++) {
-    assert.is((await proxy.ask('/', { headers: { cookie: cookie.split(';')[0] ?? '' } })).server, server);
-  }
+  await expectStickyCookie(proxy, /^AWSALB=.*Max-Age=3600/);
 });
 
 const login: RequestListener = ({ url }, response) => {
@@ -123,17 +121,7 @@ page.task(
   office,
 );
 
-page.task('Weighted target groups', async proxy => {
-  const servers = new Set<string>();
-  for (let n = 0; n < 60; n++) {
-    const { server, headers } = await proxy.ask('/');
-    servers.add(server);
-    if (n % 20 !== 0) continue;
-    const cookie = headers['set-cookie']?.[0]?.split(';')[0] ?? '';
-    assert.is((await proxy.ask('/', { headers: { cookie } })).server, server);
-  }
-  assert.equal(servers, new Set([first, second]));
-});
+page.task('Weighted target groups', expectStickySplit);
 
 page.task('Fixed responses', async proxy => {
   const { status: code, headers, body } = await proxy.ask('/shop/x');
@@ -161,24 +149,13 @@ page.task(
     assert.is((await proxy.ask('/account/a')).status, 401);
     assert.is((await proxy.ask('/a')).server, first);
   },
-  {
-    origins: {
-      '10.0.0.9:4180': (request, response) => {
-        const isIn = request.headers.cookie === 'in=1';
-        response.writeHead(isIn ? 202 : 401, isIn ? { 'X-Auth-Request-User': 'ada' } : {}).end();
-      },
-    },
-  },
+  { origins: { '10.0.0.9:4180': signIn(202, 'X-Auth-Request-User') } },
 );
 
 page.task('Client certificates', async proxy => {
-  const { asked } = await proxy.ask('/', { port: 443, servername: 'origin.test', certificate: client });
+  const { asked } = await askWithCertificate(proxy);
   assert.match(String(asked.headers['x-forwarded-client-cert']), /(?=.*CN=build-7).*Cert=/);
-  const refused = await proxy.ask('/', { port: 443, servername: 'origin.test' }).then(
-    () => false,
-    () => true,
-  );
-  assert.ok(refused);
+  assert.is(await askWithoutCertificate(proxy), 'no handshake');
 });
 
 page.task(
@@ -215,14 +192,8 @@ await grpcTask(page, test, 'gRPC');
 page.task(
   'Behind a Network Load Balancer',
   async proxy => {
-    const ask = async (localAddress: string) => {
-      const socket = connect({ port: proxy.port(8080), host: '127.0.0.1', localAddress });
-      socket.on('error', () => {});
-      socket.write(
-        `${lineV1({ from: '203.0.113.6' })}GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
-      );
-      return await text(socket).catch(() => '');
-    };
+    const ask = async (from: string) =>
+      await exchange(proxy, introduced, { port: 8080, from }).catch(() => '');
     assert.match(await ask('127.0.0.9'), '"x-forwarded-for":"203.0.113.6"');
     assert.is(await ask('127.0.0.8'), '');
   },
@@ -233,9 +204,7 @@ page.task(
   'IP rules and rate limits',
   async proxy => {
     assert.is((await proxy.ask('/', { from: '127.0.0.9' })).status, 403);
-    const answers = await Promise.all(Array.from({ length: 40 }, () => proxy.ask('/')));
-    assert.ok(answers.filter(answer => answer.status === 200).length >= 10);
-    assert.ok(answers.some(answer => answer.status === 429));
+    await expectRateLimit(proxy, { sent: 40, passed: 10 });
   },
   office,
 );

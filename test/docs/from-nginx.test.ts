@@ -1,23 +1,43 @@
 // docs/from-nginx.md: runs the two configs of each task in nginx and in Weldr, with the same servers and requests.
-import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
-import { connect as connectTls } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
-import { makeCertificate } from '../support/authority.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
-import { lineV1 } from '../support/proxy-header.ts';
 import { suite } from '../support/suite.ts';
+import {
+  askWithCertificate,
+  askWithoutCertificate,
+  authority,
+  authorization,
+  exchange,
+  expectBodyLimit,
+  expectCors,
+  expectHttps,
+  expectOfficeOnly,
+  expectPasswordAsked,
+  expectRateLimit,
+  expectRedirect,
+  expectRetries,
+  expectServerPerKey,
+  expectTimeouts,
+  expectWeights,
+  failingFirst,
+  first,
+  introduced,
+  office,
+  second,
+  signIn,
+  slowServer,
+  talkative,
+  third,
+  unreachableAuthority,
+} from './side-by-side/common-tasks.ts';
 import { grpcTask } from './side-by-side/grpc-task.ts';
-import { answerStatus } from './side-by-side/origin-answers.ts';
 import { nginx } from './side-by-side/peer-kind.ts';
-import { SideBySide, type SideProxy } from './side-by-side/side-by-side.ts';
+import { SideBySide } from './side-by-side/side-by-side.ts';
 import { startUpgradeOrigin, upgrade } from './side-by-side/upgrade-origin.ts';
 
 const test = suite('docs/from-nginx.md');
 
-const authority = makeCertificate({ names: ['clients'], isAuthority: true });
-const client = makeCertificate({ names: ['build-7'], authority });
 const bcrypt = '$2b$10$nxfQ5WfWp1Rh7d5XjgP41exEyniT/mTT/nXvZPjqot2VdO8sK5Qie';
 
 const page = new SideBySide(test, 'docs/from-nginx.md', {
@@ -35,82 +55,25 @@ const page = new SideBySide(test, 'docs/from-nginx.md', {
   },
 });
 
-const first = '10.0.0.1:8080';
-const second = '10.0.0.2:8080';
-const third = '10.0.0.3:8080';
-
-/** Sends these bytes, and resolves with the answer. */
-async function raw(proxy: SideProxy, bytes: string, { port = 80, from = '127.0.0.1' } = {}): Promise<string> {
-  const socket = connect({ port: proxy.port(port), host: '127.0.0.1', localAddress: from });
-  socket.write(bytes);
-  return await text(socket);
-}
-
 page.task('Several servers, weights and a backup', async proxy => {
-  const servers = await proxy.servers(8);
-  assert.is(servers.filter(server => server === first).length, 6, proxy.name);
-  assert.is(servers.filter(server => server === second).length, 2, proxy.name);
+  await expectWeights(proxy);
   const { asked } = await proxy.ask('/', { headers: { host: 'shop.example' } });
   assert.is(asked.headers.host, 'shop.example');
 });
 
-page.task(
-  'Failing servers',
-  async proxy => {
-    for (let n = 0; n < 4; n++) {
-      const { status: code, server } = await proxy.ask('/');
-      assert.equal([code, server], [200, second], proxy.name);
-    }
-  },
-  { origins: { [first]: answerStatus(503), [second]: answerStatus(200) } },
-);
+page.task('Failing servers', expectRetries, { origins: failingFirst });
 
 page.task('Least connections', async proxy => {
   assert.equal(new Set(await proxy.servers(20)), new Set([first, second]));
 });
 
 page.task('Sticky sessions', async proxy => {
-  const of = async (session: string) =>
-    (await proxy.ask('/', { headers: { cookie: `session=${session}` } })).server;
-  const chosen = new Set<string>();
-  for (let n = 0; n < 20; n++) {
-    const server = await of(`s${n}`);
-    assert.is(await of(`s${n}`), server);
-    chosen.add(server);
-  }
-  assert.is(chosen.size, 3);
+  await expectServerPerKey(proxy, n => ({ cookie: `session=s${n}` }));
 });
 
-page.task('HTTPS, HTTP/2 and the redirect', async proxy => {
-  const moved = await proxy.ask('/a?b=c', { headers: { host: 'origin.test' } });
-  assert.equal([moved.status, moved.headers.location], [301, 'https://origin.test/a?b=c']);
-  const answer = await proxy.ask('/a', { port: 443, servername: 'origin.test' });
-  assert.is(answer.headers['strict-transport-security'], 'max-age=31536000');
-  const { headers } = answer.asked;
-  assert.equal([headers['x-forwarded-proto'], headers['x-forwarded-for']], ['https', '127.0.0.1']);
-  const socket = connectTls({ port: proxy.port(443), ALPNProtocols: ['h2'], rejectUnauthorized: false });
-  await new Promise(resolve => socket.once('secureConnect', resolve));
-  assert.is(socket.alpnProtocol, 'h2');
-  socket.destroy();
-});
+page.task('HTTPS, HTTP/2 and the redirect', expectHttps);
 
-// test/plugins/acme tests acme() itself with an authority.
-page.task(
-  "Let's Encrypt certificates",
-  async proxy => {
-    const moved = await proxy.ask('/a', { headers: { host: 'shop.example' } });
-    assert.is(moved.headers.location, 'https://shop.example/a');
-  },
-  {
-    weldrAlone: true,
-    replace: [
-      [
-        "acme({ email: 'ops@shop.example',",
-        "acme({ email: 'ops@shop.example', directory: 'https://127.0.0.1:9/',",
-      ],
-    ],
-  },
-);
+page.task("Let's Encrypt certificates", expectRedirect, unreachableAuthority);
 
 await grpcTask(page, test, 'gRPC');
 
@@ -124,7 +87,7 @@ page.task('Hosts and paths', async proxy => {
   // As in the table of differences.
   const merged = await proxy.ask('//login', { headers: { host: 'shop.example' } });
   assert.is(proxy.isWeldr ? merged.status : merged.server, proxy.isWeldr ? 400 : third);
-  const bare = await raw(proxy, 'GET / HTTP/1.1\nHost: shop.example\nConnection: close\n\n');
+  const bare = await exchange(proxy, 'GET / HTTP/1.1\nHost: shop.example\nConnection: close\n\n');
   assert.match(bare, proxy.isWeldr ? /^HTTP\/1.1 400 / : /^HTTP\/1.1 200 /);
   const trace = await proxy.ask('/', { method: 'TRACE', headers: { host: 'shop.example' } });
   assert.equal([trace.status, trace.server], [405, '']);
@@ -175,14 +138,7 @@ page.task(
     assert.equal([headers['x-frame-options'], headers['x-powered-by']], ['DENY', undefined]);
     assert.equal([asked.headers['x-api-key'], asked.headers['x-debug']], ['sesame', undefined]);
   },
-  {
-    origins: {
-      [first]: ({ headers }, response) => {
-        response.setHeader('x-powered-by', 'a test');
-        response.end(JSON.stringify({ headers }));
-      },
-    },
-  },
+  { origins: { [first]: talkative } },
 );
 
 page.task('A canary', async proxy => {
@@ -197,20 +153,12 @@ page.task('A canary', async proxy => {
 });
 
 page.task('Rate limits', async proxy => {
-  const answers = await Promise.all(Array.from({ length: 30 }, () => proxy.ask('/')));
-  const passed = answers.filter(answer => answer.status === 200).length;
-  assert.ok(passed >= 6, `${passed} passed`);
-  const refused = answers.find(answer => answer.status === 429);
-  assert.ok(refused !== undefined);
+  const refused = await expectRateLimit(proxy, { sent: 30, passed: 6 });
   if (proxy.isWeldr) assert.ok(Number(refused.headers['retry-after']) >= 1);
 });
 
 page.task('Basic authentication', async proxy => {
-  const authorization = `Basic ${Buffer.from('ada:correct horse battery staple').toString('base64')}`;
-  assert.is((await proxy.ask('/')).status, 200);
-  const refused = await proxy.ask('/admin/x');
-  assert.equal([refused.status, refused.server], [401, '']);
-  assert.match(refused.headers['www-authenticate'] ?? '', 'Basic realm="administrators"');
+  await expectPasswordAsked(proxy);
   assert.is((await proxy.ask('/%61dmin/x')).status, 401);
   assert.is((await proxy.ask('/ADMIN/x')).status, proxy.isWeldr ? 401 : 200);
   const { status: code, asked } = await proxy.ask('/admin/x', { headers: { authorization } });
@@ -226,25 +174,10 @@ page.task(
     const { status: code, server } = await proxy.ask('/a');
     assert.equal([code, server === first], [401, false]);
   },
-  {
-    origins: {
-      '10.0.0.9:9000': (request, response) => {
-        const isIn = request.headers.cookie === 'in=1';
-        response.writeHead(isIn ? 200 : 401, isIn ? { 'X-Auth-User': 'ada' } : {}).end();
-      },
-    },
-  },
+  { origins: { '10.0.0.9:9000': signIn(200, 'X-Auth-User') } },
 );
 
-page.task(
-  'IP allow and deny lists',
-  async proxy => {
-    assert.is((await proxy.ask('/', { from: '127.0.0.9' })).status, 200);
-    const { status: code, server } = await proxy.ask('/');
-    assert.equal([code, server], [403, '']);
-  },
-  { replace: [['10.9.0.0/16', '127.0.0.9/32']] },
-);
+page.task('IP allow and deny lists', expectOfficeOnly, office);
 
 page.task(
   "The client's address behind another proxy",
@@ -253,35 +186,18 @@ page.task(
     const of = async (from: string) => (await proxy.ask('/', { from, headers: forwarded })).asked.headers;
     assert.match(String((await of('127.0.0.9'))['x-forwarded-for']), /^203\.0\.113\.5/);
     assert.is((await of('127.0.0.8'))['x-forwarded-for'], '127.0.0.8');
-    const head = `${lineV1({ from: '203.0.113.6' })}GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
-    const introduced = await raw(proxy, head, { port: 8080, from: '127.0.0.9' });
-    assert.match(introduced, '"x-forwarded-for":"203.0.113.6"');
+    const answer = await exchange(proxy, introduced, { port: 8080, from: '127.0.0.9' });
+    assert.match(answer, '"x-forwarded-for":"203.0.113.6"');
   },
-  { replace: [['10.9.0.0/16', '127.0.0.9/32']] },
+  office,
 );
 
-page.task(
-  'Timeouts',
-  async proxy => {
-    assert.is((await proxy.ask('/')).status, 504);
-    assert.is((await proxy.ask('/reports/x')).status, 200);
-  },
-  {
-    replace: [['30s', '200ms']],
-    origins: {
-      [first]: (request, response) => {
-        if (request.url === '/') return;
-        setTimeout(() => response.end(), 400);
-      },
-    },
-  },
-);
-
-page.task('Request size limits', async proxy => {
-  const tooLarge = await proxy.ask('/', { method: 'POST', headers: { 'content-length': '1048577' } });
-  assert.equal([tooLarge.status, tooLarge.server], [413, '']);
-  assert.is((await proxy.ask('/', { method: 'POST', body: 'x'.repeat(100_000) })).status, 200);
+page.task('Timeouts', expectTimeouts, {
+  replace: [['30s', '200ms']],
+  origins: { [first]: slowServer },
 });
+
+page.task('Request size limits', expectBodyLimit);
 
 page.task(
   'Compression',
@@ -305,24 +221,7 @@ page.task(
   },
 );
 
-page.task('CORS', async proxy => {
-  const origin = 'https://shop.example';
-  const preflight = await proxy.ask('/', {
-    method: 'OPTIONS',
-    headers: {
-      origin,
-      'access-control-request-method': 'PUT',
-      'access-control-request-headers': 'content-type',
-    },
-  });
-  assert.equal([preflight.status, preflight.server], [204, '']);
-  assert.is(preflight.headers['access-control-allow-origin'], origin);
-  assert.match(preflight.headers['access-control-allow-methods'] ?? '', 'PUT');
-  const answer = await proxy.ask('/', { headers: { origin } });
-  assert.equal([answer.headers['access-control-allow-origin'], answer.headers.vary], [origin, 'Origin']);
-  const other = await proxy.ask('/', { headers: { origin: 'https://eve.example' } });
-  assert.is(other.headers['access-control-allow-origin'], undefined);
-});
+page.task('CORS', async proxy => void (await expectCors(proxy)));
 
 const sockets = await startUpgradeOrigin();
 test.after(() => sockets.close());
@@ -342,19 +241,14 @@ page.task(
     assert.match(body.toString(), '<h1>Sorry</h1>');
     await proxy.origin(first).reopen();
   },
-  { replace: [['10.9.0.0/16', '127.0.0.9/32']] },
+  office,
 );
 
 page.task('Client certificates', async proxy => {
-  const { asked } = await proxy.ask('/', { port: 443, servername: 'origin.test', certificate: client });
+  const { asked } = await askWithCertificate(proxy);
   const told = asked.headers[proxy.isWeldr ? 'x-forwarded-client-cert' : 'x-client-subject'];
   assert.match(String(told), 'CN=build-7');
-  const without = proxy.ask('/', { port: 443, servername: 'origin.test' });
-  const outcome = await without.then(
-    ({ status: code }) => String(code),
-    () => 'no handshake',
-  );
-  assert.is(outcome, proxy.isWeldr ? 'no handshake' : '400');
+  assert.is(await askWithoutCertificate(proxy), proxy.isWeldr ? 'no handshake' : '400');
 });
 
 page.task('Changing servers at run time', async proxy => {

@@ -1,22 +1,37 @@
 // docs/from-traefik.md: runs each config of Weldr, which does what the page says, and checks the form of Traefik's configs.
-import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
-import { makeCertificate } from '../support/authority.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
-import { lineV1 } from '../support/proxy-header.ts';
 import { suite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
+import {
+  askWithCertificate,
+  askWithoutCertificate,
+  authority,
+  authorization,
+  exchange,
+  expectBodyLimit,
+  expectCors,
+  expectFirstOut,
+  expectOfficeOnly,
+  expectRateLimit,
+  expectRedirect,
+  expectStickyCookie,
+  expectStickySplit,
+  expectWeights,
+  failingFirst,
+  first,
+  introduced,
+  office,
+  second,
+  talkative,
+} from './side-by-side/common-tasks.ts';
 import { grpcTask } from './side-by-side/grpc-task.ts';
 import { answerStatus, HeldAnswers } from './side-by-side/origin-answers.ts';
 import { SideBySide } from './side-by-side/side-by-side.ts';
 import { traefik } from './side-by-side/traefik-form.ts';
 
 const test = suite('docs/from-traefik.md');
-
-const authority = makeCertificate({ names: ['clients'], isAuthority: true });
-const client = makeCertificate({ names: ['build-7'], authority });
 
 const page = new SideBySide(test, 'docs/from-traefik.md', {
   kind: traefik,
@@ -28,10 +43,6 @@ const page = new SideBySide(test, 'docs/from-traefik.md', {
   },
 });
 
-const first = '10.0.0.1:8080';
-const second = '10.0.0.2:8080';
-const office = { replace: [['10.9.0.0/16', '127.0.0.9/32']] } as const;
-
 page.task('Entry points, HTTPS and the redirect', async proxy => {
   const moved = await proxy.ask('/a?b=c', { headers: { host: 'origin.test' } });
   assert.equal([moved.status, moved.headers.location], [308, 'https://origin.test/a?b=c']);
@@ -40,14 +51,9 @@ page.task('Entry points, HTTPS and the redirect', async proxy => {
 });
 
 // test/plugins/acme tests acme() itself with an authority.
-page.task(
-  "Let's Encrypt certificates",
-  async proxy => {
-    const moved = await proxy.ask('/a', { headers: { host: 'shop.example' } });
-    assert.is(moved.headers.location, 'https://shop.example/a');
-  },
-  { replace: [['email: ops@shop.example,', "email: ops@shop.example, directory: 'https://127.0.0.1:9/',"]] },
-);
+page.task("Let's Encrypt certificates", expectRedirect, {
+  replace: [['email: ops@shop.example,', "email: ops@shop.example, directory: 'https://127.0.0.1:9/',"]],
+});
 
 page.task(
   'Routers and rules',
@@ -71,20 +77,11 @@ page.task(
 );
 
 page.task('Several servers and weights', async proxy => {
-  const servers = await proxy.servers(8);
-  assert.is(servers.filter(server => server === first).length, 6);
+  await expectWeights(proxy);
   assert.is((await proxy.ask('/', { headers: { host: 'shop.example' } })).asked.headers.host, 'shop.example');
 });
 
-page.task(
-  'Health checks',
-  async proxy => {
-    await until('the server that fails is out', async () =>
-      (await proxy.servers(4)).every(server => server === second),
-    );
-  },
-  { origins: { [first]: answerStatus(503) } },
-);
+page.task('Health checks', expectFirstOut, { origins: { [first]: answerStatus(503) } });
 
 page.task(
   'Failover',
@@ -95,25 +92,10 @@ page.task(
 );
 
 page.task('Sticky sessions', async proxy => {
-  const { server, headers } = await proxy.ask('/');
-  const [cookie = ''] = headers['set-cookie'] ?? [];
-  assert.match(cookie, /^lb=.*Max-Age=3600.*HttpOnly/);
-  for (let n = 0; n < 4; n++) {
-    assert.is((await proxy.ask('/', { headers: { cookie: cookie.split(';')[0] ?? '' } })).server, server);
-  }
+  await expectStickyCookie(proxy, /^lb=.*Max-Age=3600.*HttpOnly/);
 });
 
-page.task('Canary and blue/green', async proxy => {
-  const servers = new Set<string>();
-  for (let n = 0; n < 60; n++) {
-    const { server, headers } = await proxy.ask('/');
-    servers.add(server);
-    if (n % 20 !== 0) continue;
-    const cookie = headers['set-cookie']?.[0]?.split(';')[0] ?? '';
-    assert.is((await proxy.ask('/', { headers: { cookie } })).server, server);
-  }
-  assert.equal(servers, new Set([first, second]));
-});
+page.task('Canary and blue/green', expectStickySplit);
 
 page.task(
   'Stripping a prefix',
@@ -150,40 +132,19 @@ page.task(
     assert.equal([headers['x-served-by'], headers['x-powered-by']], ['edge', undefined]);
     assert.equal([asked.headers['x-api-key'], asked.headers['x-debug']], ['sesame', undefined]);
   },
-  {
-    origins: {
-      [first]: ({ headers }, response) => {
-        response.setHeader('x-powered-by', 'a test');
-        response.end(JSON.stringify({ headers }));
-      },
-    },
-  },
+  { origins: { [first]: talkative } },
 );
 
 page.task('CORS', async proxy => {
-  const origin = 'https://shop.example';
-  const preflight = await proxy.ask('/', {
-    method: 'OPTIONS',
-    headers: {
-      origin,
-      'access-control-request-method': 'PUT',
-      'access-control-request-headers': 'content-type',
-    },
-  });
-  assert.equal([preflight.status, preflight.server], [204, '']);
+  const preflight = await expectCors(proxy);
   assert.is(preflight.headers['access-control-max-age'], '600');
-  const answer = await proxy.ask('/', { headers: { origin } });
-  assert.equal([answer.headers['access-control-allow-origin'], answer.headers.vary], [origin, 'Origin']);
 });
 
 page.task('Rate limits', async proxy => {
-  const answers = await Promise.all(Array.from({ length: 30 }, () => proxy.ask('/')));
-  assert.ok(answers.filter(answer => answer.status === 200).length >= 6);
-  assert.ok(answers.some(answer => answer.status === 429));
+  await expectRateLimit(proxy, { sent: 30, passed: 6 });
 });
 
 page.task('Basic authentication', async proxy => {
-  const authorization = `Basic ${Buffer.from('ada:correct horse battery staple').toString('base64')}`;
   const refused = await proxy.ask('/');
   assert.equal([refused.status, refused.server], [401, '']);
   const { asked } = await proxy.ask('/', { headers: { authorization, 'x-user': 'eve' } });
@@ -210,15 +171,7 @@ page.task(
   },
 );
 
-page.task(
-  'IP allow and deny lists',
-  async proxy => {
-    assert.is((await proxy.ask('/', { from: '127.0.0.9' })).status, 200);
-    const { status: code, server } = await proxy.ask('/');
-    assert.equal([code, server], [403, '']);
-  },
-  office,
-);
+page.task('IP allow and deny lists', expectOfficeOnly, office);
 
 page.task(
   'Compression',
@@ -242,7 +195,7 @@ page.task(
   async proxy => {
     assert.equal(await proxy.servers(4), [second, second, second, second]);
   },
-  { origins: { [first]: answerStatus(503), [second]: answerStatus(200) } },
+  { origins: failingFirst },
 );
 
 page.task(
@@ -281,11 +234,7 @@ page.task(
   { origins: { [first]: answerStatus(500) } },
 );
 
-page.task('Request size limits', async proxy => {
-  const tooLarge = await proxy.ask('/', { method: 'POST', headers: { 'content-length': '1048577' } });
-  assert.equal([tooLarge.status, tooLarge.server], [413, '']);
-  assert.is((await proxy.ask('/', { method: 'POST', body: 'x'.repeat(100_000) })).status, 200);
-});
+page.task('Request size limits', expectBodyLimit);
 
 page.task('Timeouts', async proxy => assert.is((await proxy.ask('/')).status, 504), {
   replace: [['response: 30s', 'response: 200ms']],
@@ -300,21 +249,16 @@ page.task(
       (await proxy.ask('/', { from, headers })).asked.headers['x-forwarded-for'];
     assert.is(await of('127.0.0.9'), '203.0.113.5, 127.0.0.9');
     assert.is(await of('127.0.0.8'), '127.0.0.8');
-    const socket = connect({ port: proxy.port(8080), host: '127.0.0.1', localAddress: '127.0.0.9' });
-    socket.write(`${lineV1({ from: '203.0.113.6' })}GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
-    assert.match(await text(socket), '"x-forwarded-for":"203.0.113.6"');
+    const answer = await exchange(proxy, introduced, { port: 8080, from: '127.0.0.9' });
+    assert.match(answer, '"x-forwarded-for":"203.0.113.6"');
   },
   office,
 );
 
 page.task('Client certificates', async proxy => {
-  const { asked } = await proxy.ask('/', { port: 443, servername: 'origin.test', certificate: client });
+  const { asked } = await askWithCertificate(proxy);
   assert.match(String(asked.headers['x-forwarded-client-cert']), 'CN=build-7');
-  const refused = await proxy.ask('/', { port: 443, servername: 'origin.test' }).then(
-    () => false,
-    () => true,
-  );
-  assert.ok(refused);
+  assert.is(await askWithoutCertificate(proxy), 'no handshake');
 });
 
 await grpcTask(page, test, 'gRPC and HTTP/2 without TLS');
