@@ -1,4 +1,4 @@
-// Chart: CPU per request as horizontal bars, as an SVG that is readable on light and dark; and the elements of such charts.
+// Chart: CPU per request as horizontal bars, as an SVG that is readable in light and dark mode; and the elements of such charts.
 
 /** The content of a chart. */
 export interface Chart {

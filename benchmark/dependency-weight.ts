@@ -47,8 +47,8 @@ const section = {
 console.log(sectionMarkdown(section));
 
 /**
- * Imports the packages in a separate process, which has imported an empty module before, so that Node's loader is not counted.
- * Garbage is not counted either: the collector runs first and last.
+ * Imports the packages in a separate process. It imports an empty module first, so that Node's loader is not counted. Garbage
+ * is not counted either: the collector runs first and last.
  */
 function weigh(names: readonly string[]): Weight {
   const code = `

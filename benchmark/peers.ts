@@ -66,7 +66,7 @@ export const peers: readonly Peer[] = [
   nodePeer('fastify-http-proxy', '@fastify/http-proxy'),
 ];
 
-/** Returns Weldr, as `weldr start` runs it, with a default config and plugins before its own, as code such as `requestId()`. */
+/** Returns Weldr as `weldr start` runs it. `plugins`: code such as `requestId()`, put before the plugins of the default config. */
 export function weldrPeer({
   copy = sources,
   entries = everyEntry,

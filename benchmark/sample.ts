@@ -14,11 +14,11 @@ export interface Sample {
   readonly p99: number | undefined;
   /** Memory of the peer's processes after the run, bytes (proportional set size). */
   readonly memory: number;
-  /** Shares of the run's time, 0 to 1: other processes than the peer's on its cores, ... */
+  /** Shares of the run's time, 0 to 1: processes other than the peer's on its cores, … */
   readonly othersBusy: number;
-  /** ... the origin on its core, ... */
+  /** … the origin on its core, … */
   readonly originBusy: number;
-  /** ... and all processes on the cores of client and origin. */
+  /** … and all processes on the cores of client and origin. */
   readonly clientCoresBusy: number;
   /** Why this run does not count; undefined: it counts. */
   readonly refused: string | undefined;

@@ -32,7 +32,7 @@ export interface AdminCall extends Patience {
   readonly body?: unknown;
 }
 
-/** The admin API does not answer, or not in time. */
+/** The admin API cannot be reached, or does not answer in time. */
 export class UnreachableError extends CommandError {
   /** The system's reason. */
   readonly reason: string;

@@ -49,8 +49,8 @@ export function tlsProblem(error: unknown, url: URL, shown: AdminTlsFiles): stri
     // Node's message continues with advice about its own flags.
     const [reason] = why.split(';');
     return shown.ca === undefined
-      ? `the certificate of ${origin} is signed by no authority that this command trusts (${reason}): pass the authority's certificate, or this one if it is self-signed, with --admin-ca FILE or WELDR_ADMIN_CA`
-      : `the certificate of ${origin} is signed by no authority in ${shown.ca} (${reason}): pass the certificate of its authority with --admin-ca FILE or WELDR_ADMIN_CA`;
+      ? `the certificate of ${origin} is not signed by an authority that this command trusts (${reason}): pass the authority's certificate, or this one if it is self-signed, with --admin-ca FILE or WELDR_ADMIN_CA`
+      : `the certificate of ${origin} is not signed by an authority in ${shown.ca} (${reason}): pass the certificate of its authority with --admin-ca FILE or WELDR_ADMIN_CA`;
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return `the certificate of ${origin} is not for ${url.hostname} (${why}): use one of its names in --admin-url`;

@@ -20,8 +20,8 @@ export class ConfigWatch {
   }
 
   /**
-   * Watches until the process ends. Calls `onChange` once a change is complete: when no file differs from
-   * the poll before. `cause` names the files, such as `a change of weldr.config.ts`.
+   * Watches until the process ends. Calls `onChange` once a change is complete: when no file has changed
+   * since the previous poll. `cause` names the files, such as `a change of weldr.config.ts`.
    */
   start(onChange: (cause: string) => void): void {
     setInterval(() => this.look(onChange), interval).unref();

@@ -22,7 +22,7 @@ export class Recorder {
     if (!this.sealed) this.imports.set(request, url);
   }
 
-  /** Keeps the source of a module. Throws CONFIG_INVALID when all are too large together. */
+  /** Keeps the source of a module. Throws CONFIG_INVALID when all sources together are too large. */
   read(url: string, format: string | undefined, source: ModuleSource): void {
     if (this.sealed || this.modules.has(url)) return;
     const text = textOf(url, format, source);

@@ -1,5 +1,5 @@
-// `npm run dev`: runs what helps beside an editor. The demo, restarted when its sources change; the type check
-// after each change; and the tests that a change concerns. Each line names its source. Ctrl-C ends all of it.
+// `npm run dev`, for use beside an editor: runs the demo, restarted when its sources change; the type check after each change;
+// and the tests that a change affects. Each line names its source. Ctrl-C ends all of it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { watch } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
@@ -52,7 +52,7 @@ function testChanged(): void {
   testing = undefined;
   const files = testsOf(project, paths);
   if (files.length === 0) {
-    say('tests', `none is concerned by ${paths.join(', ')}`);
+    say('tests', `none is affected by ${paths.join(', ')}`);
     return;
   }
   const runner = join(checkout, 'test/run.ts');

@@ -1,11 +1,11 @@
 // `npm test`: lints, checks types, bundles the command, then runs every test file.
 //   node -C weldr-source test/run.ts [FILTER…] [--changed] [--since REVISION] [--slow | --quick] [--jobs N] [--coverage] [--project DIR]
 // The last line is `N passed, N failed`, which counts lint, types, bundle and coverage as one each.
-// With --coverage the whole run fails when it covers too few lines. Counted is what the processes of the test files run,
-// not what they start.
+// With --coverage the whole run fails when it covers too few lines. Only what the processes of the test files run counts, not
+// what they start.
 // With a FILTER (a part of a test file's path) only the files that match run, and nothing else. Files named
 // `*.slow.test.ts` run only with `--slow`, which runs nothing else, or when a filter matches them without `--quick`.
-// With --changed only the files run that the difference from `main`, or from REVISION, concerns.
+// With --changed only files run that are affected by the difference from `main`, or from REVISION.
 import { spawn } from 'node:child_process';
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -39,7 +39,7 @@ const { values, positionals: filters } = parseArgs({
   allowPositionals: true,
   allowNegative: true,
   options: {
-    // Twice the cores: many tests wait for a timer or another process.
+    // More than the two cores of a small machine: many tests wait for a timer or another process.
     jobs: { type: 'string', default: '3' },
     slow: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
@@ -83,7 +83,7 @@ if (whole) await bundle();
 
 const files = findFiles();
 if (files.length === 0 && changed) {
-  console.log('No test file is concerned by what changed.');
+  console.log('No test file is affected by what changed.');
   process.exit();
 }
 if (files.length === 0) fail('(no file)', `no test file matches ${filters.join(' ') || 'test/**/*.test.ts'}`);
@@ -163,7 +163,7 @@ async function runAll(groups: readonly (readonly TestFile[])[], width: number): 
     for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
       const reports = await runFiles(group, env);
       for (const run of reports) report(run);
-      // A file that ended the process took it from those after it.
+      // A file that ended the process kept the files after it from running.
       if (reports.length < group.length) waiting.unshift(group.slice(reports.length));
     }
   };

@@ -1,4 +1,4 @@
-// Picture: latency and imbalance of each balancer in each fleet, as an SVG that is readable on light and dark, and on a phone.
+// Picture: latency and imbalance of each balancer in each fleet, as an SVG that is readable in light and dark mode and on a phone.
 import { escapeXml, round, text } from '../chart.ts';
 import type { BalancingResult } from './simulation.ts';
 

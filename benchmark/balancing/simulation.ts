@@ -8,7 +8,7 @@ import { type Chance, exponential, type Fleet, Server } from './fleets.ts';
 
 const workers = 4;
 const clients = 10_000;
-/** The simulated time, and its warm-up, which does not count, as balancers have not learnt anything yet; ms. */
+/** The simulated time, and the warm-up in it, which does not count: balancers have not learnt anything yet; ms. */
 const duration = 8_000;
 const warmUp = 1_000;
 

@@ -163,7 +163,7 @@ async function leaseWarning(machine: Machine): Promise<string[]> {
     return TTL === '1'
       ? []
       : [
-          `etcd grants no lease below ${TTL} s, as its election timeout is long: ETCD_HEARTBEAT_INTERVAL=50 and ETCD_ELECTION_TIMEOUT=500 make a fail-over a second quicker`,
+          `etcd grants no lease below ${TTL} s because its election timeout is long: ETCD_HEARTBEAT_INTERVAL=50 and ETCD_ELECTION_TIMEOUT=500 make a fail-over a second faster`,
         ];
   } catch (thrown) {
     return [`etcd grants no lease (${describeError(thrown)})`];

@@ -23,7 +23,7 @@ const requestCounts = z.array(z.looseObject({ id: z.string(), pool: z.string(), 
 /** How long a removal may wait for requests in flight, ms. */
 const longestWait = 24 * 3_600_000;
 
-/** Lists the servers of a pool, with a summary of them below. */
+/** Lists the servers of a pool, followed by a summary. */
 export async function listServers(admin: AdminClient, pool: string, json: boolean): Promise<string> {
   const answer = await admin.call({ method: 'GET', path: `${poolPath(pool)}/servers` });
   if (json) return toJson(answer);

@@ -60,7 +60,7 @@ export function block({ client, server, servers, overview }: Look, order?: Order
   ].join('\n\n');
 }
 
-/** Formats one look as JSON: the API's answer, and the rates; null: not known. */
+/** Formats one look as JSON: the API's answer, and the rates, which are null until they are known. */
 export function jsonLine({ client, server, servers, overview }: Look, order?: Order): string {
   const value = {
     at: new Date().toISOString(),

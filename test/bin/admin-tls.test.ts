@@ -67,9 +67,9 @@ test('missing and wrong files are named, with the flag for them', async () => {
         url,
         known,
         69,
-        /is signed by no authority that this command trusts \(.*\): .* with --admin-ca FILE or WELDR_ADMIN_CA$/,
+        /is not signed by an authority that this command trusts \(.*\): .* with --admin-ca FILE or WELDR_ADMIN_CA$/,
       ],
-      [url, { ...known, ca: 'stranger.pem' }, 69, /is signed by no authority in stranger\.pem \(/],
+      [url, { ...known, ca: 'stranger.pem' }, 69, /is not signed by an authority in stranger\.pem \(/],
       [
         url,
         { ca },

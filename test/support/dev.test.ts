@@ -48,11 +48,11 @@ test('runs the demo, checks types, and runs the tests that a change affects', as
     await until('again', () => output.match(/0 passed, 1 failed/g)?.length === 2, 30_000);
     write('core/sum.ts', 'export const sum = 2;\n');
     await says(/^tests │ 1 passed, 0 failed$/m);
-    // After the run, that is: during it the change would join it.
+    // Only after the run: a change during it would restart it.
     await until('nothing is left', async () => {
       write('core/alone.ts', 'export const alone = 2;\n');
       await sleep(500);
-      return /^tests │ none is concerned by core\/alone\.ts$/m.test(output);
+      return /^tests │ none is affected by core\/alone\.ts$/m.test(output);
     });
   } finally {
     dev.kill('SIGINT');

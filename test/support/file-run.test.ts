@@ -41,7 +41,7 @@ function reportOf(fixture: string): FileReport {
   return report;
 }
 
-/** Runs a fixture that ends its process, between two others: the one before it is not concerned, the one after it not run. */
+/** Runs a fixture that ends its process, between two others: the first is not affected, the last does not run. */
 async function runEnding(fixture: string): Promise<FileReport> {
   const [before, report, ...more] = await runFiles(['only-skips', fixture, 'passes'].map(file));
   assert.equal(before?.failed, []);

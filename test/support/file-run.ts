@@ -80,7 +80,7 @@ export async function runFiles(
         begun.slice(index);
       const judged = judge(records, options, after === undefined ? ending : undefined, output);
       for (const { command, suffix } of leftovers) {
-        // One without a mark may be of any file.
+        // A process without a mark may come from any file.
         if (suffix === `#${index}` || (suffix === undefined && after === undefined))
           judged.failed.push({ test: '(after the tests)', error: `left a process running: ${command}` });
       }
@@ -130,7 +130,7 @@ async function runProcess(
 
   let timedOut = false;
   const [{ options } = { options: defaultFileOptions }] = files;
-  // The limit is that of one file: each that was begun meanwhile has it again.
+  // The limit is for one file: it starts again when the next file has begun.
   const limit = (begun: number): NodeJS.Timeout =>
     setTimeout(() => {
       const now = recordsByFile(readFileSync(places.recordsPath, 'utf8')).length;
@@ -167,7 +167,7 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-/** The records of one file, without its first, and what that said. */
+/** The records of one file, and the content of its first record, which is not among them. */
 interface FileRecords {
   readonly at: number;
   readonly outputFrom: number;

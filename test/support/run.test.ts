@@ -115,7 +115,7 @@ test('runs the files that a change affects with --changed, and nothing else', as
   git('add', '.');
   git('commit', '-qm', 'all');
   const none = await run('--changed');
-  assert.match(none.output, 'No test file is concerned by what changed.');
+  assert.match(none.output, 'No test file is affected by what changed.');
   assert.is(none.code, 0);
   write('core/one.ts', 'export const one = 1;\n');
   const { code, lastLine } = await run('--changed');

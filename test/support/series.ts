@@ -7,7 +7,7 @@ export function seriesOf(families: Iterable<MetricFamily>): Map<string, number> 
   const add = (name: string, labels: Readonly<Record<string, string>>, value: number): void => {
     const pairs = Object.entries(labels).map(([label, own]) => `${label}=${JSON.stringify(own)}`);
     const key = pairs.length === 0 ? name : `${name}{${pairs.toSorted().join(',')}}`;
-    if (series.has(key)) throw new Error(`${key} stands twice`);
+    if (series.has(key)) throw new Error(`${key} occurs twice`);
     series.set(key, value);
   };
   for (const family of families) {
