@@ -6,8 +6,9 @@ import { CommandError } from '../command-error.ts';
 import { understood } from './servers.ts';
 import { readState, type StateFile, type StateRoute, trouble } from './state-file.ts';
 
-/** The most changes of one batch. */
+/** The most changes of one batch, and of a dry run. */
 const maxBatch = 100;
+const maxPlanned = 5_000;
 
 const poolList = z.looseObject({ pools: z.array(z.looseObject({ name: z.string() })) });
 const routeList = z.looseObject({ routes: z.array(z.looseObject({ name: z.string() })) });
@@ -48,16 +49,12 @@ export async function applyFile(
   try {
     const changes = [...changesFor(state), ...(prune ? await pruned(admin, state) : [])];
     const differences: Planned = [];
-    const batches = Array.from({ length: Math.ceil(changes.length / maxBatch) }, (_, n) =>
-      changes.slice(n * maxBatch, (n + 1) * maxBatch),
-    );
-    for (const batch of batches) {
-      const answer = await admin.call({ method: 'POST', path: '/batch?dryRun', body: { changes: batch } });
+    for (const plan of slices(changes, maxPlanned)) {
+      const answer = await admin.call({ method: 'POST', path: '/batch?dryRun', body: { changes: plan } });
       differences.push(...understood(planned, answer).changes);
     }
-    const isDone = !dryRun && differences.length > 0;
-    if (isDone) {
-      for (const batch of batches)
+    if (!dryRun && differences.length > 0) {
+      for (const batch of slices(changes, maxBatch))
         await admin.call({ method: 'POST', path: '/batch', body: { changes: batch } });
     }
     const exitCode = dryRun && differences.length > 0 ? exitCodes.failed : exitCodes.ok;
@@ -66,6 +63,12 @@ export async function applyFile(
     if (!(thrown instanceof CommandError) || thrown.exitCode !== exitCodes.failed) throw thrown;
     throw new CommandError(thrown.message, trouble);
   }
+}
+
+function slices<T>(list: readonly T[], length: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(list.length / length) }, (_, n) =>
+    list.slice(n * length, (n + 1) * length),
+  );
 }
 
 /** Returns the changes of a file, pools first: their servers and routes need them. */

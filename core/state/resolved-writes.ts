@@ -1,7 +1,7 @@
 // What writes lead to, given the rows that are known here: the rows after them, checked all together. Nothing is changed.
 import { WeldrError } from '../errors.ts';
 import type { Entity } from './entity.ts';
-import { type Mark, maxBatch, type Row, type RowChange, rowId } from './row.ts';
+import { type Mark, type Row, type RowChange, rowId } from './row.ts';
 import { type RowTable, sameRow } from './row-table.ts';
 import { rowAfter, type Write } from './write.ts';
 
@@ -32,12 +32,6 @@ export interface WriteGround {
 
 /** Throws INPUT_INVALID, NOT_FOUND, and what the expectation of a write or a kind's `admit` throws. */
 export function resolveWrites(writes: readonly Write[], mark: Mark, ground: WriteGround): ResolvedWrites {
-  if (writes.length > maxBatch) {
-    throw new WeldrError(
-      'INPUT_INVALID',
-      `a batch has at most ${maxBatch} changes, this one ${writes.length}`,
-    );
-  }
   const seen = new Set<string>();
   const written: Written[] = [];
   const changes: RowChange[] = [];

@@ -44,6 +44,9 @@ export interface Batch extends Mark {
 /** The most rows that operators may change at once. */
 export const maxBatch = 100;
 
+/** The most changes of a dry run: those of several batches, of which later ones need earlier ones. */
+export const maxPlanned = 5_000;
+
 /** Returns what identifies a row. */
 export const rowId = (kind: string, key: string): string => `${kind} ${key}`;
 

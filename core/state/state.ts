@@ -6,7 +6,7 @@ import type { Entity } from './entity.ts';
 import type { KindHost, Undo } from './kind-host.ts';
 import type { OperatorLayer } from './layer.ts';
 import { type ResolvedWrites, resolveWrites, type Written } from './resolved-writes.ts';
-import { type Batch, type Mark, maxBatch, type Row, type RowChange } from './row.ts';
+import { type Batch, type Mark, maxBatch, maxPlanned, type Row, type RowChange } from './row.ts';
 import { changeTo, importRows } from './row-import.ts';
 import { RowTable } from './row-table.ts';
 import type { StateStore } from './store.ts';
@@ -110,6 +110,7 @@ export class State {
    * here, though perhaps not yet in all workers.
    */
   async write(writes: readonly Write[], by: string, applied?: () => void): Promise<readonly Written[]> {
+    expectAtMost(maxBatch, writes);
     const done = await this.turns.take(writes, async () => {
       for (let tries = 1; ; tries++) {
         const mark = this.markOf(by);
@@ -136,8 +137,12 @@ export class State {
     return done;
   }
 
-  /** Returns what {@link write} would do now. Throws what it would reject with, except for errors of the store. */
+  /**
+   * Returns what {@link write} would do now; it takes more changes, for several writes. Throws what `write` would reject with,
+   * except for errors of the store.
+   */
   plan(writes: readonly Write[], by: string): readonly Written[] {
+    expectAtMost(maxPlanned, writes);
     return this.resolve(writes, this.markOf(by)).written;
   }
 
@@ -279,4 +284,10 @@ export class State {
   private replace(rows: readonly Row[]): void {
     this.table.replace(rows, this.markOf('the store'));
   }
+}
+
+function expectAtMost(most: number, writes: readonly Write[]): void {
+  if (writes.length <= most) return;
+  const message = `changes: at most ${most} are taken at once, got ${writes.length}`;
+  throw new WeldrError('INPUT_INVALID', message, { field: 'changes' });
 }

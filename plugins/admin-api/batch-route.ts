@@ -10,7 +10,7 @@ import { serverDefinition } from '../../core/pool/server-definition.ts';
 import { serverKey, serverKindName } from '../../core/pool/server-kind.ts';
 import { type Entity, etagOf } from '../../core/state/entity.ts';
 import { isObject } from '../../core/state/merge-patch.ts';
-import { maxBatch } from '../../core/state/row.ts';
+import { maxBatch, maxPlanned } from '../../core/state/row.ts';
 import type { Write } from '../../core/state/write.ts';
 import { dryRunAnswer } from './dry-run.ts';
 import { dryRun } from './query-help.ts';
@@ -53,7 +53,13 @@ const batchOf = (kinds: readonly string[]) => {
       ...all,
     }),
   ]);
-  return z.strictObject({ changes: z.array(change).min(1).max(maxBatch) });
+  return z.strictObject({
+    changes: z
+      .array(change)
+      .min(1)
+      .max(maxPlanned)
+      .describe(`Up to ${maxBatch}; with \`dryRun\` up to ${maxPlanned}.`),
+  });
 };
 
 type BatchSchema = ReturnType<typeof batchOf>;

@@ -10,12 +10,12 @@ const test = suite('weldr apply', { timeoutMs: 240_000 });
 
 const config = (adminPort: number) => `
 import { defineConfig } from 'weldr';
-import { adminApi, rateLimit, roundRobin } from 'weldr/plugins';
+import { adminApi, rateLimit, roundRobin, routes } from 'weldr/plugins';
 export default defineConfig({
   listen: '127.0.0.1:0', workers: 1,
   servers: [{ url: 'http://127.0.0.1:1001', weight: 2 }, 'http://127.0.0.1:1002'],
   define: { limited: rateLimit({ rate: 1000 }) },
-  plugins: [roundRobin(), adminApi({ listen: '127.0.0.1:${adminPort}' })],
+  plugins: [routes([]), roundRobin(), adminApi({ listen: '127.0.0.1:${adminPort}' })],
 });`;
 
 let weldr: TestWeldr;
@@ -76,7 +76,23 @@ test('removes with --prune what the file does not name', async () => {
   assert.is(done.code, 0, done.stderr);
   assert.match(done.stdout, '- server default/http://127.0.0.1:1001');
   const left = JSON.parse((await run(['get'])).stdout);
-  assert.equal(left, { pools: { default: { servers: [{ url: 'http://127.0.0.1:1002' }] } } });
+  assert.equal(left, { pools: { default: { servers: [{ url: 'http://127.0.0.1:1002' }] } }, routes: [] });
+});
+
+test('applies more changes than one batch holds, of which later ones need earlier ones', async () => {
+  const servers = Array.from({ length: 150 }, (_, n) => `http://127.0.0.1:${3001 + n}`);
+  const file = fileOf(`pools: { many: { servers: [${servers.join(', ')}] } }
+routes: [{ name: shop, path: /shop, pool: many }]
+`);
+  const dry = await run(['apply', '-f', file, '--dry-run']);
+  assert.equal([dry.code, dry.stderr], [1, '']);
+  assert.match(dry.stdout, '152 to add, 0 to change, 0 to remove; nothing was changed');
+  const done = await run(['apply', '-f', file]);
+  assert.equal([done.code, done.stderr], [0, '']);
+  assert.match(done.stdout, '152 to add, 0 to change, 0 to remove: done');
+  const gone = await run(['apply', '-f', fileOf('routes: []\n'), '--prune']);
+  assert.equal([gone.code, gone.stderr], [0, '']);
+  assert.match(gone.stdout, '0 to add, 0 to change, 152 to remove: done');
 });
 
 test('accepts the output of weldr get', async () => {

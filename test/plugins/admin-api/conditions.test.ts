@@ -167,6 +167,7 @@ test('a batch is bounded, and the error names what is wrong with its form', asyn
       const answer = await api.call('POST', '/batch', body);
       assert.equal([answer.status, at(answer.body, 'field')], [400, field]);
     }
+    assert.is((await api.call('POST', '/batch?dryRun', { changes: many })).status, 200);
   });
 });
 
