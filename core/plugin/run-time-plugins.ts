@@ -7,7 +7,7 @@ import { type ListedNames, sameList } from '../state/listed-names.ts';
 import type { DefinedPlugins } from './defined-plugins.ts';
 import type { ScopeLists, Started } from './scope-lists.ts';
 
-/** The workers, seen as starting plugins. */
+/** The workers, as far as they start plugins. */
 export interface ListingWorkers {
   /** Has all workers that take requests start what a list needs; it becomes active with the list. Rejects with the problem of one of them. */
   prepare(scope: Scope, names: ListedNames): Promise<void>;
@@ -15,7 +15,7 @@ export interface ListingWorkers {
   abandon(scope: Scope): void;
 }
 
-/** The manager sides of one config, seen as starting plugins. */
+/** The manager sides of one config, as far as they start plugins. */
 export interface ListingManager {
   readonly lists: Pick<ScopeLists<Started>, 'prepare' | 'abandon' | 'want'>;
 }
@@ -32,14 +32,18 @@ export interface ListChange {
 export interface RunTimePluginsOptions {
   readonly workers: ListingWorkers;
   log(): Logger | undefined;
-  /**
-   * Receives which parts of a scope's list, such as that of `the pool api`, do not run somewhere; empty: all of them run.
-   */
+  /** Receives what does not run as listed in a scope, such as `the pool api`; empty: everything runs. */
   onProblems?(scope: string, problems: readonly string[]): void;
 }
 
 /** The number of the manager itself, among those of workers. */
 const managerItself = 0;
+
+/** The problems of a scope's list, by the workers that found them. */
+interface FoundProblems {
+  readonly scope: Scope;
+  readonly byFinder: Map<number, readonly string[]>;
+}
 
 /** The lists of pools and routes of one manager, over its reloads. */
 export class RunTimePlugins {
@@ -48,8 +52,8 @@ export class RunTimePlugins {
   private readonly lists = new Map<string, { readonly scope: Scope; readonly names: ListedNames }>();
   private readonly observers = new Set<(change: ListChange) => void>();
   private readonly underWay = new Set<Promise<void>>();
-  /** The problems, by the names of scopes and the workers that found them. */
-  private readonly found = new Map<string, Map<number, readonly string[]>>();
+  /** By the names of scopes. */
+  private readonly found = new Map<string, FoundProblems>();
   private sides: ListingManager | undefined;
   private defined: DefinedPlugins | undefined;
 
@@ -73,9 +77,11 @@ export class RunTimePlugins {
   async takeOver(sides: ListingManager, defined: DefinedPlugins): Promise<void> {
     this.sides = sides;
     this.defined = defined;
-    this.found.clear();
+    // What workers found stays: the new ones have started before, and the old ones still serve.
+    const before = [...this.found.values()].filter(({ byFinder }) => byFinder.delete(managerItself));
     for (const { scope, names } of [...this.lists.values()]) this.begin(sides, scope, names);
     await this.settled();
+    for (const { scope } of before) this.show(scope);
   }
 
   /** Called when the sides end: nothing starts until others {@link takeOver}. */
@@ -142,38 +148,40 @@ export class RunTimePlugins {
   /** Takes all problems that a worker has found in a scope. `worker` undefined: the manager found them. */
   report(scope: Scope, problems: readonly string[], worker: number = managerItself): void {
     const known = this.problems(scope);
+    if (known.length + problems.length === 0) return;
     const name = scopeName(scope);
-    const byFinder = this.found.get(name) ?? new Map<number, readonly string[]>();
-    if (problems.length === 0) byFinder.delete(worker);
-    else byFinder.set(worker, problems);
-    if (byFinder.size === 0) this.found.delete(name);
-    else this.found.set(name, byFinder);
+    const found = this.found.get(name) ?? { scope, byFinder: new Map<number, readonly string[]>() };
+    this.found.set(name, found);
+    if (problems.length === 0) found.byFinder.delete(worker);
+    else found.byFinder.set(worker, problems);
     for (const problem of problems) {
       if (known.includes(problem)) continue;
       this.options
         .log()
         ?.warn(
           { scope: name },
-          `${describe(scope)} responds with 503, because a plugin that it lists is missing: ${problem}`,
+          `${describe(scope)} lacks a plugin that it lists, and workers without it respond with 503: ${problem}`,
         );
     }
-    if (known.length + problems.length > 0) this.options.onProblems?.(describe(scope), this.problems(scope));
+    this.show(scope);
   }
 
   /** Called when a worker has ended: its problems are over. */
   workerGone(worker: number): void {
-    for (const [name, byFinder] of [...this.found]) {
-      if (!byFinder.delete(worker) || byFinder.size > 0) continue;
-      this.found.delete(name);
-      const scope = this.lists.get(name)?.scope;
-      if (scope !== undefined) this.options.onProblems?.(describe(scope), []);
-    }
+    for (const { scope, byFinder } of [...this.found.values()]) if (byFinder.delete(worker)) this.show(scope);
   }
 
   /** Returns what does not run as listed in a scope, one sentence each. */
   problems(scope: Scope): readonly string[] {
-    const byFinder = this.found.get(scopeName(scope));
-    return byFinder === undefined ? [] : [...new Set([...byFinder.values()].flat())];
+    const found = this.found.get(scopeName(scope));
+    return found === undefined ? [] : [...new Set([...found.byFinder.values()].flat())];
+  }
+
+  /** Passes on the problems of a scope, and forgets it when there are none. */
+  private show(scope: Scope): void {
+    const problems = this.problems(scope);
+    if (problems.length === 0) this.found.delete(scopeName(scope));
+    this.options.onProblems?.(describe(scope), problems);
   }
 
   private begin(sides: ListingManager, scope: Scope, names: ListedNames): void {

@@ -205,7 +205,10 @@ test('references to missing pools, and plugins that do not run, are problems unt
   manager.recorder.scopeProblems('the pool api', ['jwt does not start']);
   assert.equal(
     manager.problems.list.map(({ text }) => text),
-    ['route a to nowhere', 'the pool api works without plugins that it lists: jwt does not start'],
+    [
+      'route a to nowhere',
+      'the pool api lacks plugins that it lists, and workers without them respond with 503: jwt does not start',
+    ],
   );
   leading = undefined;
   manager.clock.advance(1000);
