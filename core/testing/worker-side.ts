@@ -74,7 +74,7 @@ export interface ExplainOptions extends Omit<RunOptions, 'answers' | 'rehearsal'
 /** A started worker side. */
 export interface TestWorkerSide {
   readonly id: number;
-  /** Hooks for the test itself, behind those of the plugins. */
+  /** Hooks for the test itself, after those of the plugins. */
   readonly hooks: RequestHooks;
   /** The stages that requests go through. */
   readonly stages: Stages;

@@ -118,7 +118,7 @@ export const eligible: CheckDefinition = {
       // A balancer that chooses by client chooses the same for the same client.
       if (scans > redraws * 0.6 && redraws > 20 && !isSticky) {
         throw new Error(
-          `asked again for the same request it chose what had been refused: in ${scans} of ${redraws} such requests all upstreams had to be looked at`,
+          `when asked again for the same request, it chose what had been refused: in ${scans} of ${redraws} such requests all upstreams had to be looked at`,
         );
       }
       isRefusing = false;

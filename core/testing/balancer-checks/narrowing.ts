@@ -10,7 +10,7 @@ const elsewhere = [6, 7, 8, 9, 10, 11].map(urlOf);
 const subsetSize = 2;
 
 export const narrowed: CheckDefinition = {
-  name: 'leaves to other Weldrs what is theirs',
+  name: 'leaves servers of other Weldrs to them',
   run({ balancer, options }) {
     const upstreams = [
       ...here.map((url): UpstreamInput => ({ url, zone: 'here' })),
@@ -18,15 +18,15 @@ export const narrowed: CheckDefinition = {
     ];
     const vantage = { worker: 0, workers: 1, zone: 'here', start: 0.3 };
     return trial(balancer, { upstreams, vantage }, async started => {
-      await expectAvailableOnly(started, 200, 'while the own zone was well');
+      await expectAvailableOnly(started, 200, 'while its own zone was healthy');
       for (const url of here.slice(0, 3)) put(started, url, 'down');
       const mindsWeights = options.distribution !== 'none' && options.weights !== false;
       // A balancer that chooses by requests in flight may not use one of little weight before all others are busy.
       const some = mindsWeights ? [] : elsewhere;
-      const spilt = await expectAvailableOnly(started, 400, 'while half of the own zone was down', some);
+      const spilt = await expectAvailableOnly(started, 400, 'while half of its own zone was down', some);
       if (mindsWeights) expectSpill(spilt);
       for (const url of here.slice(0, 3)) put(started, url, 'active');
-      await expectAvailableOnly(started, 150, 'when the own zone was well again');
+      await expectAvailableOnly(started, 150, 'when its own zone was healthy again');
       started.pool.setSettings({ subset: { size: subsetSize } });
       await expectAvailableOnly(started, 150, `of a subset of ${subsetSize}`);
       for (const { id } of started.pool.available.slice(0, 1)) put(started, id, 'down');

@@ -103,8 +103,8 @@ export class Trial {
 
   private nextClient: number;
   /**
-   * How long requests take, ms. Time passes, so averages and slow starts behave as in a worker. All requests take the
-   * same: averages that differ by rounding continue to differ.
+   * How long requests take, ms. Time passes, so averages and slow starts behave as in a worker. All requests take
+   * equally long: averages that differ by rounding continue to differ.
    */
   latency = 5;
   /** Is called with each attempt's upstream, before the request is sent; a reply ends the request there. */

@@ -12,8 +12,8 @@ const choices = 100;
 const mostReads = upstreams / 5;
 
 /**
- * Counts looks at upstreams and at lists that `map` and the like make of the pool's. It misses copies by hand that are
- * then searched without a look at an upstream, such as sums of weights in an array.
+ * Counts looks at upstreams, and at lists that `map` and the like make of the pool's. It misses copies made by hand and
+ * searched without a look at an upstream, such as sums of weights in an array.
  */
 export const work: CheckDefinition = {
   name: 'looks at a few upstreams, however many there are',
