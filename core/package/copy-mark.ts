@@ -1,5 +1,5 @@
 // The mark of a class whose objects may come from another copy of Weldr, such as one that a package of plugins includes.
-// The core relies on what its own constructors check, so it makes its own object from such a one.
+// The core relies on what its own constructors check, so it rebuilds such an object with its own constructor.
 
 /** Marks a class by its prototype, or a function that is a value itself. */
 export function markCopy(name: string, marked: object): void {
@@ -21,7 +21,7 @@ export function isOfOtherCopy(name: string, own: object, value: unknown): value 
   }
 }
 
-/** Returns whether a value is the marked one itself, of another copy of Weldr. */
+/** Returns whether a value is itself the marked object of another copy of Weldr. */
 export function isOtherCopy(name: string, own: object, value: unknown): boolean {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null || value === own)
     return false;

@@ -5,11 +5,11 @@ import type { CancelTimer, Clock } from '../time/clock.ts';
 import type { Recipients } from './delivery.ts';
 import type { WindDownStep } from './messages.ts';
 
-/** How long the next answer on each connection announces its end, ms. New connections are still taken. */
+/** For this long the next response on each connection announces its end, ms. New connections are still accepted. */
 const beginTime = 100;
-/** How long requests under way then have to end, ms. New connections are dropped meanwhile. */
+/** Then requests under way have this long to end, ms. New connections are dropped meanwhile. */
 const finishTime = 100;
-/** How much later a worker may be, ms. */
+/** How much later a worker may report a step, ms. */
 const lateness = 50;
 /** How long a planned release is waited for before it is cancelled, ms. */
 const releaseWithin = 5000;
@@ -28,14 +28,14 @@ export interface AddressReleaseOptions {
 export interface AddressDoors {
   /** Drops new connections to these addresses, where the system supports it. */
   shut(addresses: readonly string[]): Promise<void>;
-  /** Takes all new connections again. False: some may still be dropped. */
+  /** Accepts all new connections again. False: some may still be dropped. */
   open(): Promise<boolean>;
 }
 
 /**
  * A planned hand-over: `windDown` while the addresses are still here; after the leadership has ended, everything continues
- * as before. A leadership that was lost leaves connections which continue if this node wins it again, and end when another
- * node leads.
+ * as before. When a leadership was lost, its connections continue if this node wins it again, and end when another node
+ * leads.
  */
 export class AddressRelease {
   private readonly options: AddressReleaseOptions;
@@ -67,7 +67,7 @@ export class AddressRelease {
     this.look();
   }
 
-  /** Resolves when new clients of all addresses are taken again. */
+  /** Resolves when new connections to all addresses are accepted again. */
   async settled(): Promise<void> {
     this.end();
     await this.doors;

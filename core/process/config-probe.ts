@@ -14,7 +14,7 @@ import { guardExit } from './early-exit.ts';
 import { exitCodes } from './exit-codes.ts';
 
 /**
- * Starts the worker sides of a config's plugins and closes them again; returns what is odd about it, a sentence each.
+ * Starts the worker sides of a config's plugins and closes them again; returns one sentence for each oddity.
  * Rejects as a start of Weldr would: for what a plugin throws, a tap that can never run, a pool without a balancer.
  */
 export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<string[]> {

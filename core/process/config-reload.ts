@@ -11,8 +11,8 @@ import type { WorkerGroup } from './worker-group.ts';
 const acceptNoMoreTimeout = 5_000;
 
 /**
- * Reads the config again and replaces plugins and workers; resolves when the new workers accept connections and the
- * old ones do not any more, while these still finish their requests. Rejects with what is wrong with the new config,
+ * Reads the config again and replaces plugins and workers. Resolves when the new workers accept connections and the old
+ * ones no longer do; the old ones may still be finishing their requests. Rejects with what is wrong with the new config,
  * and then the old one stays active. `by`: who or what asks for it.
  */
 export async function reloadConfig(parts: ManagerParts, by: string): Promise<void> {
@@ -95,7 +95,7 @@ async function newInPlaceOf(
   }
 }
 
-/** Exchanges the manager sides; when the new ones do not start, the old ones are started again. */
+/** Replaces the manager sides; if the new ones do not start, the old ones are started again. */
 async function replacePlugins(
   oldGroup: WorkerGroup,
   oldPlugins: ManagerSides,

@@ -70,7 +70,7 @@ export class Delivery {
   }
 
   private async sendNext(): Promise<void> {
-    // Changes are gathered until the end of the turn that makes them: only after it has everything pending been sent.
+    // Changes are gathered during a turn and sent at its end, so the fence follows in the next turn.
     await new Promise(resolve => setImmediate(resolve));
     this.next = undefined;
     this.last++;

@@ -8,7 +8,7 @@ export type Phase =
   | 'failed'
   | 'running'
   | 'reloading'
-  /** Another process boots to replace this one, in which everything still runs. */
+  /** Another process boots to replace this one; everything still runs here. */
   | 'upgrading'
   /** The plugins end, so that the other process can have what they hold. */
   | 'yielding'
@@ -41,7 +41,7 @@ type Work = () => Promise<void>;
 
 /** An attempt to have another process take over. */
 export interface Takeover {
-  /** Resolves with the version of the other process once that serves. Rejects when it never does. */
+  /** Resolves with the version of the other process once it serves. Rejects when it never does. */
   run(): Promise<string>;
   /** Ends the other process, so that `run` rejects. */
   cancel(): Promise<void>;

@@ -41,10 +41,10 @@ export class Manager {
   }
 
   /**
-   * Reads the config again and replaces plugins and workers; resolves when the new workers accept connections and the
-   * old ones do not any more, while these still finish their requests. Rejects with what is wrong with the new config,
-   * and then the old one stays active. During a start or a reload one reload waits; everyone who asks meanwhile gets
-   * its outcome. `by`: who or what asks for it.
+   * Reads the config again and replaces plugins and workers. Resolves when the new workers accept connections and the
+   * old ones no longer do; the old ones may still be finishing their requests. Rejects with what is wrong with the new
+   * config, and then the old one stays active. During a start or a reload one reload waits; everyone who asks meanwhile
+   * gets its outcome. `by`: who or what asks for it.
    */
   async reload(by = 'a signal'): Promise<void> {
     await this.lifecycle.reload(() => reloadConfig(this.parts, by));

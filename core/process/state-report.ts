@@ -20,7 +20,7 @@ export interface StateReportOptions {
   readonly kinds: ManagerKinds;
 }
 
-/** Reports changes, and which parts of the config are not active. */
+/** Reports changes, references that lead nowhere, and rows that cannot be used. */
 export class StateReport {
   private readonly options: StateReportOptions;
 
@@ -59,7 +59,7 @@ export class StateReport {
     return `some pools do not exist (${named.join(', ')}${more}): requests for them are answered with 503`;
   }
 
-  /** Logs, in a line each, which references lead nowhere, and which parts of the config are not active and why. */
+  /** Logs, in a line each, which references lead nowhere, and what operators changed over the config. */
   overview(): void {
     const { kinds, pools } = this.options;
     const dangling = this.danglingText;

@@ -12,7 +12,7 @@ export function spawnSuccessor(follow: (batch: Batch) => Promise<void>): Success
       'this Weldr is the first process of its container, which ends with it; start a container of the new image instead',
     );
   }
-  // Not execPath: this name, or the link it is, may lead to another Node by now.
+  // argv0, because the name or link in it may lead to a newer Node by now; execPath would be the Node that runs here.
   const child = spawn(process.argv0, [...process.execArgv, ...process.argv.slice(1)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, [successorVariable]: String(process.pid) },

@@ -76,7 +76,7 @@ const flagsAt = 13;
 const destinationAt = { 4: 16, 6: 24 } as const;
 const all = 0xffffffff;
 
-/** Returns the program in hexadecimal: it keeps 0 bytes of a SYN without an ACK to one of the addresses, else the whole packet. */
+/** Returns the program in hexadecimal: it keeps 0 bytes of a SYN without ACK to one of the addresses, and all others whole. */
 function filterOf(addresses: readonly string[]): string {
   const program = [
     instruction(loadByte, flagsAt),

@@ -12,8 +12,8 @@ export interface KindHost {
   /** Checks whether this is allowed, with everything else that exists. Throws LIMIT_REACHED, CONFLICT … */
   admit?(key: string, after: Entity | undefined, write: AdmittedWrite): void;
   /**
-   * Makes ready what this needs before it is written. Resolves with how to undo it, in case it is not written; undefined:
-   * it needs nothing. Rejects with the reason why it is impossible, after everything has been undone.
+   * Prepares what this needs before it is written. Resolves with a function that undoes it, in case it is not written;
+   * undefined: it needs nothing. Rejects with the reason why it is impossible, after everything has been undone.
    */
   prepare?(key: string, after: Entity | undefined): Promise<Undo | undefined> | undefined;
   /** Returns whether a thing of this kind that only operators define has an effect. Default: it has. */

@@ -1,4 +1,4 @@
-// What writes lead to, given the rows that are known here: the rows after them, checked all together. Nothing is changed.
+// Resolves writes, given the rows that are known here: the rows after them, checked all together. Changes nothing.
 import { WeldrError } from '../errors.ts';
 import type { Entity } from './entity.ts';
 import { type Mark, type Row, type RowChange, rowId } from './row.ts';

@@ -18,7 +18,7 @@ export interface StateOptions {
   readonly clock: Clock;
   /** Called once for each problem of a row that cannot be used as it is. */
   report(row: Row, problem: string): void;
-  /** Resolves when a change is active everywhere; only then is a write answered. Default: at once. */
+  /** Resolves when a change is active everywhere, which a write waits for. Default: at once. */
   settled?(): Promise<void>;
 }
 
@@ -209,7 +209,7 @@ export class State {
     }
   }
 
-  /** Makes ready what a batch needs; resolves with how to undo it, the last first. */
+  /** Prepares what a batch needs. Resolves with the functions that undo it, for the last step first. */
   private async prepare(written: readonly Written[]): Promise<readonly Undo[]> {
     const undos: Undo[] = [];
     try {

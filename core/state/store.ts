@@ -13,7 +13,7 @@ export interface StateStore {
    * (another node changed one of its rows since this process saw it; `watch` has received what is stored now).
    *
    * Resolves with a batch if others have since changed rows of this one, and the store learned that first: it is applied
-   * over this one at once, so that nothing is decided by outdated rows.
+   * over this one at once, so that nothing is decided on outdated rows.
    */
   write(batch: Batch): Promise<Batch | undefined>;
   /**

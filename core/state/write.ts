@@ -31,12 +31,12 @@ export type Write = {
   | { readonly op: 'forget'; readonly fields?: readonly string[] | undefined }
 );
 
-/** What a write meets. */
+/** What a write finds. */
 export interface Found {
   readonly kind: Kind;
   readonly base: Base | undefined;
   readonly row: Row | undefined;
-  /** Of base and row. */
+  /** What base and row make. */
   readonly entity: Entity | undefined;
   /** Whether a base that is not seen here may exist elsewhere, in the config of another node. */
   readonly shared: boolean;
@@ -157,7 +157,7 @@ function withoutFields(row: Row, fields: readonly string[], { kind, base }: Foun
     if (row.op === 'define' && base !== undefined) return undefined;
     throw new WeldrError(
       'INPUT_INVALID',
-      `override: ${kind.describe(row.key)} has no overridden fields; forget it whole`,
+      `override: ${kind.describe(row.key)} has no overridden fields; forget all of it`,
       { field: 'override' },
     );
   }
