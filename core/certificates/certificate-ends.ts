@@ -1,4 +1,4 @@
-// CertificateEnds: logs once a day which certificates end soon or have ended.
+// CertificateEnds: logs which certificates expire soon, each day, and which have expired, once.
 import type { Logger } from 'pino';
 import type { CancelTimer, Clock } from '../time/clock.ts';
 import type { Certificate } from './certificate.ts';
@@ -18,7 +18,7 @@ export interface CertificateEndsOptions {
 /** The ends of all certificates that clients are shown. */
 export class CertificateEnds {
   private readonly options: CertificateEndsOptions;
-  /** The last message about each, by fingerprint; the text differs each day. */
+  /** The last message about each, by fingerprint; while one expires soon, the text differs each day. */
   private told = new Map<string, string>();
   private readonly stop: CancelTimer;
 

@@ -19,13 +19,13 @@ export function certificateName(text: string): string {
 }
 
 /**
- * Returns the same certificates, each under a unique name: if several share a name, the later ones get their type of key
- * as a suffix, and a number if that is not enough. One that occurs several times keeps one name.
+ * Gives certificates unique names: if several share a name, the later ones get their type of key as a suffix, and a
+ * number if that is not enough. A certificate that occurs several times keeps one name.
  */
 export class DistinctNames {
   private readonly taken = new Map<string, string>();
 
-  /** A certificate under its own name. */
+  /** Returns the certificate under its unique name. */
   named(certificate: Certificate): Certificate {
     const name = this.nameOf(certificate);
     return name === certificate.name ? certificate : { ...certificate, name };

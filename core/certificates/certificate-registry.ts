@@ -66,7 +66,7 @@ export class CertificateRegistry {
   private readonly observers = new Set<CertificateObserver>();
   /** Of the active config: the certificate, and its value in the state. */
   private configured = new Map<string, { readonly certificate: Certificate; readonly base: Base }>();
-  /** By the names of certificates. */
+  /** The listeners that show a certificate by default, by its name. */
   private defaults: ReadonlyMap<string, readonly string[]> = new Map();
   /** What operators put. */
   private readonly byOperators = new Map<string, Certificate>();
@@ -208,7 +208,6 @@ function changeText(what: Readonly<Record<'before' | 'after' | 'now', Certificat
 
 type BeforeAndNow = Readonly<Record<'before' | 'now', Certificate | undefined>>;
 
-/** Returns the facts about an active certificate. */
 function happenedTo({ before, now }: BeforeAndNow): CertificateChange['happened'] {
   if (now === undefined) return 'removed';
   return before === undefined ? 'added' : 'changed';

@@ -14,7 +14,7 @@ export const listenerTls = z
         z.strictObject({
           name: z
             .string()
-            .refine(isCertificateName, 'expected small letters, digits and "*_.:-", at most 253')
+            .refine(isCertificateName, 'expected lower-case letters, digits and "*_.:-", at most 253')
             .optional()
             .describe('Its name at run time; default: the first name in it.'),
           cert: pemSource.describe('The certificate, followed by its chain: a path, env:NAME or PEM.'),
@@ -42,8 +42,10 @@ export const listenerTls = z
       .describe('For a name that no certificate has: show the default one, or refuse the handshake.'),
     clientAuth: z
       .strictObject({
-        ca: pemSource.describe('Who may sign the certificates of clients: a path, env:NAME or PEM.'),
-        crl: pemSource.optional().describe('What they have revoked: a path, env:NAME or PEM.'),
+        ca: pemSource.describe(
+          'The authorities that may sign certificates of clients: a path, env:NAME or PEM.',
+        ),
+        crl: pemSource.optional().describe('Their list of revoked certificates: a path, env:NAME or PEM.'),
         mode: z
           .enum(['request', 'require'])
           .default('require')

@@ -37,7 +37,8 @@ export function pairFault(cert: string, key: string): PairFault | undefined {
     }
     return {
       field: 'cert',
-      message: 'cannot be read; expected certificates as PEM, -----BEGIN CERTIFICATE-----, the own one first',
+      message:
+        'cannot be read; expected certificates as PEM, -----BEGIN CERTIFICATE-----, each followed by the one that signed it',
     };
   }
   if (isEncrypted(key)) {

@@ -47,7 +47,7 @@ export function readTls(tls: ListenerTls, field: string): TlsReading {
   return { material, paths: [...paths] };
 }
 
-/** Returns a text without the final line break that files have. */
+/** Returns a secret, without the final line break that files have. */
 function secretOf(source: string, place: string, paths: Set<string>): string {
   if (!/^(env|file):/.test(source)) return source;
   return contentOf(source, place, paths).replace(/\r?\n$/, '');
@@ -93,7 +93,7 @@ function checkClientAuth({ clientAuth }: TlsMaterial, field: string): void {
   }
 }
 
-/** Returns the start of a message, if the thing has a name. */
+/** Returns what a message begins with: the name of the source, unless the source is the PEM text itself. */
 const nameOf = (source: string): string =>
   source === '' || source.includes('-----BEGIN') ? '' : `${source.replace(/^file:/, '')} `;
 

@@ -105,7 +105,7 @@ function* protocolWarnings(
 ): Generator<string> {
   const wantsHttp2 = url.startsWith('h2c:') || (http2 ?? pool.http2) === true;
   if (!wantsHttp2 || (proxyProtocol ?? pool.proxyProtocol) === undefined) return;
-  yield `${at}: ${url} is spoken to in HTTP/1.1, because the PROXY protocol does not work with HTTP/2; leave one of them out`;
+  yield `${at}: ${url} gets HTTP/1.1, because the PROXY protocol does not work with HTTP/2; leave one of them out`;
 }
 
 function* tlsWarnings(tls: UpstreamTls | undefined, at: string, who: string): Generator<string> {

@@ -73,6 +73,6 @@ function* emptyWarnings(plugins: readonly PluginInstance[]): Generator<string> {
   for (const { plugin, at } of plugins) {
     const { children = [] } = plugin;
     if (children.length === 0 || children.some(child => child.plugins.length > 0)) continue;
-    yield `${at}: ${plugin.name} has no plugins, so it does nothing; name some behind its matcher`;
+    yield `${at}: ${plugin.name} has no plugins, so it does nothing; list some after its matcher`;
   }
 }

@@ -127,7 +127,7 @@ function missingShare(upstreams: readonly Upstream[], threshold: number): number
   return active === 0 ? 1 : Math.max(0, 1 - active / (threshold * known));
 }
 
-/** In steps of a ninth, so that a failing server in a large zone does not always change all other weights. */
+/** In steps of 9 %, so that a failing server in a large zone does not always change all other weights. */
 const stepsPerDouble = 8;
 
 /** The factor for weights in other zones: they get their share, and none gets more than a server of this zone. */

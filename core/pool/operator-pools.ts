@@ -85,7 +85,7 @@ export class OperatorPools {
     await this.#pools.remove(pool, id, how, by);
   }
 
-  /** Drops a server that was removed at once, without waiting for its requests. */
+  /** Drops a removed server at once, without waiting for its requests. */
   cut(pool: string, id: string): void {
     this.#pools.cut(pool, id);
   }

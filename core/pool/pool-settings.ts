@@ -50,7 +50,7 @@ export const poolSettings = z.strictObject({
     ])
     .optional()
     .describe(
-      'Do the servers of this Weldr’s own `zone` get its requests? Default: true; where fewer than a threshold of 0.7 of them are active, those of other zones get a part.',
+      'Whether the servers of this Weldr’s own `zone` get its requests. Default: true; where fewer than a threshold of 0.7 of them are active, those of other zones get a part.',
     ),
   subset: z
     .strictObject({

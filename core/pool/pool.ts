@@ -86,7 +86,7 @@ export class Pool implements UpstreamHome {
   /** @internal For the config and for changes from the manager. */
   setSettings(settings: PoolSettings): void {
     this.#settings = Object.freeze({ ...settings });
-    if (this.#vantage !== undefined) this.#lookAnew(this.#vantage);
+    if (this.#vantage !== undefined) this.#lookAgain(this.#vantage);
   }
 
   /**
@@ -97,7 +97,7 @@ export class Pool implements UpstreamHome {
     this.#vantage = vantage;
     this.#narrowing = undefined;
     for (const upstream of this.#byId.values()) this.#measure(upstream);
-    this.#lookAnew(vantage);
+    this.#lookAgain(vantage);
   }
 
   /** @internal More changes follow, and nothing is chosen before {@link release}. */
@@ -316,7 +316,7 @@ export class Pool implements UpstreamHome {
     this.#candidates.sort(upstream);
   }
 
-  #lookAnew(vantage: Vantage): void {
+  #lookAgain(vantage: Vantage): void {
     const applies = Narrowing.applies(this.#settings, vantage);
     if (applies && this.#narrowing === undefined) {
       this.#narrowing = new Narrowing(vantage);

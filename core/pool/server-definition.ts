@@ -21,7 +21,7 @@ const maxService = 200;
 
 /** Settings of active health checks; all optional, the health-check plugin's defaults fill the rest. */
 export const healthCheckSettings = z.strictObject({
-  enabled: z.boolean().describe('Check it?').optional(),
+  enabled: z.boolean().describe('Whether it is checked.').optional(),
   interval: duration()
     .refine(ms => ms >= 10, 'an interval is at least 10ms')
     .describe('From one check to the next.')
@@ -82,7 +82,7 @@ export const healthCheckSettings = z.strictObject({
   initial: z
     .enum(['active', 'check'])
     .describe(
-      'Does a new server get requests before its first check (`active`), or after it has passed (`check`)?',
+      'Whether a new server gets requests before its first check (`active`) or only after it has passed one (`check`).',
     )
     .optional(),
   failures: z.number().int().min(1).max(1000).describe('Consecutive failures that mark it down.').optional(),

@@ -57,7 +57,7 @@ export class ServerWrites {
     if (how.force) this.cut(pool, id);
   }
 
-  /** Drops a server that was removed at once, without waiting for its requests. */
+  /** Drops a removed server at once, without waiting for its requests. */
   cut(pool: string, id: string): void {
     const member = this.members.get(pool, id);
     if (member?.leaving) this.members.drop(member);

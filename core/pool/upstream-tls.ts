@@ -26,7 +26,7 @@ export const upstreamTls = z
       .refine(name => isIP(name) !== 0 || hostName.test(name), 'expected a host name or an IP address')
       .optional()
       .describe("The name in its certificate; default: the URL's."),
-    verify: z.boolean().optional().describe('Check its certificate? Default: true.'),
+    verify: z.boolean().optional().describe('Whether its certificate is checked. Default: true.'),
   })
   .superRefine(({ cert, key }, context) => {
     const fault = ownFault(cert, key);

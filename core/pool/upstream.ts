@@ -206,8 +206,8 @@ export class Upstream {
   }
 
   /**
-   * Whether it is available for new requests. A backup is not while another server of its pool is, nor is one that is
-   * {@link apart}.
+   * Whether it is available for new requests. A backup is available only while no other server of its pool is active; an
+   * upstream that is {@link apart} is not available.
    */
   get available(): boolean {
     return this.#isAvailable;

@@ -99,7 +99,7 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       },
     },
     [
-      'pools.api.servers[0]: https://a.example is spoken to in HTTP/1.1, because the PROXY protocol does not work with HTTP/2; leave one of them out',
+      'pools.api.servers[0]: https://a.example gets HTTP/1.1, because the PROXY protocol does not work with HTTP/2; leave one of them out',
     ],
   ],
   'all clients, or none, as proxies that introduce clients': [
@@ -171,7 +171,7 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
   ],
   'a when without plugins': [
     { plugins: [roundRobin(), when({ path: '/x' })] },
-    ['plugins[1]: when(path=/x) has no plugins, so it does nothing; name some behind its matcher'],
+    ['plugins[1]: when(path=/x) has no plugins, so it does nothing; list some after its matcher'],
   ],
   'a token that crosses the network in plain text': [
     { plugins: [roundRobin(), adminApi({ listen: '0.0.0.0:8687', token: '0123456789abcdef' })] },

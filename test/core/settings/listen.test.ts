@@ -106,7 +106,7 @@ const wrong: [input: unknown, message: RegExp][] = [
   [{ address: ':1', tls: { certificates: 'shop.pem' } }, /^listen\[0\]\.tls\.certificates: expected array/],
   [
     { address: ':1', tls: { certificates: [{ name: 'Shop', ...tls.certificates[0] }] } },
-    /^listen\[0\]\.tls\.certificates\[0\]\.name: expected small letters/,
+    /^listen\[0\]\.tls\.certificates\[0\]\.name: expected lower-case letters/,
   ],
   [{ address: ':1', tls: { ...tls, cert: 'a' } }, /^listen\[0\]\.tls\.cert: there is no such option/m],
   [{ address: ':1', tls: { certificates: [{ cert: 'a' }] } }, /^listen\[0\]\.tls\.certificates\[0\]\.key: /],
