@@ -92,7 +92,7 @@ export const errorTable = {
     'ignored',
     'a reused upstream connection died before a response',
   ),
-  // The upstream itself says that it did not process it (RFC 9113 section 8.7).
+  // The upstream says that it did not process the request (RFC 9113 section 8.7).
   STREAM_REFUSED: upstream(
     502,
     'response-head',

@@ -1,6 +1,6 @@
-// ErrorCode: the code that Node gives an error of the system, of DNS or of its own.
+// The code that Node gives to errors of the system, of DNS and of Node itself.
 
-/** Returns a code such as `ENOENT`; empty: there is none. */
+/** Returns the code of an error, such as `ENOENT`; empty: it has none. */
 export function codeOf(thrown: unknown): string {
   return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
 }

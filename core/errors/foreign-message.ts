@@ -1,4 +1,4 @@
-// The messages of errors from elsewhere as a sentence for people: zod's issues, OpenSSL's codes, errors without a message.
+// Turns errors from elsewhere into sentences for people: zod's issues, OpenSSL's codes, errors without a message.
 
 /** The most characters of one message; the stack has the rest. */
 const maxLength = 2_000;

@@ -3,19 +3,19 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { stackOf } from '../errors.ts';
 import { isOwnModule } from '../package/own-modules.ts';
 
-/** A place in a file, from 1. */
+/** A place in a file; lines and columns count from 1. */
 export interface ThrownAt {
   readonly file: string;
   readonly line: number;
   readonly column: number;
 }
 
-/** The place in the user's own files where it was thrown; undefined: unknown, or not in these files. */
+/** The place in the user's own files where an error was thrown; undefined: unknown, or not in these files. */
 export function thrownAt(thrown: unknown): ThrownAt | undefined {
   return frames(thrown).find(({ file }) => !file.includes('/node_modules/'));
 }
 
-/** The place where it was thrown, which may be in a package that the user installed. */
+/** The place where an error was thrown, which may be in a package that the user installed. */
 export function thrownAnywhere(thrown: unknown): ThrownAt | undefined {
   return frames(thrown)[0];
 }

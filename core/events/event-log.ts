@@ -17,7 +17,10 @@ export type EventListener = (event: WeldrEvent) => void;
 /** The events after a given one. */
 export interface EventsAfter {
   readonly events: readonly WeldrEvent[];
-  /** Whether events between the given one and these are missing, as they are no longer kept, or the given one is unknown. */
+  /**
+   * Whether events between the given one and these are missing, because they are no longer kept or the given one is
+   * unknown.
+   */
   readonly gap: boolean;
 }
 

@@ -52,7 +52,7 @@ const typeForm = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)?$/;
 export function eventOf(id: number, at: number, told: NewEvent): WeldrEvent {
   const { type, severity = 'info', text } = told;
   if (!typeForm.test(type) || type.length > 60) {
-    throw new Error(`the type of an event is such as server.state, not ${JSON.stringify(type).slice(0, 80)}`);
+    throw new Error(`expected an event type such as server.state, got ${JSON.stringify(type).slice(0, 80)}`);
   }
   const event: Record<string, unknown> = { id, at, type, severity, text: bounded(text, maxText) };
   for (const field of fields) {

@@ -5,7 +5,7 @@ import type { ToldStage } from '../stages/tap-observer.ts';
 export interface Edit {
   /** The message it belongs to. */
   readonly of: 'request' | 'response';
-  /** `method`, `target`, `host`, `status`, `body limit`, `timeouts`, or `header X-Name`. */
+  /** Such as `method`, `target`, `status`, `body`, `body limit`, `timeout connect` or `header X-Name`. */
   readonly field: string;
   readonly before?: string | undefined;
   readonly after?: string | undefined;

@@ -22,8 +22,8 @@ export function isMethod(text: string): boolean {
 }
 
 /**
- * The characters of a request target, as a table over one latin1 character. Wider than RFC 3986, because browsers send `|`, `^` or
- * `{` unencoded; never `#`, which parsers read differently, nor a quote or angle bracket.
+ * The characters of a request target, as a table over one latin1 character. Wider than RFC 3986, because browsers send
+ * `|`, `^` or `{` unencoded; never `#`, which parsers read differently, nor a double quote or angle bracket.
  */
 const targetChar = Uint8Array.from({ length: 256 }, (_, code) =>
   /[!$-;=?-[\]-~]/.test(String.fromCharCode(code)) ? 1 : 0,

@@ -4,8 +4,8 @@ import { ipv6Groups } from './address-bytes.ts';
 import { unixPeer } from './network.ts';
 
 /**
- * Returns an IPv4 address as it is, and the network of an IPv6 address: by default the /64, which one subscriber gets and
- * can use all of. An IPv4 address written as IPv6 counts as IPv4. All clients of unix sockets (`unix:`) share one key.
+ * Returns an IPv4 address as it is, and the network of an IPv6 address: by default its /64, all of which one subscriber
+ * can use. An IPv4 address written as IPv6 counts as IPv4. All clients of unix sockets (`unix:`) share one key.
  *
  * @param prefix bits of an IPv6 address that count
  */

@@ -8,7 +8,7 @@ interface Quantity {
   readonly example: string;
   /** Number and unit. Without flags, as it is shown in the config's JSON schema. */
   readonly pattern: RegExp;
-  /** By their names in small letters. */
+  /** By their names in lower case. */
   readonly units: Readonly<Record<string, number>>;
   readonly max: number;
 }

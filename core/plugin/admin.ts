@@ -82,7 +82,7 @@ export interface AdminAnswer {
   readonly stream?: (stream: EventStream) => StreamSender;
 }
 
-/** One route. What a handler throws as a WeldrError is answered as problem+json with its status and field. */
+/** One route. A WeldrError that its handler throws becomes problem+json, with its status and field. */
 export interface AdminRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Such as `/servers/:ip/:port`. */

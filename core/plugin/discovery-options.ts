@@ -60,5 +60,5 @@ export function warnOfDiscovery({ pool }: Pick<DiscoveryOptions, 'pool'>, facts:
   const near = nearest(pool, facts.pools);
   const hint =
     near === undefined ? `list it, pools: { ${JSON.stringify(pool)}: [] }` : `did you mean ${near}?`;
-  facts.warn('pool', `the config has no pool ${pool}, so no route of it can name that; ${hint}`);
+  facts.warn('pool', `the config has no pool ${pool}, so none of its routes can name it; ${hint}`);
 }

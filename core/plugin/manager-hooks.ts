@@ -64,7 +64,7 @@ export interface Leadership {
   readonly until: number;
   /** Identifies this leadership among all of this node; only when leading, and if the election has such names. */
   readonly session?: string | undefined;
-  /** When the renewal was requested from which `until` counts, in ms of `performance.now()`; only when leading. */
+  /** When the renewal that `until` counts from was requested, in ms of `performance.now()`; only when leading. */
   readonly asked?: number | undefined;
   /** How to end this leadership for a manager that cannot; undefined: there is no way. */
   readonly surrender?: Surrender | undefined;
@@ -96,7 +96,7 @@ export interface ManagerHooks {
   readonly handingOver: AsyncSeriesHook<[]>;
   /** Open files may have been renamed (SIGUSR1): open them again at their paths. */
   readonly reopenFiles: SyncHook<[]>;
-  /** The process is asked to stop; taps run before workers drain, which continue as before until then. */
+  /** The process is asked to stop. Workers continue as before until all taps are done, and drain then. */
   readonly stopping: AsyncSeriesHook<[]>;
 }
 

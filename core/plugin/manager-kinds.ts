@@ -193,7 +193,7 @@ export class ManagerKinds {
     }
   }
 
-  /** Returns the active entities of things that operators changed. */
+  /** Remembers the active entity of a thing that operators changed. */
   private remember(kind: string, key: string): void {
     if (!this.lists.has(kind)) return;
     const { state } = this.options.pools;

@@ -26,7 +26,7 @@ export class ManagerSides {
   readonly addresses: string[] = [];
   readonly hooks: ManagerHooks;
   readonly admin = new AdminRoutes();
-  /** Of pools and routes. */
+  /** The lists of plugins of pools and routes. */
   readonly lists: ScopeLists<StartedManagerSide>;
   private readonly options: ManagerSidesOptions;
   private readonly scopedHooks: ScopedManagerHooks;

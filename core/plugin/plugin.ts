@@ -132,7 +132,7 @@ export interface WorkerSide<ToManager = unknown, ToWorker = unknown, Item = unkn
   readonly hooks: RequestHooks;
   /** A replica of the manager's pools. */
   readonly pools: Pools;
-  /** The number of this worker, from 1; it stays the same for its replacement. */
+  /** The number of this worker, from 1; its replacement has the same number. */
   readonly id: number;
   /**
    * Writes whole lines, each with its line break, unchanged to where the log goes: for output with its own format. Never
@@ -193,13 +193,13 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   /** What `memory` made: kept for this instance from one config to the next. */
   readonly memory: Memory;
   /**
-   * Reads the config again; rejects with CONFIG_INVALID if it is not valid; then nothing has changed. `by`: who asked for
+   * Reads the config again. Rejects with CONFIG_INVALID, and has changed nothing, if it is not valid. `by`: who asked for
    * it; default: the plugin.
    */
   reload(by?: string): Promise<void>;
   /**
    * Has another process, of the version that is installed now, take the place of this one; resolves with its version once
-   * it serves. Rejects with CONFLICT or UPGRADE_FAILED; then nothing has changed.
+   * it serves. Rejects with CONFLICT or UPGRADE_FAILED, and has changed nothing then.
    */
   upgrade(): Promise<string>;
   /**

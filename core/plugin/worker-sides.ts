@@ -35,7 +35,7 @@ export class WorkerSides {
   readonly stages = new Stages();
   /** The plugin that is starting, or was the last to start. */
   starting: string | undefined;
-  /** Of pools and routes. */
+  /** The lists of plugins of pools and routes. */
   readonly lists: ScopeLists<StartedWorkerSide>;
   private readonly options: WorkerSidesOptions;
   private readonly recorder = new MetricRecorder();

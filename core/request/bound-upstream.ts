@@ -2,5 +2,5 @@
 import type { Upstream } from '../pool/pool.ts';
 import { contextSlot } from './context-slot.ts';
 
-/** Set by the plugin that binds a request. A full one is waited for, while other requests would go elsewhere. */
+/** Set by the plugin that binds a request. The request waits for it if it is full; others would go elsewhere. */
 export const boundUpstream = contextSlot<Upstream>('core.bound-upstream');

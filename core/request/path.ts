@@ -27,8 +27,8 @@ export function normalisePath(target: string): string {
 }
 
 /**
- * A request's path, read when a matcher first asks and kept for the next one. Most paths are plain: every reader takes
- * them alike, and they are compared in place. One object may serve request after request.
+ * A request's path, read when a matcher first asks and kept for the next one. Most paths are plain: every server reads
+ * them the same way, and they are compared in place. One object may serve request after request.
  */
 export class RequestPath {
   private target = '/';

@@ -16,7 +16,7 @@ import type { RouteFacts } from './route-facts.ts';
 import type { TlsFacts } from './tls-facts.ts';
 import type { TraceContext } from './trace-context.ts';
 
-/** How a request ended; `aborted`: the client left, or its connection was cut because the response was. */
+/** How a request ended; `aborted`: the client left, or its connection was cut because the upstream cut the response. */
 export type Outcome = 'complete' | 'aborted';
 
 /** Who made a response: an upstream, Weldr itself (an error or a refusal), or a plugin. */

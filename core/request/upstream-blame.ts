@@ -20,15 +20,15 @@ export function blamesUpstream(ctx: ProxyContext): boolean {
 }
 
 /**
- * Returns how long the upstream alone took until its response head, or until the end without one, ms; 0 if the body had to
- * arrive first, which is up to the client.
+ * Returns how long the upstream itself took until its response head, or until the attempt ended without one, ms; 0 if
+ * the request body had to arrive first, which depends on the client.
  */
 export function upstreamDelay({ attempt, replayable }: ProxyContext): number {
   if (attempt === undefined || attempt.sentAt === 0 || !replayable) return 0;
   return (attempt.respondedAt || attempt.finishedAt) - attempt.sentAt;
 }
 
-/** Returns whether all of the request was sent; false for a chunked body, of which this is unknown. */
+/** Returns whether all of the request was sent; false for a chunked body, whose length is unknown. */
 function isSent({ request: { bodyLength }, bytesIn }: ProxyContext): boolean {
   return bodyLength >= 0 && bytesIn >= bodyLength;
 }

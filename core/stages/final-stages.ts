@@ -11,8 +11,9 @@ import type { PipelineOptions } from './pipeline-options.ts';
 import type { RequestEpoch } from './request-epochs.ts';
 import type { Stages } from './stages.ts';
 
-/** Numbers of stages: no request is under way, and its response is being sent. */
+/** The stage of a pipeline without a request. */
 export const idle = 0;
+/** The stage of a request whose response is being sent. */
 export const responding = 9;
 
 /** The request that is under way, and its end. */

@@ -56,7 +56,7 @@ export class Stages {
     return stages;
   }
 
-  /** Adds a plugin behind the existing ones. Its hooks may be tapped at any time. */
+  /** Adds a plugin after the existing ones. Its hooks may be tapped at any time. */
   add(entry: StageEntry): void {
     const scope = scopeName(entry.scope);
     this.watch(entry);
@@ -98,7 +98,7 @@ export class Stages {
           return Object.freeze(tap);
         },
       });
-      // A plugin's own interceptor would run behind the guards, on a hook that is never called itself.
+      // A plugin's interceptor could replace the guarded functions, and would see no calls: this hook is never called.
       hook.intercept = () => {
         throw failure(
           entry.plugin,

@@ -173,7 +173,7 @@ export function guardRespond(hook: AnyHook, guard: Guard): void {
               throw failure(
                 place.plugin,
                 stage,
-                'returned a reply for an upstream’s response; postProxy may',
+                'returned a reply for an upstream’s response, which only postProxy may replace',
               );
             }
             state.replaceResponse(value, 'plugin', place.plugin);

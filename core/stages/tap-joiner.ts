@@ -54,7 +54,7 @@ export function joinTaps(
 
 /** Reports to an observer that no tap chose an upstream, and that a request is over. */
 export function tapEnds(chain: Chain, observer: TapObserver): void {
-  // Behind all plugins.
+  // After all plugins.
   const last = { name: 'weldr', stage: Number.MAX_SAFE_INTEGER };
   chain.selectUpstream.tap(last, ctx => {
     observer.noneChosen(ctx);

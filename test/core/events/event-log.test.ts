@@ -87,6 +87,6 @@ test('an event is bounded, on one line, frozen, and has known fields only', () =
   assert.equal(Object.keys(event), ['id', 'at', 'type', 'severity', 'text']);
   assert.ok(Object.isFrozen(event));
   for (const type of ['', 'Server.state', 'a.b.c', 'a b', 'x'.repeat(80)]) {
-    assert.throws(() => eventOf(1, 2, { type, text: '' }), /the type of an event is such as server.state/);
+    assert.throws(() => eventOf(1, 2, { type, text: '' }), /expected an event type such as server.state/);
   }
 });

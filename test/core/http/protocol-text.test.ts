@@ -9,7 +9,7 @@ const test = suite('protocol text');
 
 const folder = fileURLToPath(new URL('../../../core/http/', import.meta.url));
 
-/** Does a source contain HTTP/1.1 text outside its comments: the version, or the end of a line? */
+/** Returns whether a source contains HTTP/1.1 text outside its comments: the version, or the end of a line. */
 function holdsProtocolText(source: string): boolean {
   const code = source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '');
   return /HTTP\/1\.|\\r\\n|\\x0d\\x0a/.test(code);

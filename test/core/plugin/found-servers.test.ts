@@ -110,9 +110,9 @@ test('cause a warning when the config does not have their pool', () => {
   };
   assert.equal(warnings('api'), []);
   assert.equal(warnings('apo'), [
-    'plugins[1].pool: the config has no pool apo, so no route of it can name that; did you mean api?',
+    'plugins[1].pool: the config has no pool apo, so none of its routes can name it; did you mean api?',
   ]);
   assert.equal(warnings('orders'), [
-    'plugins[1].pool: the config has no pool orders, so no route of it can name that; list it, pools: { "orders": [] }',
+    'plugins[1].pool: the config has no pool orders, so none of its routes can name it; list it, pools: { "orders": [] }',
   ]);
 });

@@ -2,8 +2,8 @@
 // answered only with both.
 import type { Machine } from './machine.ts';
 
-// An address goes up to a second after its lifetime, see kernelLateness of floating-ip; an element of a set of nftables
-// counts in jiffies.
+// The kernel removes an address up to a second after its lifetime, see kernelLateness of floating-ip; it removes an
+// element of an nftables set within jiffies.
 const addressLateness = 1000;
 const fenceLateness = 20;
 /** When the fence excludes, the lifetime of the address only matters to users who flush the rules. */

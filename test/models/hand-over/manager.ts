@@ -13,7 +13,7 @@ const aliveEvery = 200;
 /** A leadership of this node. */
 export interface Session {
   readonly revision: number;
-  /** Not to act before this. */
+  /** This node does not act before this. */
   readonly from: number;
   /** No other node acts before this. */
   until: number;
@@ -351,7 +351,7 @@ export class Manager extends Process {
     if (this.session?.revision === revision && this.session.ending) this.whenGone?.();
   }
 
-  /** The holder has closed the session by itself, and ends the leadership on this manager's behalf. */
+  /** The holder has closed the session on its own, and ends the leadership on this manager's behalf. */
   holderClosed(revision: number): void {
     const { session } = this;
     if (session?.revision !== revision || !this.machine.cluster.p.stepDownWhenRefused) return;

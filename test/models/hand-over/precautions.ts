@@ -70,7 +70,7 @@ export const needed: readonly LeftOut[] = [
   without('ending commands that were frozen', { ...byLifetime, guard: false }, 404),
   without('allowing for the lateness of the kernel', { ...byLifetime, kernelLateness: 0 }, 9),
   without('tickets for changes of the fence', { tickets: false }, 53),
-  without('closing a session for ever', { closeForEver: false }, 1),
+  without('closing a session forever', { closeForEver: false }, 1),
   without('taking the address away before ending the leadership', { surrenderWhenGone: false }, 17),
   without('comparing the create revision', { compareRevision: false }, 1),
   without('telling the manager before the leadership is ended', { tellBeforeSurrender: false }, 105),

@@ -4,7 +4,7 @@ import { errorName, frameName, settingName } from '../../../../core/http/h2/fram
 
 export class EventRecorder implements FrameReceiver {
   readonly events: string[] = [];
-  /** Was the last block in the buffer that was read? */
+  /** Whether the last block was in the buffer that was read. */
   sliced = false;
   /** The buffer that is being read. */
   source: Buffer | undefined = undefined;
