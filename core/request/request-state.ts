@@ -228,20 +228,22 @@ export class RequestState implements OutgoingSource {
 
   /** Removes a field from the request to upstreams, in all attempts and spellings; `key` in lower case, with hyphens only. */
   private dropField(key: string): void {
-    const { rare } = this;
-    if (this.edits !== ofBase || rare?.base !== undefined) {
-      deleteField(this.outgoing().headers, key);
-    } else if ((rare?.cleanedHeaders ?? this.headers).hasSpellingOf(key)) {
+    const { rare, copy } = this;
+    if (rare?.base !== undefined) deleteField(rare.base.headers, key);
+    else if ((rare?.cleanedHeaders ?? this.headers).hasSpellingOf(key)) {
       const cleaned = (rare?.cleanedHeaders ?? this.headers).clone();
       deleteField(cleaned, key);
       this.ensureRare().cleanedHeaders = cleaned;
     }
+    if (copy !== undefined) deleteField(copy.headers, key);
   }
 
   /** Adds a field that is absent, to all attempts; `start`: the beginning of its line. */
   private addField(name: string, start: string, value: string): void {
-    if (this.edits !== ofBase || this.rare?.base !== undefined) this.outgoing().headers.set(name, value);
+    const { rare, copy } = this;
+    if (rare?.base !== undefined) rare.base.headers.set(name, value);
     else this.addedLines += `${start}${value}\r\n`;
+    copy?.headers.set(name, value);
   }
 
   get hasOwnHost(): false {

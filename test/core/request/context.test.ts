@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { Pool, Upstream } from '../../../core/pool/pool.ts';
-import { stateOf } from '../../../core/request/context.ts';
+import { type ProxyContext, stateOf } from '../../../core/request/context.ts';
 import { contextSlot } from '../../../core/request/context-slot.ts';
 import { reply } from '../../../core/request/reply.ts';
 import { retry } from '../../../core/request/retry.ts';
@@ -334,4 +334,33 @@ ids('comes with the peer that connected, where a proxy stands before the client'
   assert.equal([context().peerIp, context().peerTrusted], ['192.0.2.1', false]);
   const ctx = context({ clientIp: '192.0.2.7', peerIp: '10.0.0.1', peerTrusted: true });
   assert.equal([ctx.clientIp, ctx.peerIp, ctx.peerTrusted], ['192.0.2.7', '10.0.0.1', true]);
+});
+
+ids('is sent to upstreams in all attempts, whenever it was set', async () => {
+  for (const when of ['in preProxy', 'in preProxy, after an edit', 'in judge']) {
+    const identify = (ctx: ProxyContext): void => {
+      if (ctx.id === undefined) ctx.identify('abc', 'X-Id');
+    };
+    const side = await workerSide(
+      {
+        name: 'late-id',
+        worker({ hooks }) {
+          hooks.preProxy.tap('late-id', ctx => {
+            if (when.endsWith('edit')) ctx.outgoing.headers.set('B', '2');
+            if (when !== 'in judge') identify(ctx);
+            return undefined;
+          });
+          hooks.judge.tap('late-id', ctx => {
+            identify(ctx);
+            return ctx.error === undefined ? undefined : retry;
+          });
+        },
+      },
+      { upstreams: ['http://a:1', 'http://b:1'] },
+    );
+    const { sent } = await side.run({ headers: { X_ID: 'forged' }, answers: ['CONNECT_FAILED', 200] });
+    const last = sent.at(-1)?.headers;
+    assert.equal([sent.length, last?.getAll('x-id'), last?.has('x_id')], [2, ['abc'], false], when);
+    await side.close();
+  }
 });
