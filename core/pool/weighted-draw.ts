@@ -42,8 +42,8 @@ export class WeightedDraw {
   }
 
   /**
-   * Returns one that is neither in `tried` nor `but`; undefined: there is none. Scans all only when a few draws find
-   * none, as in a small pool that is nearly used up.
+   * Returns one that is neither in `tried` nor `but`; undefined: there is none. When a few draws find none, as in a pool
+   * that is nearly used up, it takes the first one from a random place on, which is never far.
    */
   nextUntried(tried: readonly Upstream[], but?: Upstream): Upstream | undefined {
     for (let draws = 0; draws < maxDraws; draws++) {
@@ -51,12 +51,15 @@ export class WeightedDraw {
       if (upstream === undefined) return undefined;
       if (upstream !== but && !tried.includes(upstream)) return upstream;
     }
-    return this.upstreams.length > maxDraws * (tried.length + 1) ? undefined : this.firstUntried(tried, but);
+    return this.firstUntried(tried, but);
   }
 
   private firstUntried(tried: readonly Upstream[], but: Upstream | undefined): Upstream | undefined {
-    for (const upstream of this.upstreams) {
-      if (upstream !== but && !tried.includes(upstream)) return upstream;
+    const { length } = this.upstreams;
+    const first = Math.floor(this.random() * length);
+    for (let n = 0; n < length; n++) {
+      const upstream = this.upstreams[(first + n) % length];
+      if (upstream !== undefined && upstream !== but && !tried.includes(upstream)) return upstream;
     }
     return undefined;
   }
@@ -101,5 +104,5 @@ export class WeightedDraw {
   }
 }
 
-/** Enough draws to almost surely find an untried one, unless nearly all were tried. */
+/** Enough draws to find an untried one, unless those that were tried have most of the weight. */
 const maxDraws = 8;

@@ -66,3 +66,15 @@ test('finds the upstream that was not tried, even when it is almost never drawn'
   assert.is(draw.nextUntried([...servers]), undefined);
   assert.is(draw.nextUntried(tried, servers.get('http://c:1')), undefined);
 });
+
+test('finds untried upstreams beside one that is nearly always drawn, in a pool of any size', () => {
+  const few = Array.from({ length: 60 }, (_, n) => `http://b${n}:1`);
+  const servers = pool([{ url: 'http://a:1', weight: 1_000 }, ...few]);
+  const draw = new WeightedDraw(servers, () => 0);
+  const [heavy] = servers;
+  assert.ok(heavy !== undefined && draw.next() === heavy);
+  const one = draw.nextUntried([heavy]);
+  assert.ok(one !== undefined && one !== heavy);
+  const other = draw.nextUntried([heavy], one);
+  assert.ok(other !== undefined && other !== heavy && other !== one);
+});
