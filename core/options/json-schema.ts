@@ -32,7 +32,7 @@ function refuseFlags(schema: z.core.$ZodType): void {
   }
 }
 
-/** Turns `{ … }` that one of its parts may replace into a choice of both. */
+/** Where one part of an object may stand for the whole, turns the schema into a choice of the two. */
 function allowShorter(json: JsonSchema): void {
   const { shorterAs, id, title, description, examples, default: value, ...whole } = json;
   delete json['shorterAs'];

@@ -24,7 +24,7 @@ export function parse<T extends z.ZodType>(
 
 const noSuchOption = 'there is no such option';
 
-/** Suggests the keys that were meant for unknown ones: only here is the schema at hand. */
+/** Suggests the keys that were probably meant for unknown ones, while the schema is known. */
 function hints(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code !== 'unrecognized_keys') return undefined;
   const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : [];

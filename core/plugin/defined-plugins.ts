@@ -252,7 +252,7 @@ class Reading {
     const roleKey = `${prefix} ${role}`;
     const other = this.roles.get(roleKey);
     if (other !== undefined)
-      throw invalid(where, `${other} is the ${role} already; there can be one at a place`);
+      throw invalid(where, `${other} is the ${role} already; there can be only one in a list`);
     this.roles.set(roleKey, where);
   }
 }

@@ -83,7 +83,7 @@ export class RecordedMetric<Child extends RecordedChild> implements ChildOwner {
   refuse(value: number): void {
     if (this.toldRefusal) return;
     this.toldRefusal = true;
-    this.warn(`cannot count ${String(value)}; it is left out, and so are further ones, without a log line`);
+    this.warn(`cannot count ${String(value)}; such values are left out, and only the first is logged`);
   }
 
   take(children: readonly ChildDelta[]): MetricDelta {

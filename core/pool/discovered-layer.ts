@@ -127,7 +127,7 @@ export class DiscoveredLayer {
     if (!isPoolName(name)) {
       throw new WeldrError(
         'INPUT_INVALID',
-        `${JSON.stringify(name)} cannot name a source: expected letters, digits, dashes and dots`,
+        `${JSON.stringify(name)} cannot name a source: expected letters, digits, "_", "." and "-", at most 63`,
         { field: 'name' },
       );
     }

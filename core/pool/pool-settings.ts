@@ -32,8 +32,8 @@ export const poolSettings = z.strictObject({
   limits: z
     .strictObject({
       upstreamConnections: z.number().int().min(1).optional().describe('Connections to one server.'),
-      upstreamQueue: z.number().int().min(0).optional().describe('Requests that may wait for one.'),
-      upstreamQueueTimeout: duration().optional().describe('The longest that one may wait there.'),
+      upstreamQueue: z.number().int().min(0).optional().describe('Requests that may wait for a connection.'),
+      upstreamQueueTimeout: duration().optional().describe('How long a request may wait there.'),
     })
     .optional()
     .describe("Limits of one worker, where they differ from the config's `limits`."),

@@ -82,7 +82,7 @@ const limits = z.strictObject({
     .min(0)
     .default(1_000)
     .describe('Requests that may wait for a connection to one upstream.'),
-  upstreamQueueTimeout: duration().prefault('5s').describe('The longest that one may wait there.'),
+  upstreamQueueTimeout: duration().prefault('5s').describe('How long a request may wait there.'),
 });
 
 const forwarded = z

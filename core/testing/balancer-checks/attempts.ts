@@ -57,7 +57,7 @@ function expectFresh(tried: readonly Upstream[], attempt: number, chosen: Upstre
 }
 
 export const untouched: CheckDefinition = {
-  name: 'changes nothing of what it chooses from',
+  name: 'does not change what it chooses from',
   run: ({ balancer }) => {
     const upstreams = weights.map((weight, n): UpstreamInput => ({ url: urlOf(n), weight }));
     return trial(balancer, { upstreams }, async started => {
@@ -206,7 +206,7 @@ export const stillBusy: CheckDefinition = {
       const shares = await sharesWhileBusy(balancer, answer);
       if (shares.of(unlucky) <= alone.of(unlucky) + shares.total * 0.2) continue;
       throw new Error(
-        `after ${unlucky} ${name}, and with one left in flight, it got ${shares.describe(unlucky)}, and ${alone.describe(unlucky)} when it had that one only`,
+        `after ${unlucky} ${name}, and with one left in flight, it got ${shares.describe(unlucky)}, and ${alone.describe(unlucky)} when it had only that one`,
       );
     }
   },

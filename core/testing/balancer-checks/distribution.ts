@@ -123,7 +123,7 @@ async function expectNoBurst(started: Trial, expected: readonly number[]): Promi
   }
 }
 
-/** Where all weigh the same, one that has just had a request is hardly ever the next one. */
+/** Where all have the same weight, one that has just had a request is rarely the next. */
 async function expectTurns(started: Trial): Promise<void> {
   const shares = await started.count(400);
   if (shares.repeats <= shares.total / equal.length) return;

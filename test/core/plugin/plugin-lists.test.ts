@@ -111,7 +111,7 @@ roles('can be taken once at a place, and again further in', () => {
     pools: { api: [balancer('d')] },
   });
   const error = problemOf({ plugins: [balancer('a'), bare, balancer('b')] });
-  assert.is(error.message, 'plugins[2]: plugins[0] is the balancer already; there can be one at a place');
+  assert.is(error.message, 'plugins[2]: plugins[0] is the balancer already; there can be only one in a list');
   assert.match(
     problemOf({ plugins: [], pools: { api: [balancer('a'), withId('x', balancer('a'))] } }).message,
     'pools.api.plugins[1]: pools.api.plugins[0] is the balancer already',

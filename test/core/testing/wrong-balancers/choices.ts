@@ -6,7 +6,7 @@ import { balancer, freshFrom } from '../right-balancers.ts';
 import { chance, counter, equal, fresh, other, turns, type Wrong } from './wrong.ts';
 
 const nothing = 'chooses nothing from an empty pool';
-const untouched = 'changes nothing of what it chooses from';
+const untouched = 'does not change what it chooses from';
 const unavailable = 'never chooses an unavailable upstream';
 const backups = 'gives a backup requests only while no other is available';
 const narrowed = 'leaves servers of other Weldrs to them';
