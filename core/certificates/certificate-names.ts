@@ -39,8 +39,8 @@ export class CertificateNames {
   }
 
   /**
-   * Returns the certificates for a name as a client sends it: for the same certificates the same array, empty if none has
-   * the name.
+   * Returns the certificates for a name as a client sends it: for the same certificates the same array, empty if none
+   * has the name.
    */
   for(asked: string): readonly Certificate[] {
     const name = asked.toLowerCase();

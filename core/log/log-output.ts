@@ -16,7 +16,8 @@ export interface LogOutput {
   /** Resolves once everything is written, after half a second at the latest. */
   flush(): Promise<void>;
   /**
-   * Opens the file at its path again, for example after it was renamed. Throws if that fails; the old file then stays open.
+   * Opens the file at its path again, for example after it was renamed. Throws if that fails; the old file then stays
+   * open.
    */
   reopen(): void;
 }

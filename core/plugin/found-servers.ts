@@ -102,7 +102,7 @@ export class FoundServers {
     return change;
   }
 
-  /** The servers cannot be determined now: the previous ones stay. `about`: the pool, or anything else that has the trouble. */
+  /** The servers cannot be determined now: the previous ones stay. `about`: what has the trouble, such as a pool. */
   failed(why: string, about = ''): void {
     this.failures.inc();
     const after = this.pools.length > 0 ? 'the previous servers stay' : 'none have been found so far';

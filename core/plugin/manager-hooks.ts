@@ -46,7 +46,7 @@ export interface ServiceAddress {
   readonly address: string;
   /** Whether this node holds it now. */
   readonly held: boolean;
-  /** Why it does not, although this node leads. */
+  /** Why this node does not hold it, although it leads. */
   readonly reason?: string | undefined;
 }
 

@@ -193,8 +193,8 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   /** What `memory` made: kept for this instance from one config to the next. */
   readonly memory: Memory;
   /**
-   * Reads the config again. Rejects with CONFIG_INVALID, and has changed nothing, if it is not valid. `by`: who asked for
-   * it; default: the plugin.
+   * Reads the config again. Rejects with CONFIG_INVALID, and has changed nothing, if it is not valid. `by`: who asked
+   * for it; default: the plugin.
    */
   reload(by?: string): Promise<void>;
   /**

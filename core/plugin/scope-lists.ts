@@ -1,5 +1,5 @@
-// ScopeLists: the plugins of the scopes whose lists change at run time, on one side. It starts what is missing, replaces
-// what is active in one step, and ends what is no longer listed.
+// ScopeLists: the plugins of the scopes whose lists change at run time, on one side. It starts what is missing,
+// replaces what is active in one step, and ends what is no longer listed.
 import { describeError } from '../errors.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
 import type { ListedNames } from '../state/listed-names.ts';

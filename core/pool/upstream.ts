@@ -206,8 +206,8 @@ export class Upstream {
   }
 
   /**
-   * Whether it is available for new requests. A backup is available only while no other server of its pool is active; an
-   * upstream that is {@link apart} is not available.
+   * Whether it is available for new requests. A backup is available only while no other server of its pool is active;
+   * an upstream that is {@link apart} is not available.
    */
   get available(): boolean {
     return this.#isAvailable;

@@ -42,8 +42,8 @@ export class WeightedDraw {
   }
 
   /**
-   * Returns one that is neither in `tried` nor `but`; undefined: there is none. When a few draws find none, as in a pool
-   * that is nearly used up, it takes the first one from a random place on, which is never far.
+   * Returns one that is neither in `tried` nor `but`; undefined: there is none. When a few draws find none, as in a
+   * pool that is nearly used up, it takes the first one from a random place on.
    */
   nextUntried(tried: readonly Upstream[], but?: Upstream): Upstream | undefined {
     for (let draws = 0; draws < maxDraws; draws++) {

@@ -12,8 +12,8 @@ const acceptNoMoreTimeout = 5_000;
 
 /**
  * Reads the config again and replaces plugins and workers. Resolves when the new workers accept connections and the old
- * ones no longer do; the old ones may still be finishing their requests. Rejects with what is wrong with the new config,
- * and then the old one stays active. `by`: who or what asks for it.
+ * ones no longer do; the old ones may still be finishing their requests. Rejects with what is wrong with the new
+ * config, and then the old one stays active. `by`: who or what asks for it.
  */
 export async function reloadConfig(parts: ManagerParts, by: string): Promise<void> {
   const { lifecycle, recorder, reloads } = parts;

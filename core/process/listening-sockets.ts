@@ -209,7 +209,8 @@ async function bindAll(
     throw thrown;
   } finally {
     opener.end();
-    // Until it has ended, the opener may accept a connection, which would get no response: so a unix socket is named later.
+    // Until it has ended, the opener may accept a connection, which would get no response: so a unix socket gets its
+    // name later.
     if (bound.some(({ boundTo }) => boundTo !== undefined)) await opener.ended;
   }
   return bound;

@@ -76,7 +76,7 @@ const flagsAt = 13;
 const destinationAt = { 4: 16, 6: 24 } as const;
 const all = 0xffffffff;
 
-/** Returns the program in hexadecimal: it keeps 0 bytes of a SYN without ACK to one of the addresses, and all others whole. */
+/** Returns the program in hexadecimal: it drops a SYN without ACK to one of the addresses, and keeps all others. */
 function filterOf(addresses: readonly string[]): string {
   const program = [
     instruction(loadByte, flagsAt),

@@ -129,7 +129,7 @@ export class WorkerGroups implements Iterable<WorkerGroup> {
     this.groups.clear();
   }
 
-  /** Starts a worker. A replacement also gets the config as the manager read it for the group, not as the files are now. */
+  /** Starts a worker. A replacement also gets the config as it was read for the group, not as the files are now. */
   private spawnWorker(worker: number, vantage: Vantage, config: RecordedConfig): WorkerLink {
     const link = this.newWorker(config);
     const { config: path, overrides } = this.options.process;

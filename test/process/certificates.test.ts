@@ -74,7 +74,9 @@ async function opened(port: number, servername: string, session?: Buffer): Promi
   return socket;
 }
 
-/** What eight new clients see: the name and days left, or why they are refused. Two workers hardly miss all eight. */
+/**
+ * What eight new clients see: the name and days left, or why they are refused. Eight nearly always reach both workers.
+ */
 async function seen(port: number, servername: string): Promise<string[]> {
   const all = await Promise.all(
     Array.from({ length: 8 }, async () => {

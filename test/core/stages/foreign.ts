@@ -5,7 +5,7 @@ import { Retry, retry } from '../../../core/request/retry.ts';
 import { Route } from '../../../core/request/route.ts';
 import { upstreamRecord } from '../../../core/testing.ts';
 
-/** Throws, as a look at such a value does. */
+/** Throws, as these values do when they are looked at. */
 export const fail = (): never => {
   throw new Error('looked at');
 };
