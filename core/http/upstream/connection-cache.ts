@@ -44,7 +44,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
   private pending: PendingConnections | undefined = undefined;
   private closing = false;
   /** Connections opened before this time use outdated settings. */
-  private renewedAt = 0;
+  private renewedAt = Number.NEGATIVE_INFINITY;
   private mayBeHttp2: boolean;
   private roomNotBefore = 0;
 
@@ -309,7 +309,8 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
       if (connection === undefined || connection.client !== client) continue;
       const isUsable =
         connection.capacity > 0 &&
-        (connection.streams === 0 ? connection.idleUntil > this.deadlines.now : !this.isPast(connection));
+        (connection.streams > 0 || connection.idleUntil > this.deadlines.now) &&
+        !this.isPast(connection);
       if (isUsable) return connection;
       this.unlist(connection);
       if (connection.streams === 0) connection.destroy();

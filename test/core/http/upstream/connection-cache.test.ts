@@ -25,7 +25,7 @@ const unasked = (): never => {
 /** A connection that takes several streams at once. */
 class FakeConnection implements UpstreamConnection {
   readonly kind = 'h2';
-  readonly openedAt = performance.now();
+  openedAt = performance.now();
   streams = 0;
   idleUntil = 0;
   listed = false;
@@ -123,12 +123,18 @@ interface Parts {
   acquire(use?: 'requests' | 'upgrade', taker?: Taker): Taker;
 }
 
-/** A cache of at most two connections that take `streams` each, to an upstream that may want PROXY headers. */
-function withCache(streams: number, use: (parts: Parts) => void, proxyProtocol?: 'v1'): void {
+/** A cache of at most two connections that take `streams` each, and may be idle for ten minutes. */
+function withCache(
+  streams: number,
+  use: (parts: Parts) => void,
+  server: { readonly url?: string; readonly proxyProtocol?: 'v1' } = {},
+): void {
   const deadlines = new Deadlines(1000);
-  const settings = settingsSchema.parse({ limits: { upstreamConnections: 2, upstreamQueue: 2 } });
-  const url = 'http://127.0.0.1:9';
-  const [upstream] = pool([proxyProtocol === undefined ? url : { url, proxyProtocol }]).available;
+  const settings = settingsSchema.parse({
+    limits: { upstreamConnections: 2, upstreamQueue: 2 },
+    timeouts: { upstreamIdle: '10m' },
+  });
+  const [upstream] = pool([{ url: 'http://127.0.0.1:9', ...server }]).available;
   assert.ok(upstream);
   const made: FakeConnection[] = [];
   const cache = new ConnectionCache(upstream, settings, deadlines, {
@@ -217,6 +223,31 @@ test('an idle connection is reused, and makes way for an upgrade', () => {
   });
 });
 
+for (const [url, reused] of [
+  ['http://127.0.0.1:9', 'reused'],
+  ['http://app.test:9', 'replaced'],
+] as const) {
+  test(`an idle connection to ${url} that is over a minute old is ${reused}`, () => {
+    withCache(
+      1,
+      ({ made, acquire }) => {
+        acquire();
+        const [connection] = made;
+        connection?.endStream();
+        acquire();
+        assert.is(made.length, 1, 'while it is younger');
+        connection?.endStream();
+        if (connection !== undefined) connection.openedAt -= 60_001;
+        const { stream } = acquire();
+        assert.ok(stream);
+        assert.is(made.length, reused === 'reused' ? 1 : 2);
+        assert.is(connection?.destroyed, reused === 'replaced');
+      },
+      { url },
+    );
+  });
+}
+
 const upload = (readiness: 'begun' | 'awaited'): Taker => Object.assign(new Taker(), { readiness });
 
 test('while half of the connections are in use, an upload waits until its beginning has arrived', () => {
@@ -296,7 +327,7 @@ test('with PROXY headers, a connection carries the requests of only one client c
         ],
       );
     },
-    'v1',
+    { proxyProtocol: 'v1' },
   );
 });
 
@@ -317,7 +348,7 @@ test('with PROXY headers, an idle connection gives its place to one for another 
         ],
       );
     },
-    'v1',
+    { proxyProtocol: 'v1' },
   );
 });
 
@@ -340,7 +371,7 @@ test('with PROXY headers, a waiting request gets its own connection in place of 
       assert.ok(waiting[0]?.stream);
       assert.is(waiting[1]?.stream, undefined);
     },
-    'v1',
+    { proxyProtocol: 'v1' },
   );
 });
 
@@ -365,7 +396,7 @@ test('with PROXY headers, the place of an idle connection goes only to the reque
       assert.ok(asks(4).stream);
       assert.equal([waiting.stream, made.filter(({ destroyed }) => !destroyed).length], [undefined, 2]);
     },
-    'v1',
+    { proxyProtocol: 'v1' },
   );
 });
 
