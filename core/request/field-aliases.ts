@@ -13,11 +13,11 @@ export function deleteField(headers: HeaderList, name: string): void {
 export const folded = (name: string): string => name.toLowerCase().replace(/[._]/g, '-');
 
 /**
- * Removes from the trailers what plugins set or deleted in the head, in all spellings: a receiver may merge trailers into
- * the head (RFC 9110 section 6.5.1), where the sender's field would appear beside the plugin's or replace it.
+ * Removes from the trailers the fields that were decided in the head, in all spellings: a receiver may merge trailers into
+ * the head (RFC 9110 section 6.5.1), where the sender's field would appear beside the decided one or replace it.
  */
-export function deleteSettled(trailers: HeaderList, head: HeaderList): void {
-  const settled = new Set(head.settled.map(folded));
-  if (settled.size === 0) return;
+export function deleteSettled(trailers: HeaderList, names: readonly string[]): void {
+  if (names.length === 0) return;
+  const settled = new Set(names.map(folded));
   for (const key of trailers.keys) if (settled.has(folded(key))) trailers.delete(key);
 }

@@ -246,6 +246,12 @@ export class RequestState implements OutgoingSource {
     copy?.headers.set(name, value);
   }
 
+  /** Returns the names of fields that the core added, or that a plugin set or deleted, in the request of this attempt. */
+  settledNames(): readonly string[] {
+    const added = this.addedLines.split('\r\n').map(line => line.slice(0, Math.max(line.indexOf(':'), 0)));
+    return [...added, ...(this.edited?.editedHeaders?.settled ?? [])];
+  }
+
   get hasOwnHost(): false {
     return false;
   }

@@ -125,6 +125,38 @@ test('a field that a plugin set or deleted in the head does not pass as a traile
   });
 });
 
+const trusted: readonly (readonly [how: string, edit: (ctx: ProxyContext) => void])[] = [
+  ['before anything was edited', () => {}],
+  ['after the fields were read', ctx => void ctx.outgoing.headers.get('X-User')],
+  ['after an edit', ctx => void ctx.outgoing.headers.set('X-New', '1')],
+];
+
+for (const [how, edit] of trusted) {
+  test(`the field of a request's id and its trace, set ${how}, do not pass as trailers, in any spelling`, async () => {
+    const request = (ctx: ProxyContext): void => {
+      edit(ctx);
+      ctx.identify('one', 'X-Id');
+      const traceId = '0af7651916cd43dd8448eb211c80319c';
+      ctx.joinTrace({
+        traceId,
+        sampled: true,
+        traceparent: `00-${traceId}-b7ad6b7169203331-01`,
+        continued: false,
+      });
+    };
+    await withEdits({ request }, async (client, origin) => {
+      const late =
+        'X_Id: forged\r\nx-id: forged\r\nTraceParent: forged\r\ntracestate: forged\r\nX-Sum: 7\r\n';
+      const head = 'POST /edit HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n';
+      client.send(`${head}2\r\nhi\r\n0\r\n${late}\r\n`);
+      await client.response();
+      const [{ raw } = { raw: '' }] = origin.requests;
+      assert.match(raw, '\r\nX-Id: one\r\n');
+      assert.match(raw, /\r\n0\r\nX-Sum: 7\r\n\r\n$/);
+    });
+  });
+}
+
 test('the target * that a plugin sets reaches the origin only with OPTIONS', async () => {
   for (const method of ['OPTIONS', 'GET'] as const) {
     const request = (ctx: ProxyContext): void => {

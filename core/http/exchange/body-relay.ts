@@ -64,8 +64,8 @@ export abstract class BodyRelay {
   }
 
   onRequestEnd(trailers: HeaderList | undefined): void {
-    const head = trailers === undefined ? undefined : this.state?.edited?.editedHeaders;
-    if (trailers !== undefined && head !== undefined) deleteSettled(trailers, head);
+    const { state } = this;
+    if (trailers !== undefined && state !== undefined) deleteSettled(trailers, state.settledNames());
     if (this.requestChain === undefined) this.upstream?.endRequest(trailers);
     else this.endRequestChain(this.requestChain, trailers);
   }
@@ -113,7 +113,7 @@ export abstract class BodyRelay {
   onBodyEnd(trailers: HeaderList | undefined): void {
     this.upstream = undefined;
     const head = trailers === undefined ? undefined : this.state?.responseHeaders;
-    if (trailers !== undefined && head !== undefined) deleteSettled(trailers, head);
+    if (trailers !== undefined && head !== undefined) deleteSettled(trailers, head.settled);
     if (this.responseChain !== undefined) {
       this.responseTrailers = trailers;
       this.responseChain.end();
