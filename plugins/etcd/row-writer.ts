@@ -185,9 +185,9 @@ export class RowWriter {
     }
   }
 
-  /** Renews the lease of an earlier attempt, which has written the key, and gives up this attempt's. */
+  /** Renews the lease of the key that was written, and revokes this write's if another node wrote the same with its own. */
   private async renewWritten(one: Pending, now: IKeyValue | undefined): Promise<void> {
-    this.letGo(one.lease);
+    if (one.lease !== now?.lease) this.letGo(one.lease);
     if (now !== undefined) await this.refresh(now, lifetimeOf(one.row));
   }
 

@@ -40,6 +40,7 @@ export function server(url: string, rest: Exclude<ServerInput, string> | object 
 
 /** One node's store with its pools. */
 export interface StoreNode {
+  readonly client: EtcdClient;
   readonly store: EtcdStore;
   readonly pools: ManagedPools;
   readonly lines: readonly string[];
@@ -70,6 +71,7 @@ export async function storeNode(
   await pools.useStore(store);
   pools.setConfig({ default: options.config ?? [] });
   return {
+    client,
     store,
     pools,
     lines,

@@ -1,5 +1,6 @@
 // The pool while etcd misbehaves: away, compacted, restored, or with unusable keys.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { server } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
@@ -30,6 +31,29 @@ withEtcd(
     await until('back', () => !a.store.stale);
     await a.pools.add('default', server('http://127.0.0.1:9004'));
     assert.not.ok(changes.includes('delete'), 'no server was dropped on the way');
+  },
+);
+
+withEtcd(
+  'a registration whose first answer was lost keeps the lease that it was written with',
+  async (cluster, node) => {
+    const a = await node();
+    const [member] = a.client.inOrder();
+    if (member === undefined) throw new Error('there is no member');
+    const { kv } = member.etcd;
+    const txn = kv.txn.bind(kv);
+    let isLost = false;
+    kv.txn = async (...args) => {
+      const answer = await txn(...args);
+      if (isLost) return answer;
+      isLost = true;
+      throw new Error('etcdserver: request timed out');
+    };
+    await a.pools.add('default', server('http://127.0.0.1:9001', { ttl: '5s' }));
+    assert.ok(isLost);
+    await sleep(500);
+    assert.ok(cluster.ctl(['get', '--print-value-only', keyOf(9001)])?.includes('9001'), 'etcd still has it');
+    assert.equal(a.ids(), ['http://127.0.0.1:9001']);
   },
 );
 
