@@ -4,22 +4,28 @@ import { agoOf, msOf } from '../data/format.ts';
 import { now } from '../data/live.ts';
 import { MissingPlugin } from '../parts/missing.tsx';
 
+interface Member {
+  readonly node: string;
+  readonly leading: boolean;
+  readonly version?: string;
+  readonly startedAt?: number;
+  readonly servers?: unknown;
+  /** Why it cannot lead. */
+  readonly unfit?: string;
+  readonly maintenance?: unknown;
+}
+
 interface Cluster {
   readonly node: string;
   readonly leading: boolean;
   readonly leader: string | null;
+  /** 0: no node leads. */
   readonly leaderSince?: number | null;
   readonly stale: boolean;
   readonly reason?: string;
   readonly lag: { readonly ms: number };
   readonly address?: { readonly held: boolean; readonly by?: string | null; readonly reason?: string };
-  readonly members: readonly {
-    readonly node: string;
-    readonly leading: boolean;
-    readonly version?: string;
-    readonly startedAt?: number;
-    readonly servers?: unknown;
-  }[];
+  readonly members: readonly Member[];
   readonly etcdMembers: readonly {
     readonly host: string;
     readonly healthy: boolean;
@@ -63,8 +69,10 @@ function ClusterFacts({ cluster }: { readonly cluster: Cluster }) {
           <h2>Leader</h2>
           <p class="figure">{leader ?? 'none'}</p>
           <p class="muted">
-            {leading ? 'this node' : ''}
-            {typeof leaderSince === 'number' ? ` since ${agoOf(leaderSince, now.value)}` : ''}
+            {[
+              ...(leading ? ['this node'] : []),
+              ...(leaderSince ? [`elected ${agoOf(leaderSince, now.value)}`] : []),
+            ].join(', ')}
           </p>
         </section>
         <section class="card">
@@ -94,7 +102,7 @@ function ClusterFacts({ cluster }: { readonly cluster: Cluster }) {
             {members.map(member => (
               <tr key={member.node}>
                 <th scope="row">{member.node}</th>
-                <td>{member.leading ? 'leads' : 'stands by'}</td>
+                <td>{standingOf(member)}</td>
                 <td>{member.version ?? '–'}</td>
                 <td>{member.startedAt === undefined ? '–' : agoOf(member.startedAt, now.value)}</td>
               </tr>
@@ -127,4 +135,10 @@ function ClusterFacts({ cluster }: { readonly cluster: Cluster }) {
       </section>
     </>
   );
+}
+
+function standingOf({ leading, maintenance, unfit }: Member): string {
+  if (leading) return 'leads';
+  if (maintenance !== undefined) return 'in maintenance';
+  return unfit === undefined ? 'stands by' : `cannot lead: ${unfit}`;
 }

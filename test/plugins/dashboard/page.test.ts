@@ -241,6 +241,36 @@ test('a person adds a server, sees it become active, switches a route to it, and
   assert.is((await fetch(`${weldr.url}/shop/`)).status, 503);
 });
 
+test('the cluster page shows since when a node leads, and which nodes cannot', async () => {
+  const at = Date.now() - 300_000;
+  const cluster = {
+    node: 'a',
+    leading: false,
+    leader: null,
+    leaderSince: 0,
+    stale: false,
+    lag: { ms: 1 },
+    members: [
+      { node: 'a', leading: false, startedAt: at, unfit: 'no worker responds' },
+      { node: 'b', leading: false, startedAt: at, maintenance: { by: 'me', since: at } },
+      { node: 'c', leading: false, startedAt: at },
+    ],
+    etcdMembers: [],
+  };
+  let json: object = cluster;
+  await page.route('**/ui/api/cluster', route => route.fulfill({ json }));
+  await page.getByRole('link', { name: 'Cluster' }).click();
+  const card = page.locator('section', { hasText: 'Leader' });
+  await card.getByText('none', { exact: true }).waitFor();
+  assert.is(await card.getByText('ago').count(), 0);
+  for (const row of ['a cannot lead: no worker responds', 'b in maintenance', 'c stands by']) {
+    await page.getByRole('row', { name: row }).waitFor();
+  }
+  json = { ...cluster, leader: 'a', leading: true, leaderSince: at };
+  await card.getByText('this node, elected 5 min ago').waitFor();
+  await page.unroute('**/ui/api/cluster');
+});
+
 test('a lost connection is shown, and resumed', async () => {
   await context.setOffline(true);
   await page.getByText('Weldr does not respond.').waitFor();
