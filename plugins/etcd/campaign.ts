@@ -136,8 +136,8 @@ export class Campaign {
     const before = this.options.session();
     const won = await this.take(seen, lease, since);
     if (won === undefined || this.options.session() !== before || this.options.isResigning()) {
-      // Another node was faster; or an earlier attempt of this one has won and its answer was lost: then its lease runs out; or
-      // the leadership that was to be taken again has ended meanwhile.
+      // Another node was faster, the leadership that was to be taken again has ended meanwhile, or an earlier attempt has won and
+      // its answer was lost: dropping the lease ends that leadership.
       this.drop(lease);
       await this.pause(retryDelay);
       return;

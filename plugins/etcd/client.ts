@@ -123,8 +123,8 @@ export class EtcdClient {
 
   /**
    * Asks one member after another until one answers. Rejects with STORE_UNAVAILABLE when none answered within the limits or
-   * etcd cannot do it now (`refusalOf` returns whether a write may still have been done), or with etcd's own error when the
-   * call is invalid.
+   * etcd cannot do it now (`mayBeDone` of `refusalOf`: whether a write may still have been done), or with etcd's own error when
+   * the call is invalid.
    */
   async call<T>(
     attempt: (etcd: Etcd3, options: AttemptOptions) => Promise<T>,

@@ -240,7 +240,7 @@ export class ClusterNode {
     await this.leave();
     await this.failsafe?.close();
     const { status, log } = this.surroundings;
-    // The machine may stop next. Not earlier: the address moves first.
+    // The machine may stop next. This comes after `leave`, because the address has to move first.
     const moved = status.stopping
       ? moveLeaderAway({ client: this.client, leaderKey: this.keys.leader, log })
       : undefined;

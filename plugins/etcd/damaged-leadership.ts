@@ -103,7 +103,7 @@ export class DamagedLeadership {
     const answer = await client.call(
       async (etcd, options) => await etcd.leaseClient.leaseTimeToLive({ ID: lease }, options),
     );
-    // An expired lease that is about to be revoked takes its keys with it.
+    // With 0 it has expired, and etcd is about to revoke it and delete its keys.
     this.leaseIsGone = Number(answer.TTL) === -1;
   }
 

@@ -134,8 +134,8 @@ export class Election {
   /** Returns why this node does not promise the leader with this create revision to stand back; undefined: it does. */
   objectionTo(revision: number): string | undefined {
     if (this.session !== undefined) return 'it leads';
-    if (this.campaign.isTaking) return 'it stands itself';
-    return revision < this.known.latestRevision ? 'another led since' : undefined;
+    if (this.campaign.isTaking) return 'it is standing itself';
+    return revision < this.known.latestRevision ? 'another node has led since' : undefined;
   }
 
   /** Takes part until `close`. */
@@ -231,7 +231,7 @@ export class Election {
     if (!this.leading) this.options.log.info('leading');
     this.leading = true;
     session.isLost = false;
-    // A renewal may come after it was given up, if no other node has won meanwhile.
+    // A late renewal restores the leadership, if no other node has won meanwhile.
     this.known.confirm(this.options.nodeName, session.since);
     this.notices.soon();
   }

@@ -8,7 +8,7 @@ import { alarmOf, askMembers } from './etcd-members.ts';
 /** The interval between checks, ms. */
 const lookEvery = 2000;
 
-/** What {@link EtcdAlarms} work with. */
+/** What {@link EtcdAlarms} works with. */
 export interface EtcdAlarmsOptions {
   readonly client: EtcdClient;
   readonly log: Logger;
@@ -29,7 +29,7 @@ export class EtcdAlarms {
     this.options = options;
   }
 
-  /** Checks, if the last check is long enough ago. Never rejects. */
+  /** Checks, unless the last check was a moment ago. Never rejects. */
   async look(): Promise<void> {
     const { client, clock, log } = this.options;
     const now = clock.monotonic();

@@ -161,7 +161,7 @@ export function refusalError(failure: Omit<EtcdFailure, 'mayPass'>): WeldrError 
   return new WeldrError('STORE_UNAVAILABLE', failure.text, { cause: new Refusal(failure) });
 }
 
-/** Returns why etcd did not do something in any attempt; undefined: it may have been done. */
+/** Returns why a call failed in all attempts, and whether it may have been done nevertheless; undefined: that is not known. */
 export function refusalOf(thrown: unknown): Omit<EtcdFailure, 'mayPass'> | undefined {
   if (thrown instanceof WeldrError) {
     if (!(thrown.cause instanceof Refusal)) return undefined;

@@ -39,7 +39,7 @@ export interface MemberView {
 export interface IdentityFinding {
   /** Why no node may lead by this etcd; undefined: nothing is known against it. */
   readonly problem: string | undefined;
-  /** What works, but is surely not intended. */
+  /** What works, but is probably not intended. */
   readonly warnings: readonly string[];
 }
 
@@ -246,7 +246,7 @@ function warningsOf(views: readonly HostView[], first: HostView, hosts: readonly
   const voters = members.filter(({ isLearner }) => !isLearner);
   if (voters.length % 2 === 0) {
     warnings.push(
-      `etcd has ${voters.length} members: an even number survives no more failures than one member less; add one`,
+      `etcd has ${voters.length} members, which survive no more failures than ${voters.length - 1}; add one`,
     );
   }
   for (const { name, id, isLearner } of members) {
@@ -261,7 +261,7 @@ function warningsOf(views: readonly HostView[], first: HostView, hosts: readonly
   if (unnamed.length > 0) {
     const who = listOf(unnamed.map(({ name, id, clientUrls }) => clientUrls[0] ?? (name || id)));
     warnings.push(
-      `\`hosts\` does not name ${who}, of etcd's members: without the others this node is cut off`,
+      `\`hosts\` does not name ${who}: this node is cut off when the members of etcd that it names fail`,
     );
   }
   return warnings;

@@ -31,7 +31,7 @@ export interface SeenFailsafeList {
   readonly list: FailsafeList | undefined;
 }
 
-/** Returns the key as read; undefined: it does not exist. */
+/** Returns the key as it was read; `kv`: undefined if it does not exist. */
 export function seenFailsafeList(kv: IKeyValue | undefined): SeenFailsafeList {
   return { mod: Number(kv?.mod_revision ?? 0), list: readFailsafeList(kv?.value) };
 }
@@ -50,7 +50,7 @@ export function readFailsafeList(value: Buffer | undefined): FailsafeList | unde
 /** What a list means for one node. */
 export type Standing = 'may stand' | 'may stand after a while' | 'not listed';
 
-/** Returns whether this node may stand; after a while: if it started so recently that it may have forgotten a promise. */
+/** Returns whether this node may stand. `may stand after a while`: a process that has just started may have forgotten a promise. */
 export function standingOf(node: string, list: FailsafeList | undefined): Standing {
   if (list === undefined || list.leader === node || list.members.length === 0) return 'may stand';
   return list.members.some(member => member.node === node) ? 'may stand after a while' : 'not listed';

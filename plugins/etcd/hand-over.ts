@@ -57,7 +57,7 @@ const doneWithin = 4000;
 export class HandOver {
   private readonly options: HandOverOptions;
   private readonly looks = new Set<() => void>();
-  /** This node's last answer, and the order it is to. */
+  /** This node's last answer, with the order that it answers. */
   private answer: Candidacy['answer'];
   private answering: string | undefined;
   private releasing: string | undefined;
@@ -94,8 +94,8 @@ export class HandOver {
   }
 
   /**
-   * Resolves when another node leads. Rejects with CONFLICT, and why, when none can or does; with NOT_FOUND when there is no such
-   * node.
+   * Resolves when another node leads. Rejects with CONFLICT and the reason when no other node can, or none does in time; with
+   * NOT_FOUND when there is no node `to`.
    */
   async ask(wish: HandOverWish): Promise<HandedOver> {
     const from = this.options.leadership().leader;

@@ -18,7 +18,7 @@ const firstSchema = 1;
 export class ClusterKeys {
   private readonly prefix: string;
 
-  /** `prefix` is such as `/weldr/`; clusters with different prefixes can share an etcd. */
+  /** `prefix`, such as `/weldr/`: clusters with different prefixes can share an etcd. */
   constructor(prefix: string) {
     this.prefix = prefix;
   }

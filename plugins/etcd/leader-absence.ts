@@ -8,11 +8,11 @@ export interface LeaderAbsenceOptions {
   readonly clock: Clock;
   /** An absence is reported once it has lasted this long, ms. */
   readonly patience: number;
-  /** Returns the node that leads, and not only waits until it may. */
+  /** Returns the node that leads; one that still waits until it may does not count. */
   leader(): string | undefined;
   /** Returns why no node leads. */
   why(): Promise<string>;
-  /** Returns whether this node has stopped taking part; then no reason is looked for. */
+  /** Returns whether this node has stopped taking part; if so, no reason is sought. */
   isRetired(): boolean;
   /** Sets the problem that is shown; undefined: none. */
   problem(text: string | undefined): void;
@@ -81,7 +81,10 @@ export class LeaderAbsence {
     this.logged.clear();
     this.lastReason = undefined;
     if (this.isReported)
-      this.options.log.warn({ leader }, `${leader} leads again after ${Math.round(absence / 1000)} s`);
+      this.options.log.warn(
+        { leader },
+        `${leader} leads, after ${Math.round(absence / 1000)} s without a leader`,
+      );
     this.isReported = false;
     this.report();
   }

@@ -197,7 +197,7 @@ export class LeaderKeys {
   }
 }
 
-/** Returns what the key `last-leader` says; undefined: it does not exist. */
+/** Returns what the key `last-leader` says; `last`: undefined if it does not exist. */
 export function lastLeadership(last: IKeyValue | undefined): LeadershipEnd {
   const { data } = lastLeaderValue.safeParse(json(last?.value));
   return {

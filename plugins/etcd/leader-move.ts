@@ -1,11 +1,11 @@
-// LeaderMove: moves etcd's own leader off a machine that stops. After its leader's death etcd takes a second or two to elect another
-// one; asked before, it takes a moment.
+// LeaderMove: moves etcd's own leader off a machine that may stop. After its leader's death etcd takes a second or two to elect
+// another one; if it is asked beforehand, it takes a moment.
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type EtcdClient, type EtcdMember, plainReason } from './client.ts';
 
-/** The longest time of the move, ms: a stop does not wait longer. */
+/** How long one question to etcd, and the move as a whole, may take, ms: a stop waits for them. */
 const within = 200;
 /** How long to wait first for the next leader of the Weldrs, and how often to look for it, ms. */
 const takenWithin = 500;
@@ -17,7 +17,7 @@ export interface LeaderMove {
   /** The key that the leader of the Weldrs holds. */
   readonly leaderKey: string;
   readonly log: Logger;
-  /** Returns whether a URL is one of this machine; default: its host is an address of an interface, or `localhost`. */
+  /** Returns whether a URL leads to this machine; default: its host is an address of an interface, or `localhost`. */
   isOwn?(host: string): boolean;
 }
 
@@ -46,7 +46,10 @@ export async function moveLeaderAway({
     const target = members.find(({ ID, clientURLs }) => ID !== status.leader && !clientURLs.some(isOwn));
     if (target === undefined) return;
     await ask((etcd, options) => etcd.maintenance.moveLeader({ targetID: target.ID }, options));
-    log.info({ from: own.host, to: target.name }, "moved etcd's leader off this machine, as Weldr stops");
+    log.info(
+      { from: own.host, to: target.name },
+      "moved etcd's leader off this machine, as the leadership has moved",
+    );
   } catch (thrown) {
     // With etcd's authentication on, only root may do this.
     log.debug({ host: own.host, reason: plainReason(thrown) }, "etcd's leader stays where it is");

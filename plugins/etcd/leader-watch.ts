@@ -52,7 +52,7 @@ export class LeaderWatch {
     this.watcher = new KeyWatch({
       client,
       log,
-      // The list of failsafe and the two keys, and what is between them: where candidates with failsafe are asked.
+      // From the list of failsafe to the leader. Between them are the last leader, and the addresses of candidates with failsafe.
       key: keys.failsafeList,
       rangeEnd: Buffer.from(`${keys.leader}\0`),
       pace: alert,

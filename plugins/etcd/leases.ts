@@ -33,7 +33,7 @@ export interface KeptLease {
   readonly revision: number;
 }
 
-/** Renews a lease once, at the member of `etcd`. Rejects without an answer before `options.deadline`. */
+/** Renews a lease once, at the member of `etcd`. Rejects when there is no answer by `options.deadline`. */
 export async function keepAliveOnce(etcd: Etcd3, id: string, options: AttemptOptions): Promise<KeptLease> {
   const stream = await etcd.leaseClient.leaseKeepAlive(options);
   const { promise, resolve, reject } = Promise.withResolvers<KeptLease>();

@@ -22,7 +22,7 @@ export type PoolCopy = z.output<typeof copySchema>;
 // Changes come in bursts, each copy holds the whole pool, and only a start without etcd needs it. ms.
 const writeDelay = 1000;
 
-/** The number of keys written without a pause, for which a leader's renewals wait. */
+/** The number of keys written without a pause; a leader's renewals wait for that long. */
 const keysAtOnce = 500;
 
 /** The copy in one file. */

@@ -18,7 +18,7 @@ export interface Reach {
 export interface PoolReachOptions {
   readonly pools: ReportedPools;
   readonly clock: Clock;
-  /** Returns whether it matters now that checks are late. */
+  /** Returns whether a lost pool has to be noticed sooner than checks do now. */
   wanted(): boolean;
   /** Called when a pool went out of reach, or came back. */
   changed(): void;

@@ -11,7 +11,7 @@ export interface RenewedLease extends GrantedLease {
   readonly grantedFrom: number;
 }
 
-// The address is held for what is left of a lease: renewed less often, the lease would be too old when it is used. ms.
+// An address is held only for what is left of the lease, which would be too little if it were renewed less often. ms.
 const renewEvery = 50;
 /** An unused lease is dropped after this time, ms. */
 const keptFor = 5000;

@@ -11,7 +11,7 @@ import { keepAliveOnce } from './leases.ts';
 /** The result of a renewal: etcd answered, did not answer in time, or could not be asked. */
 type RenewalEnd = 'answered' | 'no answer' | 'failed';
 
-/** What {@link Renewals} work with. */
+/** What {@link Renewals} works with. */
 export interface RenewalsOptions {
   readonly election: ElectionOptions;
   /** The leadership that is held now. */
@@ -85,8 +85,8 @@ export class Renewals {
   }
 
   /**
-   * Renews, but asks a member first whether there is a leader when the renewal is late: a member whose leader is dead works on a
-   * renewal without a pause (etcd 3.4), just when all of etcd has to elect.
+   * Renews. When the renewal is late, it first asks the member whether there is a leader: a member of etcd 3.4 whose leader is dead
+   * retries a renewal without a pause, just when etcd has to elect.
    */
   private async renewIfLed(
     session: LeaderSession,

@@ -39,7 +39,7 @@ export class Resignation {
     return this.running !== undefined;
   }
 
-  /** Whether this node is letting go; not yet while what it holds is still used. */
+  /** Whether this node is letting go; false while what it holds is still in use. */
   get isLettingGo(): boolean {
     return this.running !== undefined && !this.isWindingDown;
   }

@@ -42,7 +42,7 @@ export class RoundTrip {
     this.last.length = 0;
   }
 
-  /** Whether the mean is of enough answers. The first answer includes opening a connection. */
+  /** Whether the mean covers enough answers. The first one includes opening a connection. */
   get isSettled(): boolean {
     return this.count >= enough;
   }

@@ -231,7 +231,7 @@ export class RowReplica {
     const { localCopy, log } = this.options;
     const copy = await localCopy.read();
     log.warn(
-      { reason, servers: copy?.keys.length ?? 0, revision: copy?.revision },
+      { reason, rows: copy?.keys.length ?? 0, revision: copy?.revision },
       copy === undefined
         ? 'etcd is away and there is no local copy: starting with the servers of the config'
         : 'etcd is away: starting from the local copy',

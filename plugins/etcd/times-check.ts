@@ -6,7 +6,7 @@ import { leaseFor } from './slow-etcd.ts';
 /** A hold-off allows for clocks and a slow renewal; a longer one only delays a fail-over. ms. */
 const longestHoldOff = 60_000;
 
-/** Throws CONFIG_INVALID for such times. `need`: the least time that plugins of the config need of a leadership, ms. */
+/** Throws CONFIG_INVALID. `need`: the least time that plugins of the config need of a leadership, ms. */
 export function checkTimes({ lease, holdOff }: Omit<ElectionTimes, 'renew'>, need: number): void {
   if (holdOff > longestHoldOff) {
     throw refusal('holdOff', `expected ${longestHoldOff / 1000}s or less, got ${holdOff / 1000}s`);
@@ -20,7 +20,7 @@ export function checkTimes({ lease, holdOff }: Omit<ElectionTimes, 'renew'>, nee
   throw refusal(
     'lease',
     `a lease of ${granted / 1000} s and a hold-off of ${holdOff} ms give a leader ${Math.floor(span)} ms, and what it holds` +
-      ` needs ${Math.ceil(need)} ms until it is surely gone: the address would never be held. Set lease:` +
+      ` needs ${Math.ceil(need)} ms until it is certainly gone: the address would never be held. Set lease:` +
       ` '${leaseFor(need - 0.5, holdOff)}s'${orHoldOff} on all nodes (docs/cluster-guarantees.md, "Never two holders")`,
   );
 }

@@ -1,7 +1,7 @@
 // Wakeup: lets a loop wait for a time, or until something happens.
 import type { Clock } from '../../core/time/clock.ts';
 
-/** For one loop. */
+/** The wakeup of one loop. */
 export class Wakeup {
   private readonly clock: Clock;
   private isDue = false;

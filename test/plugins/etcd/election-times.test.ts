@@ -45,7 +45,7 @@ test('invalid times are refused', () => {
   assert.match(refusal({ timeout: '1d' }), /timeout: expected a timeout between 100ms and 10m/);
 });
 
-test('a list of hosts that is surely not intended causes a warning', () => {
+test('a list of hosts that is probably not intended causes a warning', () => {
   const warningsOf = (hosts: string[]) =>
     checkConfig({ listen: '127.0.0.1:0', plugins: [roundRobin(), etcd({ hosts })] }).remarks.warnings.join(
       '\n',

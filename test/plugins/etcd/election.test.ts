@@ -145,7 +145,7 @@ withEtcd('a leader whose key is deleted stops at once', async (cluster, node) =>
 });
 
 withEtcd(
-  'after the key was deleted by hand, the next leader waits until the previous one is surely out',
+  'after the key was deleted by hand, the next leader waits until the previous one is certainly out',
   async (cluster, node) => {
     const a = await node('a', { lease: 1000 });
     await until('a leads', () => leads(a));

@@ -134,7 +134,7 @@ const bodyOfLoss = async () => {
     await until('its lease is gone', () => key() === '');
     await sleep(1500);
     assert.ok(a.election.leadership.leading);
-    assert.is(b.election.objectionTo(1), 'another led since');
+    assert.is(b.election.objectionTo(1), 'another node has led since');
     assert.is(key(), '', 'b has promised not to stand, and does not');
 
     await relay.mend();

@@ -11,7 +11,7 @@ function member(objection?: string) {
   const clock = new FakeClock();
   const promises = new PeerPromises({
     ...{ secret, prefix: '/weldr/', nodeName: 'b', clock },
-    objection: session => (session < 5 ? 'another led since' : objection),
+    objection: session => (session < 5 ? 'another node has led since' : objection),
   });
   return { clock, promises };
 }

@@ -75,7 +75,7 @@ withEtcd('writes by two nodes to different fields at once both hold', async (clu
   await until('the removal arrives', () => a.ids().length === 0);
 });
 
-withEtcd('writers at two nodes that compare end at the exact count', async (_, node) => {
+withEtcd('writers at two nodes lose no increment when each write has a condition', async (_, node) => {
   const a = await node();
   const id = 'http://127.0.0.1:9001';
   await a.pools.add('default', server(id));
