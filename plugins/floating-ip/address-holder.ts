@@ -61,7 +61,7 @@ export class AddressHolder {
   private cancelEnd: CancelTimer | undefined;
   /** The complaint about another host that has an address; undefined: there is none. */
   private foreign: string | undefined;
-  /** The number of times that holding began or ended; a search for other hosts ends with its own. */
+  /** The number of times that holding began or ended; a search for other hosts ends when it changes. */
   private looks = 0;
   /** Receives changes, if set. */
   observer: AddressObserver | undefined;
@@ -222,8 +222,8 @@ export class AddressHolder {
     if (!(await packets.isThere())) {
       this.options.log.warn(
         {},
-        'the table of nftables that guards the address was removed; making it again. Have `flush ruleset` of a' +
-          ' firewall spare the tables weldr_*',
+        'the table of nftables that guards the address was removed; making it again. Have the firewall flush only its own' +
+          ' tables, not the whole ruleset',
       );
       const problem = await packets.build();
       if (problem !== undefined) return { problem };

@@ -5,8 +5,8 @@ import { type CommandResult, run } from './command.ts';
 import { runBefore, uptime } from './deadline.ts';
 
 // Sends an unsolicited neighbour advertisement to all nodes (RFC 4861 section 7.2.6): override flag, target, own link-layer
-// address, hop limit 255. The kernel fills in the checksum of ICMPv6 raw sockets (RFC 3542 section 3.1). It sends an advertisement
-// by itself only for addresses that went through duplicate address detection.
+// address, hop limit 255. The kernel fills in the checksum of ICMPv6 raw sockets (RFC 3542 section 3.1). It advertises only addresses
+// that went through duplicate address detection.
 const advertise = `use Socket qw(:all);
 my ($ip, $index, $mac) = @ARGV;
 my $target = inet_pton(AF_INET6, $ip);

@@ -1,5 +1,5 @@
 // Deadline: runs `ip` so that it cannot take effect after a deadline, whatever holds it up. Otherwise a process that was frozen between
-// the decision to renew an address and the renewal in the kernel would bring back the address when it continues.
+// the decision to renew an address and the renewal in the kernel would bring the address back when it thaws.
 import { readFileSync } from 'node:fs';
 import { type CommandResult, run } from './command.ts';
 

@@ -22,8 +22,9 @@ const restartDelay = 200;
 const longestStart = { first: 20_000, again: 5000 } as const;
 
 /**
- * The time that a leadership has to hold for an address, ms: that of the README's table, and time for a late renewal. With nftables:
- * 100 for lateness, 240 for a ticket, 510 until the next renewal has come through. Otherwise 1000 + 1050 + 50, and 177.
+ * The time that a leadership has to last so that an address can be held, ms. With nftables: 100 for lateness, 240 for a ticket, 510
+ * until the next renewal has come through. Otherwise: 1000 of `valid_lft`, 1050 for lateness, 50 for the command, 177 for a late
+ * renewal.
  */
 export const needs: Readonly<Record<FenceKind, number>> = { nft: 850, valid_lft: 2277 };
 
@@ -52,7 +53,7 @@ export class HolderClient {
   private cancelHeartbeat: CancelTimer | undefined;
   private session: string | undefined;
   private streaks = 0;
-  /** The leadership that the process has ended, for which nothing is held any more. */
+  /** The leadership that the process has ended: nothing is held for it any more. */
   private closed: string | undefined;
   /** When a process died, monotonic ms: its successor may hold only what was confirmed after that. */
   private trustFrom = Number.NEGATIVE_INFINITY;

@@ -32,7 +32,7 @@ const schema = z
     interface: z
       .string()
       .regex(/^[\w.@-]{1,15}$/, 'expected the name of an interface such as "eth0"')
-      .describe('The interface that clients reach it by.'),
+      .describe('The interface on which clients reach it.'),
   })
   .describe('Gives the leader of the cluster the service address.');
 

@@ -28,7 +28,7 @@ export async function checkPrerequisites(
         ' CAP_NET_ADMIN and CAP_NET_RAW (systemd: AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW)',
     );
   }
-  // At once, because the probe takes a second.
+  // Together, because the probe takes a second.
   const [keepsDeadlines, refused] = await Promise.all([
     canKeepDeadlines(),
     checkArping(addresses, interfaceName),
@@ -37,7 +37,9 @@ export async function checkPrerequisites(
   holder.keepsDeadlines = keepsDeadlines;
   if (!holder.keepsDeadlines) {
     if (addresses.some(({ family }) => family === 6)) {
-      return refusal('perl is missing, and announces IPv6 addresses; install perl-base (Debian) or perl');
+      return refusal(
+        'perl is missing, without which IPv6 addresses cannot be announced; install perl-base (Debian) or perl',
+      );
     }
     log.warn(
       {},

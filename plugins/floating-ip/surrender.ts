@@ -1,4 +1,4 @@
-// Surrender: ends a leadership over HTTP in the place of a manager that cannot, as its election has described it.
+// Surrender: ends a leadership over HTTP in the place of a manager that cannot, by the request that its election has described.
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Surrender, SurrenderRequest } from '../../core/plugin/manager-hooks.ts';
 
