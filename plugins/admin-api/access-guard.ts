@@ -21,7 +21,7 @@ export function isLoopback(host: string): boolean {
 }
 
 export interface AccessGuardOptions {
-  /** Undefined: every caller who can connect is admitted. */
+  /** Undefined: every caller that can connect is admitted. */
   readonly token: string | undefined;
   /** The token for read-only access. */
   readonly readToken: string | undefined;

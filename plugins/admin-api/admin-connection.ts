@@ -68,8 +68,8 @@ export class AdminConnection extends Duplex {
   }
 
   /**
-   * What it is waiting for. `caller`: the rest of a request, a first request, or the end of a pause, because the caller sent the next
-   * request too early. `nothing`: it was answered and is idle. `turn`: Weldr.
+   * What it is waiting for. `caller`: the rest of a request, a first request, or the end of the pause after a request that was sent
+   * too early. `nothing`: it was answered and is idle. `turn`: Weldr.
    */
   get awaits(): 'caller' | 'nothing' | 'turn' {
     if (this.current?.request.complete === false) return 'caller';

@@ -47,7 +47,7 @@ export class AdminConnections {
     server.on('connection', socket => this.accept(socket));
   }
 
-  /** Returns the connection of a request; call it when the request arrives: once its connection has ended, it has no socket. */
+  /** Returns the connection of a request. Call it when the request arrives: a request whose connection has ended has no socket. */
   take(request: IncomingMessage): AdminConnection {
     const connection = this.bySocket.get(request.socket);
     if (connection === undefined) throw new Error('a request without a connection');
@@ -55,7 +55,7 @@ export class AdminConnections {
     return connection;
   }
 
-  /** Returns the connection of a request, also of one that was taken. */
+  /** Returns the connection of a request, even if `take` was called for it before. */
   of(request: IncomingMessage): AdminConnection {
     return this.byRequest.get(request) ?? this.take(request);
   }

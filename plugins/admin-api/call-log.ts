@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { type ErrorCode, WeldrError } from '../../core/errors.ts';
 import type { RefusalLog } from '../../core/log/refusal-log.ts';
 
-/** Errors that refuse the caller, not what it asks for; those are logged as answers. */
+/** Errors that refuse the caller. Those about what it asks for are logged as answers. */
 const refusals: ReadonlySet<ErrorCode> = new Set(['UNAUTHORIZED', 'FORBIDDEN', 'OVERLOADED']);
 
 /** A call as it is logged. */

@@ -69,7 +69,7 @@ export function addCertificateRoutes(admin: AdminRoutes, options: CertificateRou
     rel: 'remove-certificate',
     summary: 'Remove a certificate',
     query: { dryRun, override },
-    answers: { 200: 'The one of the config is used again', 204: 'It is removed' },
+    answers: { 200: "The config's is used again", 204: 'It is removed' },
     conditional,
     handle: r => routes.remove(r),
   });

@@ -1,4 +1,4 @@
-// Presence: says whether the servers, pools and routes in the labels of a metric still exist; others leave the output.
+// Presence: whether the servers, pools and routes in the labels of a metric still exist; others leave the output.
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 
 /** How long a removed route is left out, ms: its requests in progress are still counted when they end. */

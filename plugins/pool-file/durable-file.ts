@@ -48,8 +48,8 @@ function* pieces(texts: Iterable<string>): Generator<Buffer> {
 }
 
 /**
- * Replaces the file at `path` by one of these lines: written to a temporary file, synced, renamed, so that a complete one
- * exists at every moment. Resolves with it, open for writing. The rename is durable after {@link syncDirectory}.
+ * Replaces the file at `path` by one with these lines, which is written under another name, synced and renamed, so that a complete
+ * file exists at every moment. Resolves with the new file, open for writing. The rename is durable after {@link syncDirectory}.
  */
 export async function replaceFile(
   path: string,

@@ -155,7 +155,7 @@ export class PoolJournal implements StateStore {
     if (bytes.length === 0) {
       this.log.warn(
         { file: this.path },
-        `${this.path} is empty: if it was emptied, all run-time changes are lost; the config decides`,
+        `${this.path} is empty: if it was emptied, all run-time changes are lost, and only the config applies`,
       );
     }
     this.mustRewrite = damaged || found.lines === 0 || this.isFirstFormat;
@@ -305,7 +305,7 @@ export class PoolJournal implements StateStore {
     }
   }
 
-  /** Rewrites the file: to a temporary one, renamed into place, so that a complete one exists at every moment. */
+  /** Rewrites the file; a complete one exists at every moment. */
   private async rewrite(): Promise<void> {
     if (this.mustSetAside) await this.setAside();
     if (this.isFirstFormat) await this.keepFirstFormat();

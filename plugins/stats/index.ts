@@ -18,7 +18,7 @@ const options = z
       .refine(ms => ms >= 10, 'an interval is at least 10ms')
       .prefault('250ms')
       .describe(
-        'How often workers report their counts. A killed worker loses the counts of at most this time.',
+        'How often workers report their counts, of 500 servers at most. A killed worker loses what it has not reported.',
       ),
   })
   .describe('Counts requests and attempts, for GET /stats of the admin API.');

@@ -45,7 +45,7 @@ export class Totals {
   private readonly routes = new Map<string, RouteHits>();
 
   /**
-   * Adds a worker's report at `now`, in ms since the epoch. `known` says whether a server is still in its pool; others count in
+   * Adds a worker's report at `now`, in ms since the epoch. `known` returns whether a server is still in its pool; others count in
    * the sums only.
    */
   add(

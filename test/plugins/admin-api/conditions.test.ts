@@ -83,7 +83,7 @@ test('settings accept conditions as servers do', async () => {
   });
 });
 
-test('concurrent writers with conditions end at the exact count', async () => {
+test('concurrent writers with conditions lose no increment', async () => {
   await withApi({ servers: [url] }, async api => {
     const count = async () => {
       for (let done = 0; done < 60; ) {

@@ -100,7 +100,7 @@ test('a body arrives whole, however it is split, and the request after it is ser
   });
 });
 
-test('a caller who closes the sending side is still answered', async () => {
+test('a caller that closes the sending side is still answered', async () => {
   await withApi({}, async ({ address }) => {
     const socket = await open(address);
     socket.end(get('/healthz'));
@@ -123,7 +123,7 @@ test('a new connection is served however many are held, and no request under way
   });
 });
 
-test('large answers that are not read are bounded, and further ones are 503 meanwhile', async () => {
+test('large answers that are not read are bounded, and further calls are answered 503 meanwhile', async () => {
   const { plugin } = slowRoutes();
   await withApi({ after: [plugin] }, async ({ address, call }) => {
     const held = await Promise.all(Array.from({ length: 20 }, () => open(address)));
@@ -138,7 +138,7 @@ test('large answers that are not read are bounded, and further ones are 503 mean
   });
 });
 
-test('a caller who reads nothing of an answer for ten seconds loses the connection', async () => {
+test('a caller that reads nothing of an answer for ten seconds loses the connection', async () => {
   const { plugin } = slowRoutes();
   await withApi({ after: [plugin] }, async ({ address, call }) => {
     const socket = await open(address);
@@ -150,7 +150,7 @@ test('a caller who reads nothing of an answer for ten seconds loses the connecti
   });
 });
 
-test('a budget takes a single answer of any size, and no more than its limit together', () => {
+test('a budget admits a single answer of any size, and several up to its limit together', () => {
   const budget = new ByteBudget(10);
   assert.ok(budget.hold(50));
   assert.not.ok(budget.hold(1));

@@ -193,7 +193,7 @@ test('a handshake that drips ends after ten seconds', async () => {
   await withApi({ tls: tls() }, async ({ port, side }) => {
     const socket = await slow(port);
     const closed = new Promise(resolve => socket.once('close', resolve));
-    // Its turn is one of the next of the event loop.
+    // Its turn comes in one of the next turns of the event loop.
     await call(port, '/healthz');
     side.clock.advance(9_000);
     socket.write(Buffer.from([0]));
@@ -237,7 +237,7 @@ test('answers and bodies of any size are transferred whole', async () => {
   });
 });
 
-test('a caller who closes the sending side after a call is still answered', async () => {
+test('a caller that closes the sending side after a call is still answered', async () => {
   await withApi({ tls: tls() }, async ({ port }) => {
     const socket = connect({ port, host: '127.0.0.1', ca: authority.cert });
     socket.end('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
