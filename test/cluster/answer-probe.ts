@@ -6,9 +6,9 @@ import { connect } from 'node:net';
 const [address = '', ...sources] = process.argv.slice(2);
 const discardPort = 9;
 const everyMs = 20;
-/** Silence for this long means: not answered, ms. */
+/** A probe without an answer for this long counts as unanswered, ms. */
 const patienceMs = 60;
-/** This many unanswered probes in a row: it does not hold the address. One may be lost. */
+/** After this many unanswered probes in a row, it does not hold the address: a single one may be lost. */
 const enough = 2;
 
 function follow(localAddress: string, index: number): void {

@@ -134,7 +134,7 @@ export class EtcdCluster {
     return undefined;
   }
 
-  /** Makes a member etcd's leader, unless it is. */
+  /** Makes a member etcd's leader, unless it is already. */
   async lead(index: number): Promise<void> {
     const status = this.ctl(['endpoint', 'status', '-w', 'json'], index);
     // As text: the id is larger than a number can hold exactly.

@@ -40,7 +40,7 @@ export class Figures {
     this.entries = entries;
   }
 
-  /** Creates a file; throws if it exists, because its figures took long. */
+  /** Creates a file. Throws if it exists, so that figures that took hours are not overwritten. */
   static begin(path: string, settings: SuiteSettings): Figures {
     if (existsSync(path)) throw new Error(`${path} already exists; --continue ${path} continues it`);
     mkdirSync(dirname(path), { recursive: true });

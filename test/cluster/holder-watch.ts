@@ -99,7 +99,7 @@ export class HolderWatch {
     return openIn(this.owned).sort().join() === this.reallyOwned();
   }
 
-  /** Stops; throws if the record does not match the machines now, because it has missed something then. */
+  /** Stops. Throws if the record does not match the machines now: then it has missed something. */
   close(): void {
     for (const child of this.children) child.kill('SIGKILL');
     const seen = openIn(this.owned).sort().join();

@@ -81,7 +81,7 @@ export const machineScenarios: readonly Scenario[] = [
     ...isUnplugged('unpluggedWithLeader', 'there, too'),
   },
   {
-    name: 'all of the active machine is frozen for 6 s',
+    name: 'the whole active machine is frozen for 6 s',
     seconds: 13,
     async play(stage) {
       const { machine } = stage.world.active;

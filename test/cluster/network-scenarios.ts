@@ -17,7 +17,7 @@ function keepNeighbours(machine: LabMachine): void {
 /** Faults of the network. */
 export const networkScenarios: readonly Scenario[] = [
   {
-    name: 'a client without network while the address moves comes back after 8 s',
+    name: 'a client whose network is away for 8 s while the address moves is answered again',
     seconds: 36,
     async play(stage) {
       const { world } = stage;

@@ -5,8 +5,8 @@ import type { Entry } from './figures.ts';
 import type { Outcome } from './scenario.ts';
 import type { World } from './world.ts';
 
-/** Whether a play has no problem. */
-export function isAsItShould({ checks, overlaps, lost, error }: Outcome): boolean {
+/** Returns whether a play has no problem. */
+export function isFlawless({ checks, overlaps, lost, error }: Outcome): boolean {
   return (
     error === undefined && overlaps.length === 0 && lost.length === 0 && checks.every(({ holds }) => holds)
   );

@@ -11,7 +11,7 @@ import { type Entry, Figures, type SuiteSettings } from './figures.ts';
 import { KeepalivedPair, whyNoKeepalived } from './keepalived.ts';
 import { keepalivedScenarios, playBeside } from './keepalived-scenarios.ts';
 import { whyNoLab } from './lab.ts';
-import { isAsItShould, keepLogs } from './play-logs.ts';
+import { isFlawless, keepLogs } from './play-logs.ts';
 import { type Outcome, play, type Scenario } from './scenario.ts';
 import { scenarios } from './scenarios.ts';
 import { estimate, type Planned, schedule, type Visit } from './schedule.ts';
@@ -28,7 +28,7 @@ const usage = `npm run test:cluster -- [WORDS] [OPTIONS]
   --weldrs N            2 (default) to 4
   --without-keepalived  leave out the comparison with keepalived
   --json FILE           write the table and the problems as JSON
-  --markdown            print the table as docs/cluster-guarantees.md has it, too
+  --markdown            print the table as Markdown, too, for docs/cluster-guarantees.md
   --logs                keep the logs of every play, not only those with a problem
   --figures FILE        where the raw figures go; default: a new file in coverage/cluster/
   --continue FILE       continue the suite whose raw figures are in this file, with its options`;
@@ -168,7 +168,7 @@ async function visit<W extends Site>(
     const entry: Entry = { who, scenario: scenario.name, run, at, load, ...outcome };
     figures.add(entry);
     print(entry);
-    if (site instanceof World && (values.logs || !isAsItShould(outcome))) {
+    if (site instanceof World && (values.logs || !isFlawless(outcome))) {
       console.log(`    logs: ${keepLogs(figures.path.replace(/\.jsonl$/, '-logs'), site, entry)}`);
     }
     if (outcome.error !== undefined && site !== undefined) {

@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 
 const [port = '', host = '', toPort = '', delay = '', jitter = ''] = process.argv.slice(2);
 
-/** When a chunk that arrived now is due, not before the previous one. */
+/** Returns when a chunk that has just arrived is due, never before the previous one. */
 function dueAfter(last: number): number {
   const spread = (2 * Math.random() - 1) * Number(jitter);
   return Math.max(last, performance.now() + Number(delay) + spread);

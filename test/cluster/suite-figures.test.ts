@@ -201,7 +201,7 @@ test('raw figures survive an interruption, except a line that was cut off', () =
   }
 });
 
-test('the table is printed in the format of the documentation', () => {
+test('the table is printed as Markdown', () => {
   const gaps = [1500, 2100, 1700].map((gap, run) =>
     entry({ run: run + 1, figures: [figure('diesElsewhere', gap)] }),
   );

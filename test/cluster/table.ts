@@ -145,7 +145,7 @@ function figureOf(measured: Measured | undefined, unbroken: boolean): string {
   ].join(', ');
 }
 
-/** The table in the format of docs/cluster-guarantees.md. */
+/** The table as Markdown, for docs/cluster-guarantees.md. */
 export function markdownOf(entries: readonly Entry[]): string {
   const lines = rowsOf(entries).map(({ goal, label, limit, weldr, keepalived }) => {
     const unbroken = goalOf(goal).unbroken === true;

@@ -36,9 +36,8 @@ export interface WorldOptions {
   readonly etcdDelay?: { readonly ms: number; readonly jitter: number };
   readonly weldrs?: number;
   readonly workers?: number;
-  /** More options of the plugins, as text of the config. */
+  /** More options of the plugin etcd, as text of the config. */
   readonly etcdOptions?: string;
-  readonly floatingIpOptions?: string;
   /** Each Weldr has failsafe. */
   readonly failsafe?: true;
   readonly checkEvery?: string;
@@ -212,7 +211,7 @@ export class World extends Site {
   }
 
   private config(name: string, machine: LabMachine): string {
-    const { workers = 1, etcdOptions = '', floatingIpOptions = '', checkEvery = '1s' } = this.options;
+    const { workers = 1, etcdOptions = '', checkEvery = '1s' } = this.options;
     const all = this.etcds.flatMap(({ hosts }) => hosts);
     const failsafe = this.options.failsafe
       ? `failsafe: { listen: '${machine.address()}:8690', secret: 'the secret of the lab' },`
@@ -232,7 +231,7 @@ export default defineConfig({
     roundRobin(),
     healthCheck({ interval: '${checkEvery}' }),
     etcd({ hosts: ${JSON.stringify(hosts)}, nodeName: '${name}', ${failsafe} ${etcdOptions} }),
-    floatingIp({ address: '${serviceAddress}/24', interface: 'eth0', ${floatingIpOptions} }),
+    floatingIp({ address: '${serviceAddress}/24', interface: 'eth0' }),
     adminApi({ listen: '127.0.0.1:8687' }),
   ],
 });
