@@ -23,7 +23,7 @@ export function Shell({
   return (
     <div class="shell">
       <a class="skip" href="#content" onClick={skip}>
-        Skip to the content
+        Skip to content
       </a>
       <header class="bar">
         <a class="brand" href={linkTo('overview')} aria-label="Weldr, overview">
@@ -102,7 +102,7 @@ function LostNote() {
     <p class="note note-warning" role="alert">
       <Icon name="warning" />
       <span>
-        <strong>Weldr does not respond.</strong> You see the last known state, until the connection is back.
+        <strong>Weldr does not respond.</strong> You see the last known state until the connection is back.
       </span>
     </p>
   );

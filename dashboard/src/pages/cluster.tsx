@@ -1,4 +1,4 @@
-// The cluster: its leader, its nodes, the members of etcd, and how far this node is behind.
+// The cluster: its leader, its nodes, the members of etcd, and when etcd last confirmed this node's state.
 import { useAsked } from '../data/asked.ts';
 import { agoOf, msOf } from '../data/format.ts';
 import { now } from '../data/live.ts';
@@ -76,8 +76,8 @@ function ClusterFacts({ cluster }: { readonly cluster: Cluster }) {
           </p>
         </section>
         <section class="card">
-          <h2>Lag behind etcd</h2>
-          <p class="figure">{lag.ms < 0 ? 'unknown' : msOf(lag.ms)}</p>
+          <h2>Confirmed by etcd</h2>
+          <p class="figure">{lag.ms < 0 ? 'not yet' : `${msOf(lag.ms)} ago`}</p>
         </section>
         {address !== undefined && (
           <section class="card">

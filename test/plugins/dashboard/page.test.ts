@@ -249,7 +249,7 @@ test('the cluster page shows since when a node leads, and which nodes cannot', a
     leader: null,
     leaderSince: 0,
     stale: false,
-    lag: { ms: 1 },
+    lag: { ms: 412 },
     members: [
       { node: 'a', leading: false, startedAt: at, unfit: 'no worker responds' },
       { node: 'b', leading: false, startedAt: at, maintenance: { by: 'me', since: at } },
@@ -263,6 +263,7 @@ test('the cluster page shows since when a node leads, and which nodes cannot', a
   const card = page.locator('section', { hasText: 'Leader' });
   await card.getByText('none', { exact: true }).waitFor();
   assert.is(await card.getByText('ago').count(), 0);
+  await page.getByText('412 ms ago').waitFor();
   for (const row of ['a cannot lead: no worker responds', 'b in maintenance', 'c stands by']) {
     await page.getByRole('row', { name: row }).waitFor();
   }

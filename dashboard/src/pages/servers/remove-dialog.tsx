@@ -30,7 +30,9 @@ export function RemoveDialog({ servers, onClose }: RemoveDialogProps) {
       <p class="muted">
         {isLost
           ? 'Settings made at run time are lost. This cannot be undone.'
-          : 'Stays removed until added again, although the config or a source lists it.'}
+          : servers.length === 1
+            ? 'It stays removed until you add it again, even though the config or a source lists it.'
+            : 'They stay removed until you add them again, even though the config or a source lists them.'}
       </p>
       <footer>
         <button type="button" onClick={onClose}>
