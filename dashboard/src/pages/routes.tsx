@@ -34,6 +34,12 @@ interface Route {
   readonly dangling?: readonly string[];
 }
 
+interface RouteList {
+  readonly routes: readonly Route[];
+  /** `next`: there are more routes. */
+  readonly links: readonly { readonly rel: string }[];
+}
+
 /** Requests since Weldr started; missing if they are not counted. */
 interface Hits {
   readonly success: number;
@@ -63,9 +69,10 @@ const sort = (next: Order<Column>): void => {
 const shownAtOnce = 200;
 
 export function RoutesPage() {
-  const { value, isThere, problem, again } = useAsked<{ routes: Route[] }>('/routes?limit=1000');
+  const { value, isThere, problem, again } = useAsked<RouteList>('/routes?limit=1000');
   const [filter, setFilter] = useState('');
   const all = value?.routes ?? [];
+  const isPart = value?.links.some(({ rel }) => rel === 'next');
   const { by, isTurned } = order.value;
   const matching = all.filter(({ links: _, ...route }) =>
     matchesAll(filter, `${route.name} ${route.pool ?? ''}`, JSON.stringify(route)),
@@ -79,7 +86,7 @@ export function RoutesPage() {
         <p class="muted">
           {value === undefined
             ? ''
-            : `${plural(all.length, 'route')}; of those that match, the narrowest takes the request`}
+            : `${isPart ? 'the first ' : ''}${plural(all.length, 'route')}; of those that match, the narrowest takes the request`}
         </p>
       </header>
       {problem !== '' && <p class="problem">{problem}</p>}

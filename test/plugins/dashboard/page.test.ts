@@ -241,6 +241,17 @@ test('a person adds a server, sees it become active, switches a route to it, and
   assert.is((await fetch(`${weldr.url}/shop/`)).status, 503);
 });
 
+test('a list of routes that is not complete says so', async () => {
+  const routes = [{ name: 'one', pool: 'default', layer: 'config' }];
+  let links = [{ rel: 'next' }];
+  await page.route('**/ui/api/routes?limit=1000', route => route.fulfill({ json: { routes, links } }));
+  await page.getByRole('link', { name: 'Routes' }).click();
+  await page.getByText('the first 1 route;').waitFor();
+  links = [];
+  await page.getByText(/^1 route;/).waitFor();
+  await page.unroute('**/ui/api/routes?limit=1000');
+});
+
 test('the cluster page shows since when a node leads, and which nodes cannot', async () => {
   const at = Date.now() - 300_000;
   const cluster = {
