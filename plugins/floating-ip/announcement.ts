@@ -29,7 +29,7 @@ export async function announce(
   const results = await Promise.all(
     address.family === 4
       ? (['-U', '-A'] as const).map(kind => gratuitousArp(kind, address.ip, interfaceName, keepsDeadlines))
-      : [neighbourAdvertisement(address.ip, interfaceName)],
+      : [neighbourAdvertisement(address.ip, interfaceName, keepsDeadlines)],
   );
   const failed = results.find(result => !isFine(result));
   return failed?.error;
@@ -48,12 +48,26 @@ async function gratuitousArp(
   keepsDeadlines: boolean,
 ): Promise<CommandResult> {
   const args = ['-q', kind, '-c', '1', '-w', '1', '-I', interfaceName, ip];
-  return await (keepsDeadlines
-    ? runBefore(uptime() + 1, 'arping', args, { ms: 2000 })
-    : run('arping', args, { ms: 2000 }));
+  return await send('arping', args, keepsDeadlines);
 }
 
-async function neighbourAdvertisement(ip: string, interfaceName: string): Promise<CommandResult> {
+async function neighbourAdvertisement(
+  ip: string,
+  interfaceName: string,
+  keepsDeadlines: boolean,
+): Promise<CommandResult> {
   const read = (name: string) => readFileSync(`/sys/class/net/${interfaceName}/${name}`, 'utf8').trim();
-  return await run('perl', ['-e', advertise, ip, read('ifindex'), read('address').replaceAll(':', '')]);
+  const args = ['-e', advertise, ip, read('ifindex'), read('address').replaceAll(':', '')];
+  return await send('perl', args, keepsDeadlines);
+}
+
+async function send(
+  program: string,
+  args: readonly string[],
+  keepsDeadlines: boolean,
+): Promise<CommandResult> {
+  const options = { ms: 2000 };
+  return await (keepsDeadlines
+    ? runBefore(uptime() + 1, program, args, options)
+    : run(program, args, options));
 }
