@@ -9,7 +9,7 @@ import type { EtcdStore } from './etcd-store.ts';
 const looksUntilReported = 3;
 /** etcd is asked every second; no answer for longer than this counts as silence, ms. */
 const silence = 3_000;
-/** A new reason replaces the reported one only after this time, ms: otherwise members that fail in turn would make an event every second. */
+/** A new reason replaces the reported one only after this time, ms: otherwise members that fail in turn would cause an event every second. */
 const reasonStaysFor = 60_000;
 
 /** What an {@link AwayProblem} works with. */

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/time/clock.ts';
 
 /** Changes that come closer together count as known since the first of them, ms. */
 const apart = 250;
-/** No question goes back further than this, ms. */
+/** The furthest that `before` looks back, ms. */
 const keptFor = 10_000;
 
 interface Moment {

@@ -12,7 +12,7 @@ const handOverBody = z
   .optional()
   .transform(body => body ?? {});
 const maintenanceBody = z
-  .strictObject({ node: nodeName.optional().describe('Which node; default: the one that is asked.') })
+  .strictObject({ node: nodeName.optional().describe('Which node; default: the one that handles the call.') })
   .optional()
   .transform(body => body ?? {});
 
@@ -36,7 +36,7 @@ export function addLeadershipRoutes(admin: AdminRoutes, node: ClusterNode): void
     method: 'PUT',
     path: '/cluster/maintenance',
     rel: 'maintenance',
-    summary: 'Keep a node from leading until it is taken back; it hands over first',
+    summary: 'Put a node in maintenance: it hands over first, and does not lead until it is taken back',
     body: maintenanceBody,
     answers: { 200: 'It is in maintenance' },
     async handle({ body, by }) {
@@ -52,7 +52,7 @@ export function addLeadershipRoutes(admin: AdminRoutes, node: ClusterNode): void
     method: 'DELETE',
     path: '/cluster/maintenance',
     summary: 'Have a node take part in the election again',
-    query: { node: 'Which node; default: the one that is asked.' },
+    query: { node: 'Which node; default: the one that handles the call.' },
     answers: { 200: 'It is not in maintenance' },
     async handle({ query }) {
       const name = query.get('node') ?? options.nodeName;

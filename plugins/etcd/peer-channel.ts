@@ -1,4 +1,4 @@
-// PeerChannel: carries the questions for promises between nodes: HTTP, one small question and one small answer.
+// PeerChannel: carries the questions for promises between nodes, over HTTP: one small question, one small answer.
 import { Agent, createServer, request, type Server } from 'node:http';
 import { describeError, WeldrError } from '../../core/errors.ts';
 

@@ -16,7 +16,7 @@ export interface RenewalPaceOptions {
   granted(): number | undefined;
   /** Returns the time that plugins need of a leadership, ms; 0: none holds anything. */
   need(): number;
-  /** Renewals became too slow, clearly slower or quicker, or quick enough again. */
+  /** Called when renewals became too slow, clearly slower or quicker, or quick enough again. */
   changed(): void;
 }
 

@@ -1,5 +1,5 @@
-// RowReplica: the rows in etcd as this node knows them: from a snapshot and the watch, ahead of both by its own writes, and kept in the
-// local copy.
+// RowReplica: the rows in etcd as this node knows them, from a snapshot, the watch and its own writes, which are ahead of the watch. Kept
+// in the local copy.
 import type { IEvent, IKeyValue } from 'etcd3';
 import type { Logger } from 'pino';
 import type { Batch, Row, RowChange } from '../../core/state/row.ts';
