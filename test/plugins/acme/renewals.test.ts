@@ -152,7 +152,7 @@ test('a restart orders nothing that is stored', async () => {
   const { side, store, clock } = await start();
   await side.close();
   const next = await start({ store, clock, mayOrder: () => true, issues: alreadyAsked() });
-  assert.is(next.issues.orders.length, 1, 'only the mark of the test');
+  assert.is(next.issues.orders.length, 1, 'only the order that the test put there');
   assert.ok(next.side.certificates.get('shop.test'));
   await next.side.close();
 });

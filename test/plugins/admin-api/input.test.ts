@@ -120,7 +120,7 @@ test('a body that never arrives does not hold a connection forever', async () =>
     const socket = connect(Number(port), host);
     socket.write('POST /servers HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000000\r\n\r\n');
     const answer = await new Promise<string>(resolve => socket.once('data', data => resolve(String(data))));
-    assert.match(answer, /^HTTP\/1\.1 413 /, 'the length alone is enough');
+    assert.match(answer, /^HTTP\/1\.1 413 /, 'the announced length is enough');
     await new Promise(resolve => socket.once('close', resolve));
   });
 });

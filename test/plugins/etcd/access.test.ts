@@ -70,7 +70,7 @@ async function endsInItsPlace(candidate: ElectionNode): Promise<void> {
 }
 
 withEtcd(
-  'a client certificate opens an etcd that asks for one, by IPv6, and without it nothing is reached',
+  'a client certificate gives access to an etcd that asks for one, over IPv6; without it nothing is reached',
   async () => {
     makeCertificates();
     const [clientPort = 0, peerPort = 0] = await freePorts(2);

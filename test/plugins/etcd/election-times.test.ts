@@ -114,10 +114,10 @@ test('the time of unanswered renewals is estimated from that of one question', (
   for (let i = 0; i < 7; i++) majority.record(480);
   assert.is(reported(8), undefined, 'too few questions');
   majority.record(3000);
-  assert.is(reported(7), undefined, 'a few may stay unanswered');
+  assert.is(reported(7), undefined, 'a few renewals without an answer are no problem');
   assert.match(reported(8) ?? '', /take 960 ms, and a lease of 1 s leaves 380 ms: .* set lease: '4s'/);
   majority.record(100);
-  assert.is(reported(8), undefined, 'one that is quicker shows that it is not the distance');
+  assert.is(reported(8), undefined, 'a quicker answer shows that etcd is not too far away');
 });
 
 test('a node that loses the leadership three times within a minute stays away, longer each time', () => {

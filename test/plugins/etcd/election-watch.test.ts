@@ -26,7 +26,7 @@ const saidBy = ({ lines }: WholeNode) =>
   lines.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'no node leads the cluster');
 
 withEtcd(
-  'nodes that are not fit report that and why the others are not, once, and when it is over',
+  'nodes that are not fit report once why they and the others are not, and when that is over',
   async (_, start) => {
     const a = await start('a', { candidate: false });
     const b = await start('b');
@@ -130,7 +130,7 @@ withEtcd(
     await until('it is removed', () => a.lines.some(line => /removed the leadership/.test(line)));
     taken = performance.now();
     await until('a leads', () => leads(a));
-    assert.ok(performance.now() - taken > 900, 'a leader that was overwritten would be out');
+    assert.ok(performance.now() - taken > 900, 'the time of a leader that was overwritten would be over');
   },
 );
 

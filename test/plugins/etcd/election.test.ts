@@ -50,7 +50,7 @@ withEtcd(
     a.election.retire();
     assert.is(await surrender(first), undefined);
     await until('b leads', () => leads(b), 3000);
-    assert.is(await surrender(first), undefined, 'again, for nothing');
+    assert.is(await surrender(first), undefined, 'a second surrender changes nothing');
     await sleep(500);
     assert.ok(leads(b));
   },

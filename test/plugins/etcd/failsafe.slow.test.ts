@@ -141,7 +141,7 @@ const bodyOfLoss = async () => {
     await until('the key is taken again', () => /"node":"a"/.test(key()));
     await until('etcd confirms it', () => a.failsafe?.state.active === false);
     assert.ok(a.election.leadership.leading);
-    assert.is.not(a.election.leadership.session, session, 'to the holder of the address it is another one');
+    assert.is.not(a.election.leadership.session, session, 'the holder process sees another leadership');
     assert.equal(losses, [], 'there was no gap, and no other leader');
     await until('b is on the list again', () => a.failsafe?.state.members.join() === 'b');
 

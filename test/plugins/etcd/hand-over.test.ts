@@ -175,7 +175,7 @@ withEtcd(
       await acquainted(a, b);
       own.server.close();
       await until('b leads', () => b.leads(), 5000);
-      // The same trouble there: its checks are just as late, so it reports that all is well until it is asked to lead.
+      // It has the same trouble: its checks are just as late, so it reports that all is well until it is asked to lead.
       const c = await start('c', { servers: [own.url] });
       await acquainted(a, b, c);
       others.server.close();

@@ -30,7 +30,7 @@ const run = async () => {
     assert.is(await cluster.leader(), leader);
     cluster.ctl(['put', leaderKey, 'b']);
     await move;
-    // What takes too long is given up; a stop does not wait.
+    // A move that takes too long is abandoned; a stop does not wait for it.
     await until("etcd's leader is another", async () => {
       await moveLeaderAway({ client, leaderKey, log, isOwn });
       const now = await cluster.leader();

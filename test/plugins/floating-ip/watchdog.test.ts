@@ -75,7 +75,7 @@ test('takes the address away from a silent manager, then ends the leadership, an
   assert.is(await hold('one'), 'refused', 'the manager has thawed');
   await watchdog.take({ type: 'release', order: 99 });
   assert.is(await hold('one'), 'refused');
-  assert.is(await hold('two'), 'held', 'for another leadership it may hold');
+  assert.is(await hold('two'), 'held', 'it may hold for another leadership');
 });
 
 test('a manager that gives signs of life, or holds nothing, is left alone', async () => {
