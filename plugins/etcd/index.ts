@@ -171,7 +171,7 @@ interface Parked {
 
 /**
  * Keeps the pool in etcd, shared by all Weldrs with the same prefix, and elects one of them: the hook `leaderChanged` reports it.
- * A start waits for etcd for `timeout` at most, then continues with the local copy. It fails with CONFIG_INVALID when a file of
+ * A start waits for etcd for 3 s at most, then continues with the local copy. It fails with CONFIG_INVALID when a file of
  * `tls` cannot be read, or another plugin stores the pool.
  */
 export const etcd = definePlugin({
