@@ -125,9 +125,8 @@ export class Overviews {
   }
 
   private trafficOf(facts: readonly PoolFacts[]) {
-    const { now } = this.memory.window;
-    if (!this.side.traffic.counted || now === undefined) return null;
-    return { ...now, inFlight: facts.reduce((sum, { inFlight }) => sum + inFlight, 0) };
+    if (!this.side.traffic.counted) return null;
+    return { ...this.memory.window.now, inFlight: facts.reduce((sum, { inFlight }) => sum + inFlight, 0) };
   }
 
   private poolOf({ name, servers, available, states, inFlight }: PoolFacts) {

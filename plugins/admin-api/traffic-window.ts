@@ -91,10 +91,10 @@ export class TrafficWindow {
     if (this.points.length > maxPoints) this.points.shift();
   }
 
-  /** Requests of clients in the last step; undefined before the end of the first. */
-  get now(): TrafficFigures | undefined {
+  /** Requests of clients in the last step; none before the end of the first. */
+  get now(): TrafficFigures {
     const last = this.points.at(-1);
-    if (last === undefined) return undefined;
+    if (last === undefined) return noTraffic;
     const { at: _at, ...figures } = last;
     return figures;
   }

@@ -118,6 +118,7 @@ test('traffic is that of the last step, for pools and servers that of the last f
     const servers = made.servers.map(one => ({ ...one, connectErrors: 0, inFlight: 3 }));
     side.receive('stats', { counts: { ...made, servers } }, 1);
   };
+  assert.is(at(await overview(on), 'traffic.rate'), 0, 'the first step is not over');
   report(counts(90, 10, 13));
   await side.clock.advanceAsync(2000);
   report(counts(40, 0, 40, api[1]));
