@@ -145,7 +145,14 @@ async function takeHolder(
   if (before !== undefined) {
     if (memory.made === made) return before;
     memory.holder = undefined;
-    await before.end().catch((thrown: unknown) => log.error({ reason: describeError(thrown) }));
+    await before
+      .end()
+      .catch((thrown: unknown) =>
+        log.error(
+          { reason: describeError(thrown) },
+          'the addresses of the previous config could not be released',
+        ),
+      );
   }
   const holder = new HolderClient({
     addresses: options.address,
