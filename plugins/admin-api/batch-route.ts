@@ -30,7 +30,7 @@ const common = (kinds: readonly string[]) => ({
     .string()
     .max(253)
     .optional()
-    .describe('For a pool, a certificate or a setting: its name, such as "health-check".'),
+    .describe('For anything but a server: its name, such as "health-check" for a setting.'),
   ifMatch: z.string().max(1000).optional().describe('Like the field If-Match of a single change.'),
   ifNoneMatch: z.string().max(1000).optional().describe('Like the field If-None-Match.'),
 });

@@ -37,9 +37,11 @@ const failsafeSchema = z
       .pipe(
         z.string().min(16, 'expected 16 characters or more; `openssl rand -base64 32` makes some').max(1000),
       )
-      .describe('The same on all nodes, `env:NAME` or `file:PATH`.'),
+      .describe('A secret, the same on all nodes, `env:NAME` or `file:PATH`.'),
   })
-  .describe('Keep the leadership without a majority of etcd while all other candidates agree; default: off.');
+  .describe(
+    'Keeps the leadership without a majority of etcd while all other candidates promise not to stand; default: off.',
+  );
 
 const schema = z
   .strictObject({
@@ -103,7 +105,9 @@ const schema = z
     lease: duration()
       .refine(ms => ms >= 1000 && ms <= 600_000, 'expected a lease between 1s and 10m')
       .optional()
-      .describe('How long a silent leader stays the leader; default: as short as what it holds allows.'),
+      .describe(
+        'How long a silent leader stays the leader; default: as short as the needs of plugins allow.',
+      ),
     renew: duration()
       .refine(ms => ms >= 50, 'expected 50ms or more')
       .optional()
@@ -121,7 +125,7 @@ const schema = z
   })
   .refine(o => new Set(o.hosts.map(host => host.split(':')[0])).size === 1, {
     path: ['hosts'],
-    message: 'all of them must be http://, or all https://',
+    message: 'expected only http:// or only https://',
   })
   .refine(o => o.tls === undefined || o.hosts[0]?.startsWith('https:'), {
     path: ['tls'],
@@ -144,7 +148,7 @@ const schema = z
     path: ['renew'],
     message: 'expected a quarter of the lease or less',
   })
-  .describe('One pool for many Weldrs, kept in etcd, and one of them the leader.');
+  .describe('Keeps one pool for many Weldrs in etcd, and elects one of them as the leader.');
 
 function isSecureAddress(host: string): boolean {
   return host.startsWith('https:') && isIP(new URL(host).hostname.replace(/^\[|\]$/g, '')) !== 0;

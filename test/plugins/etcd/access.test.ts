@@ -142,7 +142,10 @@ test('invalid options are refused with their place', () => {
   const start = (input: Parameters<typeof etcd>[0]) => instantiate({ plugins: [etcd(input)] });
   const refusal = (input: Parameters<typeof etcd>[0]) => configErrorOf(() => start(input));
   assert.match(refusal({ hosts: ['127.0.0.1:2379'] }), 'plugins[0].hosts[0]: expected http://HOST:PORT');
-  assert.match(refusal({ hosts: ['http://a:1', 'https://b:1'] }), 'plugins[0].hosts: all of them');
+  assert.match(
+    refusal({ hosts: ['http://a:1', 'https://b:1'] }),
+    'plugins[0].hosts: expected only http:// or only https://',
+  );
   assert.match(refusal({ tls: { ca: 'ca.pem' } }), 'plugins[0].tls: tls is for https:// hosts');
   assert.match(
     refusal({ hosts: ['https://[::1]:2379'] }),
