@@ -8,7 +8,7 @@ import type { Test } from '../support/suite.ts';
 import { until } from '../support/until.ts';
 import { startWeldr, type TestWeldr } from '../support/weldr.ts';
 import { block, startByteOrigin } from './byte-origin.ts';
-import { megabyte, peakDuring, usualPeak } from './worker-memory.ts';
+import { megabyte, peakDuring, peakTolerance, usualPeak } from './worker-memory.ts';
 
 async function withWeldr(run: (weldr: TestWeldr) => Promise<void>): Promise<void> {
   const origin = await startByteOrigin();
@@ -64,7 +64,7 @@ export function bodyTests(test: Test, mebibytes: number): void {
       const transfer = download(`${weldr.url}/?bytes=${large}`);
       const peak = await peakDuring(weldr, transfer);
       assert.is(await transfer, large);
-      assert.ok(peak < before + 64 * megabyte, `grew from ${before} to ${peak}`);
+      assert.ok(peak < before + peakTolerance, `grew from ${before} to ${peak}`);
     });
   });
 
@@ -75,7 +75,7 @@ export function bodyTests(test: Test, mebibytes: number): void {
         const transfer = upload(weldr.url, large, length);
         const peak = await peakDuring(weldr, transfer);
         assert.match(await transfer, new RegExp(`\\b${large}\\b`));
-        assert.ok(peak < before + 64 * megabyte, `grew from ${before} to ${peak}`);
+        assert.ok(peak < before + peakTolerance, `grew from ${before} to ${peak}`);
       });
     });
   }
@@ -93,7 +93,7 @@ export function bodyTests(test: Test, mebibytes: number): void {
       try {
         await until('all responses have begun', () => sockets.every(socket => socket.bytesRead > 0));
         const peak = await peakDuring(weldr, sleep(2_000));
-        assert.ok(peak < before + 64 * megabyte, `grew from ${before} to ${peak}`);
+        assert.ok(peak < before + peakTolerance, `grew from ${before} to ${peak}`);
       } finally {
         for (const socket of sockets) socket.destroy();
       }
