@@ -51,7 +51,7 @@ os.write(4, json.dumps({'code': code, 'modes': modes}).encode())
 const ending = z.object({
   /** The exit code, or the name of the signal. */
   code: z.union([z.number(), z.string()]),
-  /** The state of the terminal afterwards: does it echo, and does it read lines? null: it was hung up. */
+  /** Whether the terminal echoes, and whether it reads lines, afterwards; null: it was hung up. */
   modes: z.object({ echo: z.boolean(), lines: z.boolean() }).nullable(),
 });
 

@@ -49,7 +49,7 @@ export interface TaskOptions {
   readonly origins?: Readonly<Record<string, RequestListener>>;
   /** Ports of the test's own servers, by their addresses in the page. */
   readonly servers?: () => Readonly<Record<string, number>>;
-  /** Send requests only to Weldr? The other's config is still checked. */
+  /** Sends requests only to Weldr; the config of the other is still checked. */
   readonly weldrAlone?: boolean;
 }
 
