@@ -9,12 +9,13 @@ import type { RequestTraces } from '../explain/trace.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
+import type { Scope } from '../stages/scope.ts';
 import type { Clock } from '../time/clock.ts';
 import type { DefinedPlugins } from './defined-plugins.ts';
 import type { ManagerKinds } from './manager-kinds.ts';
 import type { MetricSums } from './metric-sums.ts';
 import type { ManagerStatus } from './plugin.ts';
-import type { ProblemReport } from './scope-lists.ts';
+import type { Hold, ProblemReport } from './scope-lists.ts';
 import type { Traffic } from './traffic.ts';
 
 /** One set for all sides of a manager, made again at each reload. */
@@ -44,6 +45,8 @@ export interface ManagerSidesOptions {
   readonly defined?: DefinedPlugins | undefined;
   /** Receives the problems with lists made at run time whose plugins do not all start here. */
   readonly onProblems?: ProblemReport | undefined;
+  /** Receives whether requests may pass through a scope, as far as its plugins here decide that; undefined: they may. */
+  onHold?(scope: Scope, hold: Hold | undefined): void;
   /** The workers that are ready for requests now; default: none. */
   readyWorkers?(): readonly number[];
   /** The workers that can receive messages. */

@@ -14,7 +14,7 @@ import type { MetricFamily } from './metric-family.ts';
 import type { PluginInstance } from './plugin-instance.ts';
 import { RolesByPool } from './roles-by-pool.ts';
 import type { RunningPlugin } from './running-plugin.ts';
-import { ScopeLists } from './scope-lists.ts';
+import { type Hold, ScopeLists } from './scope-lists.ts';
 import { ScopedManagerHooks } from './scoped-manager-hooks.ts';
 import { longestRunTimeStart, startWithin } from './start-bound.ts';
 import { startFailure } from './start-failure.ts';
@@ -46,11 +46,13 @@ export class ManagerSides {
     this.lists = new ScopeLists<StartedManagerSide>(
       {
         start: instance => this.startLater(instance),
-        place: (scope, started) => this.place(scope, started),
+        place: (scope, started, hold) => this.place(scope, started, hold),
         end: started => this.endForGood(started),
       },
       options.defined ?? new DefinedPlugins(),
-      (scope, problems) => options.onProblems?.(scope, problems),
+      (scope, problems) => {
+        if (!this.isClosed) options.onProblems?.(scope, problems);
+      },
     );
   }
 
@@ -146,13 +148,15 @@ export class ManagerSides {
     }
   }
 
-  private place(scope: Scope, started: readonly StartedManagerSide[]): void {
+  private place(scope: Scope, started: readonly StartedManagerSide[], hold: Hold | undefined): void {
     const name = scopeName(scope);
     const before = this.placed.get(name) ?? [];
     for (const { instance } of before) this.roles.remove(instance);
     for (const { instance } of started) this.roles.add(instance);
     if (started.length === 0) this.placed.delete(name);
     else this.placed.set(name, started);
+    // A start that a reload interrupted says nothing about the sides that follow.
+    if (!this.isClosed) this.options.onHold?.(scope, hold);
     const workers = this.options.readyWorkers?.() ?? [];
     for (const { hooks } of started.filter(one => !before.includes(one))) {
       if (hooks === undefined) continue;

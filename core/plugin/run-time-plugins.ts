@@ -5,7 +5,7 @@ import type { PoolPlugins } from '../pool/pool-plugins.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
 import { type ListedNames, sameList } from '../state/listed-names.ts';
 import type { DefinedPlugins } from './defined-plugins.ts';
-import type { ScopeLists, Started } from './scope-lists.ts';
+import type { Hold, ScopeLists, Started } from './scope-lists.ts';
 
 /** The workers, as far as they start plugins. */
 export interface ListingWorkers {
@@ -26,6 +26,18 @@ export interface ListChange {
   readonly names?: ListedNames;
   /** Whether the scope serves no requests yet. If so, it serves none until its plugins run. */
   readonly isNew: boolean;
+}
+
+/** Whether the manager lets requests pass through a scope: without a `hold` it does. */
+export interface HoldChange {
+  readonly scope: Scope;
+  readonly hold?: Hold | undefined;
+}
+
+/** Follows what workers need to know. */
+export interface RunTimeObserver {
+  list(change: ListChange): void;
+  hold(change: HoldChange): void;
 }
 
 /** What {@link RunTimePlugins} work with. */
@@ -50,7 +62,9 @@ export class RunTimePlugins {
   private readonly options: RunTimePluginsOptions;
   /** Operators' lists, by the names of scopes. */
   private readonly lists = new Map<string, { readonly scope: Scope; readonly names: ListedNames }>();
-  private readonly observers = new Set<(change: ListChange) => void>();
+  /** What the manager holds, by the names of scopes: no worker lets a request through, even if all plugins run there. */
+  private readonly held = new Map<string, HoldChange>();
+  private readonly observers = new Set<RunTimeObserver>();
   private readonly underWay = new Set<Promise<void>>();
   /** By the names of scopes. */
   private readonly found = new Map<string, FoundProblems>();
@@ -79,7 +93,10 @@ export class RunTimePlugins {
     this.defined = defined;
     // What workers found stays: the new ones have started before, and the old ones still serve.
     const before = [...this.found.values()].filter(({ byFinder }) => byFinder.delete(managerItself));
-    for (const { scope, names } of [...this.lists.values()]) this.begin(sides, scope, names);
+    // Where there is no list, the plugins of the config are in place.
+    for (const [name, { scope }] of [...this.held]) if (!this.lists.has(name)) this.hold(scope, undefined);
+    for (const { scope, names } of [...this.lists.values()])
+      this.begin(sides, { scope, names, isNew: false });
     await this.settled();
     for (const { scope } of before) this.show(scope);
   }
@@ -125,8 +142,13 @@ export class RunTimePlugins {
     return Array.from(this.lists.values(), ({ scope, names }) => ({ scope, names, isNew: false }));
   }
 
-  /** Follows the lists, so that workers receive them; returns a function that ends this. */
-  observe(observer: (change: ListChange) => void): () => void {
+  /** What the manager holds, for a new worker. */
+  get holds(): readonly HoldChange[] {
+    return [...this.held.values()];
+  }
+
+  /** Follows lists and holds, so that workers receive them; returns a function that ends this. */
+  observe(observer: RunTimeObserver): () => void {
     this.observers.add(observer);
     return () => void this.observers.delete(observer);
   }
@@ -136,8 +158,18 @@ export class RunTimePlugins {
     if (sameList(this.listOf(scope), names)) return;
     if (names === undefined) this.lists.delete(scopeName(scope));
     else this.lists.set(scopeName(scope), { scope, names });
-    if (this.sides !== undefined) this.begin(this.sides, scope, names);
-    for (const observer of this.observers) observer({ scope, names, isNew });
+    // A hold that ends with this list must not end in a worker that still has the list before.
+    for (const observer of this.observers) observer.list({ scope, names, isNew });
+    if (this.sides !== undefined) this.begin(this.sides, { scope, names, isNew });
+  }
+
+  /** Takes whether the manager sides let requests pass through a scope; undefined: they do. */
+  hold(scope: Scope, hold: Hold | undefined): void {
+    const name = scopeName(scope);
+    if (this.held.get(name)?.hold === hold) return;
+    if (hold === undefined) this.held.delete(name);
+    else this.held.set(name, { scope, hold });
+    for (const observer of this.observers) observer.hold({ scope, hold });
   }
 
   /** Resolves when the manager sides of all listed plugins have started. */
@@ -184,8 +216,8 @@ export class RunTimePlugins {
     this.options.onProblems?.(describe(scope), problems);
   }
 
-  private begin(sides: ListingManager, scope: Scope, names: ListedNames): void {
-    const work = sides.lists.want(scope, names, { isNew: false });
+  private begin(sides: ListingManager, { scope, names, isNew }: ListChange): void {
+    const work = sides.lists.want(scope, names, { isNew });
     this.underWay.add(work);
     void work.then(() => this.underWay.delete(work));
   }

@@ -11,19 +11,17 @@ export interface Started {
   readonly instance: PluginInstance;
 }
 
+/** Why nothing passes through a scope: its plugins are being started, or one of them cannot start. */
+export type Hold = 'starting' | 'incomplete';
+
 /** What starts and ends plugins. */
 export interface PluginStarter<S extends Started> {
   /** Rejects with the reason why it did not start, after its clean-ups. */
   start(instance: PluginInstance): Promise<S>;
   /** Throws for plugins that cannot be in a scope together. */
   check?(scope: Scope, started: readonly S[]): void;
-  /** Makes these active in a scope, in this order. */
-  place(scope: Scope, started: readonly S[]): void;
-  /**
-   * Lets nothing pass through a scope until plugins are placed in it again. `why`: they are starting, or some cannot
-   * start.
-   */
-  hold?(scope: Scope, why: 'starting' | 'incomplete'): void;
+  /** Makes these active in a scope, in this order. With a `hold`, nothing passes until others are placed. */
+  place(scope: Scope, started: readonly S[], hold: Hold | undefined): void;
   /** Runs its clean-ups once it is no longer needed. Does not reject. */
   end(started: S): Promise<void>;
 }
@@ -113,7 +111,7 @@ export class ScopeLists<S extends Started> {
         return;
       }
     }
-    if (how.isNew && standing.current.length === 0) this.starter.hold?.(scope, 'starting');
+    if (how.isNew && standing.current.length === 0) this.starter.place(scope, [], 'starting');
     await this.inTurn(scope, async () => {
       const { staged } = standing;
       if (staged?.key === key) {
@@ -128,6 +126,11 @@ export class ScopeLists<S extends Started> {
   /** Resolves when nothing is under way, apart from plugins that end. */
   async settled(): Promise<void> {
     for (const { turn } of [...this.scopes.values()]) await turn;
+  }
+
+  /** Resolves when everything requested so far for a scope is done; undefined: it is. */
+  turnOf(scope: Scope): Promise<void> | undefined {
+    return this.scopes.get(scopeName(scope))?.turn;
   }
 
   /** Resolves when all plugins that are no longer listed have ended. */
@@ -172,8 +175,7 @@ export class ScopeLists<S extends Started> {
 
   private commit(standing: Standing<S>, { plugins, problems }: Staged<S>): void {
     const { scope, current, staged } = standing;
-    this.starter.place(scope, plugins);
-    if (problems.length > 0) this.starter.hold?.(scope, 'incomplete');
+    this.starter.place(scope, plugins, problems.length > 0 ? 'incomplete' : undefined);
     standing.current = plugins;
     standing.staged = undefined;
     const left = [...current, ...(staged?.fresh ?? [])].filter(plugin => !plugins.includes(plugin));

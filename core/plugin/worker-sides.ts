@@ -13,8 +13,8 @@ import { metricsLine } from './metric-delta.ts';
 import { MetricRecorder } from './metric-recorder.ts';
 import type { PluginInstance } from './plugin-instance.ts';
 import { RolesByPool } from './roles-by-pool.ts';
-import type { ListChange } from './run-time-plugins.ts';
-import { ScopeLists } from './scope-lists.ts';
+import type { HoldChange, ListChange } from './run-time-plugins.ts';
+import { type Hold, ScopeLists } from './scope-lists.ts';
 import { longestRunTimeStart, startWithin } from './start-bound.ts';
 import { startFailure } from './start-failure.ts';
 import { StartedWorkerSide, type WorkerSurroundings } from './started-worker-side.ts';
@@ -46,9 +46,13 @@ export class WorkerSides {
   /** All that have not ended, in the order of their start. */
   private readonly running = new Set<StartedWorkerSide>();
   private readonly byName = new Map<string, Set<StartedWorkerSide>>();
+  private isStarted = false;
   private isClosed = false;
   /** By the names of scopes, without the config's own. */
   private readonly placed = new Map<string, readonly StartedWorkerSide[]>();
+  /** What lets nothing pass because of plugins of this worker, and because of the manager's, by the names of scopes. */
+  private readonly ownHolds = new Map<string, Hold>();
+  private readonly managersHolds = new Map<string, HoldChange>();
   private readonly unheard: { instance: string; message: unknown }[] = [];
   /** Plugins that wait for requests before they end. */
   private readonly patient = new Set<() => void>();
@@ -72,8 +76,7 @@ export class WorkerSides {
       {
         start: instance => this.startLater(instance),
         check: (scope, started) => this.checkTogether(scope, started),
-        place: (scope, started) => this.place(scope, started),
-        hold: (scope, why) => this.hold(scope, why),
+        place: (scope, started, hold) => this.place(scope, started, hold),
         end: started => this.endWhenQuiet(started),
       },
       options.defined ?? new DefinedPlugins(),
@@ -111,16 +114,37 @@ export class WorkerSides {
       await this.close();
       throw thrown;
     }
+    this.isStarted = true;
+    for (const { scope } of this.managersHolds.values()) this.activate(scope);
     for (const { scope, names } of others) await this.lists.want(scope, names, { isNew: false });
   }
 
   /**
+   * Lets nothing pass through a scope that the manager holds. When the manager no longer does, requests pass once the list
+   * that is active by then has started here.
+   */
+  async hold(change: HoldChange): Promise<void> {
+    const { scope } = change;
+    const name = scopeName(scope);
+    if (change.hold === undefined) {
+      const before = this.managersHolds.get(name);
+      const turn = this.lists.turnOf(scope);
+      if (turn !== undefined) await turn;
+      // The manager may hold it again by now.
+      if (this.managersHolds.get(name) !== before) return;
+      this.managersHolds.delete(name);
+    } else this.managersHolds.set(name, change);
+    if (this.isStarted) this.activate(scope);
+  }
+
+  /**
    * Throws CONFIG_INVALID for a pool that has servers and no plugin that chooses among them. `listed`: the names of scopes
-   * whose plugins an operator lists; a start does not fail because of these.
+   * whose plugins an operator lists; a start does not fail because of these, nor because of what the manager holds.
    */
   refusePoolsWithoutBalancer(listed: ReadonlyMap<string, unknown> = new Map()): void {
     for (const pool of this.options.pools) {
-      if (listed.has(`pool:${pool.name}`)) continue;
+      const name = `pool:${pool.name}`;
+      if (listed.has(name) || this.managersHolds.has(name)) continue;
       if (pool.size === 0 || this.stages.of(undefined, pool).selectUpstream.taps.length > 0) continue;
       const why = `no plugin chooses among the servers of pool ${pool.name}; add a balancer such as roundRobin()`;
       throw new WeldrError('CONFIG_INVALID', `plugins: ${why}`, { field: 'plugins' });
@@ -203,26 +227,34 @@ export class WorkerSides {
     throw new WeldrError('INPUT_INVALID', `plugins: ${why}`, { field: 'plugins' });
   }
 
-  private place(scope: Scope, started: readonly StartedWorkerSide[]): void {
+  private place(scope: Scope, started: readonly StartedWorkerSide[], hold: Hold | undefined): void {
     const name = scopeName(scope);
     for (const { instance } of this.placed.get(name) ?? []) this.roles.remove(instance);
     for (const { instance } of started) this.roles.add(instance);
     if (started.length === 0) this.placed.delete(name);
     else this.placed.set(name, started);
-    this.stages.replace(
-      scope,
-      started.map(({ entry }) => entry),
-    );
+    if (hold === undefined) this.ownHolds.delete(name);
+    else this.ownHolds.set(name, hold);
+    this.activate(scope);
+  }
+
+  /** Has requests meet the plugins that are placed in a scope, or none of them while it is held. */
+  private activate(scope: Scope): void {
+    const name = scopeName(scope);
+    const hold = this.ownHolds.get(name) ?? this.managersHolds.get(name)?.hold;
+    const placed = this.placed.get(name) ?? [];
+    const entries = hold === undefined ? placed.map(({ entry }) => entry) : [this.barrier(scope, hold)];
+    this.stages.replace(scope, entries);
   }
 
   /** Blocks requests: plugins that are still starting, or cannot start, would not see them. */
-  private hold(scope: Scope, why: 'starting' | 'incomplete'): void {
+  private barrier(scope: Scope, hold: Hold): StageEntry {
     const hooks = createHooks(this.options.report, 'start');
     const entry: StageEntry = { plugin: 'start', hooks, scope, role: undefined, conditions: [] };
     this.stages.watch(entry);
-    const text = why === 'starting' ? 'its plugins are being started' : 'one of its plugins is missing';
+    const text = hold === 'starting' ? 'its plugins are being started' : 'one of its plugins is missing';
     hooks.request.tap('start', () => reply(503, `503 ${text}\n`, { 'Retry-After': '1' }));
-    this.stages.replace(scope, [entry]);
+    return entry;
   }
 
   /** Ends it after the requests that it has seen have finished. */

@@ -168,6 +168,7 @@ export class ManagerParts {
       traces: this.traces,
       defined: group.config.defined,
       onProblems: (scope, problems) => this.runTime.report(scope, problems),
+      onHold: (scope, hold) => this.runTime.hold(scope, hold),
       readyWorkers: () => group.readyNumbers,
       workers: () => group.numbers,
       send: (worker, plugin, message) => group.tell(worker, plugin, message),
@@ -347,6 +348,7 @@ export class ManagerParts {
       changes: this.pools.snapshot(),
       rows: this.broadcast.rows,
       lists: this.runTime.all,
+      holds: this.runTime.holds,
       settings: withoutServers(settings),
     };
   }

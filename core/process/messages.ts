@@ -5,7 +5,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { ExplainInput } from '../explain/explain-input.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import type { TraceWish } from '../explain/trace.ts';
-import type { ListChange } from '../plugin/run-time-plugins.ts';
+import type { HoldChange, ListChange } from '../plugin/run-time-plugins.ts';
 import type { PoolChange } from '../pool/pool-change.ts';
 import type { Vantage } from '../pool/vantage.ts';
 import type { ListenEntry } from '../settings/listen.ts';
@@ -83,6 +83,8 @@ export type ManagerMessage =
       readonly rows: readonly Row[];
       /** The lists of plugins that operators set for pools and routes. */
       readonly lists: readonly ListChange[];
+      /** What the manager holds; undefined: nothing. */
+      readonly holds?: readonly HoldChange[] | undefined;
       readonly settings: Settings;
     }
   /** Changes that a request sees either all or none of. */

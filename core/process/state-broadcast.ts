@@ -1,6 +1,6 @@
-// Gathers changes of pools, rows and lists, so that a thousand changes made at once are one message to each worker.
+// Gathers changes of pools, rows, lists and holds, so that a thousand changes made at once are one message to each worker.
 import { certificateKindName } from '../certificates/certificate-kind.ts';
-import type { ListChange, RunTimePlugins } from '../plugin/run-time-plugins.ts';
+import type { HoldChange, ListChange, RunTimePlugins } from '../plugin/run-time-plugins.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import type { PoolChange } from '../pool/pool-change.ts';
 import { poolKindName } from '../pool/pool-settings.ts';
@@ -16,6 +16,8 @@ export interface StateChanges {
   readonly rows: readonly RowChange[];
   /** The lists of plugins that operators set for pools and routes. */
   readonly lists: readonly ListChange[];
+  /** What the manager holds, or no longer holds, with these lists; undefined: nothing has changed. */
+  readonly holds?: readonly HoldChange[] | undefined;
 }
 
 /** Kinds that workers receive in another form, or not at all. */
@@ -38,6 +40,7 @@ export class StateBroadcast {
   private waiting: PoolChange[] = [];
   private waitingRows: RowChange[] = [];
   private waitingLists: ListChange[] = [];
+  private waitingHolds: HoldChange[] = [];
   private sent: number;
 
   constructor(pools: ManagedPools, runTime: RunTimePlugins, send: (changes: StateChanges) => void) {
@@ -56,9 +59,15 @@ export class StateBroadcast {
       this.schedule();
       this.waitingRows.push(...rows);
     });
-    runTime.observe(change => {
-      this.schedule();
-      this.waitingLists.push(change);
+    runTime.observe({
+      list: change => {
+        this.schedule();
+        this.waitingLists.push(change);
+      },
+      hold: change => {
+        this.schedule();
+        this.waitingHolds.push(change);
+      },
     });
   }
 
@@ -70,17 +79,26 @@ export class StateBroadcast {
   /** Sends what waits. Call it before a snapshot is taken, so that no worker gets a change twice. */
   flush(): void {
     if (!this.waits) return;
-    const { waiting, waitingRows, waitingLists } = this;
+    const { waiting, waitingRows, waitingLists, waitingHolds } = this;
     const after = this.sent;
     this.waiting = [];
     this.waitingRows = [];
     this.waitingLists = [];
+    this.waitingHolds = [];
     this.sent = this.pools.revision;
-    this.send({ after, revision: this.sent, changes: waiting, rows: waitingRows, lists: waitingLists });
+    this.send({
+      after,
+      revision: this.sent,
+      changes: waiting,
+      rows: waitingRows,
+      lists: waitingLists,
+      holds: waitingHolds.length > 0 ? waitingHolds : undefined,
+    });
   }
 
   private get waits(): boolean {
-    return this.waiting.length > 0 || this.waitingRows.length > 0 || this.waitingLists.length > 0;
+    const { waiting, waitingRows, waitingLists, waitingHolds } = this;
+    return waiting.length + waitingRows.length + waitingLists.length + waitingHolds.length > 0;
   }
 
   private schedule(): void {

@@ -7,7 +7,7 @@ import { Listener } from '../http/accept/listener.ts';
 import type { ProcessLog } from '../log/log.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { RowReplica } from '../plugin/row-replica.ts';
-import type { ListChange } from '../plugin/run-time-plugins.ts';
+import type { HoldChange, ListChange } from '../plugin/run-time-plugins.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pools.ts';
 import type { ListenEntry } from '../settings/listen.ts';
@@ -50,8 +50,8 @@ export class Worker {
     this.options.link.send({ type: 'idle', pool: upstream.pool, id: upstream.id }),
   );
   private readonly sockets: { handle: SendHandle; entry: ListenEntry; address: string }[] = [];
-  /** Messages to plugins that arrived before the plugins had started. */
-  private readonly early: Message<'plugin'>[] = [];
+  /** What is for the plugins, and arrived before they could start. */
+  private readonly early: ((plugins: WorkerSides) => void)[] = [];
   /** Modules to warn about once the log is open. */
   private readonly unlogged: string[] = [];
   private number = 0;
@@ -120,8 +120,7 @@ export class Worker {
         void this.plugins?.lists.abandon(message.scope);
         break;
       case 'plugin':
-        if (this.plugins === undefined) this.early.push(message);
-        else this.plugins.receive(message.plugin, message.message);
+        this.withPlugins(plugins => plugins.receive(message.plugin, message.message));
         break;
       case 'watch-stack':
         this.watchStack();
@@ -163,6 +162,7 @@ export class Worker {
     }
     this.pools.applyAll(snapshot.changes);
     for (const change of snapshot.lists) this.setList(change);
+    for (const change of snapshot.holds ?? []) this.hold(change);
     this.rows.apply(snapshot.rows.map(row => ({ kind: row.kind, key: row.key, row })));
     try {
       const opened = await this.options.openLog(settings.logLevel, this.number);
@@ -199,7 +199,7 @@ export class Worker {
       send: (plugin, message) => this.options.link.send({ type: 'plugin', plugin, message }),
     });
     this.plugins = plugins;
-    for (const { plugin, message } of this.early.splice(0)) plugins.receive(plugin, message);
+    for (const work of this.early.splice(0)) work(plugins);
     await this.startPlugins(plugins, config);
     plugins.refusePoolsWithoutBalancer(this.lists);
     this.drains.watch(plugins.stages, report);
@@ -216,10 +216,9 @@ export class Worker {
     }
     this.revision = message.revision;
     this.pools.applyAll(message.changes);
-    for (const change of message.changes) {
-      this.drains.changed(change);
-    }
+    for (const change of message.changes) this.drains.changed(change);
     for (const change of message.lists) this.changeList(change);
+    for (const change of message.holds ?? []) this.hold(change);
     // After the pools, which may be new.
     this.rows.apply(message.rows);
   }
@@ -248,6 +247,15 @@ export class Worker {
     else if (this.plugins !== undefined) {
       void this.beforeFences(this.plugins.lists.want(scope, names, { isNew }));
     }
+  }
+
+  private hold(change: HoldChange): void {
+    this.withPlugins(plugins => void this.beforeFences(plugins.hold(change)));
+  }
+
+  private withPlugins(work: (plugins: WorkerSides) => void): void {
+    if (this.plugins === undefined) this.early.push(work);
+    else work(this.plugins);
   }
 
   private async stage({ round, scope, names }: Message<'stage-plugins'>): Promise<void> {

@@ -89,6 +89,7 @@ export async function managerSide(
     ...kept,
     defined,
     onProblems: (scope, problems) => runTime.report(scope, problems),
+    onHold: (scope, hold) => runTime.hold(scope, hold),
     readyWorkers: () => workers.ids(),
     log,
     clock,

@@ -1,5 +1,5 @@
 // WorkerReplicas: the workers of a manager side in a test, each as its manager sees it.
-import type { ListChange, ListingWorkers, RunTimePlugins } from '../plugin/run-time-plugins.ts';
+import type { HoldChange, ListChange, ListingWorkers, RunTimePlugins } from '../plugin/run-time-plugins.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import type { PoolChange } from '../pool/pool-change.ts';
 import { ofPlugins } from '../process/state-broadcast.ts';
@@ -15,6 +15,8 @@ export interface WorkerReplica {
   applyRows(changes: readonly RowChange[]): void;
   /** Applies operators' lists of plugins; default: they are ignored. */
   applyList?(change: ListChange): void;
+  /** Applies what the manager holds; default: it is ignored. */
+  applyHold?(change: HoldChange): void;
   /** Starts the plugins of a list; default: none. */
   prepare?(scope: Scope, names: ListedNames): Promise<void>;
   abandon?(scope: Scope): void;
@@ -62,7 +64,11 @@ export class WorkerReplicas implements ListingWorkers {
     this.replicas.set(worker, replica);
     for (const change of pools.snapshot()) replica.apply(change);
     for (const change of runTime.all) replica.applyList?.(change);
-    const stopLists = runTime.observe(change => replica.applyList?.(change));
+    for (const change of runTime.holds) replica.applyHold?.(change);
+    const stopLists = runTime.observe({
+      list: change => replica.applyList?.(change),
+      hold: change => replica.applyHold?.(change),
+    });
     replica.applyRows(ofPlugins([...pools.state.all]).map(row => ({ kind: row.kind, key: row.key, row })));
     const stopRows = pools.state.observe(changes => replica.applyRows(throughJson(ofPlugins(changes))));
     const stop = pools.observe({

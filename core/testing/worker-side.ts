@@ -242,6 +242,7 @@ function joinManager(
       lists.set(scopeName(scope), change);
       if (isStarted) void sides.lists.want(scope, names, { isNew });
     },
+    applyHold: change => void sides.hold(change),
     applyRows: changes => rows.apply(changes),
     prepare: (scope, names) => sides.lists.prepare(scope, names),
     abandon: scope => void sides.lists.abandon(scope),
