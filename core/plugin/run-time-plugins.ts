@@ -192,7 +192,7 @@ export class RunTimePlugins {
         .log()
         ?.warn(
           { scope: name },
-          `${describe(scope)} lacks a plugin that it lists, and workers without it respond with 503: ${problem}`,
+          `${describe(scope)} lacks a plugin that it lists, and responds with 503 without it: ${problem}`,
         );
     }
     this.show(scope);

@@ -140,7 +140,7 @@ export class EventRecorder {
 
   /** Reports which plugins of a scope, such as `the pool api`, do not run; an empty list: all of them run. */
   scopeProblems(scope: string, problems: readonly string[]): void {
-    const text = `${scope} lacks plugins that it lists, and workers without them respond with 503: ${problems.join('; ')}`;
+    const text = `${scope} lacks plugins that it lists, and responds with 503 without them: ${problems.join('; ')}`;
     this.problem(`plugins of ${scope}`, problems.length === 0 ? undefined : { severity: 'error', text });
   }
 

@@ -207,7 +207,7 @@ test('references to missing pools, and plugins that do not run, are problems unt
     manager.problems.list.map(({ text }) => text),
     [
       'route a to nowhere',
-      'the pool api lacks plugins that it lists, and workers without them respond with 503: jwt does not start',
+      'the pool api lacks plugins that it lists, and responds with 503 without them: jwt does not start',
     ],
   );
   leading = undefined;

@@ -308,7 +308,7 @@ test('a row from another node that names a plugin which define lacks closes the 
   assert.equal(
     warnings().map(({ msg }) => msg),
     [
-      'the pool api lacks a plugin that it lists, and workers without it respond with 503: there is no plugin "auth" in define, which has gate',
+      'the pool api lacks a plugin that it lists, and responds with 503 without it: there is no plugin "auth" in define, which has gate',
     ],
   );
   // Other fields of the pool can still be changed.
