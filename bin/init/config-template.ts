@@ -46,7 +46,7 @@ ${servers.map(url => `    ${text(url)},`).join('\n')}
     roundRobin(),
     // Tries another server if that is safe.
     retry(),
-    // Requests this path of each server; 2xx and 3xx pass. Choose a cheap path that shows that the server works.
+    // Requests this path of each server; only 2xx passes. Choose a cheap path that shows that the server works.
     healthCheck({ path: '/', interval: '10s', timeout: '5s', failures: 3, passes: 2 }),
     stats(),
     // Keeps changes made at run time across restarts.

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { CommandError } from '../../bin/command-error.ts';
 import { initProject } from '../../bin/commands/init.ts';
 import { loadConfig } from '../../config/load.ts';
+import { defaultSettings } from '../../plugins/health-check/check-settings.ts';
 import { suite } from '../support/suite.ts';
 import { commandFrom, makeFolder } from '../support/weldr.ts';
 
@@ -58,6 +59,12 @@ test('without a terminal it uses the defaults, and says what to run next', async
   assert.match(config, "'http://127.0.0.1:3000'");
   const code = read('plugins/hide-dotfiles.ts').trim().split('\n');
   assert.ok(code.length <= 20);
+});
+
+test('the config says which statuses pass a health check', async () => {
+  await init();
+  assert.equal(defaultSettings.expect, ['2xx']);
+  assert.match(read('weldr.config.ts'), '; only 2xx passes. ');
 });
 
 test('the image runs as an unprivileged user, gets signals itself, and is checked by weldr health', async () => {
