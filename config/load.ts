@@ -124,7 +124,9 @@ async function exportedBy(path: string, exported: unknown): Promise<unknown> {
 async function readData(path: string, sources: Sources): Promise<unknown> {
   const file = basename(path);
   if (!['.json', '.yaml', '.yml'].includes(extname(path))) {
-    throw unreadable(`${file} is not a config file; expected a .ts, .mts, .js, .mjs, .json or .yaml file`);
+    throw unreadable(
+      `${file} is not a config file; expected a .ts, .mts, .js, .mjs, .json, .yaml or .yml file`,
+    );
   }
   const { parseData } = await import('./data-reading.ts');
   const data = await parseData(file, await sources.text());

@@ -15,7 +15,7 @@ export interface Flag {
 const flags = {
   config: {
     value: 'FILE',
-    text: 'The config; default: weldr.config.ts, .mts, .js, .mjs, .json or .yaml in this folder',
+    text: 'The config; default: weldr.config.ts, .mts, .js, .mjs, .json, .yaml or .yml in this folder',
   },
   ip: {
     value: 'HOST:PORT',
@@ -73,7 +73,7 @@ const flags = {
   ttl: { value: 'TIME', text: 'Remove it unless it is added again within this time, such as 30s' },
   force: { text: 'Do not wait for its requests' },
   wait: { text: 'Return once the requests in flight are finished' },
-  field: { value: 'NAME', text: 'Only this field, such as weight; separate several with commas' },
+  field: { value: 'NAME', text: 'Only this field; separate several with commas' },
   watch: { text: 'Reload when the config, or a module that it imports by path, changes' },
   sort: { value: 'WORD', text: 'With --watch: servers by rate, failed, inflight, latency or id' },
   interval: { value: 'SECONDS', text: 'With --watch: time between updates; default 1' },

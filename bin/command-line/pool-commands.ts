@@ -16,6 +16,10 @@ export const poolCommands: readonly Command[] = [
     usage: 'pools add <name>',
     text: 'Add a pool, or change the one of this name',
     flags: ['fallback', 'plugins', 'http2', 'host', 'proxy-protocol', 'check-path', 'set', ...adminFlags],
+    flagTexts: {
+      http2: 'Speak HTTP/2 with its servers, without TLS too',
+      'proxy-protocol': 'Send its servers the client address in a PROXY header: v1 or v2',
+    },
     async run([name = ''], given) {
       const { addPool, namesOf, settingsOf } = await import('../commands/pools.ts');
       const path = given.text('check-path');

@@ -62,6 +62,7 @@ export const routeCommands: readonly Command[] = [
     usage: 'routes reset <name>',
     text: 'Drop run-time changes of a route: the config applies again',
     flags: ['field', ...adminFlags],
+    flagTexts: { field: 'Only this field, such as priority; separate several with commas' },
     async run([name = ''], given) {
       const { resetRoute } = await import('../commands/routes.ts');
       const what = { name, field: given.text('field') };

@@ -66,6 +66,7 @@ export const serverCommands: readonly Command[] = [
     usage: 'servers reset <url>',
     text: 'Drop run-time changes of a server: the config applies again',
     flags: ['field', 'pool', ...adminFlags],
+    flagTexts: { field: 'Only this field, such as weight; separate several with commas' },
     async run([url = ''], given) {
       const { resetServer } = await import('../commands/servers.ts');
       const json = given.isOn('json');

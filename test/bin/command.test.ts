@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { CommandError } from '../../bin/command-error.ts';
 import { runCommandLine } from '../../bin/command-line.ts';
+import { searchPlaces } from '../../config/find.ts';
 import { systemClock } from '../../core/time/clock.ts';
 import { PoolJournal } from '../../plugins/pool-file/pool-journal.ts';
 import { freePort } from '../support/ports.ts';
@@ -213,4 +214,52 @@ test('prints the help of all commands, of a group, and of each with its flags', 
   assert.not.match(group.stdout, /^ +servers /m);
   const another = await runWeldr(['help', 'init']);
   assert.match(another.stdout, /--force +Overwrite files\n/);
+});
+
+test('the help of --config names every file that is looked for', async () => {
+  const { stdout } = await runWeldr(['check', '--help']);
+  const [line = ''] = /--config .*/.exec(stdout) ?? [];
+  for (const place of searchPlaces) {
+    assert.match(line, new RegExp(`${place.replace('weldr.config', '').replace('.', '\\.')}\\b`));
+  }
+});
+
+test('the help of --field gives an example that the command takes', async () => {
+  const server = await runWeldr(['servers', 'reset', '--help']);
+  assert.match(server.stdout, /--field +Only this field, such as weight;/);
+  const route = await runWeldr(['routes', 'reset', '--help']);
+  assert.match(route.stdout, /--field +Only this field, such as priority;/);
+});
+
+test('the help of a pool speaks of its servers', async () => {
+  const { stdout } = await runWeldr(['pools', 'add', '--help']);
+  assert.match(stdout, /--http2 +Speak HTTP\/2 with its servers, /);
+  assert.match(stdout, /--proxy-protocol +Send its servers the client address /);
+});
+
+for (const group of ['servers', 'pools', 'routes', 'certificates']) {
+  test(`the help of ${group} has its own text and flags, and the other commands of its group`, async () => {
+    const { code, stdout } = await runWeldr([group, '--help']);
+    assert.is(code, 0);
+    assert.match(stdout, /^ {2}Description\n {4}List the /m);
+    assert.match(stdout, `$ weldr ${group} [options]`);
+    assert.match(stdout, /^ +--json /m);
+    assert.match(stdout, new RegExp(`^ {4}${group} remove {2,}Remove `, 'm'));
+    assert.not.match(stdout, 'WELDR_LISTEN');
+  });
+}
+
+for (const group of ['pool', 'cluster']) {
+  test(`the help of the group ${group} has its own text`, async () => {
+    const { code, stdout } = await runWeldr([group, '--help']);
+    assert.is(code, 0);
+    assert.match(stdout, new RegExp(`^ {4}${group} [a-z-]+ {2,}`, 'm'));
+    assert.not.match(stdout, 'WELDR_LISTEN');
+  });
+}
+
+test('the help of a command that is no group lists no others', async () => {
+  const { stdout } = await runWeldr(['explain', '--help']);
+  assert.match(stdout, '$ weldr explain <method> <url> [options]');
+  assert.not.match(stdout, 'Commands');
 });

@@ -113,6 +113,6 @@ test('shows a part of a long line', async () => {
 test('names the kinds of files that can be configs', async () => {
   assert.is(
     await refusalOf('weldr.toml', ''),
-    'weldr.toml is not a config file; expected a .ts, .mts, .js, .mjs, .json or .yaml file',
+    'weldr.toml is not a config file; expected a .ts, .mts, .js, .mjs, .json, .yaml or .yml file',
   );
 });
