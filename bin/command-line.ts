@@ -7,6 +7,7 @@ import { certificateCommands } from './command-line/certificate-commands.ts';
 import { clusterCommands } from './command-line/cluster-commands.ts';
 import { argumentsOf, type Command, print, wordsOf } from './command-line/command.ts';
 import { type Flag, type FlagName, flagOf, GivenFlags, nearestFlag } from './command-line/flags.ts';
+import type { HelpEntry } from './command-line/help.ts';
 import { poolCommands } from './command-line/pool-commands.ts';
 import { processCommands } from './command-line/process-commands.ts';
 import { routeCommands } from './command-line/route-commands.ts';
@@ -24,6 +25,12 @@ const commands: readonly Command[] = [
   ...stateCommands,
   ...clusterCommands,
 ];
+
+/** The groups whose first word alone is no command. */
+const groups: Readonly<Record<string, string>> = {
+  cluster: 'Set up a cluster of Weldrs, see how it is, and decide which of its nodes leads',
+  pool: 'All changes that operators made at run time, to servers, pools, routes, certificates and settings',
+};
 
 /**
  * Runs the command that the arguments (those after `weldr`) name. Resolves with its exit code, or undefined while it
@@ -65,18 +72,24 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
 
 /** Shows the help of a command, of a group of commands such as `cluster`, or of all commands. */
 async function showHelp(words: readonly string[]): Promise<number> {
-  const group = commands.filter(({ usage }) => usage.startsWith(`${words[0]} `));
-  const isGroup = words.length === 1 && group.length > 0 && !group.some(one => wordsOf(one) === words[0]);
   const { printHelp } = await import('./command-line/help.ts');
-  const entries = (isGroup ? group : commands).map(({ usage, text, flags, flagTexts }) => {
+  const [word = ''] = words;
+  const others =
+    words.length === 1 ? helpOf(commands.filter(one => wordsOf(one).startsWith(`${word} `))) : [];
+  const about = groups[word];
+  if (others.length > 0 && about !== undefined) printHelp(others, '', { about: [about] });
+  else printHelp(helpOf(commands), words.length === 0 ? '' : wordsOf(findCommand(words)), { others });
+  return exitCodes.ok;
+}
+
+function helpOf(list: readonly Command[]): readonly HelpEntry[] {
+  return list.map(({ usage, text, flags, flagTexts }) => {
     const shown = flags.map(name => {
       const flag = flagOf(name);
       return [name, { ...flag, text: flagTexts?.[name] ?? flag.text }] as const;
     });
     return { usage, text, flags: shown };
   });
-  printHelp(entries, isGroup || words.length === 0 ? '' : wordsOf(findCommand(words)));
-  return exitCodes.ok;
 }
 
 function asks(rest: readonly string[], ...names: readonly string[]): boolean {
