@@ -10,7 +10,9 @@ import { readState, type StateFile, type StateRoute, trouble } from './state-fil
 const maxBatch = 100;
 const maxPlanned = 5_000;
 
-const poolList = z.looseObject({ pools: z.array(z.looseObject({ name: z.string() })) });
+const poolList = z.looseObject({
+  pools: z.array(z.looseObject({ name: z.string(), fallback: z.string().optional() })),
+});
 const routeList = z.looseObject({ routes: z.array(z.looseObject({ name: z.string() })) });
 const serverList = z.looseObject({ servers: z.array(z.looseObject({ id: z.string() })) });
 const planned = z.looseObject({
@@ -71,10 +73,15 @@ function slices<T>(list: readonly T[], length: number): readonly (readonly T[])[
   );
 }
 
-/** Returns the changes of a file, pools first: their servers and routes need them. */
+/** Returns the changes of a file, pools first: their servers, other pools and routes need them. */
 function changesFor({ pools, routes = [] }: StateFile): object[] {
   return [
-    ...pools.map(({ name, settings }) => ({ op: 'add', kind: 'pool', name, value: settings })),
+    ...fallbacksFirst(pools, ({ settings }) => settings['fallback']).map(({ name, settings }) => ({
+      op: 'add',
+      kind: 'pool',
+      name,
+      value: settings,
+    })),
     ...pools.flatMap(({ name, servers }) =>
       servers.map(({ id, fields }) => ({ op: 'add', pool: name, url: id, value: fields })),
     ),
@@ -83,12 +90,33 @@ function changesFor({ pools, routes = [] }: StateFile): object[] {
   ];
 }
 
+/** Returns the pools so that each comes after its fallback. Those of a cycle, which the API refuses, are in any order. */
+function fallbacksFirst<T extends { readonly name: string }>(
+  pools: readonly T[],
+  fallbackOf: (pool: T) => unknown,
+): readonly T[] {
+  const byName = new Map<unknown, T>(pools.map(pool => [pool.name, pool]));
+  const ordered = new Set<T>();
+  for (const pool of pools) {
+    const chain = new Set<T>();
+    let next: T | undefined = pool;
+    while (next !== undefined && !ordered.has(next) && !chain.has(next)) {
+      chain.add(next);
+      next = byName.get(fallbackOf(next));
+    }
+    for (const one of [...chain].reverse()) ordered.add(one);
+  }
+  return [...ordered];
+}
+
 /** Returns the removals of what the file does not name. */
 async function pruned(admin: AdminClient, { pools, routes }: StateFile): Promise<object[]> {
   const answer = await admin.call({ method: 'GET', path: '/pools' });
   const removals: object[] = [];
   const emptied: object[] = [];
-  for (const { name } of understood(poolList, answer).pools) {
+  const known = fallbacksFirst(understood(poolList, answer).pools, ({ fallback }) => fallback);
+  // A pool can be removed when no other one falls back to it.
+  for (const { name } of known.toReversed()) {
     const said = pools.find(pool => pool.name === name);
     const path = `/pools/${encodeURIComponent(name)}/servers`;
     const { servers } = understood(serverList, await admin.call({ method: 'GET', path }));

@@ -55,18 +55,18 @@ export class PoolRules {
 
   /** Throws INPUT_INVALID for fallbacks that lead nowhere or form a cycle. */
   private expectFallbacks(name: string, fallback: string | undefined): void {
-    const seen = [name];
+    const seen = new Set([name]);
     for (let next = fallback; next !== undefined; ) {
       const field = { field: 'fallback' };
       if (!this.known.has(next)) {
         throw new WeldrError('INPUT_INVALID', `fallback: there is no pool ${JSON.stringify(next)}`, field);
       }
-      if (seen.includes(next)) {
+      if (seen.has(next)) {
         const circle = [...seen, next].join(' -> ');
         throw new WeldrError('INPUT_INVALID', `fallback: forms a cycle: ${circle}`, field);
       }
-      seen.push(next);
-      next = this.members.pools.get(next)?.fallback;
+      seen.add(next);
+      next = this.known.fallbackOf(next);
     }
   }
 

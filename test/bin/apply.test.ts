@@ -95,6 +95,34 @@ routes: [{ name: shop, path: /shop, pool: many }]
   assert.match(gone.stdout, '0 to add, 0 to change, 152 to remove: done');
 });
 
+test('applies and prunes a long chain of fallbacks, whatever their order in the file', async () => {
+  const names = Array.from({ length: 130 }, (_, n) => `chain-${n}`);
+  const chain = names.map((name, n) => `  ${name}: { fallback: ${names[n + 1] ?? 'default'} }`);
+  for (const pools of [chain, chain.toReversed()]) {
+    const done = await run(['apply', '-f', fileOf(`pools:\n${pools.join('\n')}\n`)]);
+    assert.equal([done.code, done.stderr], [0, '']);
+    assert.match(done.stdout, '130 to add, 0 to change, 0 to remove: done');
+    assert.match((await run(['pools'])).stdout, /^chain-99 .* chain-100\b/m);
+    const gone = await run(['apply', '-f', fileOf('routes: []\n'), '--prune']);
+    assert.equal([gone.code, gone.stderr], [0, '']);
+    assert.match(gone.stdout, '0 to add, 0 to change, 130 to remove: done');
+  }
+});
+
+test('refuses fallbacks that form a cycle, and accepts a chain that turns round', async () => {
+  const cycle = await run(['apply', '-f', fileOf('pools: { a: { fallback: b }, b: { fallback: a } }\n')]);
+  assert.is(cycle.code, 2);
+  assert.match(cycle.stderr, 'fallback: forms a cycle: ');
+  await run(['apply', '-f', fileOf('pools: { a: { fallback: b }, b: [] }\n')]);
+  const turned = await run([
+    'apply',
+    '-f',
+    fileOf('pools: { a: { fallback: default }, b: { fallback: a } }\n'),
+  ]);
+  assert.equal([turned.code, turned.stderr], [0, '']);
+  await run(['apply', '-f', fileOf('routes: []\n'), '--prune']);
+});
+
 test('accepts the output of weldr get', async () => {
   await run(['pools', 'add', 'shop', '--plugins', 'limited']);
   assert.equal(JSON.parse((await run(['get'])).stdout).pools.shop, { plugins: ['limited'], servers: [] });
