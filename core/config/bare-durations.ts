@@ -15,16 +15,19 @@ const timeouts = [
   'halfClosed',
   'stage',
 ];
+const limits = ['upstreamQueueTimeout'];
 const checks = ['interval', 'timeout'];
 
 /** The warnings about a config as it was written: once it is parsed, 5 and `'5ms'` are the same. */
 export function* bareDurations(given: unknown, plugins: readonly PluginInstance[]): Generator<string> {
   yield* shortOnes(given, ['drainTimeout'], '');
   yield* shortOnes(fieldOf(given, 'timeouts'), timeouts, 'timeouts.');
+  yield* shortOnes(fieldOf(given, 'limits'), limits, 'limits.');
   yield* checksOfServers(fieldOf(given, 'servers'), 'servers');
   for (const [name, pool] of Object.entries(fieldOf(given, 'pools') ?? {})) {
     const at = `pools.${name}`;
     yield* shortOnes(fieldOf(pool, 'timeouts'), timeouts, `${at}.timeouts.`);
+    yield* shortOnes(fieldOf(pool, 'limits'), limits, `${at}.limits.`);
     yield* shortOnes(fieldOf(pool, 'healthCheck'), checks, `${at}.healthCheck.`);
     yield* checksOfServers(Array.isArray(pool) ? pool : fieldOf(pool, 'servers'), `${at}.servers`);
   }

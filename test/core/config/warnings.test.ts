@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { checkConfig } from '../../../core/config/config.ts';
 import { warningsOf } from '../../../core/config/warnings.ts';
+import { type JsonSchema, toJsonSchema } from '../../../core/options/json-schema.ts';
 import { when } from '../../../core/plugin/when.ts';
+import { settingsSchema } from '../../../core/settings/settings.ts';
 import { adminApi, healthCheck, roundRobin, routes } from '../../../plugins/index.ts';
 import { certificate } from '../../support/certificate.ts';
 import { suite } from '../../support/suite.ts';
@@ -204,6 +206,49 @@ const fine: Readonly<Record<string, object>> = {
 for (const [what, config] of Object.entries(fine)) {
   test(`do not name ${what}`, () => assert.equal(warnings(config), []));
 }
+
+type Path = readonly (string | number)[];
+
+/** Yields where a value of a schema may have durations; the keys of a record are "some". */
+function* durationsIn(schema: unknown, path: Path = []): Generator<Path> {
+  const whole: JsonSchema = Object(schema);
+  const { examples, $ref, properties = {}, additionalProperties, items, anyOf = [] } = whole;
+  if (Array.isArray(examples) && examples[0] === '30s') yield path;
+  if ($ref === '#/$defs/server') yield* durationsIn(allSettings.$defs?.['server'], path);
+  for (const [name, one] of Object.entries(properties)) yield* durationsIn(one, [...path, name]);
+  if (additionalProperties) yield* durationsIn(additionalProperties, [...path, 'some']);
+  if (items) yield* durationsIn(items, [...path, 0]);
+  for (const one of anyOf) yield* durationsIn(one, path);
+}
+
+const allSettings = toJsonSchema(settingsSchema);
+
+/** Returns settings with this value at a path, and what else they need. */
+const settingsWith = (path: Path, value: unknown): object =>
+  Object(
+    path.reduceRight(
+      (inner, part) =>
+        typeof part === 'string' ? { [part]: inner } : [{ url: 'http://10.0.0.7', ...Object(inner) }],
+      value,
+    ),
+  );
+
+test('name a bare duration in every setting that is one', () => {
+  const all = new Map([...durationsIn(allSettings)].map(path => [path.join('.'), path]));
+  for (const known of ['timeouts.connect', 'pools.some.servers.0.healthCheck.timeout'])
+    assert.ok(all.has(known));
+  const unnamed = [...all].filter(([, path]) => {
+    // A ttl of less than a second is refused.
+    if (path.at(-1) === 'ttl') return false;
+    return !warnings(settingsWith(path, 30)).some(text =>
+      text.includes(`${path.at(-1)}: 30 is 30 ms; write '30s'`),
+    );
+  });
+  assert.equal(
+    unnamed.map(([name]) => name),
+    [],
+  );
+});
 
 test('name a file with a secret that every user can read', () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-secret-'));
