@@ -18,7 +18,7 @@ export interface FoundServersOptions {
 
 /** What else is known about a list. */
 export interface PutOptions {
-  /** Why it is empty. */
+  /** Why it is empty, as a sentence about its place: `it does not exist`. */
   readonly why?: string;
   /** Returns what is wrong with the list, in terms of its place; receives what {@link DiscoverySource.replace} threw. */
   explain?(thrown: unknown): string;
@@ -93,7 +93,7 @@ export class FoundServers {
     const isHeld = change.held !== undefined;
     this.held.labels(source.name, pool).set(isHeld ? 1 : 0);
     if (!isHeld) this.servers.labels(source.name, pool).set(servers.length);
-    const because = why === undefined ? '' : `${why}: `;
+    const because = why === undefined ? '' : `${why}, so `;
     if (isHeld) this.trouble(pool, `${because}${change.held}; the previous servers stay`, 'warn');
     else if (servers.length === 0)
       this.trouble(pool, `${because}it names no server for the pool ${pool}`, 'warn');

@@ -52,8 +52,8 @@ const maxTargetAddresses = 64;
 const targetsAtOnce = 16;
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'the name does not exist',
-  ENODATA: 'the name has no such records',
+  ENOTFOUND: 'it does not exist',
+  ENODATA: 'it has no such records',
   ESERVFAIL: 'the name server failed (SERVFAIL)',
   EREFUSED: 'the name server refused to answer (REFUSED)',
   ETIMEOUT: 'no name server answered',

@@ -71,6 +71,21 @@ test('are logged as kept once while the source fails, and once when it has recov
   await side.close();
 });
 
+test('are logged as gone in one sentence with its reason', async () => {
+  const own = finder();
+  const side = await managerSide(own.plugin({ pool: 'api' }));
+  const { found } = own;
+  found.put('api', [], { why: 'it has no address' });
+  found.put('api', ['http://a:1']);
+  found.put('api', [], { why: 'it has no address' });
+  assert.equal(lines(side), [
+    'warn: the zone: it has no address, so it names no server for the pool api',
+    'info: the zone: it has recovered',
+    'warn: the zone: it has no address, so it names no servers, where there were 1; allowEmpty: true would let them go; the previous servers stay',
+  ]);
+  await side.close();
+});
+
 test('are counted, and so are held lists', async () => {
   const own = finder();
   const side = await managerSide(own.plugin());

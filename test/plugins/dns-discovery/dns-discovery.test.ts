@@ -67,7 +67,7 @@ test('keeps its servers while the name server is silent, and when the name is go
     await passing(side, 1100, 'the name is gone', () => warnings(side).length > 0);
     for (let i = 0; i < 5; i++) await passing(side, 10_000, 'a look', () => true);
     assert.equal(warnings(side), [
-      'the name app.test: the name does not exist: it names no servers, where there were 2; allowEmpty: true would let them go; the previous servers stay',
+      'the name app.test: it does not exist, so it names no servers, where there were 2; allowEmpty: true would let them go; the previous servers stay',
     ]);
     assert.equal(urls(side), ['http://10.0.0.1', 'http://10.0.0.2']);
     await names.close();
@@ -191,7 +191,7 @@ test('starts without servers when no name server has the name, and says why', as
   const side = await managerSide(dnsDiscovery({ name: 'nobody.test', port: 80, ...asked(names) }));
   try {
     assert.equal(warnings(side), [
-      'the name nobody.test: the name does not exist: it names no server for the pool default',
+      'the name nobody.test: it does not exist, so it names no server for the pool default',
     ]);
     await names.change(['10.0.0.1 nobody.test']);
     await passing(side, 2200, 'it is there', () => urls(side).length === 1);
