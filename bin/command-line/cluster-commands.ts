@@ -25,7 +25,7 @@ export const clusterCommands: readonly Command[] = [
   },
   {
     usage: 'cluster maintenance <state> [node]',
-    text: 'on: a node hands over and does not lead, even after restarts; off: it may lead again',
+    text: 'on: a node hands over and does not lead, even after restarts; off: it may lead again. Default: the node whose admin API is called',
     flags: adminFlags,
     async run([state = '', node], given) {
       const { setMaintenance } = await import('../commands/cluster-leadership.ts');

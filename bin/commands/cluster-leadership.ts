@@ -21,7 +21,7 @@ export async function handOver(admin: AdminClient, to: string | undefined, json:
     : `${from} has handed over to ${leader}, which leads now`;
 }
 
-/** Turns maintenance of a node on or off. `state`: as typed; `node`: default: the one that is asked. */
+/** Turns maintenance of a node on or off. `state`: as typed; `node`: undefined: the one whose admin API takes the call. */
 export async function setMaintenance(
   admin: AdminClient,
   { state, node }: { readonly state: string; readonly node: string | undefined },
