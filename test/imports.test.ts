@@ -66,7 +66,7 @@ const partOf = (path: string): string | undefined => /^core\/http\/([^/]+)\//.ex
 
 /** What every part of `core/http/` may build on: the interfaces between the parts, and modules that know no part. */
 const isGround = (path: string): boolean =>
-  /^core\/http\/exchange\/(?:streams|connections|deadlines|copy-buffers|grammar|field-names|field-notes|grpc-request|head-limits|http-date|target|reset|trailers|upload-pace|upload-rate)\.ts$/.test(
+  /^core\/http\/exchange\/(?:streams|connections|deadlines|copy-buffers|empty-body|grammar|field-names|field-notes|grpc-request|head-limits|http-date|target|reset|trailers|upload-pace|upload-rate)\.ts$/.test(
     path,
   );
 

@@ -1,6 +1,7 @@
 // Head writer: all HTTP/1.1 text that Weldr sends (RFC 9112): heads in both directions, their framing, the parts of a
 // chunked body, and the response to a connection that is turned away.
 import type { HeaderList } from '../../request/headers.ts';
+import { announcesEmptyBody } from '../exchange/empty-body.ts';
 import { httpDate } from '../exchange/http-date.ts';
 import type { OutboundRequest, OutboundResponse } from '../exchange/streams.ts';
 import { reasonPhrase } from './reason-phrases.ts';
@@ -29,13 +30,8 @@ export function requestHead(request: OutboundRequest): string {
   const text = `${method} ${request.target} HTTP/1.1\r\n${lines}${request.addedLines}`;
   const end = upgrade === undefined ? '\r\n' : `Connection: upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`;
   if (length < 0) return `${text}Transfer-Encoding: chunked\r\n${end}`;
-  if (length > 0 || mayAnnounceNothing(method)) return `${text}Content-Length: ${length}\r\n${end}`;
+  if (length > 0 || announcesEmptyBody(method)) return `${text}Content-Length: ${length}\r\n${end}`;
   return text + end;
-}
-
-/** Methods whose empty body is announced (RFC 9110 section 8.6). */
-function mayAnnounceNothing(method: string): boolean {
-  return method === 'POST' || method === 'PUT' || method === 'PATCH';
 }
 
 /** The head of a final response; `framing`: a {@link lengthLine}, {@link chunkedLine}, or '' for neither. */

@@ -1,5 +1,6 @@
 // Head fields: heads to send, as alternating names and values of HTTP/2 fields (RFC 9113 section 8.3).
 import { HeaderList, hopByHop } from '../../request/headers.ts';
+import { announcesEmptyBody } from '../exchange/empty-body.ts';
 import type { OutboundRequest } from '../exchange/streams.ts';
 
 /** Fields that are not sent, because framing replaces them or HTTP/2 forbids them. */
@@ -25,14 +26,9 @@ export function requestFields(request: OutboundRequest, scheme: 'http' | 'https'
   }
   if (addedLines !== '') for (const text of addedFields) fields.push(text);
   if (request.takesTrailers) fields.push('te', 'trailers');
-  if (length > 0 || (length === 0 && mayAnnounceNothing(method)))
+  if (length > 0 || (length === 0 && announcesEmptyBody(method)))
     fields.push('content-length', String(length));
   return fields;
-}
-
-/** Methods whose empty body is announced (RFC 9110 section 8.6). */
-function mayAnnounceNothing(method: string): boolean {
-  return method === 'POST' || method === 'PUT' || method === 'PATCH';
 }
 
 /** The fields of a response head. */
