@@ -18,15 +18,17 @@ export interface WeldrEvent {
 }
 
 /** The most events kept by the page. */
-const most = 1000;
+export const mostEvents = 1000;
 
 /** Newest first; undefined: this Weldr has no events. */
 export const events = signal<readonly WeldrEvent[] | undefined>(undefined);
 
 export function addEvents(more: readonly WeldrEvent[]): void {
-  const known = new Set((events.value ?? []).slice(0, most).map(({ id }) => id));
+  const known = new Set((events.value ?? []).slice(0, mostEvents).map(({ id }) => id));
   const fresh = more.filter(({ id }) => !known.has(id));
-  events.value = [...(events.value ?? []), ...fresh].sort((one, other) => other.id - one.id).slice(0, most);
+  events.value = [...(events.value ?? []), ...fresh]
+    .sort((one, other) => other.id - one.id)
+    .slice(0, mostEvents);
 }
 
 /** Returns the change of a server's state in an event; undefined: it is about something else. */

@@ -5,7 +5,7 @@ import type { Server, ServerFacts, ServerNumbers, ServerState, StateSince } from
 import { keyOf } from './server.ts';
 
 /** The most pools loaded when all are shown. */
-const mostPools = 50;
+export const mostPools = 50;
 /** The most changes of state kept for a server. */
 const mostChanges = 60;
 

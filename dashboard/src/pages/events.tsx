@@ -1,7 +1,7 @@
 // Events, newest first.
 import { useSignal } from '@preact/signals';
-import { events, type WeldrEvent } from '../data/events.ts';
-import { agoOf, dayOf, plural, timeOf } from '../data/format.ts';
+import { events, mostEvents, type WeldrEvent } from '../data/events.ts';
+import { agoOf, countOf, dayOf, plural, timeOf } from '../data/format.ts';
 import { now } from '../data/live.ts';
 import { matchesAll } from '../data/matching.ts';
 import { FilterBox } from '../parts/filter-box.tsx';
@@ -40,7 +40,9 @@ export function EventsPage() {
     <>
       <header class="page-head">
         <h1>Events</h1>
-        <p class="muted">what happened, newest first</p>
+        <p class="muted">
+          {all.length < mostEvents ? 'what happened' : `the last ${countOf(mostEvents)} events`}, newest first
+        </p>
       </header>
       <div class="tools">
         <FilterBox
@@ -75,6 +77,9 @@ export function EventsPage() {
             <EventItem key={event.id} event={event} />
           ))}
         </ol>
+      )}
+      {found.length > shownAtOnce && (
+        <p class="muted">{countOf(found.length - shownAtOnce)} more; filter to see them.</p>
       )}
     </>
   );

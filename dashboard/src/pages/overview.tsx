@@ -36,6 +36,8 @@ function Uptime() {
 const whereOf = (pool: string, { about, text }: Problem): Record<string, string> =>
   about === 'errors' ? { pool, sort: 'errors' } : / down\b/.test(text) ? { pool, only: 'down' } : { pool };
 
+const mostProblems = 20;
+
 function Problems({ problems }: { readonly problems: readonly Problem[] }) {
   if (problems.length === 0) {
     return (
@@ -57,7 +59,7 @@ function Problems({ problems }: { readonly problems: readonly Problem[] }) {
       <div>
         <h2>{problems.length === 1 ? 'One problem' : `${problems.length} problems`}</h2>
         <ul>
-          {problems.slice(0, 20).map(problem => (
+          {problems.slice(0, mostProblems).map(problem => (
             <li key={problem.text}>
               {problem.pool === undefined ? (
                 problem.text
@@ -69,6 +71,9 @@ function Problems({ problems }: { readonly problems: readonly Problem[] }) {
               )}
             </li>
           ))}
+          {problems.length > mostProblems && (
+            <li>{plural(problems.length - mostProblems, 'more problem')}</li>
+          )}
         </ul>
       </div>
     </section>

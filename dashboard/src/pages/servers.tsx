@@ -1,11 +1,11 @@
 // The servers of a pool, or of all: their state, and actions on them.
 import { computed, effect, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { plural } from '../data/format.ts';
+import { countOf, plural } from '../data/format.ts';
 import { matchesAll } from '../data/matching.ts';
 import { linkTo, page, query } from '../data/place.ts';
 import type { Server } from '../data/server.ts';
-import { chosenPool, loaded, pools, servers } from '../data/servers.ts';
+import { chosenPool, loaded, mostPools, pools, servers } from '../data/servers.ts';
 import { mayChange } from '../data/session.ts';
 import { FilterBox } from '../parts/filter-box.tsx';
 import { Icon } from '../parts/icon.tsx';
@@ -62,6 +62,12 @@ export function ServersPage() {
         )}
       </header>
       <Tools />
+      {chosenPool.value === '' && pools.value.length > mostPools && (
+        <p class="muted">
+          These are the first {mostPools} of {countOf(pools.value.length)} pools; choose one to see its
+          servers.
+        </p>
+      )}
       {list.length === 0 ? <Nothing /> : <ServerTable servers={list} withPool={chosenPool.value === ''} />}
       <BulkBar servers={list} />
       <Asking />

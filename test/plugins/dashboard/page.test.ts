@@ -252,6 +252,45 @@ test('a list of routes that is not complete says so', async () => {
   await page.unroute('**/ui/api/routes?limit=1000');
 });
 
+test('a list of events, problems or servers that is cut says what is missing', async () => {
+  const other = await context.newPage();
+  const answer = async (path: string, json: object) =>
+    await other.route(`**/ui/api/${path}`, route => route.fulfill({ json }));
+  const at = Date.now();
+  const overview = await (await context.request.get(`${weldr.adminUrl}/ui/api/overview`)).json();
+  const problems = Array.from({ length: 25 }, (_, n) => ({
+    severity: 'warning',
+    text: `trouble ${n}`,
+    since: at,
+    links: [],
+  }));
+  const events = Array.from({ length: 1000 }, (_, n) => ({
+    id: n + 1,
+    at,
+    type: 'setting.changed',
+    severity: 'info',
+    text: `event ${n}`,
+  }));
+  await answer('overview', { ...overview, problems });
+  await answer('events?limit=1000', { events });
+  await answer('pools', {
+    pools: Array.from({ length: 60 }, (_, n) => ({ name: `p${n}`, servers: 0, available: 0 })),
+  });
+  await answer('pools/*/servers', { servers: [] });
+  // Real overviews would replace the one above.
+  await other.route('**/ui/api/events?overview*', route =>
+    route.fulfill({ contentType: 'text/event-stream', body: ': nothing\n\n' }),
+  );
+  await other.goto(`${weldr.adminUrl}/ui/#/overview`);
+  await other.getByText('5 more problems').waitFor();
+  await other.goto(`${weldr.adminUrl}/ui/#/events`);
+  await other.getByText('the last 1,000 events, newest first').waitFor();
+  await other.getByText('800 more; filter to see them.').waitFor();
+  await other.goto(`${weldr.adminUrl}/ui/#/servers`);
+  await other.getByText('These are the first 50 of 60 pools; choose one to see its servers.').waitFor();
+  await other.close();
+});
+
 test('the cluster page shows since when a node leads, and which nodes cannot', async () => {
   const at = Date.now() - 300_000;
   const cluster = {
