@@ -4,7 +4,7 @@ import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { Candidacy } from './board.ts';
 import { type EtcdClient, plainReason } from './client.ts';
 import type { ClusterKeys } from './keys.ts';
-import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
+import { grantLease, hasKey, keepAliveOnce, revokeLease } from './leases.ts';
 
 /** After this time without a renewal the others no longer see the candidacy, ms. */
 const noticeLease = 5000;
@@ -76,11 +76,14 @@ export class CandidacyNotice {
   }
 
   private async keep(): Promise<void> {
-    const { client } = this.options;
+    const { client, keys, nodeName } = this.options;
     const { lease } = this;
     if (lease !== undefined) {
       const kept = await client.call(async (etcd, options) => await keepAliveOnce(etcd, lease, options));
-      if (kept.ttl > 0) return await this.write();
+      if (kept.ttl > 0) {
+        if (!(await hasKey(client, keys.candidacy(nodeName)))) this.written = '';
+        return await this.write();
+      }
     }
     this.written = '';
     this.lease = (await grantLease(client, noticeLease)).id;

@@ -9,7 +9,7 @@ import { clockDrift } from './election-times.ts';
 import { type FailsafeList, type FailsafeMember, longestPromise, seenFailsafeList } from './failsafe-list.ts';
 import type { FailsafeSide, HeldSession, PromisedTime } from './failsafe-side.ts';
 import { afterPrefix, type ClusterKeys } from './keys.ts';
-import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
+import { grantLease, hasKey, keepAliveOnce, revokeLease } from './leases.ts';
 import type { PeerChannel } from './peer-channel.ts';
 import { answer, askWith, isAnswerTo, PeerPromises, question } from './peer-promises.ts';
 
@@ -341,21 +341,21 @@ export class Failsafe implements FailsafeSide {
     if (this.keeping || !candidate || this.closed || !Number.isFinite(this.answersSince)) return;
     this.keeping = true;
     try {
-      const { lease } = this;
-      if (lease !== undefined) {
-        const kept = await client.call(async (etcd, options) => await keepAliveOnce(etcd, lease, options));
-        if (kept.ttl > 0) return;
+      const key = keys.failsafeNode(nodeName);
+      const known = this.lease;
+      let lease: string | undefined;
+      if (known !== undefined) {
+        const kept = await client.call(async (etcd, options) => await keepAliveOnce(etcd, known, options));
+        if (kept.ttl > 0) lease = known;
+        if (lease !== undefined && (await hasKey(client, key))) return;
       }
-      const granted = (await grantLease(client, presenceLease)).id;
+      const held = lease ?? (await grantLease(client, presenceLease)).id;
       const value = JSON.stringify({ schema: 1, node: nodeName, address: this.options.listen });
       await client.call(
         async (etcd, options) =>
-          await etcd.kv.put(
-            { key: Buffer.from(keys.failsafeNode(nodeName)), value: Buffer.from(value), lease: granted },
-            options,
-          ),
+          await etcd.kv.put({ key: Buffer.from(key), value: Buffer.from(value), lease: held }, options),
       );
-      this.lease = granted;
+      this.lease = held;
     } catch (thrown) {
       log.debug({ reason: plainReason(thrown) }, 'failsafe could not write the presence of this node');
     } finally {

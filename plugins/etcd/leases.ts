@@ -1,5 +1,5 @@
-// Leases: grants, renews and revokes leases of etcd. etcd3's Lease class renews by itself and reports a loss only after twice its
-// time; here each renewal is one request, sent at a known time.
+// Leases: grants, renews and revokes leases of etcd, and looks for the keys that they hold. etcd3's Lease class renews by
+// itself and reports a loss only after twice its time; here each renewal is one request, sent at a known time.
 import type { Etcd3 } from 'etcd3';
 import { type AttemptOptions, type CallLimits, type EtcdClient, revisionOf } from './client.ts';
 
@@ -60,6 +60,14 @@ export async function leaseLives(client: EtcdClient, id: string): Promise<boolea
     async (etcd, options) => await etcd.leaseClient.leaseTimeToLive({ ID: id }, options),
   );
   return Number(answer.TTL) > 0;
+}
+
+/** Returns whether a key exists. A lease lives on when somebody deletes a key that it holds. */
+export async function hasKey(client: EtcdClient, key: string): Promise<boolean> {
+  const answer = await client.call(
+    async (etcd, options) => await etcd.kv.range({ key: Buffer.from(key), count_only: true }, options),
+  );
+  return Number(answer.count) > 0;
 }
 
 /** Ends a lease, and with it all keys that it holds. Does nothing when the lease no longer exists. */

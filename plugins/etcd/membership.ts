@@ -6,7 +6,7 @@ import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import { type EtcdClient, plainReason, revisionOf } from './client.ts';
 import { afterPrefix, type ClusterKeys } from './keys.ts';
-import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
+import { grantLease, hasKey, keepAliveOnce, revokeLease } from './leases.ts';
 
 /** The number of unavailable servers that one node names; it only counts the rest. */
 const maxListed = 1000;
@@ -173,11 +173,14 @@ export class Membership {
   }
 
   private async keepLease(): Promise<void> {
-    const { client } = this.options;
+    const { client, keys, nodeName } = this.options;
     const { lease } = this;
     if (lease !== undefined) {
       const kept = await client.call(async (etcd, options) => await keepAliveOnce(etcd, lease, options));
-      if (kept.ttl > 0) return;
+      if (kept.ttl > 0) {
+        if (!this.due && !(await hasKey(client, keys.node(nodeName)))) this.due = true;
+        return;
+      }
     }
     this.lease = (await grantLease(client, nodeLease)).id;
     this.due = true;
