@@ -83,12 +83,13 @@ async function showHelp(words: readonly string[]): Promise<number> {
 }
 
 function helpOf(list: readonly Command[]): readonly HelpEntry[] {
-  return list.map(({ usage, text, flags, flagTexts }) => {
+  return list.map(command => {
+    const { usage, text, flags, flagTexts } = command;
     const shown = flags.map(name => {
       const flag = flagOf(name);
       return [name, { ...flag, text: flagTexts?.[name] ?? flag.text }] as const;
     });
-    return { usage, text, flags: shown };
+    return { usage, words: wordsOf(command), text, flags: shown };
   });
 }
 

@@ -16,7 +16,7 @@ export interface Command {
 }
 
 /** Returns the words of a command without its arguments. */
-export function wordsOf({ usage }: Pick<Command, 'usage'>): string {
+export function wordsOf({ usage }: Command): string {
   return usage.replace(/ [<[].*$/, '');
 }
 

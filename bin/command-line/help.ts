@@ -1,11 +1,12 @@
 // Help: what `weldr --help` and `weldr COMMAND --help` print.
 import sade from 'sade';
-import { wordsOf } from './command.ts';
 import type { Flag } from './flags.ts';
 
 /** The parts of a command that its help shows. */
 export interface HelpEntry {
   readonly usage: string;
+  /** The usage without its arguments. */
+  readonly words: string;
   readonly text: string;
   /** In the order shown. */
   readonly flags: readonly (readonly [name: string, flag: Flag])[];
@@ -45,7 +46,7 @@ export function printHelp(
   }
   program.help(words);
   if (others.length === 0) return;
-  const names = others.map(wordsOf);
+  const names = others.map(({ words }) => words);
   const width = Math.max(...names.map(name => name.length)) + 4;
   const lines = others.map(({ text }, n) => `    ${names[n]?.padEnd(width)}${text}\n`);
   process.stdout.write(`  Other Commands\n${lines.join('')}\n`);
