@@ -20,11 +20,11 @@ const ofWeldr = [
   'Exit codes: 0 done, 1 failed, 2 wrong command line, 69 no admin API answers, 78 the config is not valid.',
 ];
 
-/** What else a help says. */
+/** Further parts of a help text. */
 export interface HelpOptions {
   /** What the commands have in common; default: what all commands have. */
   readonly about?: readonly string[];
-  /** The other commands of the group of the command that the help is about. */
+  /** Other commands of the same group, listed after the command's own help. */
   readonly others?: readonly HelpEntry[];
 }
 

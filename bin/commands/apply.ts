@@ -1,14 +1,11 @@
 // `weldr apply -f FILE`: applies a file of servers, pools and routes to the running Weldr, and shows the differences.
 import { z } from 'zod';
 import { exitCodes } from '../../core/process/exit-codes.ts';
+import { maxBatch, maxPlanned } from '../../core/state/row.ts';
 import type { AdminClient } from '../admin-client.ts';
 import { CommandError } from '../command-error.ts';
 import { understood } from './servers.ts';
 import { readState, type StateFile, type StateRoute, trouble } from './state-file.ts';
-
-/** The most changes of one batch, and of a dry run. */
-const maxBatch = 100;
-const maxPlanned = 5_000;
 
 const poolList = z.looseObject({
   pools: z.array(z.looseObject({ name: z.string(), fallback: z.string().optional() })),

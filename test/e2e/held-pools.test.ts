@@ -70,7 +70,7 @@ async function startHeld(workers: number): Promise<TestWeldr> {
 }
 
 for (const workers of [2, 0]) {
-  test(`with ${workers} workers, a restart that cannot start it answers 503, and a reload that can opens the pool`, async () => {
+  test(`with ${workers} workers, the pool answers 503 after a restart that cannot start the plugin, and opens after a reload that can`, async () => {
     const weldr = await startHeld(workers);
     try {
       assert.equal([await seen(weldr), await problems(weldr)], [['503'], [problem]]);
